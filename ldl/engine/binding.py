@@ -1,0 +1,250 @@
+"""A graph bound to a batch size: all memory planned and made, so that a step only computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Node
+from ldl.engine.lifetimes import Lifetimes, Slot
+from ldl.engine.memory import Array, Request, Shape, aligned, carve
+from ldl.engine.parameters import Parameters
+
+Key = tuple[str, ...]
+
+
+class _Arena:
+    """Buffers wanted, some of them one and the same, then made in one piece of memory."""
+
+    def __init__(self, samples: int, dtype: np.dtype[Any]) -> None:
+        self.samples, self.dtype = samples, dtype
+        self._requests: list[Request] = []
+        self._at: dict[Key, int] = {}
+        self._arrays: list[Array] = []
+        self.bytes = 0
+
+    def want(self, key: Key, shape: Shape, first: int, last: int, integer: bool = False) -> None:
+        """A buffer (N, *shape) that lives from `first` to `last`."""
+        self._at[key] = len(self._requests)
+        dtype = np.dtype(np.int64) if integer else self.dtype
+        self._requests.append(Request((self.samples, *shape), dtype, first, max(first, last)))
+
+    def share(self, key: Key, other: Key, last: int) -> None:
+        """`key` is the memory of `other`, which then lives until `last` at least."""
+        at = self._at[key] = self._at[other]
+        old = self._requests[at]
+        self._requests[at] = Request(old.shape, old.dtype, old.first, max(old.last, last))
+
+    def make(self) -> None:
+        """Lay everything out and make the arrays."""
+        self._arrays, self.bytes = carve(self._requests)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._at
+
+    def get(self, key: Key, shape: Shape) -> Array:
+        """The array of `key`, as (N, *shape)."""
+        array = self._arrays[self._at[key]]
+        wanted = (self.samples, *shape)
+        return array if array.shape == wanted else array.reshape(wanted)
+
+
+class Binding:
+    """A graph and its parameters, ready to run on batches of `samples`.
+
+    Fill `inputs`, call `forward`, read `values[name]` for each name in `outputs`. With
+    `gradients`, `backward` then completes `parameters.gradient` (and, with `input_gradients`,
+    `input_gradients[name]`). Losses always stay readable; other values share memory.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        parameters: Parameters,
+        samples: int,
+        outputs: Sequence[str] = (),
+        losses: bool = True,
+        gradients: bool = False,
+        input_gradients: bool = False,
+        train: bool = False,
+    ) -> None:
+        self.graph, self.parameters, self.samples, self.train = graph, parameters, samples, train
+        wanted = [*outputs, *(loss.name for loss in graph.losses if losses)]
+        self._lives = Lifetimes(graph, wanted, gradients, input_gradients)
+        self._root = self._lives.shared_values()
+        self._arena = _Arena(samples, parameters.dtype)
+        self._want_values()
+        self._want_gradients()
+        self._want_scratch()
+        self._arena.make()
+        self.inputs = {
+            name: aligned((samples, *spec.shape), np.int64 if spec.integer else parameters.dtype)
+            for name, spec in graph.inputs.items()
+        }
+        self.bytes = self._arena.bytes + sum(array.nbytes for array in self.inputs.values())
+        self.values = {name: self._value(name) for name in self._lives.places}
+        self.input_gradients = {
+            name: self._gradient(name) for name in graph.inputs if name in self._lives.graded
+        }
+        self._sums: dict[str, list[tuple[Array, Array]]] = {}
+        self.nodes = self._make_nodes()
+        self._forward = self._forward_steps()
+        self._backward = self._backward_steps()
+        self._losses = [
+            (loss.weight / samples, self.values[loss.name]) for loss in graph.losses if losses
+        ]
+
+    def forward(self) -> None:
+        """Compute every value from the inputs."""
+        for step, node in self._forward:
+            step(node)
+
+    def backward(self) -> None:
+        """Compute every gradient; forward has run on the same inputs."""
+        for step, *arguments in self._backward:
+            step(*arguments)
+
+    def loss(self) -> float:
+        """The weighted mean of the losses over the samples of the last forward."""
+        return sum(weight * float(np.add.reduce(values)) for weight, values in self._losses)
+
+    # --- planning ---------------------------------------------------------------------------
+
+    def _want_values(self) -> None:
+        """A buffer a value, or a share of another's."""
+        lives = self._lives
+        for t, place in enumerate(lives.order):
+            root, until = self._root[place.name], max(t, lives.value_until(place.name))
+            if root == place.name:
+                shape = self.graph.specs[root].shape
+                self._arena.want(("y", root), shape, t, until)
+            elif root not in self.graph.inputs:
+                self._arena.share(("y", place.name), ("y", root), until)
+
+    def _want_gradients(self) -> None:
+        """A buffer a gradient; where the layer can, written over the gradient that it reads.
+
+        Whoever writes second to a gradient gets a spare, which is added when it has run.
+        """
+        lives = self._lives
+        for place in lives.backward_order:
+            now = lives.backward_time(place.name)
+            for i, slot in enumerate(lives.slots[place.name]):
+                if slot is None:
+                    continue
+                key = self._gradient_key(place.name, i, slot)
+                until = lives.gradient_until(slot.value) if slot.first else now
+                if i == 0 and place.layer.elementwise:
+                    self._arena.share(key, ("d", place.name), until)
+                else:
+                    self._arena.want(key, self.graph.specs[slot.value].shape, now, until)
+
+    @staticmethod
+    def _gradient_key(place: str, i: int, slot: Slot) -> Key:
+        """Where the gradient of input `i` goes: to its place, or to a spare."""
+        return ("d", slot.value) if slot.first else ("spare", place, str(i))
+
+    def _want_scratch(self) -> None:
+        """Scratch of each node, alive in the passes that use it."""
+        lives = self._lives
+        for place in lives.order:
+            forward = lives.when[place.name]
+            backward = lives.backward_time(place.name) if place.name in lives.slots else None
+            for key, buffer in self.graph.plans[place.name].tmp.items():
+                if buffer.live == "backward" and backward is None:
+                    continue
+                first = backward if buffer.live == "backward" else forward
+                last = forward if buffer.live == "forward" or backward is None else backward
+                assert first is not None
+                self._arena.want(
+                    ("tmp", place.name, key), buffer.shape, first, last, buffer.integer
+                )
+
+    # --- making -----------------------------------------------------------------------------
+
+    def _value(self, name: str) -> Array:
+        """The array of a value; views of an input are that input's array."""
+        root, shape = self._root[name], self.graph.specs[name].shape
+        if root in self.graph.inputs:
+            array = self.inputs[root]
+            return array if name == root else array.reshape(self.samples, *shape)
+        return self._arena.get(("y", name), shape)
+
+    def _gradient(self, name: str) -> Array:
+        """The array of a value's gradient."""
+        return self._arena.get(("d", name), self.graph.specs[name].shape)
+
+    def _make_nodes(self) -> dict[str, Node]:
+        """A node a place; made in backward order, so that the first writer of each gradient is."""
+        lives, nodes = self._lives, {}
+        written: set[str] = set()
+        for place in reversed(lives.order):
+            nodes[place.name] = self._make_node(place, written)
+        return {place.name: nodes[place.name] for place in lives.order}
+
+    def _make_node(self, place: Place | LossPlace, written: set[str]) -> Node:
+        """The memory of one place."""
+        parameters, name = self.parameters, place.name
+        owner, plan = self.graph.owners[name], self.graph.plans[name]
+        dx: list[Array | None] = [None] * len(place.inputs)
+        dw: dict[str, Array] = {}
+        sums = self._sums[name] = []
+        for i, slot in enumerate(self._lives.slots.get(name, ())):
+            if slot is not None:
+                key = self._gradient_key(name, i, slot)
+                array = dx[i] = self._arena.get(key, self.graph.specs[slot.value].shape)
+                if not slot.first:
+                    sums.append((self._gradient(slot.value), array))
+        for key in plan.w if name in self._lives.slots else ():
+            full = f"{owner}.{key}"
+            dw[key] = parameters.gradients[full]
+            if full in written:
+                dw[key] = np.zeros_like(dw[key])
+                sums.append((parameters.gradients[full], dw[key]))
+            written.add(full)
+        return Node(
+            x=tuple(self._value(n) for n in place.inputs),
+            y=self.values[name],
+            dx=tuple(dx),
+            dy=self._dy(place) if name in self._lives.slots else None,
+            w={key: parameters.weights[f"{owner}.{key}"] for key in plan.w},
+            dw=dw,
+            state={key: parameters.state[f"{owner}.{key}"] for key in plan.state},
+            tmp={
+                key: self._arena.get(("tmp", name, key), buffer.shape)
+                for key, buffer in plan.tmp.items()
+                if ("tmp", name, key) in self._arena
+            },
+            rng=parameters.streams[name],
+            train=self.train,
+        )
+
+    def _dy(self, place: Place | LossPlace) -> Array:
+        """∂L/∂y; for a loss its weight over the samples, the same at every step."""
+        if isinstance(place, LossPlace):
+            return np.full(self.samples, place.weight / self.samples, self.parameters.dtype)
+        return self._gradient(place.name)
+
+    def _forward_steps(self) -> list[tuple[Callable[[Node], None], Node]]:
+        """What forward calls, after each layer has prepared its views."""
+        steps = []
+        for place in self._lives.order:
+            if not place.layer.view:
+                place.layer.bind(self.nodes[place.name])
+                steps.append((place.layer.forward, self.nodes[place.name]))
+        return steps
+
+    def _backward_steps(self) -> list[tuple[Any, ...]]:
+        """What backward calls, each followed by the sums of what it was not the first to write."""
+        steps: list[tuple[Any, ...]] = []
+        for place in self._lives.backward_order:
+            node = self.nodes[place.name]
+            if isinstance(place, LossPlace) and place.name in self._lives.absorbed:
+                steps.append((place.layer.backward_absorbed, node))
+            elif not place.layer.view:
+                steps.append((place.layer.backward, node))
+            steps.extend((np.add, total, part, total) for total, part in self._sums[place.name])
+        return steps

@@ -1,0 +1,100 @@
+"""The protocol that all layers share: what a layer says when planned and does to a node.
+
+Letters, for the whole package: N samples in a batch, L length, H height, W width, C channels or
+classes, I inputs and O outputs of a layer, F values a sample, K kernel size; x input, y output,
+w weights, θ all weights in one vector, L also the loss where ∂ stands before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from ldl.engine.init import Fans, Initialiser
+from ldl.engine.memory import Array, Shape
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One value of the graph: a sample's shape; `integer` marks class indices."""
+
+    shape: Shape
+    integer: bool = False
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A trained array: its shape, how it starts, and whether weight decay applies to it."""
+
+    shape: Shape
+    init: Initialiser
+    fans: Fans
+    decay: bool = True
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Scratch of a node, (N, *shape), and the passes in which its content has to last."""
+
+    shape: Shape
+    live: Literal["both", "forward", "backward"] = "both"
+    integer: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a layer needs at a node: output shape, weights, kept state, scratch, cost."""
+
+    y: Shape
+    w: Mapping[str, Weight] = field(default_factory=dict)
+    state: Mapping[str, Array] = field(default_factory=dict)
+    tmp: Mapping[str, Buffer] = field(default_factory=dict)
+    multiply_adds: int = 0
+
+
+@dataclass(slots=True)
+class Node:
+    """One place where a layer is applied; it owns that call's memory."""
+
+    x: tuple[Array, ...]
+    y: Array
+    dx: tuple[Array | None, ...]
+    dy: Array | None
+    w: dict[str, Array]
+    dw: dict[str, Array]
+    state: dict[str, Array]
+    tmp: dict[str, Array]
+    rng: np.random.Generator
+    train: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A rule from inputs to output; it holds no arrays. The same layer at two nodes shares weights.
+
+    `backward_reads` names what backward still reads of a node: "x", "y", both or neither.
+    An `elementwise` layer gives the right result when y is x[0]'s memory and dx[0] is dy's.
+    A `view` only renames its input's axes: the graph gives y and dx[0] the memory of x[0] and dy.
+    """
+
+    backward_reads: ClassVar[frozenset[str]] = frozenset({"x"})
+    elementwise: ClassVar[bool] = False
+    view: ClassVar[bool] = False
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """Shapes, weights and scratch for inputs `x`; raises ShapeError where they do not fit."""
+        raise NotImplementedError
+
+    def bind(self, node: Node) -> None:
+        """Prepare once, in `node.tmp`, the views and constants that every step uses."""
+
+    def forward(self, node: Node) -> None:
+        """Overwrite `node.y` (and what backward needs in `node.tmp`)."""
+        raise NotImplementedError
+
+    def backward(self, node: Node) -> None:
+        """Overwrite `node.dw` and every `node.dx` that is not None."""
+        raise NotImplementedError

@@ -1,0 +1,85 @@
+"""Layers that bring several values together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ldl.engine.layer import Layer, Node, Plan, Spec
+from ldl.engine.layers.shapes import several_inputs, words
+from ldl.errors import ShapeError
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Layer):
+    """y = x₁ + x₂ + …,  all of one shape."""
+
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
+    elementwise: ClassVar[bool] = True
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """The inputs' common shape."""
+        shapes = several_inputs(x)
+        if len(set(shapes)) > 1:
+            raise ShapeError(f"cannot add {' and '.join(map(words, shapes))}")
+        return Plan(y=shapes[0])
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y."""
+        first, second, *rest = node.x
+        np.add(first, second, node.y)
+        for x in rest:
+            np.add(node.y, x, node.y)
+
+    def backward(self, node: Node) -> None:
+        """∂x₁ = ∂x₂ = … = ∂y."""
+        for dx in node.dx:
+            if dx is not None and dx is not node.dy:
+                np.copyto(dx, node.dy)
+
+
+@dataclass(frozen=True, eq=False)
+class Concat(Layer):
+    """y = [x₁ x₂ …] along `axis`, counted without the samples' axis; the other axes agree."""
+
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
+    axis: int = -1
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """The inputs' shape with the sizes along the axis summed."""
+        shapes = several_inputs(x)
+        rank = len(shapes[0])
+        if not -rank <= self.axis < rank:
+            raise ShapeError(f"axis {self.axis} does not exist in {words(shapes[0])}")
+        axis = self.axis % rank
+        rests = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
+        if any(len(shape) != rank for shape in shapes) or len(rests) > 1:
+            names = " and ".join(map(words, shapes))
+            raise ShapeError(f"cannot join {names} along axis {self.axis}: other axes differ")
+        total = sum(shape[axis] for shape in shapes)
+        return Plan(y=(*shapes[0][:axis], total, *shapes[0][axis + 1 :]))
+
+    def bind(self, node: Node) -> None:
+        """The parts of y and ∂y that belong to each input."""
+        axis = self.axis % (node.y.ndim - 1) + 1
+        start = 0
+        for i, x in enumerate(node.x):
+            part: list[slice] = [slice(None)] * node.y.ndim
+            part[axis] = slice(start, start + x.shape[axis])
+            start += x.shape[axis]
+            node.tmp[f"y{i}"] = node.y[tuple(part)]
+            if node.dy is not None:
+                node.tmp[f"dy{i}"] = node.dy[tuple(part)]
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y."""
+        for i, x in enumerate(node.x):
+            np.copyto(node.tmp[f"y{i}"], x)
+
+    def backward(self, node: Node) -> None:
+        """∂xᵢ = its part of ∂y."""
+        for i, dx in enumerate(node.dx):
+            if dx is not None:
+                np.copyto(dx, node.tmp[f"dy{i}"])

@@ -1,0 +1,63 @@
+"""Layers that only rename axes: no arithmetic and no memory of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from ldl.engine.layer import Layer, Node, Plan, Spec
+from ldl.engine.layers.shapes import one_input, words
+from ldl.errors import SettingError, ShapeError
+
+
+@dataclass(frozen=True, eq=False)
+class View(Layer):
+    """y is x with other axes; the values stay where they are."""
+
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
+    elementwise: ClassVar[bool] = True
+    view: ClassVar[bool] = True
+
+    def forward(self, node: Node) -> None:
+        """Nothing: y is x's memory."""
+
+    def backward(self, node: Node) -> None:
+        """Nothing: ∂x is ∂y's memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Flatten(View):
+    """y = x,  x (N, a, b, …), y (N, a·b·…)."""
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """One axis beside the samples."""
+        return Plan(y=(prod(one_input(x)),))
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape(View):
+    """y = x,  x (N, …), y (N, *shape); one axis may be −1 and takes what is left.
+
+    The order of the values is that of memory: the last axis moves fastest.
+    """
+
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse sizes below 1, but for a single −1."""
+        if not self.shape:
+            raise SettingError("shape", "needs at least one axis")
+        if any(size < 1 and size != -1 for size in self.shape) or self.shape.count(-1) > 1:
+            raise SettingError("shape", "sizes are at least 1, and at most one of them is -1")
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """The given shape, with −1 worked out."""
+        given = one_input(x)
+        total, known = prod(given), prod(size for size in self.shape if size != -1)
+        shape = tuple(total // known if size == -1 else size for size in self.shape)
+        if prod(shape) != total:
+            raise ShapeError(
+                f"cannot turn {words(given)}, {total} values, into {words(self.shape)}"
+            )
+        return Plan(y=shape)

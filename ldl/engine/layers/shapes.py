@@ -1,0 +1,30 @@
+"""Checks on input shapes that several layers share."""
+
+from __future__ import annotations
+
+from ldl.engine.layer import Spec
+from ldl.engine.memory import Shape
+from ldl.errors import ShapeError
+
+
+def words(shape: Shape) -> str:
+    """A shape as a person writes it: (64) or (8, 8, 1)."""
+    return "(" + ", ".join(map(str, shape)) + ")"
+
+
+def one_input(x: tuple[Spec, ...]) -> Shape:
+    """The shape of a layer's single, numeric input."""
+    if len(x) != 1:
+        raise ShapeError(f"takes one input, got {len(x)}")
+    if x[0].integer:
+        raise ShapeError("takes numbers, got class indices")
+    return x[0].shape
+
+
+def several_inputs(x: tuple[Spec, ...]) -> list[Shape]:
+    """The shapes of two or more numeric inputs."""
+    if len(x) < 2:
+        raise ShapeError(f"takes two or more inputs, got {len(x)}: name them with `from`")
+    if any(spec.integer for spec in x):
+        raise ShapeError("takes numbers, got class indices")
+    return [spec.shape for spec in x]

@@ -1,0 +1,291 @@
+"""Losses: layers on (prediction, target) that give one value a sample; the graph takes the mean.
+
+A target is dense, of the prediction's shape, or class indices (N,). Against a prediction of C
+values, indices stand for one-hot rows; against a single value they are the numbers 0 and 1.
+No gradient flows to targets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
+from ldl.engine.layers.activation import Sigmoid
+from ldl.engine.layers.shapes import words
+from ldl.engine.memory import Array
+from ldl.errors import ShapeError
+
+TINY = 1e-12  # keeps a division or a logarithm finite; far below any value that matters
+
+
+@dataclass(frozen=True, eq=False)
+class Loss(Layer):
+    """One value a sample from a prediction and its target.
+
+    `absorbs` names an activation whose backward this loss can take over: it then writes the
+    gradient of the activation's input, in the simpler and more exact combined form.
+    """
+
+    absorbs: ClassVar[type[Layer] | None] = None
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """One value a sample; the difference from the target is kept for backward."""
+        prediction = matched(x)
+        tmp = {"d": Buffer((prod(prediction.shape),))}
+        if x[1].integer:
+            tmp["t"] = Buffer((prod(prediction.shape),))
+        return Plan(y=(), tmp=tmp)
+
+    def bind(self, node: Node) -> None:
+        """Rows (N, F) of prediction, target and gradient, and a column (N, 1) of ∂L/∂y."""
+        tmp, samples = node.tmp, len(node.x[0])
+        tmp["p"] = node.x[0].reshape(samples, -1)
+        if "t" in tmp:
+            tmp["starts"] = np.arange(samples) * tmp["p"].shape[1]
+            tmp["at"] = np.empty_like(tmp["starts"])
+        else:
+            tmp["t"] = node.x[1].reshape(samples, -1)
+        if node.dy is not None and node.dx[0] is not None:
+            tmp["dp"] = node.dx[0].reshape(samples, -1)
+            tmp["dy"] = node.dy.reshape(samples, 1)
+            tmp["column"] = np.empty_like(tmp["dy"])
+
+    def target(self, node: Node) -> Array:
+        """The dense target (N, F), from class indices where they are given."""
+        tmp = node.tmp
+        if "starts" not in tmp:
+            return tmp["t"]
+        if tmp["t"].shape[1] == 1:
+            np.copyto(tmp["t"][:, 0], node.x[1])
+            return tmp["t"]
+        tmp["t"].fill(0.0)
+        np.add(tmp["starts"], node.x[1], tmp["at"])
+        np.put(tmp["t"], tmp["at"], 1.0, mode="clip")
+        return tmp["t"]
+
+    def backward_absorbed(self, node: Node) -> None:
+        """Overwrite `node.dx[0]` with ∂L/∂(input of the absorbed activation)."""
+        raise NotImplementedError
+
+
+def matched(x: tuple[Spec, ...]) -> Spec:
+    """The prediction's spec, once it is sure that the target fits it."""
+    if len(x) != 2:
+        raise ShapeError(f"a loss takes a prediction and a target, got {len(x)} inputs")
+    prediction, target = x
+    if prediction.integer:
+        raise ShapeError("the prediction must be numbers, not class indices")
+    if target.integer and (len(prediction.shape) > 1 or target.shape):
+        raise ShapeError(
+            f"class indices go with a prediction of one axis, got {words(prediction.shape)}"
+        )
+    if not target.integer and target.shape != prediction.shape:
+        raise ShapeError(
+            f"the prediction is {words(prediction.shape)} and the target {words(target.shape)}"
+        )
+    return prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Reducing(Loss):
+    """A loss over F values that takes their mean or their sum within each sample."""
+
+    reduction: Literal["mean", "sum"] = "mean"
+
+    def scale(self, node: Node) -> float:
+        """What a sample's sum over its values is multiplied with."""
+        return 1.0 / node.tmp["p"].shape[1] if self.reduction == "mean" else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Mse(Reducing):
+    """L = (p − t)², averaged over the values of a sample, then over samples.
+
+    With `reduction: sum` the squared Euclidean distance, averaged over samples.
+    """
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y (N,)."""
+        d = node.tmp["d"]
+        np.subtract(node.tmp["p"], self.target(node), d)
+        np.vecdot(d, d, node.y)
+        np.multiply(node.y, self.scale(node), node.y)
+
+    def backward(self, node: Node) -> None:
+        """∂p = 2 (p − t) · ∂y."""
+        tmp = node.tmp
+        np.multiply(tmp["dy"], 2.0 * self.scale(node), tmp["column"])
+        np.multiply(tmp["d"], tmp["column"], tmp["dp"])
+
+
+@dataclass(frozen=True, eq=False)
+class Mae(Reducing):
+    """L = |p − t|, averaged over the values of a sample, then over samples; slope 0 at p = t."""
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y (N,); what is kept is the sign of p − t."""
+        d = node.tmp["d"]
+        np.subtract(node.tmp["p"], self.target(node), d)
+        np.absolute(d, d)
+        np.add.reduce(d, axis=1, out=node.y)
+        np.multiply(node.y, self.scale(node), node.y)
+
+    def backward(self, node: Node) -> None:
+        """∂p = sign(p − t) · ∂y."""
+        tmp = node.tmp
+        np.subtract(tmp["p"], tmp["t"], tmp["d"])
+        np.sign(tmp["d"], tmp["d"])
+        np.multiply(tmp["dy"], self.scale(node), tmp["column"])
+        np.multiply(tmp["d"], tmp["column"], tmp["dp"])
+
+
+@dataclass(frozen=True, eq=False)
+class Rmse(Reducing):
+    """L = √(mean of (p − t)² over the values of a sample), averaged over samples.
+
+    The root is taken a sample at a time, so for one value a sample it is the absolute error.
+    """
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y (N,)."""
+        d = node.tmp["d"]
+        np.subtract(node.tmp["p"], self.target(node), d)
+        np.vecdot(d, d, node.y)
+        np.multiply(node.y, self.scale(node), node.y)
+        np.sqrt(node.y, node.y)
+
+    def backward(self, node: Node) -> None:
+        """∂p = (p − t) / L · ∂y, and 0 where L is 0."""
+        tmp = node.tmp
+        column = tmp["column"]
+        np.maximum(node.y.reshape(column.shape), TINY, out=column)
+        np.divide(tmp["dy"], column, column)
+        np.multiply(column, self.scale(node), column)
+        np.multiply(tmp["d"], column, tmp["dp"])
+
+
+@dataclass(frozen=True, eq=False)
+class Bce(Reducing):
+    """L = −t·log p − (1 − t)·log(1 − p), averaged over the values of a sample, then over samples.
+
+    p are probabilities in [0, 1]; logarithms stop at −100, as PyTorch's do. Straight after a
+    sigmoid its gradient is taken with respect to the sigmoid's input, where it is p − t.
+    """
+
+    absorbs: ClassVar[type[Layer] | None] = Sigmoid
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """As every loss, with one more buffer for the second logarithm."""
+        base = super().plan(x)
+        return Plan(y=(), tmp={**base.tmp, "u": Buffer(base.tmp["d"].shape)})
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y (N,): −Σ (log(1 − p) + t·(log p − log(1 − p)))."""
+        tmp = node.tmp
+        p, t, d, u = tmp["p"], self.target(node), tmp["d"], tmp["u"]
+        np.negative(p, d)
+        np.log1p(d, d)
+        np.maximum(d, -100.0, out=d)
+        np.log(p, u)
+        np.maximum(u, -100.0, out=u)
+        np.subtract(u, d, u)
+        np.multiply(t, u, u)
+        np.add(d, u, d)
+        np.add.reduce(d, axis=1, out=node.y)
+        np.multiply(node.y, -self.scale(node), node.y)
+
+    def backward(self, node: Node) -> None:
+        """∂p = (p − t) / (p (1 − p)) · ∂y."""
+        tmp = node.tmp
+        u, dp = tmp["u"], tmp["dp"]
+        np.multiply(tmp["p"], tmp["p"], u)
+        np.subtract(tmp["p"], u, u)
+        np.maximum(u, TINY, out=u)
+        self.backward_absorbed(node)
+        np.divide(dp, u, dp)
+
+    def backward_absorbed(self, node: Node) -> None:
+        """∂z = (p − t) · ∂y, where p = σ(z)."""
+        tmp = node.tmp
+        np.subtract(tmp["p"], tmp["t"], tmp["d"])
+        np.multiply(tmp["dy"], self.scale(node), tmp["column"])
+        np.multiply(tmp["d"], tmp["column"], tmp["dp"])
+
+
+@dataclass(frozen=True, eq=False)
+class CrossEntropy(Loss):
+    """L = log Σ_k e^(z_k) − z_t on logits z (N, C), averaged over samples; softmax is applied here.
+
+    The target t is a class index, or a dense row of weights: L = Σ_k t_k (log Σ e^z − z_k).
+    """
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """One value a sample; the softmax is kept for backward."""
+        prediction = matched(x)
+        if len(prediction.shape) != 1 or prediction.shape[0] < 2:
+            shape = words(prediction.shape)
+            raise ShapeError(f"cross_entropy takes logits (C) of two classes or more, got {shape}")
+        row = Buffer((1,))
+        return Plan(y=(), tmp={"d": Buffer(prediction.shape), "row": row, "sum": row})
+
+    def bind(self, node: Node) -> None:
+        """Views as for every loss; for class indices, where each sample's row starts."""
+        tmp, (samples, classes) = node.tmp, node.x[0].shape
+        tmp["lse"] = tmp["row"][:, 0]
+        if node.x[1].ndim == 1:
+            tmp["starts"] = np.arange(samples) * classes
+            tmp["at"] = np.empty_like(tmp["starts"])
+            tmp["picked"] = np.empty_like(node.y)
+            tmp["z"] = node.x[0].reshape(-1)
+        else:
+            tmp["weights"] = np.empty((samples, 1), node.y.dtype)
+        if node.dy is not None and node.dx[0] is not None:
+            tmp["dy"] = node.dy.reshape(samples, 1)
+            tmp["dz"] = node.dx[0].reshape(-1)
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y (N,)."""
+        tmp, z, d = node.tmp, node.x[0], node.tmp["d"]
+        np.maximum.reduce(z, axis=1, keepdims=True, out=tmp["row"])
+        np.subtract(z, tmp["row"], d)
+        np.exp(d, d)
+        np.add.reduce(d, axis=1, keepdims=True, out=tmp["sum"])
+        np.divide(d, tmp["sum"], d)
+        np.log(tmp["sum"], tmp["sum"])
+        np.add(tmp["row"], tmp["sum"], tmp["row"])
+        if "at" in tmp:
+            np.add(tmp["starts"], node.x[1], tmp["at"])
+            np.take(tmp["z"], tmp["at"], out=tmp["picked"], mode="clip")
+            np.subtract(tmp["lse"], tmp["picked"], node.y)
+        else:
+            t = node.x[1]
+            np.add.reduce(t, axis=1, keepdims=True, out=tmp["weights"])
+            np.multiply(tmp["row"], tmp["weights"], tmp["row"])
+            np.vecdot(t, z, node.y)
+            np.subtract(tmp["lse"], node.y, node.y)
+
+    def backward(self, node: Node) -> None:
+        """∂z = (softmax(z) · Σ t − t) · ∂y."""
+        tmp, d, dz = node.tmp, node.tmp["d"], node.dx[0]
+        if "at" in tmp:
+            np.multiply(d, tmp["dy"], dz)
+            np.take(tmp["dz"], tmp["at"], out=tmp["picked"], mode="clip")
+            np.subtract(tmp["picked"], node.dy, tmp["picked"])
+            np.put(tmp["dz"], tmp["at"], tmp["picked"], mode="clip")
+        else:
+            np.multiply(d, tmp["weights"], d)
+            np.subtract(d, node.x[1], d)
+            np.multiply(d, tmp["dy"], dz)
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "mse": Mse,
+    "mae": Mae,
+    "rmse": Rmse,
+    "bce": Bce,
+    "cross_entropy": CrossEntropy,
+}

@@ -1,0 +1,73 @@
+"""A network that can be trained and asked: a graph, its parameters and its cached bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ldl.engine.binding import Binding
+from ldl.engine.graph import Graph
+from ldl.engine.memory import Array
+from ldl.engine.parameters import Parameters
+
+EVALUATION_BATCH = 256
+
+
+class Model:
+    """A graph with weights. Bindings are made on first use and kept, one for each batch size."""
+
+    def __init__(self, graph: Graph, seed: int = 0, dtype: DTypeLike = np.float32) -> None:
+        self.graph = graph
+        self.parameters = Parameters(graph, seed, dtype)
+        self._bindings: dict[tuple[object, ...], Binding] = {}
+
+    def training(self, samples: int, outputs: tuple[str, ...] = ()) -> Binding:
+        """The binding for training steps on `samples`, with gradients."""
+        key = ("train", samples, outputs)
+        if key not in self._bindings:
+            self._bindings[key] = Binding(
+                self.graph, self.parameters, samples, outputs, gradients=True, train=True
+            )
+        return self._bindings[key]
+
+    def evaluation(self, samples: int, outputs: tuple[str, ...] = (), losses: bool = True) -> Binding:
+        """The binding for judging `samples`, without gradients."""
+        key = ("evaluate", samples, outputs, losses)
+        if key not in self._bindings:
+            self._bindings[key] = Binding(self.graph, self.parameters, samples, outputs, losses)
+        return self._bindings[key]
+
+    def predict(
+        self, inputs: Mapping[str, Array], output: str, batch_size: int = EVALUATION_BATCH
+    ) -> Array:
+        """The value `output`, (n, …), for inputs {name: (n, …)}, in eval mode."""
+        count = len(next(iter(inputs.values())))
+        results = np.empty((count, *self.graph.specs[output].shape), self.parameters.dtype)
+        for start, stop in batches(count, batch_size):
+            binding = self.evaluation(stop - start, (output,), losses=False)
+            for name, array in inputs.items():
+                if name in binding.inputs:
+                    binding.inputs[name][...] = array[start:stop]
+            binding.forward()
+            results[start:stop] = binding.values[output]
+        return results
+
+    def loss(self, inputs: Mapping[str, Array], batch_size: int = EVALUATION_BATCH) -> float:
+        """The training loss over all samples of `inputs`, targets among them, in eval mode."""
+        count = len(next(iter(inputs.values())))
+        total = 0.0
+        for start, stop in batches(count, batch_size):
+            binding = self.evaluation(stop - start)
+            for name, array in binding.inputs.items():
+                array[...] = inputs[name][start:stop]
+            binding.forward()
+            total += binding.loss() * (stop - start)
+        return total / count
+
+
+def batches(count: int, size: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of consecutive batches; the last may be smaller."""
+    for start in range(0, count, size):
+        yield start, min(start + size, count)

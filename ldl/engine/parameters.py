@@ -1,0 +1,48 @@
+"""The weights of a graph in one flat vector, their gradients, kept state and random streams."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ldl.engine.graph import Graph
+from ldl.engine.memory import Array, Flat
+from ldl.engine.streams import stream
+
+
+class Parameters:
+    """θ (`theta`) and ∂L/∂θ (`gradient`), each one vector with named views, for one graph.
+
+    Decayed weights stand first: `theta[:decayed]`. Every weight is drawn from the stream of the
+    seed and its own name, in float64, so adding a layer moves no other draw.
+    """
+
+    def __init__(self, graph: Graph, seed: int = 0, dtype: DTypeLike = np.float32) -> None:
+        self.dtype = np.dtype(dtype)
+        weights = sorted(graph.weights.items(), key=lambda item: not item[1].decay)
+        shapes = {name: weight.shape for name, weight in weights}
+        decayed = {name: weight.shape for name, weight in weights if weight.decay}
+        theta, gradient = Flat(shapes, self.dtype), Flat(shapes, self.dtype)
+        self.theta, self.weights = theta.vector, theta.views
+        self.gradient, self.gradients = gradient.vector, gradient.views
+        self.decayed = Flat(decayed, self.dtype).vector.size
+        for name, weight in weights:
+            rng = stream(seed, "weight", name)
+            self.weights[name][...] = weight.init.draw(weight.shape, weight.fans, rng)
+        self.state: dict[str, Array] = {
+            name: np.array(array, self.dtype) for name, array in graph.state.items()
+        }
+        self.streams = {place.name: stream(seed, "node", place.name) for place in graph.order}
+        self.count = sum(view.size for view in self.weights.values())
+
+    def arrays(self) -> dict[str, Array]:
+        """All that a saved network consists of, by name: weights and kept state."""
+        return {**self.weights, **self.state}
+
+    def load(self, arrays: dict[str, Array]) -> None:
+        """Copy saved arrays in; raises KeyError or ValueError where one is missing or misshapen."""
+        for name, mine in self.arrays().items():
+            if arrays[name].shape != mine.shape:
+                raise ValueError(f"{name} is {arrays[name].shape}, expected {mine.shape}")
+        for name, mine in self.arrays().items():
+            mine[...] = arrays[name]
