@@ -15,6 +15,7 @@ import numpy as np
 
 from ldl.engine.init import Fans, Initialiser
 from ldl.engine.memory import Array, Shape
+from ldl.errors import ShapeError
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,13 @@ class Layer:
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """Shapes, weights and scratch for inputs `x`; raises ShapeError where they do not fit."""
         raise NotImplementedError
+
+    def mirror(self, x: Spec) -> Layer:
+        """The layer that leads back to inputs `x`, for the decoder of an autoencoder.
+
+        Raises ShapeError where there is none.
+        """
+        raise ShapeError("has no mirror image: write the decoder's layers out")
 
     def bind(self, node: Node) -> None:
         """Prepare once, in `node.tmp`, the views and constants that every step uses."""

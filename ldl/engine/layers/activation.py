@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -24,6 +24,10 @@ class Activation(Layer):
         """The input's shape."""
         shape = one_input(x)
         return Plan(y=shape, tmp={"slope": Buffer(shape, "backward")})
+
+    def mirror(self, x: Spec) -> Layer:
+        """The same activation."""
+        return replace(self)
 
 
 @dataclass(frozen=True, eq=False)

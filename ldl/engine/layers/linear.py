@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
-from ldl.engine.init import Fans, Glorot, Initialiser, Zeros
+from ldl.engine.init import Fans, Glorot, Zeros
 from ldl.engine.layer import Layer, Node, Plan, Spec, Weight
 from ldl.engine.layers.shapes import one_input
 from ldl.errors import ShapeError
@@ -25,8 +25,8 @@ class Linear(Layer):
 
     units: Size | None = None
     bias: bool = True
-    init: Annotated[Initialiser, Choice("initialiser")] = Glorot()
-    bias_init: Annotated[Initialiser, Choice("initialiser")] = Zeros()
+    init: Annotated[Any, Choice("initialiser")] = Glorot()
+    bias_init: Annotated[Any, Choice("initialiser")] = Zeros()
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """Output (…, O); N·I·O multiply-adds."""
@@ -42,6 +42,10 @@ class Linear(Layer):
         return Plan(
             y=(*shape[:-1], self.units), w=w, multiply_adds=prod(shape) * self.units
         )
+
+    def mirror(self, x: Spec) -> Layer:
+        """A linear layer with as many units as this one has inputs."""
+        return replace(self, units=x.shape[-1])
 
     def bind(self, node: Node) -> None:
         """Two-dimensional views, and the row of ones that sums over samples as a product."""

@@ -1,0 +1,20 @@
+"""From a checked configuration to engine objects; the only user of the registries."""
+
+from __future__ import annotations
+
+from ldl.build.experiment import BuildError, Experiment, advice, build
+from ldl.build.kinds import KINDS
+from ldl.build.spec import Config, EarlyStopping, EncoderDecoder, LossTerm, Training
+
+__all__ = [
+    "KINDS",
+    "BuildError",
+    "Config",
+    "EarlyStopping",
+    "EncoderDecoder",
+    "Experiment",
+    "LossTerm",
+    "Training",
+    "advice",
+    "build",
+]

@@ -1,0 +1,217 @@
+"""A configuration turned into what can be trained: the graph, its losses and what feeds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
+from ldl.build.spec import Config, EncoderDecoder, LossTerm
+from ldl.config.tree import Path
+from ldl.data import Info, Part
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Layer, Spec
+from ldl.engine.layers.activation import Activation, Softmax
+from ldl.engine.layers.linear import Linear
+from ldl.engine.losses import LOSSES, Bce, CrossEntropy, Loss, Mse
+from ldl.engine.memory import Array
+from ldl.errors import GraphError
+
+LOSS_NAMES = {loss: name for name, loss in LOSSES.items()}
+Task = Literal["classification", "regression", "reconstruction"]
+Fault = tuple[Path, str]
+
+
+class BuildError(Exception):
+    """All that is wrong with a network: pairs of a place in the configuration and a sentence."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(message for _, message in faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A checked configuration and the graph that it describes.
+
+    `targets` maps each target input of the graph to "labels" or to the data input that it
+    repeats; `output` and `code` name the values that are judged.
+    """
+
+    config: Config
+    info: Info
+    graph: Graph
+    task: Task
+    output: str
+    code: str | None
+    targets: Mapping[str, str]
+    origins: Mapping[str, Path]
+
+    def feeds(self, part: Part) -> dict[str, Array]:
+        """The arrays of a part, by the graph's input names; reconstruction targets are clean."""
+        feeds = dict(part.inputs)
+        for name, source in self.targets.items():
+            array = part.targets if source == "labels" else part.clean[source]
+            assert array is not None
+            feeds[name] = array
+        return feeds
+
+    @property
+    def label_input(self) -> str:
+        """The graph's input that takes the data's labels."""
+        return next(name for name, source in self.targets.items() if source == "labels")
+
+    def classes(self, outputs: Array) -> Array:
+        """Outputs (n, C) to class indices (n,): the largest, or for one value whether it is over ½."""
+        if outputs.shape[1] == 1:
+            return (outputs[:, 0] > 0.5).astype(np.int64)
+        return outputs.argmax(axis=1)
+
+    def probabilities(self, outputs: Array) -> Array:
+        """Outputs (n, C) to class probabilities (n, C), rows summing to 1.
+
+        Logits of a cross entropy go through softmax; one value p becomes (1 − p, p).
+        """
+        if outputs.shape[1] == 1:
+            p = np.clip(outputs, 0.0, 1.0)
+            return np.concatenate([1.0 - p, p], axis=1)
+        if isinstance(self.main_loss, CrossEntropy):
+            scores = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        else:
+            scores = np.maximum(outputs, 1e-12)
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    @property
+    def main_loss(self) -> Loss:
+        """The first loss, which says what the output means."""
+        return self.graph.losses[0].layer
+
+
+def build(config: Config, info: Info) -> Experiment:
+    """The graph of a configuration on data described by `info`. Raises BuildError."""
+    inputs = {name: Spec(shape) for name, shape in info.inputs.items()}
+    network = Network(inputs, Writer(config.blocks))
+    network.add(config.network)
+    faults: list[Fault] = [(error.path, error.message) for error in network.faults]
+    targets: dict[str, str] = {}
+    losses: list[LossPlace] = []
+    for i, term in enumerate(_terms(config, info)):
+        try:
+            loss = _loss(i, term, config, info, network, inputs, targets)
+            if UNKNOWN not in loss.inputs:
+                losses.append(loss)
+        except NetworkError as error:
+            faults.append((error.path, error.message))
+    places = _sized(network.places, losses, inputs, info)
+    try:
+        graph = Graph(inputs, places, losses)
+    except GraphError as error:
+        faults += [_located(name, reason, network, losses) for name, reason in error.faults]
+    if faults:
+        raise BuildError(faults)
+    code = network.values.get("code") if isinstance(config.network, EncoderDecoder) else None
+    first = targets[losses[0].inputs[1]]
+    task: Task = "reconstruction"
+    if first == "labels":
+        task = "classification" if info.target.kind == "classes" else "regression"
+    return Experiment(
+        config, info, graph, task, network.output, code, targets, network.origins
+    )
+
+
+def default_target(config: Config) -> Literal["labels", "inputs"]:
+    """What a network without further words learns: an autoencoder its inputs, others labels."""
+    if config.data.target is not None:
+        return config.data.target
+    return "inputs" if isinstance(config.network, EncoderDecoder) else "labels"
+
+
+def _terms(config: Config, info: Info) -> list[LossTerm]:
+    """The loss terms as written, or the usual loss of the task."""
+    if config.loss is not None:
+        return config.loss if isinstance(config.loss, list) else [config.loss]
+    classes = default_target(config) == "labels" and info.target.kind == "classes"
+    return [LossTerm(CrossEntropy() if classes else Mse())]
+
+
+def _loss(
+    number: int, term: LossTerm, config: Config, info: Info, network: Network,
+    inputs: dict[str, Spec], targets: dict[str, str],
+) -> LossPlace:  # fmt: skip
+    """A loss in the graph; its target becomes an input."""
+    path: Path = ("loss", number) if isinstance(config.loss, list) else ("loss",)
+    value = network.output if term.from_ is None else network.find(term.from_, path)
+    kind = term.target or default_target(config)
+    if kind == "inputs":
+        if len(info.inputs) > 1:
+            raise NetworkError(path, "the data has several inputs, so none can be the target")
+        source = next(iter(info.inputs))
+        spec = Spec(info.inputs[source])
+    else:
+        source = "labels"
+        if info.target.kind == "none":
+            raise NetworkError(path, "the data has no labels; `data.target: inputs` learns inputs")
+        spec = Spec((), True) if info.target.kind == "classes" else Spec((info.target.size,))
+    target = f"target.{source}"
+    inputs[target], targets[target] = spec, source
+    name = f"loss.{LOSS_NAMES[type(term.loss)]}" + (str(number + 1) if number else "")
+    return LossPlace(name, replace(term.loss), (value, target), term.weight)
+
+
+def _sized(
+    places: Sequence[Place], losses: Sequence[LossPlace], inputs: Mapping[str, Spec], info: Info
+) -> list[Place]:
+    """Places with the size of the targets where the last linear layer leaves its units out."""
+    by_name = {place.name: place for place in places}
+    sized: dict[int, Layer] = {}
+    for loss in losses:
+        place = by_name.get(loss.inputs[0])
+        while place is not None and isinstance(place.layer, Activation):
+            place = by_name.get(place.inputs[0])
+        if place is not None and isinstance(place.layer, Linear) and place.layer.units is None:
+            units = _target_size(loss.layer, inputs[loss.inputs[1]], info)
+            sized.setdefault(id(place.layer), replace(place.layer, units=units))
+    return [replace(place, layer=sized.get(id(place.layer), place.layer)) for place in places]
+
+
+def _target_size(loss: Loss, target: Spec, info: Info) -> int:
+    """Outputs that fit the target: of two classes bce wants one, any other loss a score each."""
+    if not target.integer:
+        return target.shape[-1] if target.shape else 1
+    return 1 if isinstance(loss, Bce) and info.target.size == 2 else info.target.size
+
+
+def _located(
+    name: str, reason: str, network: Network, losses: Sequence[LossPlace]
+) -> Fault:
+    """A fault of the graph at the configuration's line; that of a loss at the judged layer's."""
+    for loss in losses:
+        if loss.name == name:
+            path = network.origins.get(loss.inputs[0], ("loss",))
+            return path, f"{name.removeprefix('loss.')}: {reason} ({loss.inputs[0]})"
+    layer = next(place.layer for place in network.places if place.name == name)
+    return network.origins[name], f"{LAYER_NAMES[type(layer)]} ({name}): {reason}"
+
+
+def advice(experiment: Experiment) -> list[Fault]:
+    """What is allowed but hardly meant: a place in the configuration and a sentence each."""
+    notes: list[Fault] = []
+    graph = experiment.graph
+    layers = {place.name: place.layer for place in graph.places}
+    for loss in graph.losses:
+        layer = layers.get(loss.inputs[0])
+        path = experiment.origins.get(loss.inputs[0], ("loss",))
+        if isinstance(loss.layer, CrossEntropy) and isinstance(layer, Softmax):
+            notes.append((path, "cross_entropy applies softmax itself: leave this one out"))
+        if isinstance(loss.layer, Bce) and isinstance(layer, Linear):
+            notes.append((path, "bce takes probabilities: a sigmoid usually comes last"))
+    used = {place.name for place in graph.needed(loss.name for loss in graph.losses)}
+    for place in graph.places:
+        if place.name not in used:
+            notes.append((experiment.origins[place.name], f"no loss depends on {place.name}"))
+    return notes
+
+

@@ -1,0 +1,23 @@
+"""Every registry by the kind of thing that it names: what a configuration can choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ldl.build.composites import COMPOSITES, DECODERS
+from ldl.data import NOISES, SCALERS, SOURCES
+from ldl.engine.init import INITIALISERS
+from ldl.engine.layers import LAYERS
+from ldl.engine.losses import LOSSES
+from ldl.engine.optim import OPTIMIZERS
+
+KINDS: Mapping[str, Mapping[str, type]] = {
+    "source": SOURCES,
+    "scaler": SCALERS,
+    "noise": NOISES,
+    "layer": {**LAYERS, **COMPOSITES},
+    "decoder": DECODERS,
+    "initialiser": INITIALISERS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+}

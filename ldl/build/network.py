@@ -1,0 +1,223 @@
+"""From the configuration's lists of layers to the places of a graph, with names and origins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ldl.build.composites import Mirror, Mlp, Repeat, Residual
+from ldl.build.spec import EncoderDecoder
+from ldl.config.tree import Block, Item, Path
+from ldl.engine.graph import Place
+from ldl.engine.layer import Layer, Spec
+from ldl.engine.layers import LAYERS
+from ldl.engine.layers.activation import Activation
+from ldl.engine.layers.linear import Linear
+from ldl.engine.layers.merge import Add
+from ldl.errors import ShapeError
+
+LAYER_NAMES = {layer: name for name, layer in LAYERS.items()}
+
+
+@dataclass
+class Piece:
+    """An item written out: one layer, `same`, or a list of pieces, perhaps with a residual."""
+
+    item: Item
+    kind: str
+    layer: Layer | None = None
+    pieces: list[Piece] | None = None
+    residual: Add | None = None
+
+
+UNKNOWN = "?"  # the value of a place whose fault is recorded; nothing more is said about it
+
+
+class NetworkError(Exception):
+    """Something is wrong at one place of the configuration."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path, self.message = path, message
+
+
+class Writer:
+    """Writes composites and blocks out as their layers."""
+
+    def __init__(self, blocks: Mapping[str, Sequence[Item]]) -> None:
+        self._blocks = blocks
+        self._written: dict[str, list[Piece]] = {}
+
+    def write(self, items: Sequence[Item]) -> list[Piece]:
+        """One piece an item; a block used twice is the same pieces, so it shares its layers."""
+        return [self._write(item) for item in items]
+
+    def _write(self, item: Item) -> Piece:
+        rule = item.layer
+        if rule is None:
+            return Piece(item, "")
+        if isinstance(rule, Block):
+            if rule.name not in self._written:
+                self._written[rule.name] = self.write(self._blocks[rule.name])
+            return Piece(item, rule.name, pieces=self._written[rule.name])
+        if isinstance(rule, Mlp):
+            layers = [x for units in rule.units for x in (Linear(units), replace(rule.activation))]
+            return Piece(item, "mlp", pieces=[bare(layer, item.path) for layer in layers])
+        if isinstance(rule, Residual):
+            return Piece(item, "residual", pieces=self.write(rule.layers), residual=Add())
+        if isinstance(rule, Repeat):
+            rounds = [
+                Piece(Item(None, path=item.path), "", pieces=self.write(rule.layers))
+                for _ in range(rule.times)
+            ]
+            return Piece(item, "repeat", pieces=rounds)
+        return Piece(item, LAYER_NAMES[type(rule)], replace(rule))
+
+    def mirrored(self, encoder: list[Piece], spec: Spec, output: Layer) -> list[Piece]:
+        """The encoder's layers backwards, without its last activations, then the output's.
+
+        Raises NetworkError where the encoder is not a plain chain of layers that can be mirrored.
+        """
+        backwards: list[Layer] = []
+        for piece in _chain(encoder):
+            layer, path = piece.layer, piece.item.path
+            if layer is None or piece.item.inputs is not None:
+                raise NetworkError(path, "mirror needs an encoder that is a plain list of layers")
+            try:
+                backwards.append(layer.mirror(spec))
+                spec = Spec(layer.plan((spec,)).y)
+            except ShapeError as error:
+                raise NetworkError(path, str(error)) from None
+        while backwards and isinstance(backwards[-1], Activation):
+            backwards.pop()
+        layers = [*reversed(backwards), replace(output)]
+        return [bare(layer, ("network", "decoder")) for layer in layers]
+
+
+def bare(layer: Layer, path: Path) -> Piece:
+    """A layer that the configuration implies, without a name or references of its own."""
+    return Piece(Item(None, path=path), LAYER_NAMES[type(layer)], layer)
+
+
+def _chain(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """The single layers of nested lists, in order; a residual comes whole."""
+    for piece in pieces:
+        if piece.pieces is None or piece.residual is not None:
+            yield piece
+        else:
+            yield from _chain(piece.pieces)
+
+
+@dataclass
+class Network:
+    """Places in the order written; where each came from; what a `from` may name."""
+
+    inputs: Mapping[str, Spec]
+    writer: Writer
+    places: list[Place] = field(default_factory=list)
+    origins: dict[str, Path] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    output: str = ""
+    faults: list[NetworkError] = field(default_factory=list)
+    _announced: set[str] = field(default_factory=set)
+    _layers: dict[str, tuple[str, Layer]] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.values.update({name: name for name in self.inputs})
+
+    def add(self, section: Any) -> None:
+        """Write out and place a whole `network:` section; what is wrong lands in `faults`."""
+        start = next(iter(self.inputs)) if len(self.inputs) == 1 else None
+        if not isinstance(section, EncoderDecoder):
+            self.output = self._place_all(self.writer.write(section), "", start)
+            return
+        encoder = self.writer.write(section.encoder)
+        code = self.values["code"] = self._place_all(encoder, "encoder.", start)
+        try:
+            decoder = self._decoder(section.decoder, encoder, start)
+        except NetworkError as error:
+            self.faults.append(error)
+            self.output = UNKNOWN
+        else:
+            self.output = self._place_all(decoder, "decoder.", code)
+
+    def _decoder(self, rule: Any, encoder: list[Piece], start: str | None) -> list[Piece]:
+        """The decoder's layers, as written or mirrored."""
+        if not isinstance(rule, Mirror):
+            return self.writer.write(rule)
+        if start is None:
+            raise NetworkError(("network", "decoder"), "mirror needs data with one input")
+        return self.writer.mirrored(encoder, self.inputs[start], rule.output)
+
+    def find(self, name: str, path: Path, scope: str = "") -> str:
+        """The value that `name` stands for, looked up from the inside outwards."""
+        while True:
+            if scope + name in self.values:
+                return self.values[scope + name]
+            if scope + name in self._announced:
+                return scope + name
+            if not scope:
+                known = ", ".join(self.values)
+                raise NetworkError(path, f"no value is named {name}; there are {known}")
+            scope = scope[: scope[:-1].rfind(".") + 1]
+
+    def _place_all(self, pieces: Sequence[Piece], scope: str, value: str | None) -> str:
+        """Place pieces one after the other; the name of the last value."""
+        single = [p.item.name for p in pieces if p.pieces is None or p.residual is not None]
+        self._announced.update(scope + name for name in single if name is not None)
+        for piece in pieces:
+            try:
+                value = self._place(piece, scope, value)
+            except NetworkError as error:
+                self.faults.append(error)
+                value = UNKNOWN
+                if piece.item.name is not None:
+                    self.values.setdefault(scope + piece.item.name, UNKNOWN)
+        return UNKNOWN if value is None else value
+
+    def _place(self, piece: Piece, scope: str, value: str | None) -> str:
+        item, layer, kind = piece.item, piece.layer, piece.kind
+        inputs = self._inputs(item, scope, value)
+        if item.same is not None:
+            owner = self.find(item.same, item.path, scope)
+            if owner not in self._layers:
+                raise NetworkError(item.path, f"{item.same} is not a layer: only one can be reused")
+            kind, layer = self._layers[owner]
+        name = self._name(item, scope, kind)
+        if piece.pieces is not None:
+            last = self._place_all(piece.pieces, f"{name}.", inputs[0])
+            if piece.residual is None:
+                self.values[name] = last
+                return last
+            inputs, layer = (inputs[0], last), piece.residual
+        assert layer is not None
+        known = UNKNOWN not in inputs
+        self.values[name] = name if known else UNKNOWN
+        if known:
+            self._layers[name] = (kind, layer)
+            self.places.append(Place(name, layer, inputs))
+            self.origins[name] = item.path
+        return self.values[name]
+
+    def _inputs(self, item: Item, scope: str, value: str | None) -> tuple[str, ...]:
+        """The values that an item reads: those of its `from`, or the one before it."""
+        if item.inputs is not None:
+            return tuple(self.find(name, item.path, scope) for name in item.inputs)
+        if value is None:
+            names = ", ".join(self.inputs)
+            raise NetworkError(item.path, f"the data has the inputs {names}: say which with `from`")
+        return (value,)
+
+    def _name(self, item: Item, scope: str, kind: str) -> str:
+        """`as`, or the layer's name and a number counted within its scope."""
+        if item.name is not None:
+            name = scope + item.name
+            if name in self.values:
+                raise NetworkError(item.path, f"the name {name} is taken already")
+            return name
+        while True:
+            self._counts[scope + kind] = number = self._counts.get(scope + kind, 0) + 1
+            if f"{scope}{kind}{number}" not in self.values:
+                return f"{scope}{kind}{number}"

@@ -1,0 +1,67 @@
+"""The sections of a configuration: what `data`, `network`, `loss`, `train` … may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from ldl.config.tree import Siblings
+from ldl.data.spec import DataSpec
+from ldl.engine.optim import Adam
+from ldl.fields import Choice, Count, LayerList, NonNegative, Positive, Size
+
+
+@dataclass(frozen=True)
+class EncoderDecoder:
+    """An autoencoder: the encoder's last value is the latent code, named `code`."""
+
+    encoder: Annotated[Any, LayerList()]
+    decoder: Annotated[Any, LayerList(), Choice("decoder")]
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """One loss of the weighted sum that is trained on."""
+
+    loss: Annotated[Any, Choice("loss"), Siblings()]
+    from_: str | None = None  # the place whose value is judged; None: the network's output
+    target: Literal["labels", "inputs"] | None = None  # None: as `data.target`
+    weight: Positive = 1.0
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when the monitored figure has not improved for `patience` epochs."""
+
+    patience: Size = 10
+    monitor: Literal["loss", "accuracy"] = "loss"  # of the validation part
+    min_delta: NonNegative = 0.0  # the least change that counts as an improvement
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long, in which batches, and when to stop."""
+
+    epochs: Size = 100
+    batch_size: Size | Literal["full"] | None = None  # None: 32, or the whole set for gd
+    shuffle: bool = True
+    early_stopping: EarlyStopping | None = None
+    stop_gradient_norm: Positive | None = None  # stop when an epoch's mean gradient norm is below
+    keep: Literal["best", "last"] = "best"  # which weights are saved; best by validation
+    checkpoint_seconds: NonNegative = 10.0  # the least time between two checkpoints; 0: each epoch
+    threads: Size | None = None  # of the matrix products; None: as many as there are cores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One experiment."""
+
+    name: str = ""  # "": the file's name
+    seed: Count = 0
+    data: DataSpec
+    blocks: dict[str, Annotated[Any, LayerList()]] = field(default_factory=dict)
+    network: Annotated[Any, LayerList()] | EncoderDecoder
+    loss: LossTerm | list[LossTerm] | None = None  # None: as the task asks
+    optimizer: Annotated[Any, Choice("optimizer")] = Adam()
+    train: Training = Training()
+    evaluate: list[Annotated[Any, Choice("evaluation")]] | None = None  # None: as the task asks

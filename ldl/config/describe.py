@@ -1,0 +1,109 @@
+"""Names in plain words: what a rule expects and what was found instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ldl.config.rules import (
+    AnyOf,
+    Bool,
+    ChoiceOf,
+    DictOf,
+    Fixed,
+    Layers,
+    ListOf,
+    Null,
+    Number,
+    OneOf,
+    Record,
+    Rule,
+    Text,
+    arms_of,
+    siblings_choice,
+)
+from ldl.config.suggest import article, cut
+from ldl.config.tree import Tree
+
+
+def found(tree: Tree) -> str:
+    """What stands there: "the text 'abc'", "the number 3", "a list", "nothing"."""
+    value = tree.value
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    if isinstance(value, int | float):
+        return f"the number {cut(repr(value), 24)}"
+    if isinstance(value, str):
+        return f"the text '{cut(value)}'"
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+def expected(rule: Rule) -> str:
+    """What the rule takes: "a whole number or a list of whole numbers"."""
+    arms = [arm for arm in arms_of(rule) if not isinstance(arm, Null)]
+    words = list(dict.fromkeys(_singular(arm) for arm in arms))
+    if {"a number", "a whole number"} <= set(words):
+        words.remove("a whole number")
+    if len(arms) < len(arms_of(rule)):
+        words.append("nothing (`null`)" if not words else "`null`")
+    return either(words)
+
+
+def either(words: list[str]) -> str:
+    """ "a, b or c"."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
+
+
+def _singular(rule: Rule) -> str:
+    match rule:
+        case Bool():
+            return "`true` or `false`"
+        case Number(whole=whole):
+            return "a whole number" if whole else "a number"
+        case Text(file=file):
+            return "the name of a file" if file else "text"
+        case OneOf(values=values):
+            return literals(values)
+        case ListOf(item=item):
+            return f"a list of {_plural(item)}"
+        case Fixed(items=items):
+            return f"a list of {len(items)} {_plural(items[0]) if items else 'items'}"
+        case ChoiceOf(kind=kind):
+            return article(kind)
+        case Layers():
+            return "a list of layers"
+        case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
+            return article(choice.kind)
+        case Record():
+            return "a mapping of settings"
+        case DictOf():
+            return "a mapping"
+        case _:
+            return "a value"
+
+
+def _plural(rule: Rule) -> str:
+    match rule:
+        case Number(whole=whole):
+            return "whole numbers" if whole else "numbers"
+        case Text(file=file):
+            return "file names" if file else "texts"
+        case ChoiceOf(kind=kind):
+            return f"{kind}s"
+        case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
+            return f"{choice.kind}s"
+        case AnyOf(arms=arms):
+            return either(list(dict.fromkeys(_plural(arm) for arm in arms)))
+        case _:
+            return "items"
+
+
+def literals(values: tuple[Any, ...]) -> str:
+    """ "`a`, `b` or `c`"."""
+    return either([f"`{literal(value)}`" for value in values])
+
+
+def literal(value: Any) -> str:
+    """A word of a Literal as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

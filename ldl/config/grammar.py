@@ -1,0 +1,194 @@
+"""The one grammar of everything that can be chosen, as questions about a Tree.
+
+A bare name `relu`, a name with its main value `linear: 64`, a name with its settings
+`linear: {units: 64}`; in lists of layers and in dataclasses with a `Siblings` field other keys
+(`as`, `from`, `weight` …) stand beside the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ldl.config.rules import (
+    AnyOf,
+    Anything,
+    Bool,
+    ChoiceOf,
+    DictOf,
+    Field,
+    Fixed,
+    Layers,
+    ListOf,
+    Null,
+    Number,
+    OneOf,
+    Record,
+    Rule,
+    Text,
+    arms_of,
+    fields_of,
+    siblings_choice,
+)
+from ldl.config.suggest import nearest
+from ldl.config.tree import Block, Broken, Kinds, Mark, Tree
+
+BESIDE_LAYER = ("as", "from", "same")
+
+
+@dataclass(frozen=True)
+class Picked:
+    """A choice taken apart: the name, its settings (None if bare) and the keys beside it."""
+
+    name: str
+    mark: Mark
+    settings: Tree | None
+    beside: dict[str, Tree]
+
+
+def pick(tree: Tree, beside: Collection[str] = ()) -> Picked | None:
+    """The parts of a well-formed choice; None for anything else."""
+    if isinstance(tree.value, str):
+        return Picked(tree.value, tree.mark, None, {})
+    if not isinstance(tree.value, dict):
+        return None
+    names = [key for key in tree.value if key not in beside]
+    if len(names) != 1:
+        return None
+    settings = tree.value[names[0]]
+    rest = {key: value for key, value in tree.value.items() if key in beside}
+    mark = settings.key or settings.mark
+    return Picked(names[0], mark, None if settings.value is None else settings, rest)
+
+
+def spell(settings: Tree | None, fields: tuple[Field, ...], mark: Mark) -> Tree:
+    """Settings as a mapping: a main value goes under the first field's name."""
+    if settings is None:
+        return Tree({}, mark, mark)
+    if isinstance(settings.value, dict | Broken):
+        return settings
+    main = Tree(settings.value, settings.mark, settings.key)
+    return Tree({fields[0].key: main} if fields else {}, settings.mark, settings.key)
+
+
+def beside_of(cls: type) -> tuple[str, ...]:
+    """The keys that stand beside the choice of a dataclass with a Siblings field."""
+    return tuple(field.key for field in fields_of(cls) if not field.siblings)
+
+
+class Grammar:
+    """The registries and the names of blocks; says which rule a value is meant for."""
+
+    def __init__(self, kinds: Kinds, blocks: Mapping[str, Mark] | None = None) -> None:
+        self.kinds = kinds
+        self.blocks = blocks or {}
+
+    def names(self, kind: str) -> Mapping[str, type]:
+        """The registry `kind`; an unknown one is an error in the program."""
+        return self.kinds[kind]
+
+    def layer_class(self, name: str) -> type | None:
+        """The class behind a name in a list of layers, `Block` for a block, None if unknown."""
+        if name in self.blocks:
+            return Block
+        return self.names("layer").get(name)
+
+    def layer_names(self) -> list[str]:
+        """All names that a list of layers may use."""
+        return [*self.names("layer"), *self.blocks]
+
+    def words(self, rule: Rule) -> list[str]:
+        """The names and keys that the rule knows at its top."""
+        match rule:
+            case ChoiceOf(kind=kind):
+                return list(self.names(kind))
+            case Layers():
+                return [*self.layer_names(), *BESIDE_LAYER]
+            case OneOf(values=values):
+                return [value for value in values if isinstance(value, str)]
+            case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
+                return [*self.words(choice), *beside_of(cls)]
+            case Record(cls=cls):
+                return [field.key for field in fields_of(cls)]
+            case ListOf(item=item):
+                return self.words(item) if self.takes_one(rule) else []
+            case AnyOf(arms=arms):
+                return [word for arm in arms for word in self.words(arm)]
+            case _:
+                return []
+
+    def takes_one(self, rule: Rule) -> bool:
+        """Whether a single item may stand for a list: only for lists of choices."""
+        return isinstance(rule, ListOf) and all(
+            isinstance(arm, ChoiceOf)
+            or (isinstance(arm, Record) and siblings_choice(arm.cls) is not None)
+            for arm in arms_of(rule.item)
+        )
+
+    def arms(self, rule: Rule, tree: Tree) -> list[Rule]:
+        """The alternatives that the value can be meant for, the likeliest first."""
+        if not isinstance(rule, AnyOf):
+            return [rule]
+        value = tree.value
+        if isinstance(value, str):
+            return self._for_word(rule.arms, value)
+        if isinstance(value, dict):
+            return self._for_mapping(rule.arms, value)
+        ranked = [(_rank(arm, value), arm) for arm in rule.arms]
+        return [arm for rank, arm in sorted(ranked, key=lambda pair: pair[0]) if rank < _NEVER]
+
+    def _for_word(self, arms: tuple[Rule, ...], word: str) -> list[Rule]:
+        knowing = [arm for arm in arms if word in self.words(arm) and _takes_words(arm)]
+        texts = [arm for arm in arms if isinstance(arm, Text | Anything)]
+        if knowing or texts:
+            return knowing + texts
+        naming = [arm for arm in arms if self.words(arm) and _takes_words(arm)]
+        others = [arm for arm in arms if arm not in naming and not isinstance(arm, Null)]
+        near = [arm for arm in naming if nearest(word, self.words(arm))]
+        if len(near) == 1:
+            return near
+        return naming if len(naming) == 1 and not others else []
+
+    def _for_mapping(self, arms: tuple[Rule, ...], value: dict[str, Tree]) -> list[Rule]:
+        fitting = [arm for arm in arms if _takes_mappings(arm) or self.takes_one(arm)]
+
+        def fit(arm: Rule) -> tuple[int, int]:
+            words = self.words(arm)
+            known = sum(key in words for key in value)
+            return known, sum(nearest(key, words) is not None for key in list(value)[:20])
+
+        return sorted(fitting, key=fit, reverse=True)[:1] if len(fitting) > 1 else fitting
+
+
+_NEVER = 9
+
+
+def _takes_words(rule: Rule) -> bool:
+    return not isinstance(rule, Record) or siblings_choice(rule.cls) is not None
+
+
+def _takes_mappings(rule: Rule) -> bool:
+    return isinstance(rule, Record | DictOf | ChoiceOf | Layers | Anything)
+
+
+def _rank(rule: Rule, value: Any) -> int:
+    """How well a scalar that is no text, or a list, fits a rule: 0 exactly, 9 not at all."""
+    match rule:
+        case Anything():
+            return 5
+        case OneOf(values=values):
+            same = any(value == word and type(value) is type(word) for word in values)
+            return 0 if same else _NEVER
+        case Null():
+            return 0 if value is None else _NEVER
+        case Record():
+            return 1 if value is None else _NEVER
+        case Bool():
+            return 0 if isinstance(value, bool) else _NEVER
+        case Number(whole=whole) if isinstance(value, int | float) and not isinstance(value, bool):
+            return 0 if whole == isinstance(value, int) else 1
+        case ListOf() | Fixed() | Layers():
+            return 1 if isinstance(value, list) else _NEVER
+        case _:
+            return _NEVER

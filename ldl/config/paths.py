@@ -1,0 +1,271 @@
+"""Follows a dotted path into a configuration by its rules and puts a value at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ldl.config.describe import expected
+from ldl.config.grammar import BESIDE_LAYER, Grammar, Picked, beside_of, pick, spell
+from ldl.config.plain import plain_by_rule
+from ldl.config.rules import (
+    AnyOf,
+    Anything,
+    ChoiceOf,
+    DictOf,
+    Field,
+    Fixed,
+    Layers,
+    ListOf,
+    Null,
+    Record,
+    Rule,
+    Text,
+    arms_of,
+    fields_of,
+    siblings_choice,
+)
+from ldl.config.suggest import advise, article, listing
+from ldl.config.tree import Block, Broken, Mark, Tree
+
+
+@dataclass(frozen=True)
+class Step:
+    """One key of a path and its place."""
+
+    name: str
+    mark: Mark
+
+
+class BadStepError(Exception):
+    """The path leads nowhere; the arguments are the mark, the message and the advice."""
+
+
+class Walker:
+    """Puts `value` at the end of `steps`; nothing that it is given is changed in place."""
+
+    def __init__(
+        self,
+        steps: tuple[Step, ...],
+        value: Tree,
+        grammar: Grammar,
+        merge: Callable[[Tree, Tree, Rule, Grammar], Tree],
+    ) -> None:
+        self._steps = steps
+        self._value = value
+        self._grammar = grammar
+        self._merge = merge
+
+    def put(self, tree: Tree | None, rule: Rule, depth: int) -> Tree:
+        """The tree with the value at the rest of the path. Raises BadStepError."""
+        if depth == len(self._steps):
+            return (
+                self._value if tree is None else self._merge(tree, self._value, rule, self._grammar)
+            )
+        if tree is not None and isinstance(tree.value, Broken):
+            return tree
+        if isinstance(rule, AnyOf):
+            rule = self._arm(rule, tree, depth)
+        match rule:
+            case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
+                return self._choice(tree, choice.kind, beside_of(cls), cls, depth)
+            case Record(cls=cls):
+                return self._record(tree, cls, depth)
+            case ChoiceOf(kind=kind):
+                return self._choice(tree, kind, (), None, depth)
+            case Layers():
+                return self._list(tree, rule, depth)
+            case ListOf() | Fixed():
+                return self._list(tree, rule, depth)
+            case DictOf(item=item):
+                return self._mapping(tree, item, depth)
+            case Anything():
+                whole = tree is not None and isinstance(tree.value, list)
+                return self._list(tree, rule, depth) if whole else self._mapping(tree, rule, depth)
+        whole_path = ".".join(step.name for step in self._steps[:depth])
+        raise self._bad(depth, f"`{whole_path}` is {expected(rule)} and has no parts")
+
+    def _laid_over(self, tree: Tree | None, rule: Rule) -> Tree:
+        return self._value if tree is None else self._merge(tree, self._value, rule, self._grammar)
+
+    def _bad(self, depth: int, message: str, advice: str = "") -> BadStepError:
+        return BadStepError(self._steps[depth].mark, message, advice)
+
+    def _where(self, depth: int) -> str:
+        path = ".".join(step.name for step in self._steps[:depth])
+        return f"`{path}`" if path else "the configuration"
+
+    def _advice(self, depth: int, words: list[str]) -> str:
+        return advise(self._steps[depth].name, words)
+
+    def _arm(self, rule: AnyOf, tree: Tree | None, depth: int) -> Rule:
+        """The alternative that stands there, or else one that knows the next step."""
+        if tree is not None and tree.value is not None:
+            arms = self._grammar.arms(rule, tree)
+            if arms and not isinstance(arms[0], Text):
+                return arms[0]
+        name = self._steps[depth].name
+        arms = [arm for arm in arms_of(rule) if name in self._grammar.words(arm)]
+        parted = [a for a in arms_of(rule) if isinstance(a, Record | ChoiceOf | Layers | DictOf)]
+        others = [arm for arm in arms_of(rule) if not isinstance(arm, Null)]
+        return (arms + parted + others)[0]
+
+    def _record(self, tree: Tree | None, cls: type, depth: int) -> Tree:
+        step, fields = self._steps[depth], fields_of(cls)
+        field = next((f for f in fields if f.key == step.name), None)
+        if field is None:
+            keys = [f.key for f in fields]
+            message = f"unknown key `{step.name}` in {self._where(depth)}"
+            raise self._bad(depth, message, self._advice(depth, keys))
+        if tree is None or tree.value is None:
+            tree = Tree({}, step.mark, step.mark)
+        if not isinstance(tree.value, dict):
+            return tree
+        below = tree.value.get(step.name)
+        if below is None and depth + 1 < len(self._steps):
+            below = self._default(field, step.mark)
+        value = self.put(below, field.rule, depth + 1)
+        return Tree({**tree.value, step.name: value}, tree.mark, tree.key)
+
+    def _default(self, field: Field, mark: Mark) -> Tree | None:
+        """The default that an override changes a part of, where that is a choice or a list."""
+        default = None if field.required else field.make_default()
+        if default is None or all(isinstance(arm, Record) for arm in arms_of(field.rule)):
+            return None
+        return _tree(plain_by_rule(default, field.rule, self._grammar.kinds), mark)
+
+    def _mapping(self, tree: Tree | None, item: Rule, depth: int) -> Tree:
+        step = self._steps[depth]
+        if tree is None or tree.value is None:
+            tree = Tree({}, step.mark, step.mark)
+        if not isinstance(tree.value, dict):
+            raise self._bad(depth, f"{self._where(depth)} has no parts")
+        value = self.put(tree.value.get(step.name), item, depth + 1)
+        return Tree({**tree.value, step.name: value}, tree.mark, tree.key)
+
+    def _list(self, tree: Tree | None, rule: Rule, depth: int) -> Tree:
+        step, where = self._steps[depth], self._where(depth)
+        number = int(step.name) if step.name.isascii() and step.name.isdigit() else None
+        if tree is None or tree.value is None:
+            raise self._bad(depth, f"{where} is empty", f"write `{self._path(depth)}=[…]`")
+        if not isinstance(tree.value, list):
+            return self._item(tree, rule, 0, depth + (number == 0))
+        items = list(tree.value)
+        if number is None and len(items) == 1 and not isinstance(rule, Anything):
+            return Tree([self._item(items[0], rule, 0, depth)], tree.mark, tree.key)
+        if number is None or number >= len(items):
+            what = f"a list: its items are 0 to {len(items) - 1}" if items else "an empty list"
+            raise self._bad(depth, f"{where} is {what}", self._index(items, depth))
+        items[number] = self._item(items[number], rule, number, depth + 1)
+        return Tree(items, tree.mark, tree.key)
+
+    def _path(self, depth: int) -> str:
+        return ".".join(step.name for step in self._steps[:depth])
+
+    def _index(self, items: list[Tree], depth: int) -> str:
+        """Advice: the number of the first item that has the name of the step."""
+        name = self._steps[depth].name
+        for number, item in enumerate(items):
+            known = item.value if isinstance(item.value, dict) else [item.value]
+            if name in known:
+                return f"did you mean `{self._path(depth)}.{number}.{name}`?".replace("`.", "`")
+        return ""
+
+    def _item(self, tree: Tree, rule: Rule, number: int, depth: int) -> Tree:
+        match rule:
+            case Layers():
+                if depth == len(self._steps):
+                    return self._laid_over(tree, rule)
+                return self._choice(tree, "layer", BESIDE_LAYER, None, depth)
+            case ListOf(item=item):
+                return self.put(tree, item, depth)
+            case Fixed(items=items):
+                return self.put(tree, items[min(number, len(items) - 1)], depth)
+            case _:
+                return self.put(tree, rule, depth)
+
+    def _choice(
+        self, tree: Tree | None, kind: str, beside: tuple[str, ...], cls: type | None, depth: int
+    ) -> Tree:
+        where, step = self._where(depth), self._steps[depth]
+        if tree is None or tree.value is None:
+            message = f"no {kind} is chosen at {where}"
+            raise self._bad(depth, message, f"choose one: `{self._path(depth)}={{{step.name}: …}}`")
+        picked = pick(tree, beside)
+        if picked is None:
+            return self._without_choice(tree, beside, depth)
+        if step.name in beside:
+            return self._beside(tree, picked, cls, depth)
+        if step.name != picked.name:
+            raise self._not_chosen(picked, kind, beside, depth)
+        entry = self._entry(picked.name, kind, beside)
+        if entry is None:
+            return tree
+        settings = self._settings(picked, entry, depth + 1)
+        return Tree({picked.name: settings, **picked.beside}, tree.mark, tree.key)
+
+    def _without_choice(self, tree: Tree, beside: tuple[str, ...], depth: int) -> Tree:
+        """`same: NAME` has no layer; anything else here is malformed, which the check says."""
+        step = self._steps[depth]
+        if not isinstance(tree.value, dict) or "same" not in tree.value:
+            return tree
+        if step.name not in beside:
+            message = f"{self._where(depth)} applies a layer again and has no part `{step.name}`"
+            raise self._bad(depth, message, self._advice(depth, list(beside)))
+        value = self.put(tree.value.get(step.name), Anything(), depth + 1)
+        return Tree({**tree.value, step.name: value}, tree.mark, tree.key)
+
+    def _entry(self, name: str, kind: str, beside: tuple[str, ...]) -> type | None:
+        if beside == BESIDE_LAYER:
+            return self._grammar.layer_class(name)
+        return self._grammar.names(kind).get(name)
+
+    def _settings(self, picked: Picked, entry: type, depth: int) -> Tree:
+        fields = fields_of(entry)
+        if entry is Block or not fields:
+            message = f"`{picked.name}` has no settings"
+            raise self._bad(min(depth, len(self._steps) - 1), message)
+        old = spell(picked.settings, fields, picked.mark)
+        if depth < len(self._steps):
+            return self._record(old, entry, depth)
+        value = None if self._value.value is None else self._value
+        new = spell(value, fields, self._value.mark)
+        return self._merge(old, new, Record(entry), self._grammar)
+
+    def _beside(self, tree: Tree, picked: Picked, cls: type | None, depth: int) -> Tree:
+        step = self._steps[depth]
+        fields = () if cls is None else fields_of(cls)
+        rule = next((f.rule for f in fields if f.key == step.name), Anything())
+        value = self.put(picked.beside.get(step.name), rule, depth + 1)
+        settings = picked.settings or Tree(None, picked.mark, picked.mark)
+        parts = {picked.name: settings, **picked.beside, step.name: value}
+        return Tree(parts, tree.mark, tree.key)
+
+    def _not_chosen(
+        self, picked: Picked, kind: str, beside: tuple[str, ...], depth: int
+    ) -> BadStepError:
+        step, path, where = self._steps[depth], self._path(depth), self._where(depth)
+        entry = self._entry(picked.name, kind, beside)
+        keys = [field.key for field in fields_of(entry)] if entry is not None else []
+        known: Any = self._grammar.names(kind)
+        if beside == BESIDE_LAYER:
+            known = self._grammar.layer_names()
+        if step.name in known:
+            message = f"{where} is `{picked.name}`, not `{step.name}`"
+            return self._bad(depth, message, f"to switch, write `{path}={{{step.name}: …}}`")
+        if step.name in keys:
+            message = f"{where} has no part `{step.name}`"
+            return self._bad(depth, message, f"did you mean `{path}.{picked.name}.{step.name}`?")
+        message = f"{where} is {article(kind)}, `{picked.name}`; it has no part `{step.name}`"
+        parts = [picked.name, *beside]
+        return self._bad(depth, message, self._advice(depth, parts) or listing(parts))
+
+
+def _tree(value: Any, mark: Mark) -> Tree:
+    """Plain data as a Tree that stands at `mark`."""
+    if isinstance(value, dict):
+        return Tree({key: _tree(item, mark) for key, item in value.items()}, mark, mark)
+    if isinstance(value, list | tuple):
+        return Tree([_tree(item, mark) for item in value], mark, mark)
+    return Tree(value, mark, mark)

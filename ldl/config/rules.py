@@ -1,0 +1,221 @@
+"""Type hints, compiled into the rules that checking, merging and the schema all follow."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ldl.config.tree import Siblings
+from ldl.fields import Choice, FilePath, LayerList, Range
+
+
+@dataclass(frozen=True)
+class Null:
+    """`null`, `~` or nothing."""
+
+
+@dataclass(frozen=True)
+class Bool:
+    """`true` or `false`."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number within `limits`; a whole one if `whole`."""
+
+    whole: bool
+    limits: Range | None = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text; if `file`, the name of a file relative to where it is written."""
+
+    file: bool = False
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some words or numbers."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """Any number of items, as a list or a tuple."""
+
+    item: Rule
+    as_tuple: bool
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A tuple of so many items, each with its own rule."""
+
+    items: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class DictOf:
+    """A mapping from any text."""
+
+    item: Rule
+
+
+@dataclass(frozen=True)
+class Record:
+    """A dataclass, written as a mapping of its fields."""
+
+    cls: type
+
+
+@dataclass(frozen=True)
+class ChoiceOf:
+    """An entry of a registry."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A network's layers."""
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """The first of several rules that fits."""
+
+    arms: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Anything:
+    """Whatever is written."""
+
+
+Rule = (
+    Null | Bool | Number | Text | OneOf | ListOf | Fixed | DictOf | Record | ChoiceOf | Layers
+    | AnyOf | Anything
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a dataclass: `key` is its name in YAML (`from_` is written `from`)."""
+
+    name: str
+    key: str
+    rule: Rule
+    required: bool
+    siblings: bool
+    make_default: Callable[[], Any]
+
+
+def fields_of(cls: type) -> tuple[Field, ...]:
+    """The settings of a dataclass, in order; none for another class."""
+    return _fields_of(cls)
+
+
+@cache
+def _fields_of(cls: type) -> tuple[Field, ...]:
+    if not is_dataclass(cls):
+        return ()
+    hints = get_type_hints(cls, include_extras=True)
+    return tuple(_field(f, hints[f.name]) for f in fields(cls) if f.init)
+
+
+def _field(field: Any, hint: Any) -> Field:
+    rule, make = rule_of(hint), _default_maker(field)
+    required = field.default is MISSING and field.default_factory is MISSING
+    if field.default is None and not isinstance(rule, Anything):
+        rule = any_of((Null(), rule))
+    siblings = any(isinstance(m, Siblings) for m in getattr(hint, "__metadata__", ()))
+    return Field(field.name, field.name.rstrip("_"), rule, required, siblings, make)
+
+
+def _default_maker(field: Any) -> Callable[[], Any]:
+    if field.default_factory is not MISSING:
+        factory: Callable[[], Any] = field.default_factory
+        return factory
+    return lambda: field.default
+
+
+def siblings_choice(cls: type) -> ChoiceOf | None:
+    """The choice written beside the dataclass's other fields, if it has one."""
+    for field in fields_of(cls):
+        if field.siblings:
+            return next((a for a in arms_of(field.rule) if isinstance(a, ChoiceOf)), None)
+    return None
+
+
+def arms_of(rule: Rule) -> tuple[Rule, ...]:
+    """The alternatives of a rule; the rule itself if it has none."""
+    return rule.arms if isinstance(rule, AnyOf) else (rule,)
+
+
+def any_of(rules: tuple[Rule, ...]) -> Rule:
+    """One rule for several, flattened."""
+    flat = tuple(dict.fromkeys(arm for rule in rules for arm in arms_of(rule)))
+    if any(isinstance(arm, Anything) for arm in flat):
+        return Anything()
+    return flat[0] if len(flat) == 1 else AnyOf(flat)
+
+
+_PLAIN: dict[Any, Rule] = {
+    None: Null(),
+    type(None): Null(),
+    bool: Bool(),
+    int: Number(True),
+    float: Number(False),
+    str: Text(),
+    Any: Anything(),
+    object: Anything(),
+}
+
+
+def rule_of(hint: Any) -> Rule:
+    """The rule of a type hint. Raises TypeError for a type that the language has no words for."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return Record(hint)
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is None:
+        if hint in _PLAIN:
+            return _PLAIN[hint]
+    elif origin is Annotated:
+        return _annotated(rule_of(args[0]), args[1:])
+    elif origin in (Union, types.UnionType):
+        return any_of(tuple(rule_of(arg) for arg in args))
+    elif origin is Literal:
+        words = tuple(arg for arg in args if arg is not None)
+        nulls = (Null(),) if None in args else ()
+        return any_of((*((OneOf(words),) if words else ()), *nulls))
+    elif origin is list:
+        return ListOf(rule_of(args[0]), as_tuple=False)
+    elif origin is tuple and args[-1] is Ellipsis:
+        return ListOf(rule_of(args[0]), as_tuple=True)
+    elif origin is tuple:
+        return Fixed(tuple(rule_of(arg) for arg in args))
+    elif origin is dict and args[0] is str:
+        return DictOf(rule_of(args[1]))
+    raise TypeError(f"the configuration language has no words for {hint!r}")
+
+
+def _annotated(rule: Rule, marks: tuple[Any, ...]) -> Rule:
+    chosen: list[Rule] = [ChoiceOf(m.kind) for m in marks if isinstance(m, Choice)]
+    chosen += [Layers() for m in marks if isinstance(m, LayerList)]
+    if chosen:
+        rest = () if isinstance(rule, Anything) else arms_of(rule)
+        return any_of((*chosen, *rest))
+    limits = next((m for m in marks if isinstance(m, Range)), None)
+    file = any(isinstance(m, FilePath) for m in marks)
+    arms: list[Rule] = []
+    for arm in arms_of(rule):
+        if isinstance(arm, Number) and limits is not None:
+            arms.append(Number(arm.whole, limits))
+        else:
+            arms.append(Text(file=True) if file and isinstance(arm, Text) else arm)
+    return any_of(tuple(arms))

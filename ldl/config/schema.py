@@ -1,0 +1,183 @@
+"""The configuration's JSON Schema (draft 2020-12), for editors: completion and descriptions.
+
+It accepts every valid configuration; what it cannot say (shapes, references, blocks that contain
+themselves) only `ldl check` finds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass
+from typing import Any
+
+from ldl.config.grammar import Grammar
+from ldl.config.items import is_blocks
+from ldl.config.plain import plain_by_rule
+from ldl.config.rules import (
+    AnyOf,
+    Anything,
+    Bool,
+    ChoiceOf,
+    DictOf,
+    Field,
+    Fixed,
+    Layers,
+    ListOf,
+    Null,
+    Number,
+    OneOf,
+    Record,
+    Rule,
+    Text,
+    fields_of,
+    siblings_choice,
+)
+from ldl.config.tree import Kinds
+from ldl.fields import Range
+
+Schema = dict[str, Any]
+
+
+def json_schema(root: type, kinds: Kinds) -> Schema:
+    """The schema of configurations of the dataclass `root`."""
+    writer = _Writer(kinds, any(is_blocks(field.rule) for field in fields_of(root)))
+    top = writer.record(root)
+    name = {"type": "string", "description": "A file, relative to this one, that this one changes."}
+    top["properties"]["extends"] = {"anyOf": [name, {"type": "array", "items": name}]}
+    # What is required may stand in the file that is extended.
+    top.pop("required", None)
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **top}
+    return {**schema, "$defs": dict(sorted(writer.defs.items()))}
+
+
+def first_line(cls: type) -> str:
+    """The first line of a class's own docstring."""
+    lines = (cls.__dict__.get("__doc__") or "").strip().splitlines()
+    # A dataclass without a docstring is given its signature.
+    return "" if not lines or lines[0].startswith(f"{cls.__name__}(") else lines[0]
+
+
+class _Writer:
+    def __init__(self, kinds: Kinds, blocks: bool) -> None:
+        self._kinds = kinds
+        self._grammar = Grammar(kinds)
+        self._blocks = blocks
+        self.defs: dict[str, Schema] = {}
+
+    def rule(self, rule: Rule) -> Schema:
+        """The schema of one rule."""
+        match rule:
+            case AnyOf(arms=arms):
+                return {"anyOf": [self.rule(arm) for arm in arms]}
+            case Number(whole=whole, limits=limits):
+                return {"type": "integer" if whole else "number", **_limits(limits)}
+            case OneOf(values=values):
+                return {"enum": list(values)}
+            case ListOf(item=item):
+                items = {"type": "array", "items": self.rule(item)}
+                one = self._grammar.takes_one(rule)
+                return {"anyOf": [self.rule(item), items]} if one else items
+            case Fixed(items=parts):
+                size = {"minItems": len(parts), "maxItems": len(parts)}
+                return {"type": "array", "prefixItems": [self.rule(p) for p in parts], **size}
+            case DictOf(item=item):
+                return {"type": "object", "additionalProperties": self.rule(item)}
+            case Record(cls=cls):
+                return self._define(f"section.{cls.__name__}", lambda: self._section(cls))
+            case ChoiceOf(kind=kind):
+                return self._define(kind, lambda: self._choice(kind, {}, []))
+            case Layers():
+                return self._define("layers", self._layers)
+        return dict(_SIMPLE[type(rule)])
+
+    def _define(self, name: str, make: Any) -> Schema:
+        if name not in self.defs:
+            self.defs[name] = {}  # a schema may contain itself
+            self.defs[name] = make()
+        return {"$ref": f"#/$defs/{name}"}
+
+    def record(self, cls: type) -> Schema:
+        """A dataclass as a mapping of its fields."""
+        fields = fields_of(cls)
+        schema: Schema = {"type": "object", "additionalProperties": False}
+        if first_line(cls):
+            schema["description"] = first_line(cls)
+        schema["properties"] = {field.key: self._field(field) for field in fields}
+        required = [field.key for field in fields if field.required]
+        return {**schema, "required": required} if required else schema
+
+    def _field(self, field: Field) -> Schema:
+        schema = self.rule(field.rule)
+        if field.required:
+            return schema
+        try:
+            default = plain_by_rule(field.make_default(), field.rule, self._kinds)
+        except (TypeError, KeyError):
+            return schema
+        return {**schema, "default": default}
+
+    def _section(self, cls: type) -> Schema:
+        choice = siblings_choice(cls)
+        if choice is None:
+            section = self.record(cls)
+            # `train:` with nothing under it is its defaults.
+            return section if "required" in section else {"anyOf": [section, {"type": "null"}]}
+        beside = [field for field in fields_of(cls) if not field.siblings]
+        properties = {field.key: self._field(field) for field in beside}
+        return self._choice(choice.kind, properties, [f.key for f in beside if f.required])
+
+    def _choice(self, kind: str, beside: Schema, required: list[str]) -> Schema:
+        options: list[Schema] = []
+        for name, cls in self._kinds[kind].items():
+            described = {"description": first_line(cls)} if first_line(cls) else {}
+            if not required:
+                options.append({"const": name, **described})
+            settings = self._define(f"{kind}.{name}", lambda cls=cls: self._settings(cls))
+            options.append(_one(name, {**settings, **described}, beside, required))
+        return {"anyOf": options}
+
+    def _settings(self, cls: type) -> Schema:
+        options: list[Schema] = [{"type": "null"}, self.record(cls)]
+        fields = fields_of(cls)
+        if fields and is_dataclass(cls):
+            options.insert(0, self.rule(fields[0].rule))
+        return {"anyOf": options}
+
+    def _layers(self) -> Schema:
+        name = {"type": "string"}
+        names = {"anyOf": [name, {"type": "array", "items": name, "minItems": 1}]}
+        beside = {"as": name, "from": names}
+        item = self._choice("layer", beside, [])
+        same = {"type": "object", "properties": {**beside, "same": name}, "required": ["same"]}
+        item["anyOf"].append({**same, "additionalProperties": False})
+        if self._blocks:
+            bare = {"anyOf": [{"type": "null"}, {"type": "object", "maxProperties": 0}]}
+            use = {"type": "object", "properties": beside, "additionalProperties": bare}
+            item["anyOf"] += [name, use]
+        self.defs["item"] = item
+        ref = {"$ref": "#/$defs/item"}
+        return {"anyOf": [ref, {"type": "array", "items": ref}]}
+
+
+def _one(name: str, settings: Schema, beside: Schema, required: list[str]) -> Schema:
+    return {
+        "type": "object",
+        "properties": {name: settings, **beside},
+        "required": [name, *required],
+        "additionalProperties": False,
+    }
+
+
+def _limits(limits: Range | None) -> Schema:
+    if limits is None:
+        return {}
+    low = {"exclusiveMinimum" if limits.above else "minimum": limits.low}
+    high = {"exclusiveMaximum" if limits.below else "maximum": limits.high}
+    return {key: value for key, value in {**low, **high}.items() if value is not None}
+
+
+_SIMPLE: dict[type, Schema] = {
+    Null: {"type": "null"},
+    Bool: {"type": "boolean"},
+    Text: {"type": "string"},
+    Anything: {},
+}

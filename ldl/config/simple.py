@@ -1,0 +1,103 @@
+"""Checks scalars: booleans, numbers, text, words of a Literal."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from ldl.config.describe import found, literal
+from ldl.config.rules import Anything, Bool, Null, Number, OneOf, Text
+from ldl.config.suggest import advise
+from ldl.config.tree import BROKEN, COMMAND_LINE, Broken, Path, Tree, child
+
+if TYPE_CHECKING:
+    from ldl.config.checker import Checker
+
+_YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+def null(checker: Checker, tree: Tree, rule: Null, path: Path) -> Any:
+    """`null`."""
+    return None if tree.value is None else checker.unexpected(tree, rule)
+
+
+def boolean(checker: Checker, tree: Tree, rule: Bool, path: Path) -> Any:
+    """`true` or `false`; the words of YAML 1.1 are pointed out."""
+    if isinstance(tree.value, bool):
+        return tree.value
+    meant = _YES.get(tree.value.lower()) if isinstance(tree.value, str) else None
+    return checker.unexpected(tree, rule, f"did you mean `{meant}`?" if meant else "")
+
+
+def number(checker: Checker, tree: Tree, rule: Number, path: Path) -> Any:
+    """A number within its limits: NaN never is, infinity only where there are none."""
+    value = tree.value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return checker.unexpected(tree, rule, _number_advice(value))
+    if rule.whole and isinstance(value, float):
+        if not value.is_integer():
+            return checker.unexpected(tree, rule)
+        value = int(value)
+    elif not rule.whole:
+        value = _to_float(value)
+    if math.isnan(value) or (math.isinf(value) and (rule.whole or rule.limits)):
+        return checker.fault(tree.mark, f"expected a finite number, found {found(tree)}")
+    if rule.limits is not None and not rule.limits.holds(value):
+        message = f"must be {rule.limits}, found {found(tree)}"
+        return checker.fault(tree.mark, message)
+    return value
+
+
+def _number_advice(value: Any) -> str:
+    if not isinstance(value, str):
+        return ""
+    try:
+        float(value.replace(",", "."))
+    except ValueError:
+        return ""
+    plain = value.replace(",", ".").replace("_", "").strip()
+    return f"write it as `{plain}`, without quotes"
+
+
+def _to_float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def text(checker: Checker, tree: Tree, rule: Text, path: Path) -> Any:
+    """Text; the name of a file is made absolute from the folder of the file it stands in."""
+    if not isinstance(tree.value, str):
+        shown = isinstance(tree.value, bool | int | float)
+        return checker.unexpected(tree, rule, "put it in quotes to make it text" if shown else "")
+    if not rule.file:
+        return tree.value
+    if not tree.value.strip():
+        return checker.fault(tree.mark, "expected the name of a file, found an empty text")
+    source = tree.mark.file
+    folder = "" if source == COMMAND_LINE else os.path.dirname(source)
+    return os.path.abspath(os.path.join(folder, os.path.expanduser(tree.value)))
+
+
+def one_of(checker: Checker, tree: Tree, rule: OneOf, path: Path) -> Any:
+    """One of the words; `1` and `true` are not the same word."""
+    for word in rule.values:
+        if tree.value == word and type(tree.value) is type(word):
+            return word
+    words = [literal(value) for value in rule.values]
+    advice = advise(tree.value, words) if isinstance(tree.value, str) else ""
+    return checker.unexpected(tree, rule, advice.partition(" valid here")[0] if advice else "")
+
+
+def anything(checker: Checker, tree: Tree, rule: Anything, path: Path) -> Any:
+    """Plain data, as it is written."""
+    value = tree.value
+    if isinstance(value, dict):
+        made = {key: checker.check(item, rule, child(path, key)) for key, item in value.items()}
+        return BROKEN if any(item is BROKEN for item in made.values()) else made
+    if isinstance(value, list):
+        items = [checker.check(item, rule, child(path, i)) for i, item in enumerate(value)]
+        return BROKEN if any(item is BROKEN for item in items) else items
+    return BROKEN if isinstance(value, Broken) else value

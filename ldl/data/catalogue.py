@@ -1,0 +1,65 @@
+"""What data sets there are, where they are found, getting them and checking them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ldl.data.info import Info, Progress
+from ldl.data.sources import SOURCES
+from ldl.data.sources.digit_sets import Check, Mnist, Usps
+from ldl.data.sources.embedded import BreastCancer, Diabetes, Digits, Iris, Linnerud, Wine
+from ldl.errors import DataError, UsageError
+
+DIGIT_SETS: dict[str, Mnist | Usps] = {"mnist": Mnist(), "usps": Usps()}
+EMBEDDED = (Digits, Iris, Wine, BreastCancer, Diabetes, Linnerud)
+State = Literal["embedded", "generated", "yours", "found", "incomplete", "missing"]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A line of `ldl data list`; `info` is None for files of the user's own."""
+
+    name: str
+    summary: str
+    info: Info | None
+    state: State
+    place: Path | None = None  # where a set is that has files of its own
+
+
+def list_sources() -> list[Listing]:
+    """All sources with their default settings; looks for files and reads none of them."""
+    return [_listing(name, entry) for name, entry in SOURCES.items()]
+
+
+def _listing(name: str, entry: type) -> Listing:
+    summary = (entry.__doc__ or "").split("\n", 1)[0]
+    if name in ("csv", "npz"):
+        return Listing(name, summary, None, "yours")
+    info: Info = entry().describe()
+    if name not in DIGIT_SETS:
+        return Listing(name, summary, info, "embedded" if entry in EMBEDDED else "generated")
+    try:
+        place = DIGIT_SETS[name].find()
+    except DataError:
+        return Listing(name, summary, info, "incomplete")
+    return Listing(name, summary, info, "found" if place else "missing", place)
+
+
+def fetch(name: str, progress: Progress | None = None) -> Path:
+    """Where mnist or usps lies, downloading it if it is nowhere. Raises DataError, UsageError."""
+    source = _digit_set(name)
+    return source.find() or source.fetch(progress)
+
+
+def verify(name: str) -> list[Check]:
+    """The SHA-256 of what is there against the known ones. Raises DataError, UsageError."""
+    return _digit_set(name).verify()
+
+
+def _digit_set(name: str) -> Mnist | Usps:
+    if name not in DIGIT_SETS:
+        kind = "needs no download" if name in SOURCES else "is no data set"
+        raise UsageError(f'"{name}" {kind}; those with files of their own: {", ".join(DIGIT_SETS)}')
+    return DIGIT_SETS[name]

@@ -1,0 +1,118 @@
+"""What is known of a data set before it is read (`Info`), and what reading gives (`Dataset`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ldl.data.scale import Scaling
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+Progress = Callable[[str, int, int], None]  # what, done, total (0 where it is not known)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be predicted: one of some classes, some values, or nothing."""
+
+    kind: Literal["classes", "values", "none"]
+    names: tuple[str, ...] = ()  # of the classes, or of the value columns
+    label: str = "class"  # the column or key of a file that holds the class
+
+    @property
+    def size(self) -> int:
+        """How many classes or values there are."""
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Info:
+    """The shapes and names of a data set; an official test part stands last among the samples."""
+
+    inputs: dict[str, Shape]  # the shape of one sample; the name is "x" when there is one input
+    target: Target
+    image: tuple[int, int, int] | None = None  # (height, width, channels) if "x" is a picture
+    samples: int | None = None
+    official_test: int = 0
+    features: tuple[str, ...] = ()  # the columns that "x" was read from, where they have names
+
+    def state(self) -> dict[str, Any]:
+        """The same in what JSON can hold."""
+        return asdict(self)
+
+    @staticmethod
+    def from_state(state: dict[str, Any]) -> Info:
+        """`state` undone, also after a round through JSON, which makes lists of tuples."""
+        target = {**state["target"], "names": tuple(state["target"]["names"])}
+        return Info(
+            inputs={name: tuple(shape) for name, shape in state["inputs"].items()},
+            target=Target(**target),
+            image=tuple(state["image"]) if state["image"] else None,
+            samples=state["samples"],
+            official_test=state["official_test"],
+            features=tuple(state["features"]),
+        )
+
+
+@dataclass(frozen=True)
+class Raw:
+    """All samples as their source has them: before splitting, scaling and noise."""
+
+    info: Info
+    inputs: dict[str, Array]  # (n, *shape), real numbers of any type
+    targets: Array | None  # int64 (n,) class indices, or float64 (n, k) values
+
+    def sha256(self) -> str:
+        """SHA-256 over name, type, shape and bytes of every array, targets last."""
+        digest = hashlib.sha256()
+        arrays = dict(self.inputs)
+        if self.targets is not None:
+            arrays["targets"] = self.targets
+        for name, array in arrays.items():
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+@dataclass
+class Part:
+    """Training, validation or test part: inputs float32 (n, *shape), C-contiguous."""
+
+    inputs: dict[str, Array]  # as the network sees them: noisy if there is noise
+    clean: dict[str, Array]  # before noise; the very same arrays where there is none
+    targets: Array | None  # int64 (n,) class indices, or float32 (n, k) values
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+@dataclass
+class Dataset:
+    """A data set ready to train on; a part whose share is 0 is None."""
+
+    info: Info
+    train: Part
+    validation: Part | None
+    test: Part | None
+    sha256: str  # of the raw arrays
+    scaler: Scaling | None
+    limits: dict[str, tuple[Array, Array]] = field(default_factory=dict)  # of the training inputs
+
+
+class Source(Protocol):
+    """An entry of SOURCES."""
+
+    def describe(self) -> Info:
+        """Shapes and names; only csv and npz look at a file. Raises DataError."""
+        ...
+
+    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+        """All samples; generators draw them from the seed. Raises DataError."""
+        ...

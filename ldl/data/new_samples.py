@@ -1,0 +1,126 @@
+"""New samples for a trained network: read and checked as the training data was, then scaled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ldl.data.info import Array, Info
+from ldl.data.npz import read_arrays, read_headers
+from ldl.data.pipeline import prepare
+from ldl.data.scale import Scaling
+from ldl.data.sources.csv_file import ADVICE, class_indices
+from ldl.data.sources.npz_file import check_finite, class_names
+from ldl.data.table import Fault, Table, need_columns, numbers, quoted, read_table, refuse
+from ldl.errors import DataError
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What `read_inputs` gives: inputs float32 (n, *shape), ready for the network."""
+
+    inputs: dict[str, Array]
+    targets: Array | None  # int64 (n,) class indices, float32 (n, k) values, or None
+
+
+def read_inputs(
+    path: Path, info: Info, scaler: Scaling | None = None, delimiter: str = ","
+) -> Samples:
+    """Samples from a CSV or NPZ file in the units of the training data, for `info`'s network.
+
+    A CSV file's columns are taken by the names of the training file, others are left aside; a data
+    set without column names takes all columns but the target's, in their order. An NPZ file holds
+    an array for each input, or one array, whatever its key, for one input. Targets are read where
+    the file has them. Raises DataError, with line and column for CSV.
+    """
+    if path.suffix.lower() == ".npz":
+        raw, targets = _from_npz(path, info)
+    else:
+        raw, targets = _from_csv(read_table(path, delimiter), info)
+    if targets is not None and info.target.kind == "values":
+        targets = targets.astype(np.float32)
+    return Samples(prepare(raw, info, scaler), targets)
+
+
+def _from_csv(table: Table, info: Info) -> tuple[dict[str, Array], Array | None]:
+    if len(info.inputs) > 1:
+        raise DataError(f"{table.path}: {len(info.inputs)} inputs are needed; give them as npz")
+    wanted = (info.target.label,) if info.target.kind == "classes" else info.target.names
+    labelled = bool(wanted) and all(name in table.header for name in wanted)
+    features = info.features or tuple(name for name in table.header if name not in wanted)
+    need_columns(table, features, "the network's inputs")
+    size = math.prod(info.inputs["x"])
+    if len(features) != size:
+        raise DataError(
+            f"{table.path}: {len(features)} columns of inputs, where the network takes {size}; "
+            f"the columns are {quoted(table.header)}"
+        )
+    faults: list[Fault] = []
+    x = numbers(table, features, faults)
+    targets = None
+    if labelled and info.target.kind == "classes":
+        targets = class_indices(table, info.target, faults)
+    elif labelled:
+        targets = numbers(table, wanted, faults)
+    refuse(table.path, faults, ADVICE)
+    return {"x": x}, targets
+
+
+def _from_npz(path: Path, info: Info) -> tuple[dict[str, Array], Array | None]:
+    headers = read_headers(path)
+    label = _npz_label(info)
+    keys = {name: name for name in info.inputs}
+    others = [key for key in headers if key != label]
+    if list(info.inputs) == ["x"] and "x" not in headers and len(others) == 1:
+        keys["x"] = others[0]
+    absent = [key for key in keys.values() if key not in headers]
+    if absent:
+        raise DataError(
+            f"{path}: there is no array {quoted(absent)}; the arrays are {quoted([*headers])}"
+        )
+    labelled = label in headers and label not in keys.values()
+    arrays = read_arrays(path, [*keys.values(), *[label] * labelled])
+    lengths = {key: array.shape[:1] for key, array in arrays.items()}
+    if len(set(lengths.values())) > 1 or () in lengths.values() or (0,) in lengths.values():
+        text = ", ".join(f'"{key}" {arrays[key].shape}' for key in arrays)
+        raise DataError(f"{path}: each array needs the same number of samples, not {text}")
+    inputs = {name: _input(path, key, arrays[key], info, name) for name, key in keys.items()}
+    return inputs, _npz_targets(path, label, arrays[label], info) if labelled else None
+
+
+def _npz_label(info: Info) -> str:
+    """The key of the targets: as in the training file, else "y"."""
+    if info.target.kind == "values" and info.target.size == 1:
+        return info.target.names[0]
+    return info.target.label if info.target.label != "class" else "y"
+
+
+def _input(path: Path, key: str, x: Array, info: Info, name: str) -> Array:
+    shape = info.inputs[name]
+    if x.dtype.kind not in "biuf":
+        raise DataError(f'{path}: "{key}" is of type {x.dtype}; inputs are real numbers')
+    if x[0].size != math.prod(shape):
+        raise DataError(
+            f'{path}: "{key}" has samples of shape {x.shape[1:]}, '
+            f"where the network takes {shape}, {math.prod(shape)} numbers"
+        )
+    check_finite(path, key, x)
+    return x
+
+
+def _npz_targets(path: Path, key: str, y: Array, info: Info) -> Array:
+    if info.target.kind == "classes":
+        place = {name: i for i, name in enumerate(info.target.names)}
+        names = class_names(y.reshape(len(y), -1)[:, 0])
+        unknown = sorted(set(names) - set(place))
+        if y.size != len(y) or unknown:
+            what = f"unknown classes {quoted(unknown)}" if unknown else f"shape {y.shape}"
+            raise DataError(f'{path}: "{key}": {what}; known: {quoted(info.target.names)}')
+        return np.array([place[name] for name in names], np.int64)
+    if y.dtype.kind not in "biuf" or y[0].size != info.target.size:
+        raise DataError(f'{path}: "{key}", {y.dtype} {y.shape}, is not {info.target.size} values')
+    check_finite(path, key, y)
+    return y.reshape(len(y), -1).astype(np.float64)

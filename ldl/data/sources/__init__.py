@@ -1,0 +1,28 @@
+"""Where samples can come from, by the name that a configuration gives them."""
+
+from __future__ import annotations
+
+from ldl.data.sources.csv_file import Csv
+from ldl.data.sources.digit_sets import Mnist, Usps
+from ldl.data.sources.embedded import BreastCancer, Diabetes, Digits, Iris, Linnerud, Wine
+from ldl.data.sources.generated import Bands, Circles, Disc, Gaussians, Line, Moons
+from ldl.data.sources.npz_file import Npz
+
+SOURCES: dict[str, type] = {
+    "digits": Digits,
+    "iris": Iris,
+    "wine": Wine,
+    "breast_cancer": BreastCancer,
+    "diabetes": Diabetes,
+    "linnerud": Linnerud,
+    "gaussians": Gaussians,
+    "circles": Circles,
+    "moons": Moons,
+    "bands": Bands,
+    "disc": Disc,
+    "line": Line,
+    "csv": Csv,
+    "npz": Npz,
+    "mnist": Mnist,
+    "usps": Usps,
+}

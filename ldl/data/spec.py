@@ -1,0 +1,47 @@
+"""The `data:` section of a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from ldl.errors import SettingError
+from ldl.fields import Choice, Count, Share
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the samples are divided: a whole number is a count, a fraction a share.
+
+    Shares are of all samples. Where a source has an official test part (mnist, usps), `train` and
+    `validation` are taken from the rest, and `test` from the official part alone.
+    """
+
+    train: Count | Share | None = None  # None: all that the other parts leave
+    validation: Count | Share | None = 0.1  # 0 or None: no such part
+    test: Count | Share | None = None  # None: 0.2, or the whole official test part
+    stratify: bool = True  # classes keep their proportions in every part
+
+    def __post_init__(self) -> None:
+        if self.train is not None and self.train == 0:
+            raise SettingError("train", "the training part cannot be empty")
+        shares = [share for share in (self.train, self.validation) if isinstance(share, float)]
+        if sum(shares) > 1 + 1e-9:
+            raise SettingError("train", f"train and validation add up to {sum(shares):g}, over 1")
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Where the samples come from and what is done to them before the network sees them."""
+
+    source: Annotated[Any, Choice("source")]
+    scale: Annotated[Any, Choice("scaler")] = None
+    split: Split = Split()
+    noise: Annotated[Any, Choice("noise")] = None
+    fresh_noise: bool = False  # draw the training part's noise anew each epoch
+    shape: Literal["flat", "image"] = "flat"
+    target: Literal["labels", "inputs"] | None = None  # None: the network decides
+
+    def __post_init__(self) -> None:
+        if self.fresh_noise and self.noise is None:
+            raise SettingError("fresh_noise", "there is no noise to draw anew")

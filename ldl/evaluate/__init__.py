@@ -1,0 +1,42 @@
+"""Judgements of a trained network: one file an evaluation, each in the registry EVALUATIONS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldl.evaluate.classification import Classification
+from ldl.evaluate.context import ClassifierSettings, Context, Evaluation, Task
+from ldl.evaluate.denoising import Denoising
+from ldl.evaluate.reconstruction import Reconstruction
+from ldl.evaluate.regions import DecisionRegions
+from ldl.evaluate.regression import Regression
+
+if TYPE_CHECKING:
+    from ldl.data.info import Info
+
+__all__ = [
+    "EVALUATIONS",
+    "ClassifierSettings",
+    "Context",
+    "Evaluation",
+    "default_evaluations",
+]
+
+EVALUATIONS: dict[str, type[Evaluation]] = {
+    "classification": Classification,
+    "regression": Regression,
+    "reconstruction": Reconstruction,
+    "denoising": Denoising,
+    "decision_regions": DecisionRegions,
+}
+
+
+def default_evaluations(task: Task, info: Info | None = None) -> tuple[Evaluation, ...]:
+    """What a run is judged by where its configuration does not say: its task's own evaluation.
+
+    Given what is known of the data, two-number inputs also get their decision regions.
+    """
+    defaults = (EVALUATIONS[task](), DecisionRegions())
+    if info is None or defaults[1].fault(info, task):
+        return defaults[:1]
+    return defaults

@@ -1,0 +1,108 @@
+"""What denoising is worth to a reader of the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from numpy.typing import NDArray
+
+from ldl import metrics
+from ldl.config.tree import Item
+from ldl.engine.layers.activation import Tanh
+from ldl.engine.layers.linear import Linear
+from ldl.engine.layers.shape import Flatten
+from ldl.evaluate.context import (
+    ClassifierSettings,
+    Context,
+    Judged,
+    PartName,
+    Task,
+    judge,
+    labels,
+    number,
+)
+from ldl.evaluate.files import write_arrays, write_contingency
+from ldl.evaluate.pictures import NO_PICTURES, spread
+from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs, sheet
+from ldl.fields import LayerList, Positive, Size
+
+if TYPE_CHECKING:
+    from ldl.data.info import Info
+
+Array = NDArray[Any]
+
+
+CLASSIFIER = (Item(Flatten()), Item(Linear(64)), Item(Tanh()), Item(Linear()))
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """Accuracy of one classifier on original, noisy and denoised samples, and their distances.
+
+    The classifier is trained on the clean training samples alone, and sees the judged part only to
+    be scored. Distances from the original are the mean square error and the KL divergence in nats,
+    as `reconstruction` defines them. Leaves `contingency/original.csv`, `noisy.csv` and
+    `denoised.csv`, and where the inputs are images `plots/denoising.npz`: original, noisy, denoised
+    and squared error by pixel of about ten samples.
+    """
+
+    classifier: Annotated[Any, LayerList()] = CLASSIFIER
+    epochs: Size = 100
+    batch_size: Size = 32
+    learning_rate: Positive = 0.001
+    part: PartName = "test"
+
+    def fault(self, info: Info, task: Task) -> str | None:
+        """Needs a network that gives its one input back."""
+        return reconstructs(info, task, "denoising")
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Three accuracies, and the distances of noisy and denoised samples from the original."""
+        judged = judge(self, context, self.part)
+        info, part = context.dataset.info, judged.part
+        clean, noisy = part.clean["x"], part.inputs["x"]
+        denoised = context.predict(part.inputs).reshape(clean.shape)
+        notes = list(judged.notes)
+        if noisy is clean:
+            notes.append("the data has no noise: noisy and original are the same")
+        accuracy = self._accuracy(
+            context, judged, {"original": clean, "noisy": noisy, "denoised": denoised}, notes
+        )
+        if info.image is None:
+            notes.append(NO_PICTURES)
+        else:
+            file = context.folder / "plots" / judged.file("denoising", "npz")
+            chosen = spread(part.targets, judged.samples)
+            write_arrays(file, **sheet(info, part, chosen, noisy=noisy, denoised=denoised))
+        shown = {"noisy": noisy, "denoised": denoised}
+        return {
+            "part": judged.name,
+            "samples": judged.samples,
+            "accuracy": accuracy,
+            "mse": {name: number(metrics.mse(clean, x)) for name, x in shown.items()},
+            "kl_divergence": kl_or_note(clean, shown, notes),
+            "units": UNITS,
+            "notes": notes,
+        }
+
+    def _accuracy(
+        self, context: Context, judged: Judged, shown: dict[str, Array], notes: list[str]
+    ) -> dict[str, float | None] | None:
+        target, train = context.dataset.info.target, context.dataset.train
+        if target.kind != "classes" or train.targets is None or judged.part.targets is None:
+            notes.append("the data has no classes: no classifier, no accuracies")
+            return None
+        settings = ClassifierSettings(self.epochs, self.batch_size, self.learning_rate)
+        classify = context.train_classifier(
+            self.classifier, train.clean["x"], train.targets, len(target.names), settings
+        )
+        true = labels(judged.part)
+        accuracy = {}
+        for name, x in shown.items():
+            predicted = classify(x)
+            counts = metrics.contingency(true, predicted, len(target.names))
+            file = context.folder / "contingency" / judged.file(name, "csv")
+            write_contingency(file, counts, target.names)
+            accuracy[name] = number(metrics.accuracy(true, predicted))
+        return accuracy

@@ -1,0 +1,22 @@
+"""The run folder: layout, atomic writes, status, environment, checkpoints; loads no NumPy."""
+
+from ldl.runs.atomic import write_bytes, write_text
+from ldl.runs.folder import RunFolder, runs_root
+from ldl.runs.metrics import MetricsWriter, read_metrics
+from ldl.runs.records import read_json, write_json
+from ldl.runs.status import Status
+from ldl.runs.tensors import load_tensors, save_tensors
+
+__all__ = [
+    "MetricsWriter",
+    "RunFolder",
+    "Status",
+    "load_tensors",
+    "read_json",
+    "read_metrics",
+    "runs_root",
+    "save_tensors",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]

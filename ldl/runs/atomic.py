@@ -1,0 +1,64 @@
+"""A file is its old self or its new self, never a part: temporary name, fsync, rename, fsync."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+from ldl.errors import RunError
+
+TEMPORARY = re.compile(r"\..+\.[0-9]+-[0-9a-f]{8}\.tmp")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`, whole or not at all, also through kill -9 and power cuts.
+
+    The temporary file lies in the same folder, for a rename is atomic only within a file system.
+    Raises `RunError` when the disk refuses; the old file then stands as it was.
+    """
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    try:
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` of the text in UTF-8, line ends as they are."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` last: a rename is on the disk only once its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove the temporary files that a killed writer left anywhere under `folder`; return them.
+
+    Only for who holds the run's lock: a writer at work has temporary files too.
+    """
+    swept = []
+    for place, _, names in os.walk(folder):
+        for name in filter(TEMPORARY.fullmatch, names):
+            stray = Path(place, name)
+            with contextlib.suppress(OSError):
+                stray.unlink()
+                swept.append(stray)
+    return swept

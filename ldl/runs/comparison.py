@@ -1,0 +1,43 @@
+"""Runs side by side: the settings that differ, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ldl.runs.folder import RunFolder
+from ldl.runs.listing import Summary, leaves, summary
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A column a run; a row holds a value for each, None where a run has none."""
+
+    runs: tuple[Summary, ...]
+    settings: dict[str, tuple[Any, ...]]
+    results: dict[str, tuple[Any, ...]]
+
+
+def compare(runs: Sequence[RunFolder], parse: Callable[[Path], Any]) -> Comparison:
+    """The dotted settings in which the runs differ, and all their results.
+
+    `parse` reads a configuration into plain mappings, lists and values; what it raises goes on.
+    """
+    settings = _rows([dict(leaves(parse(run.config))) for run in runs])
+    summaries = tuple(summary(run.path) for run in runs)
+    return Comparison(
+        runs=summaries,
+        settings={key: row for key, row in settings.items() if _differ(row)},
+        results=_rows([run.results for run in summaries]),
+    )
+
+
+def _rows(columns: Sequence[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    keys = dict.fromkeys(key for column in columns for key in column)
+    return {key: tuple(column.get(key) for column in columns) for key in keys}
+
+
+def _differ(row: tuple[Any, ...]) -> bool:
+    return any(value != row[0] for value in row)

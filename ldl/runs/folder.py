@@ -1,0 +1,235 @@
+"""RunFolder: where everything of a run lies, and the only way it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from ldl.errors import RunFolderError
+from ldl.runs.atomic import sweep, sync_folder, write_bytes, write_text
+from ldl.runs.process import host, locked, process_mark
+from ldl.runs.records import dump_state, load_state, write_json
+from ldl.runs.status import NEVER_BEGAN, State, Status, elapsed, stamp, standing, utc, written
+from ldl.runs.tensors import Arrays, is_lost, load_tensors, save_tensors
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Kind = Literal["last", "best"]
+
+NAME: Final = re.compile(r"(\d{8}T\d{6}Z)-(.+)-[0-9a-f]{6}(?:-\d+)?")
+SLUG_BYTES = 100  # a name on the disk has at most 255
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run; every attribute is a path within it, whether or not it exists."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, name: str, digest: str, now: datetime | None = None) -> Self:
+        """Make `root/20261120T091502Z-denoise-3f9a1c`, or `…-2`, `…-3` when that is taken.
+
+        `digest` is the SHA-256 of the resolved configuration in hexadecimal. mkdir is atomic, so no
+        two runs ever share a folder. Raises `RunFolderError` when `root` cannot hold one.
+        """
+        base = f"{utc(now):%Y%m%dT%H%M%SZ}-{slug(name)}-{digest[:6]}"
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            for count in itertools.count(1):
+                path = root / (base if count == 1 else f"{base}-{count}")
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir()
+                    break
+            sync_folder(root)
+        except OSError as error:
+            raise RunFolderError(f"cannot make a run in {root}: {error.strerror}") from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The run that lies at `path`; raises `RunFolderError` when there is none to read."""
+        run = cls(path)
+        if not path.is_dir():
+            raise RunFolderError(f"{path} is no folder" if path.exists() else f"there is no {path}")
+        if not is_run(path):
+            raise RunFolderError(f"{path} is not the folder of a run: it has no {run.status.name}")
+        run.read_status()
+        return run
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration; `ldl train` on it repeats the run."""
+        return self.path / "config.yaml"
+
+    @property
+    def source(self) -> Path:
+        """What the person wrote, byte for byte."""
+        return self.path / "source.yaml"
+
+    @property
+    def overrides(self) -> Path:
+        """The overrides of the command line."""
+        return self.path / "overrides.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, processor, BLAS, commit, argv, seed."""
+        return self.path / "environment.json"
+
+    @property
+    def status(self) -> Path:
+        """How the run stands; see `read_status`."""
+        return self.path / "status.json"
+
+    @property
+    def metrics(self) -> Path:
+        """A row an epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def results(self) -> Path:
+        """The final judgement of every evaluation."""
+        return self.path / "results.json"
+
+    @property
+    def model(self) -> Path:
+        """The best weights."""
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the last and the best checkpoint."""
+        return self.path / "checkpoints"
+
+    @property
+    def contingency(self) -> Path:
+        """The folder of the contingency matrices."""
+        return self.path / "contingency"
+
+    @property
+    def plots(self) -> Path:
+        """The folder of the figures and of the numbers they show."""
+        return self.path / "plots"
+
+    @property
+    def report(self) -> Path:
+        """One self-contained page of all this."""
+        return self.path / "report.html"
+
+    @property
+    def log(self) -> Path:
+        """What the run said."""
+        return self.path / "run.log"
+
+    def write_inputs(self, config: str, source: bytes, overrides: str) -> None:
+        """Write config.yaml, source.yaml and overrides.yaml, before the status says running."""
+        write_text(self.config, config)
+        write_bytes(self.source, source)
+        write_text(self.overrides, overrides)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only writer of this run, and sweep what a killed one left half written.
+
+        Raises `RunFolderError` when another process is at it. The lock of a dead one is free.
+        """
+        with locked(self.path / ".lock"):
+            sweep(self.path)
+            yield
+
+    def set_status(
+        self,
+        status: State,
+        reason: str = "",
+        *,
+        epoch: int | None = None,
+        best: Mapping[str, Any] | None = None,
+        now: datetime | None = None,
+    ) -> Status:
+        """Write status.json; `epoch` and `best` stay as they were where they are None.
+
+        Seconds add up over resumes. Write it when the status changes, not every epoch: it syncs.
+        """
+        before = written(self.status) if self.status.exists() else NEVER_BEGAN
+        at, here = utc(now), os.getpid()
+        mark = process_mark(here)
+        same = (before.pid, before.process, before.host) == (here, mark, host())
+        until = at if same else self.last_sign()
+        new = Status(
+            status=status,
+            reason=reason,
+            epoch=before.epoch if epoch is None else epoch,
+            best=before.best if best is None else best,
+            started=before.started or stamp(at),
+            updated=stamp(at),
+            seconds=elapsed(before, until),
+            pid=here,
+            process=mark,
+            host=host(),
+        )
+        write_json(self.status, new.to_dict())
+        return new
+
+    def read_status(self) -> Status:
+        """The status as it is: "interrupted", reason "killed", when the process died running."""
+        return standing(self.status)
+
+    def last_sign(self) -> datetime | None:
+        """When the last row of metrics.csv was written; None when there is no such file."""
+        try:
+            return datetime.fromtimestamp(self.metrics.stat().st_mtime, UTC)
+        except OSError:
+            return None
+
+    def checkpoint(self, kind: Kind) -> Path:
+        """Where the checkpoint of this kind lies."""
+        return self.checkpoints / f"{kind}.safetensors"
+
+    def save_checkpoint(
+        self, kind: Kind, arrays: Mapping[str, np.ndarray[Any, Any]], state: Mapping[str, Any]
+    ) -> None:
+        """Write arrays and state (of JSON's types, infinities too) as one file, atomically."""
+        self.checkpoints.mkdir(exist_ok=True)
+        save_tensors(self.checkpoint(kind), arrays, {"state": dump_state(state)})
+
+    def load_checkpoint(self, kind: Kind) -> tuple[Arrays, dict[str, Any]] | None:
+        """Arrays and state; None when none was saved; `RunFolderError` when it is damaged."""
+        path = self.checkpoint(kind)
+        if not (path.exists() or is_lost(path)):
+            return None
+        arrays, metadata = load_tensors(path)
+        try:
+            return arrays, load_state(metadata["state"])
+        except (KeyError, ValueError) as error:
+            raise RunFolderError(f"{path} holds no state of a run") from error
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run's: it has a status, or the name of one killed before it began."""
+    return (path / "status.json").exists() or NAME.fullmatch(path.name) is not None
+
+
+def slug(name: str) -> str:
+    """The name in letters, digits, `_` and `-` that a folder may bear; "run" when none are left."""
+    text = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", name)).strip("-").lower()
+    return text.encode()[:SLUG_BYTES].decode("utf-8", errors="ignore").rstrip("-") or "run"
+
+
+def runs_root(option: str | None = None) -> Path:
+    """Where runs go: `--runs`, else LDL_RUNS_DIR, else `runs`."""
+    return Path(option or os.environ.get("LDL_RUNS_DIR") or "runs").expanduser()

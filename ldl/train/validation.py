@@ -1,0 +1,37 @@
+"""The figures of a held-out part after an epoch, in one pass over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ldl import metrics
+from ldl.build.experiment import Experiment
+from ldl.engine.memory import Array
+from ldl.engine.model import EVALUATION_BATCH, Model, batches
+
+FIGURES = {"classification": "accuracy", "regression": "r2"}
+
+
+def validate(model: Model, experiment: Experiment, feeds: Mapping[str, Array]) -> dict[str, float]:
+    """The loss, and by the task the accuracy or R², of a part's feeds, in eval mode."""
+    output = experiment.output
+    count = len(next(iter(feeds.values())))
+    outputs = np.empty((count, *experiment.graph.specs[output].shape), np.float32)
+    loss = 0.0
+    with np.errstate(all="ignore"):
+        for start, stop in batches(count, EVALUATION_BATCH):
+            binding = model.evaluation(stop - start, (output,))
+            for name, array in binding.inputs.items():
+                np.copyto(array, feeds[name][start:stop])
+            binding.forward()
+            loss += binding.loss() * (stop - start)
+            outputs[start:stop] = binding.values[output]
+    figures = {"loss": loss / count}
+    if experiment.task == "classification":
+        truth = feeds[experiment.label_input]
+        figures["accuracy"] = metrics.accuracy(truth, experiment.classes(outputs))
+    elif experiment.task == "regression" and count > 1:
+        figures["r2"] = metrics.r2(feeds[experiment.label_input], outputs)
+    return figures

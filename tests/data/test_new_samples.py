@@ -1,0 +1,116 @@
+"""New samples are read as the training data was, and refused where they do not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldl.data import SCALERS, SOURCES, DataSpec, Info, Scaling, Split, Target, load, read_inputs
+from ldl.errors import DataError
+
+FLOWERS = Info(
+    {"x": (2,)}, Target("classes", ("a", "b"), "kind"), None, 9, features=("width", "height")
+)
+HEIGHTS = Info({"x": (1,)}, Target("values", ("u", "v")), None, 9, features=("x",))
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "new.csv"
+    path.write_text(text)
+    return path
+
+
+def savez(tmp_path: Path, **arrays: object) -> Path:
+    path = tmp_path / "new.npz"
+    np.savez(path, **{k: np.asarray(v) for k, v in arrays.items()})
+    return path
+
+
+def test_columns_go_by_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "id,height,kind,width\nq1,1,b,2\nq2,3,a,4\n")
+    samples = read_inputs(path, FLOWERS)
+    assert samples.inputs["x"].tolist() == [[2, 1], [4, 3]]
+    assert samples.inputs["x"].dtype == np.float32
+    assert samples.targets.tolist() == [1, 0]
+
+
+def test_targets_may_lack(tmp_path: Path) -> None:
+    assert read_inputs(write(tmp_path, "width,height\n1,2\n"), FLOWERS).targets is None
+    assert read_inputs(write(tmp_path, "x,u\n1,2\n"), HEIGHTS).targets is None
+    both = read_inputs(write(tmp_path, "v,x,u\n1,2,3\n"), HEIGHTS).targets
+    assert both.tolist() == [[3, 1]]
+    assert both.dtype == np.float32
+
+
+def test_scaled_like_the_training_part(tmp_path: Path) -> None:
+    spec = DataSpec(SOURCES["iris"](), SCALERS["standard"](), Split(0.5, 0, 0.5))
+    dataset = load(spec, 0)
+    raw = SOURCES["iris"]().read(0)
+    rows = "".join(",".join(map(repr, map(float, row))) + "\n" for row in raw.inputs["x"])
+    samples = read_inputs(write(tmp_path, "a,b,c,d\n" + rows), dataset.info, dataset.scaler)
+    np.testing.assert_array_equal(samples.inputs["x"], dataset.scaler.transform(raw.inputs)["x"])
+    again = Scaling.from_state(dataset.scaler.state())
+    named = read_inputs(write(tmp_path, "a,b,c,d,class\n1,2,3,4,virginica\n"), dataset.info, again)
+    assert named.targets.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("width,kind\n1,a\n", 'no column "height" for the network\'s inputs'),
+        ("width,height\n1,2\n1,?\n", 'line 3, column "height": missing value'),
+        ("width,height,kind\n1,2,c\n", 'line 2, column "kind": "c" is no known class'),
+        ("width,height\n1\n", "line 2: 1 cell where"),
+    ],
+)
+def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_inputs(write(tmp_path, text), FLOWERS)
+
+
+def test_wrong_number_of_nameless_columns(tmp_path: Path) -> None:
+    info = Info({"x": (4,)}, Target("classes", ("0", "1")))
+    with pytest.raises(DataError, match="3 columns of inputs, where the network takes 4"):
+        read_inputs(write(tmp_path, "a,b,c\n1,2,3\n"), info)
+
+
+PICTURES = Info({"x": (4, 4, 1)}, Target("classes", ("0", "1")), (4, 4, 1))
+
+
+@pytest.mark.parametrize("shape", [(3, 16), (3, 4, 4), (3, 4, 4, 1)])
+@pytest.mark.parametrize("key", ["x", "pictures"])
+def test_npz_of_any_like_shape(tmp_path: Path, shape: tuple[int, ...], key: str) -> None:
+    x = np.arange(48.0).reshape(shape)
+    samples = read_inputs(savez(tmp_path, **{key: x, "y": [1, 0, 1]}), PICTURES)
+    assert samples.inputs["x"].shape == (3, 4, 4, 1)
+    assert samples.targets.tolist() == [1, 0, 1]
+    np.testing.assert_array_equal(samples.inputs["x"].ravel(), np.arange(48))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a": [1.0], "b": [1.0]}, 'no array "x"; the arrays are "a", "b"'),
+        ({"x": np.zeros((2, 15))}, "takes .*, 16 numbers"),
+        ({"x": np.full((2, 16), np.nan)}, "not finite"),
+        ({"x": [["a"] * 16]}, "real numbers"),
+        ({"x": np.zeros((2, 16)), "y": [1]}, "same number of samples"),
+        ({"x": np.zeros((0, 16))}, "same number of samples"),
+        ({"x": np.zeros((2, 16)), "y": [1, 7]}, 'unknown classes "7"'),
+    ],
+)
+def test_bad_npz(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_inputs(savez(tmp_path, **arrays), PICTURES)
+
+
+def test_several_inputs_come_as_npz(tmp_path: Path) -> None:
+    info = Info({"left": (2,), "right": (1,)}, Target("values", ("t",)))
+    path = savez(tmp_path, left=[[1.0, 2]], right=[3.0], t=[0.5])
+    samples = read_inputs(path, info)
+    assert samples.inputs["right"].tolist() == [[3]]
+    assert samples.targets.tolist() == [[0.5]]
+    with pytest.raises(DataError, match="give them as npz"):
+        read_inputs(write(tmp_path, "a,b,c\n1,2,3\n"), info)

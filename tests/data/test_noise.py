@@ -1,0 +1,106 @@
+"""Noise: on inputs only, of the strength asked for, each part and epoch with its own draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ldl.data import NOISES, SCALERS, SOURCES, Dataset, DataSpec, load, redraw_noise
+from ldl.errors import SettingError
+
+ENTRIES = {name: entry(0.3) for name, entry in NOISES.items()}
+
+
+def digits(noise: object, seed: int = 0, **settings: object) -> tuple[Dataset, DataSpec]:
+    spec = DataSpec(SOURCES["digits"](), SCALERS["minmax"](), noise=noise, **settings)
+    return load(spec, seed), spec
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_targets_and_clean_inputs_stay(name: str) -> None:
+    (noisy, _), (plain, _) = digits(ENTRIES[name]), digits(None)
+    for part, other in zip(parts(noisy), parts(plain), strict=True):
+        np.testing.assert_array_equal(part.clean["x"], other.inputs["x"])
+        np.testing.assert_array_equal(part.targets, other.targets)
+        assert not np.array_equal(part.inputs["x"], part.clean["x"])
+        assert part.inputs["x"].dtype == np.float32
+        assert part.inputs["x"].flags.c_contiguous
+        assert other.inputs is other.clean
+
+
+def parts(dataset: Dataset) -> list:
+    return [dataset.train, dataset.validation, dataset.test]
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_seeded_and_redrawn(name: str) -> None:
+    (one, spec), (again, _), (other, _) = (digits(ENTRIES[name], s) for s in (1, 1, 2))
+    first = one.train.inputs["x"].copy()
+    np.testing.assert_array_equal(first, again.train.inputs["x"])
+    assert not np.array_equal(first, other.train.inputs["x"])
+    memory, test = one.train.inputs["x"], one.test.inputs["x"].copy()
+    redraw_noise(one, spec, 1, 5)
+    redraw_noise(again, spec, 1, 2)
+    redraw_noise(again, spec, 1, 5)
+    assert one.train.inputs["x"] is memory
+    np.testing.assert_array_equal(memory, again.train.inputs["x"])
+    np.testing.assert_array_equal(test, one.test.inputs["x"])
+    assert not np.array_equal(memory, first)
+    redraw_noise(one, spec, 1, 0)
+    np.testing.assert_array_equal(memory, first)
+
+
+def test_gaussian() -> None:
+    dataset, _ = digits(NOISES["gaussian"](0.25))
+    noise = dataset.train.inputs["x"] - dataset.train.clean["x"]
+    assert noise.std() == pytest.approx(0.25, rel=0.02)
+    assert abs(noise.mean()) < 0.01
+    assert dataset.train.inputs["x"].min() < 0
+    clipped, _ = digits(NOISES["gaussian"](0.25, clip=True))
+    assert clipped.train.inputs["x"].min() == 0
+    assert clipped.train.inputs["x"].max() == 1
+
+
+def test_replace_draws_from_the_training_range() -> None:
+    spec = DataSpec(SOURCES["digits"](), None, noise=NOISES["replace"](0.4))
+    part = load(spec, 0).train
+    hit = part.inputs["x"] != part.clean["x"]
+    assert hit.mean() == pytest.approx(0.4, abs=0.01)
+    drawn = part.inputs["x"][hit]
+    assert drawn.min() >= 0
+    assert drawn.max() <= 16
+    assert drawn.mean() == pytest.approx(8, abs=0.1)
+
+
+def test_replace_keeps_to_each_features_range_in_tables() -> None:
+    spec = DataSpec(SOURCES["iris"](), None, noise=NOISES["replace"](1.0))
+    part = load(spec, 0).train
+    low, high = part.clean["x"].min(axis=0), part.clean["x"].max(axis=0)
+    assert (part.inputs["x"] >= low).all()
+    assert (part.inputs["x"] <= high).all()
+
+
+def test_mask() -> None:
+    spec = DataSpec(SOURCES["gaussians"](samples=5000), None, noise=NOISES["mask"](0.2))
+    part = load(spec, 0).train
+    hit = part.inputs["x"] == 0
+    assert hit.mean() == pytest.approx(0.2, abs=0.02)
+    np.testing.assert_array_equal(part.inputs["x"][~hit], part.clean["x"][~hit])
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_none_at_strength_zero(name: str) -> None:
+    dataset, _ = digits(NOISES[name](0.0))
+    np.testing.assert_array_equal(dataset.train.inputs["x"], dataset.train.clean["x"])
+
+
+def test_fresh_noise_needs_noise() -> None:
+    with pytest.raises(SettingError, match="no noise to draw"):
+        DataSpec(SOURCES["digits"](), fresh_noise=True)
+
+
+def test_redrawing_nothing() -> None:
+    dataset, spec = digits(None)
+    before = dataset.train.inputs["x"].copy()
+    redraw_noise(dataset, spec, 0, 3)
+    np.testing.assert_array_equal(before, dataset.train.inputs["x"])

@@ -1,0 +1,69 @@
+"""The whole way from a source to a data set."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from ldl.data import SCALERS, SOURCES, DataSpec, Info, Split, describe, load
+from ldl.errors import DataError
+
+QUIET = ["digits", "iris", "wine", "breast_cancer", "diabetes", "gaussians", "bands", "line"]
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_load_keeps_what_describe_promised(name: str) -> None:
+    spec = DataSpec(SOURCES[name](), SCALERS["standard"]())
+    info, dataset = describe(spec), load(spec, 0)
+    assert dataset.info == info
+    for part in (dataset.train, dataset.validation, dataset.test):
+        x = part.inputs["x"]
+        assert x.shape == (len(part), *info.inputs["x"])
+        assert x.dtype == np.float32
+        assert x.flags.c_contiguous
+        if info.target.kind == "classes":
+            assert part.targets.dtype == np.int64
+            assert part.targets.shape == (len(part),)
+        else:
+            assert part.targets.dtype == np.float32
+            assert part.targets.shape == (len(part), info.target.size)
+    assert sum(len(p) for p in (dataset.train, dataset.validation, dataset.test)) == info.samples
+
+
+def test_shapes() -> None:
+    flat, image = (DataSpec(SOURCES["digits"](), shape=shape) for shape in ("flat", "image"))
+    assert describe(flat).inputs == {"x": (64,)}
+    assert describe(image).inputs == {"x": (8, 8, 1)}
+    assert describe(flat).image == (8, 8, 1)
+    x, picture = load(flat, 0).train.inputs["x"], load(image, 0).train.inputs["x"]
+    np.testing.assert_array_equal(x, picture.reshape(x.shape))
+    with pytest.raises(DataError, match="no pictures"):
+        describe(DataSpec(SOURCES["iris"](), shape="image"))
+
+
+def test_same_seed_same_bits_and_one_hash_for_all_seeds() -> None:
+    spec = DataSpec(SOURCES["iris"](), SCALERS["minmax"]())
+    one, again, other = (load(spec, seed) for seed in (0, 0, 1))
+    assert one.train.inputs["x"].tobytes() == again.train.inputs["x"].tobytes()
+    assert one.train.inputs["x"].tobytes() != other.train.inputs["x"].tobytes()
+    assert one.sha256 == again.sha256 == other.sha256
+    assert len(one.sha256) == 64
+
+
+def test_parts_of_share_zero_are_none() -> None:
+    dataset = load(DataSpec(SOURCES["iris"](), split=Split(0.5, 0, 0)), 0)
+    assert dataset.validation is None
+    assert dataset.test is None
+    assert len(dataset.train) == 75
+
+
+def test_impossible_split_is_found_before_reading() -> None:
+    with pytest.raises(DataError, match="200 of the 150 samples"):
+        describe(DataSpec(SOURCES["iris"](), split=Split(100, 50, 50)))
+
+
+def test_info_survives_json() -> None:
+    info = describe(DataSpec(SOURCES["digits"](), shape="image"))
+    assert Info.from_state(json.loads(json.dumps(info.state()))) == info

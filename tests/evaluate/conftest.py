@@ -1,0 +1,49 @@
+"""Tiny data and networks that are plain functions, so that results can be worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ldl.data.info import Dataset, Info, Part, Target
+from ldl.evaluate import Context
+
+
+def part(x: Any, targets: Any = None, clean: Any = None) -> Part:
+    """A part with one input; where `clean` is left out it is the very same array."""
+    inputs = {"x": np.asarray(x, np.float32)}
+    before = inputs if clean is None else {"x": np.asarray(clean, np.float32)}
+    return Part(inputs, before, None if targets is None else np.asarray(targets))
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Callable[..., Context]:
+    """Makes a context; the network answers with its input unless told otherwise."""
+
+    def make(task: Any, info: Info, test: Part | None, **more: Any) -> Context:
+        parts = {"train": more.pop("train", test), "validation": more.pop("validation", None)}
+        assert parts["train"] is not None
+        settings: dict[str, Any] = {
+            "predict": lambda inputs: inputs["x"],
+            "probabilities": lambda outputs: outputs,
+            "train_classifier": lambda *_: lambda x: np.zeros(len(x), np.int64),
+        }
+        dataset = Dataset(info, test=test, sha256="", scaler=None, **parts)
+        return Context(dataset, task, folder=tmp_path, seed=0, **(settings | more))
+
+    return make
+
+
+def info(
+    shape: tuple[int, ...],
+    names: tuple[str, ...] = (),
+    kind: Any = "classes",
+    image: tuple[int, int, int] | None = None,
+    features: tuple[str, ...] = (),
+) -> Info:
+    """What is known of a data set with one input."""
+    return Info({"x": shape}, Target(kind, names), image, features=features)

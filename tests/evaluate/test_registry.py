@@ -1,0 +1,75 @@
+"""The registry, the defaults, and which part is judged."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, get_type_hints
+
+import pytest
+
+from ldl.errors import DataError
+from ldl.evaluate import EVALUATIONS, default_evaluations
+from ldl.evaluate.classification import Classification
+from ldl.evaluate.context import judge
+from ldl.evaluate.reconstruction import Reconstruction
+from ldl.evaluate.regions import DecisionRegions
+from ldl.evaluate.regression import Regression
+
+from .conftest import info, part
+
+PLAIN = info((2,), ("a", "b"))
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_an_entry_is_a_frozen_dataclass_with_readable_types_and_defaults(name: str) -> None:
+    entry: Any = EVALUATIONS[name]
+    assert entry.__dataclass_params__.frozen
+    assert set(get_type_hints(entry)) == {f.name for f in dataclasses.fields(entry)}
+    assert entry().part == "test"
+
+
+def test_the_defaults_judge_the_task_and_show_the_plane() -> None:
+    assert default_evaluations("regression") == (Regression(),)
+    assert default_evaluations("reconstruction", PLAIN) == (Reconstruction(),)
+    assert default_evaluations("classification", PLAIN) == (Classification(), DecisionRegions())
+    assert default_evaluations("classification", info((3,), ("a", "b"))) == (Classification(),)
+
+
+def test_a_missing_part_falls_back_to_the_next_and_says_so(context: Any) -> None:
+    one, empty = part([[1, 2]], [0]), part([], [])
+    given = context("classification", PLAIN, empty, validation=one, train=one)
+    judged = judge(Classification(), given, "test")
+    assert (judged.name, judged.samples, judged.part) == ("validation", 1, one)
+    assert judged.notes == ("there is no test part: judged on the validation part",)
+    assert judged.file("mistakes", "csv") == "mistakes-validation.csv"
+    given = context("classification", PLAIN, None, train=one)
+    assert judge(Classification(), given, "test").name == "train"
+    with pytest.raises(DataError, match="no sample"):
+        judge(Classification(), context("classification", PLAIN, empty), "train")
+
+
+def test_validation_never_becomes_test(context: Any) -> None:
+    one = part([[1, 2]], [0])
+    given = context("classification", PLAIN, one)
+    assert judge(Classification(), given, "validation").name == "train"
+    assert judge(Classification(), given, "test").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "data", "reason"),
+    [
+        ("classification", "regression", PLAIN, "task is regression"),
+        ("regression", "classification", PLAIN, "task is classification"),
+        ("reconstruction", "classification", PLAIN, "task is classification"),
+        ("denoising", "regression", PLAIN, "task is regression"),
+        ("decision_regions", "classification", info((64,), ("a", "b")), r"x \(64,\)"),
+        ("decision_regions", "reconstruction", PLAIN, "not reconstructions"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_and_while_running(
+    name: str, task: Any, data: Any, reason: str, context: Any
+) -> None:
+    evaluation = EVALUATIONS[name]()
+    assert evaluation.fault(data, task)
+    with pytest.raises(DataError, match=reason):
+        evaluation.run(context(task, data, part([[0, 0]], [0])))

@@ -1,0 +1,85 @@
+"""A run's writer to be killed: forks one for each line `ROOT EPOCHS EVENT` of its input.
+
+The writer begins or resumes the run in ROOT and goes on to EPOCHS (0: for ever). At its EVENT-th
+audit event (each open, rename, mkdir, remove …; 0: never) it kills itself just before the act.
+Forking spares a start of Python and NumPy for each.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy  # noqa: F401  (loaded once, before the forks)
+
+from ldl.runs.folder import RunFolder
+from ldl.runs.listing import find
+from ldl.runs.metrics import MetricsWriter
+from ldl.runs.records import write_json
+
+COLUMNS = ("epoch", "loss")
+SIZE = 20_000
+
+
+def write(root: Path, epochs: int) -> None:
+    begun = any(root.glob("*/status.json"))
+    run = find(root, "last") if begun else RunFolder.create(root, "kill", "abcdef")
+    with run.lock():
+        if not begun:
+            run.write_inputs("a: 1", b"a: 1", "")
+        run.set_status("running")
+        found = run.load_checkpoint("last")
+        epoch = found[1]["epoch"] if found else 0
+        with MetricsWriter(run.metrics, COLUMNS) as writer:
+            assert writer.truncate_to(epoch) == epoch, epoch
+            while not epochs or epoch < epochs:
+                epoch += 1
+                step(run, writer, epoch)
+        write_json(run.results, {"epochs": epoch})
+        run.set_status("completed")
+
+
+def step(run: RunFolder, writer: MetricsWriter, epoch: int) -> None:
+    writer.append({"epoch": epoch, "loss": 1 / epoch})
+    arrays = {"w": np.full(SIZE, epoch, np.float32), "m": np.full(3, epoch)}
+    if epoch % 2 == 0:
+        run.save_checkpoint("best", arrays, {"epoch": epoch})
+    run.save_checkpoint("last", arrays, {"epoch": epoch, "best": epoch - epoch % 2})
+
+
+def kill_at(event: int) -> None:
+    seen = 0
+
+    def count(name: str, _: object) -> None:
+        nonlocal seen
+        if name == "open" or name.startswith(("os.", "shutil.")):
+            seen += 1
+            if seen == event:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    if event:
+        sys.addaudithook(count)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        root, epochs, event = line.rstrip("\n").rsplit(" ", 2)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                kill_at(int(event))
+                write(Path(root), int(epochs))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(3)
+            os._exit(0)
+        print(pid, flush=True)
+        print(os.waitpid(pid, 0)[1], flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""kill -9 at any moment: the folder reads back, its checkpoint verifies, its rows are whole."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldl.runs.folder import Kind, RunFolder
+from ldl.runs.listing import find, list_runs
+from ldl.runs.metrics import read_metrics
+
+WRITER = Path(__file__).with_name("killed_writer.py")
+SIZE = 20_000
+KILLS = 30
+EPOCHS = 4
+
+
+class Writers:
+    """Starts the writers of `killed_writer.py`, one after another."""
+
+    def __init__(self, server: subprocess.Popen[str]) -> None:
+        self.server = server
+
+    def start(self, root: Path, epochs: int = 0, event: int = 0) -> int:
+        """The number of the writer's process."""
+        assert self.server.stdin is not None
+        self.server.stdin.write(f"{root} {epochs} {event}\n")
+        self.server.stdin.flush()
+        return self.read()
+
+    def read(self) -> int:
+        assert self.server.stdout is not None
+        return int(self.server.stdout.readline())
+
+    def run(self, root: Path, event: int = 0) -> int:
+        """How the writer ended: 0, or the signal."""
+        self.start(root, EPOCHS, event)
+        return self.read()
+
+
+@pytest.fixture
+def writers() -> Iterator[Writers]:
+    command = [sys.executable, str(WRITER)]
+    environment = {**os.environ, "PYTHONPATH": str(WRITER.parents[2])}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as server:
+        yield Writers(server)
+
+
+def test_kill_at_random_moments(tmp_path: Path, writers: Writers) -> None:
+    chance, reached = random.Random(2), 0
+    for _ in range(KILLS):
+        pid = writers.start(tmp_path)
+        time.sleep(chance.uniform(0.0, 0.03))
+        os.kill(pid, signal.SIGKILL)
+        assert writers.read() == signal.SIGKILL, "the writer failed by itself"
+        reached = check(tmp_path, reached)
+    assert reached > KILLS
+
+
+def test_kill_before_every_act_and_resume_to_the_same_bytes(
+    tmp_path: Path, writers: Writers
+) -> None:
+    assert writers.run(tmp_path / "whole") == 0
+    expected = contents(find(tmp_path / "whole", "last"))
+    for event in range(1, 1000):
+        root = tmp_path / str(event)
+        root.mkdir()
+        if writers.run(root, event) == 0:
+            break
+        check(root)
+        assert writers.run(root, event + 7) in (0, signal.SIGKILL)
+        check(root)
+        assert writers.run(root) == 0
+        assert contents(find(root, "last")) == expected
+        shutil.rmtree(root)
+    assert 80 < event < 999
+
+
+def contents(run: RunFolder) -> dict[str, bytes]:
+    """Every file by its name but for the status, which has times and a process in it."""
+    files = [path for path in run.path.rglob("*") if path.is_file() and path != run.status]
+    assert run.read_status().status == "completed"
+    return {
+        str(path.relative_to(run.path)): path.read_bytes()
+        for path in files
+        if path.suffix != ".sha256"
+    }
+
+
+def check(root: Path, reached: int = 0) -> int:
+    """Read everything back; returns the epoch of the checkpoint, which never goes back."""
+    for summary in list_runs(root):
+        assert summary.status != "unreadable", summary.reason
+        run = RunFolder.open(summary.path)
+        epochs = {kind: verified(run, kind) for kind in ("last", "best")}
+        rows = read_metrics(run.metrics) if run.metrics.exists() else []
+        assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
+        assert epochs["last"] <= len(rows) <= epochs["last"] + 1
+        assert epochs["best"] in (epochs["last"] - epochs["last"] % 2, epochs["last"] + 1)
+        if run.status.exists():
+            assert run.config.read_text() == "a: 1"
+            assert summary.status == "completed" or summary.reason == "killed"
+            assert epochs["last"] >= reached
+            reached = epochs["last"]
+    return reached
+
+
+def verified(run: RunFolder, kind: Kind) -> int:
+    found = run.load_checkpoint(kind)
+    if found is None:
+        return 0
+    arrays, state = found
+    assert np.array_equal(arrays["w"], np.full(SIZE, state["epoch"], np.float32))
+    assert np.array_equal(arrays["m"], np.full(3, state["epoch"]))
+    return int(state["epoch"])

@@ -1,0 +1,164 @@
+"""Runs found by what a person remembers, listed whatever state they are in, set side by side."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ldl.errors import RunFolderError
+from ldl.runs.comparison import compare
+from ldl.runs.folder import RunFolder
+from ldl.runs.listing import find, leaves, list_runs
+from ldl.runs.metrics import MetricsWriter
+from ldl.runs.records import write_json
+
+NOW = datetime(2026, 11, 20, 9, 15, 2, tzinfo=UTC)
+
+
+def make(
+    root: Path, name: str, minute: int = 0, digest: str = "3f9a1c", **config: Any
+) -> RunFolder:
+    at = NOW + timedelta(minutes=minute)
+    run = RunFolder.create(root, name, digest, at)
+    run.write_inputs(json.dumps(config), b"", "")
+    run.set_status("running", now=at)
+    with MetricsWriter(run.metrics, ("epoch", "train.loss")) as writer:
+        for epoch in (1, 2):
+            writer.append({"epoch": epoch, "train.loss": 1 / epoch})
+    write_json(run.results, {"classification": {"accuracy": 0.5 + minute / 100, "n": [1, 2]}})
+    run.set_status("completed", best={"train.loss": 0.5}, now=at + timedelta(seconds=9))
+    return run
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make(tmp_path, "denoise", 0)
+    make(tmp_path, "denoise_more", 1, "aaaaaa")
+    make(tmp_path, "gaussians", 2, "bbbbbb")
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / "notes").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("20261120T091502Z-denoise-3f9a1c", "denoise"),
+        ("20261120T0915", "denoise"),
+        ("more", "denoise_more"),
+        ("bbb", "gaussians"),
+        ("last", "gaussians"),
+    ],
+)
+def test_find(root: Path, name: str, title: str) -> None:
+    assert f"-{title}-" in find(root, name).name
+
+
+def test_find_by_path_and_beside_a_clash(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = RunFolder(root / "20261120T091502Z-denoise-3f9a1c")
+    again = make(root, "denoise", 0)
+    assert again.name.endswith("-2")
+    assert find(root / "elsewhere", str(first.path)) == first
+    assert find(root, first.name) == first, "though it begins another's name too"
+    monkeypatch.chdir(root)
+    assert find(Path("elsewhere"), first.name).path.resolve() == first.path
+    assert find(Path("elsewhere"), "./" + first.name).path.resolve() == first.path
+
+
+def test_last_among_runs_of_one_second(tmp_path: Path) -> None:
+    for _ in range(11):
+        newest = make(tmp_path, "same")
+    assert find(tmp_path, "last") == newest and newest.name.endswith("-11")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("denoise", "'denoise' fits several runs: .*-denoise-3f9a1c, .*-denoise_more-aaaaaa"),
+        ("gausians", r"fits 'gausians'; did you mean \w+-gaussians-bbbbbb\?"),
+        ("zzzz", "fits 'zzzz'; `ldl runs` lists them"),
+        ("notes/", "there is no notes"),
+        ("", "fits several runs"),
+    ],
+)
+def test_what_is_not_found_gets_advice(root: Path, name: str, message: str) -> None:
+    with pytest.raises(RunFolderError, match=message):
+        find(root, name)
+
+
+def test_no_runs_yet(tmp_path: Path) -> None:
+    assert list_runs(tmp_path / "runs") == []
+    for name in ("last", "a"):
+        with pytest.raises(RunFolderError, match=r"there are no(ne yet| runs in)"):
+            find(tmp_path / "runs", name)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="cannot read"):
+        list_runs(tmp_path / "file")
+
+
+def test_a_summary(root: Path) -> None:
+    listed = list_runs(root)
+    assert [run.title for run in listed] == ["denoise", "denoise_more", "gaussians"]
+    run = listed[0]
+    assert (run.status, run.started, run.seconds) == ("completed", "2026-11-20T09:15:02.000Z", 9.0)
+    assert run.epoch == 2 and run.last == {"epoch": 2, "train.loss": 0.5}
+    assert run.best == {"train.loss": 0.5}
+    assert run.results == {"classification.accuracy": 0.5, "classification.n": [1, 2]}
+
+
+def test_broken_folders_are_listed_with_their_reason(root: Path) -> None:
+    names = sorted(path.name for path in root.iterdir() if "Z-" in path.name)
+    (root / names[0] / "status.json").write_text("{")
+    (root / names[1] / "results.json").write_text('{"a": 0.5')
+    (root / names[2] / "metrics.csv").write_text("epoch,train.loss\n1\n")
+    never = RunFolder.create(root, "never", "cccccc", NOW + timedelta(hours=1))
+    odd = make(root, "odd", 120)
+    odd.results.unlink()
+    odd.results.mkdir()
+    *broken, begun, last = list_runs(root)
+    assert [run.status for run in broken] == ["unreadable"] * 3
+    files = ("status.json", "results.json", "metrics.csv")
+    assert all(file in run.reason for file, run in zip(files, broken, strict=True))
+    assert (begun.path, begun.status, begun.reason, begun.seconds) == (
+        never.path,
+        "interrupted",
+        "killed before it began",
+        0.0,
+    )
+    assert last.status == "unreadable" and "results.json" in last.reason
+
+
+def test_a_list_of_two_hundred_is_quick(tmp_path: Path) -> None:
+    import shutil
+    import time
+
+    one = make(tmp_path, "a")
+    for number in range(2, 201):
+        shutil.copytree(one.path, tmp_path / f"{one.name}-{number}")
+    began = time.perf_counter()
+    assert len(list_runs(tmp_path)) == 200
+    assert time.perf_counter() - began < 1.0
+
+
+def test_leaves() -> None:
+    value = {"a": {"b": [1, 2], "c": {}}, "d": [{"linear": {"units": 3}}, "relu"], "e": None}
+    assert dict(leaves(value)) == {
+        "a.b": [1, 2],
+        "a.c": {},
+        "d.0.linear.units": 3,
+        "d.1": "relu",
+        "e": None,
+    }
+
+
+def test_compare_shows_what_differs_and_all_results(tmp_path: Path) -> None:
+    one = make(tmp_path, "a", 0, seed=0, train={"epochs": 5, "batch_size": 32})
+    two = make(tmp_path, "b", 1, seed=0, train={"epochs": 9, "batch_size": 32}, noise=0.5)
+    found = compare([one, two], lambda path: json.loads(path.read_text()))
+    assert found.settings == {"train.epochs": (5, 9), "noise": (None, 0.5)}
+    assert found.results["classification.accuracy"] == (0.5, 0.51)
+    assert [run.path for run in found.runs] == [one.path, two.path]

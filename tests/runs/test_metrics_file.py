@@ -1,0 +1,153 @@
+"""metrics.csv: numbers that come back, rows that survive."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ldl.errors import RunError, RunFolderError
+from ldl.runs.metrics import MetricsWriter, _cell, _number, last_row, read_metrics
+
+COLUMNS = ("epoch", "train.loss", "validation.loss")
+
+
+def fill(path: Path, epochs: int) -> None:
+    with MetricsWriter(path, COLUMNS) as writer:
+        for epoch in range(1, epochs + 1):
+            writer.append({"epoch": epoch, "train.loss": 1 / epoch})
+
+
+@given(st.floats(allow_nan=False) | st.integers() | st.none())
+def test_a_number_comes_back_bit_for_bit(number: Any) -> None:
+    back = _number(_cell(number))
+    assert back == number and type(back) is type(number) and repr(back) == repr(number)
+
+
+def test_numpy_numbers_and_odd_ones() -> None:
+    assert _cell(np.float64(0.1)) == "0.1" and _cell(np.int64(3)) == "3"
+    assert _cell(np.array(0.5)) == "0.5" and _cell(True) == "1"
+    assert _number(_cell(np.float32(0.1))) == np.float32(0.1)
+    assert math.isnan(_number(_cell(math.nan)) or 0.0) and _number(_cell(-math.inf)) == -math.inf
+
+
+def test_rows_are_there_as_soon_as_they_are_appended(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    writer = MetricsWriter(path, COLUMNS)
+    assert read_metrics(path) == [] and last_row(path) is None
+    writer.append({"epoch": 1, "validation.loss": 0.25})
+    assert path.read_text() == "epoch,train.loss,validation.loss\n1,,0.25\n"
+    row = {"epoch": 1, "train.loss": None, "validation.loss": 0.25}
+    assert read_metrics(path) == [row] and last_row(path) == row
+    with pytest.raises(ValueError, match=r"no such column: test\.loss"):
+        writer.append({"epoch": 2, "test.loss": 0.5})
+    writer.close()
+    writer.close()
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_a_half_written_last_line_is_left_out_and_cut_off(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "metrics.csv"
+    fill(path, 3)
+    os.truncate(path, path.stat().st_size - cut)
+    assert [row["epoch"] for row in read_metrics(path)] == [1, 2]
+    assert (last_row(path) or {})["epoch"] == 2
+    with MetricsWriter(path, COLUMNS) as writer:
+        writer.append({"epoch": 3, "train.loss": 0.5})
+    assert [(row["epoch"], row["train.loss"]) for row in read_metrics(path)][1:] == [
+        (2, 0.5),
+        (3, 0.5),
+    ]
+
+
+def test_truncate_to_keeps_the_bytes_of_what_it_keeps(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    fill(path, 3)
+    three = path.read_bytes()
+    with MetricsWriter(path, COLUMNS) as writer:
+        for epoch in (4, 5):
+            writer.append({"epoch": epoch, "train.loss": 1 / epoch})
+        five = path.read_bytes()
+        assert writer.truncate_to(3) == 3
+        assert path.read_bytes() == three
+        for epoch in (4, 5):
+            writer.append({"epoch": epoch, "train.loss": 1 / epoch})
+        assert path.read_bytes() == five
+        assert writer.truncate_to(9) == 5
+        assert writer.truncate_to(0) == 0
+    assert read_metrics(path) == []
+
+
+def test_an_empty_or_half_header_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    for text in ("", "epoch,tra"):
+        path.write_text(text)
+        assert read_metrics(path) == [] and last_row(path) is None
+        fill(path, 1)
+        assert len(read_metrics(path)) == 1
+
+
+def test_other_columns_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    fill(path, 1)
+    with pytest.raises(RunFolderError, match=r"other columns: epoch,train\.loss"):
+        MetricsWriter(path, ("epoch", "train.loss"))
+    for columns in (("loss",), ("epoch", "a,b"), ("epoch", "a\nb"), ()):
+        with pytest.raises(ValueError, match="first column is epoch"):
+            MetricsWriter(tmp_path / "b.csv", columns)
+
+
+@pytest.mark.parametrize("line", ["4,0.5", "4,0.5,0.5,0.5", "4,x,0.5", "four,1,1", "4,\xff,1"])
+def test_a_damaged_row_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "metrics.csv"
+    fill(path, 3)
+    with path.open("ab") as file:
+        file.write(line.encode("latin-1") + b"\n")
+    with pytest.raises(RunFolderError, match=r"metrics\.csv is damaged"):
+        read_metrics(path)
+    with pytest.raises(RunFolderError, match=r"metrics\.csv is damaged"):
+        last_row(path)
+
+
+def test_a_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
+    class Full:
+        """Takes half a row and then refuses."""
+
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def write(self, data: bytes) -> int:
+            return int(self.file.write(data[: len(data) // 2]))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+    path = tmp_path / "metrics.csv"
+    fill(path, 2)
+    before = path.read_bytes()
+    with MetricsWriter(path, COLUMNS) as writer:
+        real = writer._file
+        writer._file = Full(real)  # type: ignore[assignment]
+        with pytest.raises(RunError, match=r"cannot write .*metrics\.csv: the disk is full"):
+            writer.append({"epoch": 3})
+        assert path.read_bytes() == before
+        writer._file = real
+        writer.append({"epoch": 3})
+    assert [row["epoch"] for row in read_metrics(path)] == [1, 2, 3]
+
+
+def test_the_last_row_of_a_long_file_and_of_long_rows(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    fill(path, 2000)
+    assert last_row(path) == read_metrics(path)[-1]
+    wide = ("epoch", *(f"column{n}" for n in range(3000)))
+    with MetricsWriter(tmp_path / "wide.csv", wide) as writer:
+        for epoch in (1, 2):
+            writer.append(dict.fromkeys(wide, epoch))
+    assert last_row(tmp_path / "wide.csv") == dict.fromkeys(wide, 2)

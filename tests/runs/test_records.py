@@ -1,0 +1,103 @@
+"""JSON: strict, stable, exact."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ldl.errors import RunFolderError
+from ldl.runs.records import dump_state, load_state, read_json, write_json
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=3), inner),
+    max_leaves=10,
+)
+
+
+def test_odd_floats_are_strings_and_the_file_is_strict_json(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"z": [math.nan, math.inf], "a": -math.inf, "f": np.float32("nan")})
+
+    def never(constant: str) -> Any:
+        raise AssertionError(constant)
+
+    found = json.loads(path.read_text(), parse_constant=never)
+    assert found == {"z": ["NaN", "Infinity"], "a": "-Infinity", "f": "NaN"}
+    assert list(found) == ["z", "a", "f"]
+    assert path.read_text().endswith("}\n")
+
+
+def test_numpy_paths_and_tuples_are_said_in_json(tmp_path: Path) -> None:
+    value = {"n": np.int64(3), "x": np.float32(0.1), "a": np.eye(2), "p": Path("b"), 5: (1, True)}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == {
+        "n": 3,
+        "x": float(np.float32(0.1)),
+        "a": [[1.0, 0.0], [0.0, 1.0]],
+        "p": "b",
+        "5": [1, True],
+    }
+
+
+def test_a_file_name_that_is_not_utf8_comes_back(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", ["caf\udce9.yaml", "é"])
+    assert read_json(tmp_path / "a.json") == ["caf\udce9.yaml", "é"]
+
+
+@pytest.mark.parametrize("value", [object(), {1.5: 0}, {True: 0}, {"a": {1, 2}}, 1j])
+def test_what_json_cannot_say_is_refused_before_writing(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_truncation_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"status": "running", "x": [1.5, None]})
+    whole = path.read_bytes()
+    for size in range(len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(RunFolderError, match=r"a\.json is damaged: not valid JSON"):
+            read_json(path)
+
+
+@pytest.mark.parametrize("data", [b'{"a": NaN}', b"\xff\xfe", b"[" * 100_000, b"{'a': 1}"])
+def test_damage_is_a_clear_error(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(data)
+    with pytest.raises(RunFolderError, match="damaged"):
+        read_json(path)
+    with pytest.raises(RunFolderError, match="No such file"):
+        read_json(tmp_path / "b.json")
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_a_state_comes_back_exactly(state: dict[str, Any]) -> None:
+    back = load_state(dump_state(state))
+    assert back == state
+    assert json.dumps(back, sort_keys=True) == json.dumps(state, sort_keys=True)
+
+
+def test_equal_states_give_equal_text_and_nan_comes_back() -> None:
+    assert dump_state({"a": 1, "b": {"d": 2, "c": 3}}) == dump_state(
+        {"b": {"c": 3, "d": 2}, "a": 1}
+    )
+    back = load_state(dump_state({"best": math.inf, "loss": math.nan, "low": -math.inf}))
+    assert back["best"] == math.inf and math.isnan(back["loss"]) and back["low"] == -math.inf
+
+
+def test_a_generator_goes_on_from_its_state() -> None:
+    generator = np.random.default_rng(5)
+    generator.random(7)
+    text = dump_state({"rng": generator.bit_generator.state})
+    other = np.random.default_rng(0)
+    other.bit_generator.state = load_state(text)["rng"]
+    assert np.array_equal(other.random(9), generator.random(9))

@@ -1,0 +1,187 @@
+"""Tensors: any layout, the same bytes, every damage noticed, every crash survived."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ldl.errors import RunError, RunFolderError
+from ldl.runs import tensors
+from ldl.runs.tensors import checksum_path, load_tensors, save_tensors, to_bytes
+
+A = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        A,
+        np.asfortranarray(A),
+        A.T,
+        A[:, ::2],
+        A[::-1],
+        np.broadcast_to(A[0], (5, 3, 4)),
+        A.astype(np.float64).swapaxes(0, 1),
+        A.astype(">f4"),
+        np.array(3.5),
+        np.zeros((0, 3), np.float32),
+        np.zeros((), np.int64),
+        np.array([True, False]),
+        np.arange(5, dtype=np.uint8)[::-2],
+        np.array([1, 2], np.int64),
+        np.array([np.nan, np.inf, -0.0], np.float16),
+    ],
+    ids=lambda array: f"{array.dtype.str}{array.shape}{array.strides}",
+)
+def test_any_layout_comes_back(tmp_path: Path, array: np.ndarray[Any, Any]) -> None:
+    save_tensors(tmp_path / "a.safetensors", {"w": array, "v": A}, {"k": "é"})
+    arrays, metadata = load_tensors(tmp_path / "a.safetensors")
+    assert list(arrays) == ["v", "w"] and metadata == {"k": "é"}
+    assert arrays["w"].dtype == array.dtype.newbyteorder("=") and arrays["w"].shape == array.shape
+    assert arrays["w"].tobytes() == array.astype(arrays["w"].dtype).tobytes()
+    assert arrays["w"].flags.writeable
+
+
+def test_the_bytes_are_the_same_in_any_process_and_order(tmp_path: Path) -> None:
+    code = """
+import hashlib, sys, numpy as np
+from ldl.runs.tensors import to_bytes
+names = "abcdefgh" if sys.argv[1] == "0" else "hgfedcba"
+data = to_bytes({n: np.full(3, ord(n), np.float32) for n in names}, {n: n for n in names})
+print(hashlib.sha256(data).hexdigest())
+"""
+    runs = [[sys.executable, "-c", code, order] for order in "010"]
+    found = {subprocess.run(run, capture_output=True, check=True).stdout for run in runs}
+    assert len(found) == 1
+
+
+def test_arrays_are_aligned_in_the_file_and_other_readers_read_it(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, {"a": A, "b": A.T}, {"note": "x" * 13})
+    assert (8 + int.from_bytes(path.read_bytes()[:8], "little")) % 8 == 0
+    assert np.array_equal(load_file(path)["b"], A.T)
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
+def test_sha256sum_checks_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for scale in (1, 2):
+        save_tensors(path, {"a": A * scale})
+    command = ["sha256sum", "-c", "--strict", checksum_path(path).name]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+
+
+def test_every_flipped_bit_and_every_cut_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, {"a": A, "b": A[0]}, {"state": "{}"})
+    whole = path.read_bytes()
+    for bit in random.Random(0).sample(range(8 * len(whole)), 200):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with pytest.raises(RunFolderError, match=r"a\.safetensors is damaged: its SHA-256 is"):
+            load_tensors(path)
+    for size in range(0, len(whole), 7):
+        path.write_bytes(whole[:size])
+        with pytest.raises(RunFolderError, match="damaged"):
+            load_tensors(path)
+
+
+def test_a_damaged_checksum_never_lets_other_arrays_through(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, {"a": A})
+    save_tensors(path, {"a": A + 1})
+    whole = checksum_path(path).read_bytes()
+    refused = 0
+    for bit in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        checksum_path(path).write_bytes(flipped)
+        try:
+            assert np.array_equal(load_tensors(path)[0]["a"], A + 1)
+        except RunFolderError:
+            refused += 1
+    assert refused >= 8 * (64 + 2 + len(path.name))
+    for size in range(64 + 2 + len(path.name)):
+        checksum_path(path).write_bytes(whole[:size])
+        with pytest.raises(RunFolderError, match=r"sha256 is damaged"):
+            load_tensors(path)
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(RunFolderError, match=r"cannot read .*a\.safetensors: No such file"):
+        load_tensors(path)
+    save_tensors(path, {"a": A})
+    checksum_path(path).unlink()
+    with pytest.raises(RunFolderError, match=r"cannot read .*\.sha256: No such file"):
+        load_tensors(path)
+
+
+def test_a_right_checksum_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for data in (b"", b"no tensors at all", to_bytes({"a": A})[:-1]):
+        path.write_bytes(data)
+        checksum_path(path).write_text(f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
+        with pytest.raises(RunFolderError, match="not a safetensors file"):
+            load_tensors(path)
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+def test_a_crash_between_the_two_files_leaves_the_old_arrays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, {"a": A})
+    for attempt in range(3):
+        with monkeypatch.context() as patch:
+            _refuse_rename(patch, refused)
+            with pytest.raises(RunError):
+                save_tensors(path, {"a": A + 1 + attempt})
+        assert np.array_equal(load_tensors(path)[0]["a"], A)
+    save_tensors(path, {"a": A + 9})
+    assert np.array_equal(load_tensors(path)[0]["a"], A + 9)
+
+
+def _refuse_rename(patch: pytest.MonkeyPatch, which: int) -> None:
+    calls, real = [0], os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        calls[0] += 1
+        if calls[0] == which:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(source, target)
+
+    patch.setattr(os, "replace", replace)
+
+
+def test_a_reader_beside_a_writer_gets_a_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two whole saves between the reader's two reads: neither line vouches for what was read."""
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, {"a": A})
+    real = tensors._vouched
+    saved: list[bool] = []
+
+    def slow(of: Path) -> list[str]:
+        if not saved:
+            saved.append(True)
+            save_tensors(path, {"a": A + 1})
+            save_tensors(path, {"a": A + 2})
+        return real(of)
+
+    monkeypatch.setattr(tensors, "_vouched", slow)
+    assert np.array_equal(load_tensors(path)[0]["a"], A + 2)

@@ -1,0 +1,104 @@
+"""Every measure against scikit-learn or SciPy, and by hand at its edges."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics as sk
+
+from ldl import metrics
+
+rng = np.random.default_rng(7)
+TRUE = rng.integers(0, 5, 300)
+PREDICTED = np.where(rng.random(300) < 0.6, TRUE, rng.integers(0, 4, 300))
+COUNTS = metrics.contingency(TRUE, PREDICTED, 5)
+
+
+def test_accuracy_and_contingency_are_sklearns() -> None:
+    assert metrics.accuracy(TRUE, PREDICTED) == pytest.approx(sk.accuracy_score(TRUE, PREDICTED))
+    np.testing.assert_array_equal(COUNTS, sk.confusion_matrix(TRUE, PREDICTED, labels=range(5)))
+
+
+def test_contingency_has_true_rows_and_keeps_absent_classes() -> None:
+    counts = metrics.contingency(np.array([0, 0, 1]), np.array([1, 1, 0]), 3)
+    assert counts.tolist() == [[0, 2, 0], [1, 0, 0], [0, 0, 0]]
+
+
+def test_contingency_of_clusters_and_classes_need_not_be_square() -> None:
+    clusters, classes = np.array([0, 1, 1, 1]), np.array([2, 0, 0, 1])
+    assert metrics.contingency(clusters, classes, 2, 3).tolist() == [[0, 0, 1], [2, 1, 0]]
+
+
+def test_precision_recall_and_f1_are_sklearns_also_for_a_class_never_predicted() -> None:
+    assert COUNTS[:, 4].sum() > 0
+    counts = COUNTS.copy()
+    counts[:, 0] += counts[:, 4]
+    counts[:, 4] = 0
+    predicted = np.where(PREDICTED == 4, 0, PREDICTED)
+    precision, recall = metrics.precision_recall(counts)
+    expected = sk.precision_recall_fscore_support(TRUE, predicted, zero_division=0)
+    np.testing.assert_allclose(precision, expected[0])
+    np.testing.assert_allclose(recall, expected[1])
+    np.testing.assert_allclose(metrics.f1(precision, recall), expected[2])
+    assert precision[4] == 0
+
+
+def test_purity_by_hand() -> None:
+    assert metrics.purity(np.array([[5, 1], [2, 2]])) == pytest.approx(7 / 10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_loss_is_sklearns_also_where_the_true_class_has_probability_0(dtype: type) -> None:
+    probabilities: Any = rng.dirichlet(np.ones(5), 300).astype(dtype)
+    probabilities[0] = np.eye(5)[(TRUE[0] + 1) % 5]
+    assert metrics.log_loss(TRUE, probabilities) == pytest.approx(
+        sk.log_loss(TRUE, probabilities), rel=1e-4
+    )
+    certain: Any = np.eye(2, dtype=dtype)[[1]]
+    assert metrics.log_loss(np.array([0]), certain) == pytest.approx(-math.log(np.finfo(dtype).eps))
+
+
+@pytest.mark.parametrize("shape", [(40,), (40, 3)])
+def test_regression_errors_are_sklearns(shape: tuple[int, ...]) -> None:
+    true = rng.normal(size=shape).astype(np.float32)
+    predicted = true + rng.normal(0, 0.5, shape).astype(np.float32)
+    assert metrics.r2(true, predicted) == pytest.approx(sk.r2_score(true, predicted))
+    assert metrics.mse(true, predicted) == pytest.approx(sk.mean_squared_error(true, predicted))
+    assert metrics.mae(true, predicted) == pytest.approx(sk.mean_absolute_error(true, predicted))
+    assert metrics.rmse(true, predicted) == pytest.approx(math.sqrt(metrics.mse(true, predicted)))
+    assert metrics.max_error(true.ravel(), predicted.ravel()) == pytest.approx(
+        sk.max_error(true.ravel(), predicted.ravel())
+    )
+
+
+@pytest.mark.parametrize("predicted", [[2.0, 2.0], [2.0, 3.0]])
+def test_r2_of_a_target_that_never_varies_is_sklearns(predicted: list[float]) -> None:
+    true = np.array([2.0, 2.0])
+    assert metrics.r2(true, np.array(predicted)) == sk.r2_score(true, predicted)
+
+
+def test_kl_divergence_is_scipys_over_each_samples_own_distribution() -> None:
+    original, rebuilt = rng.random((5, 4, 4, 1)), rng.random((5, 4, 4, 1)) - 0.1
+    p = (original.reshape(5, -1) + metrics.EPSILON).T
+    q = (np.clip(rebuilt, 0, None).reshape(5, -1) + metrics.EPSILON).T
+    expected = stats.entropy(p, q).mean()
+    assert metrics.kl_divergence(original, rebuilt) == pytest.approx(expected)
+
+
+def test_kl_divergence_by_hand() -> None:
+    original, rebuilt = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    p = np.array([1.5, 0.5]) / 2
+    by_hand = p[0] * math.log(3) + p[1] * math.log(1 / 3)
+    assert metrics.kl_divergence(original, rebuilt, epsilon=0.5) == pytest.approx(by_hand)
+
+
+def test_kl_divergence_is_0_for_itself_and_counts_every_sample_of_a_large_set() -> None:
+    x = rng.random((2500, 3)).astype(np.float32)
+    assert metrics.kl_divergence(x, x) == 0
+    y = rng.random((2500, 3)).astype(np.float32)
+    one_by_one = [metrics.kl_divergence(x[i : i + 1], y[i : i + 1]) for i in range(2500)]
+    assert metrics.kl_divergence(x, y) == pytest.approx(np.mean(one_by_one))
