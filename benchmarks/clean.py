@@ -8,7 +8,18 @@ import sys
 from collections.abc import Mapping, Sequence
 
 THREADS = 2
-PREFIXES = ("OPENBLAS_", "GOTO_", "MKL_", "OMP_", "GOMP_", "KMP_", "BLIS_", "NVPL_", "NPY_", "ATEN_")
+PREFIXES = (
+    "OPENBLAS_",
+    "GOTO_",
+    "MKL_",
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "BLIS_",
+    "NVPL_",
+    "NPY_",
+    "ATEN_",
+)
 
 
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:

@@ -65,7 +65,9 @@ class Trainer:
         binding.backward()
         layers = range(len(self.task.sizes) - 1)
         grads = self.model.parameters.gradients
-        return binding.loss(), [(grads[f"linear{i}.weight"], grads[f"linear{i}.bias"]) for i in layers]
+        return binding.loss(), [
+            (grads[f"linear{i}.weight"], grads[f"linear{i}.bias"]) for i in layers
+        ]
 
 
 class Engine(Trainer):

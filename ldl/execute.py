@@ -8,25 +8,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl import build as building
 from ldl.build import BuildError, Config, Experiment, Training
-from ldl.config import Item, Loaded, load, to_yaml
-from ldl.data import DataSpec, Dataset, Info, Progress, describe
+from ldl.config import Item, Loaded, load, loads, to_yaml
+from ldl.data import Dataset, Info, Part, Progress, Scaling, Target, describe, read_inputs
 from ldl.data import load as load_data
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
 from ldl.errors import ConfigError, DataError, Diverged, Interrupted, RunFolderError
 from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation, default_evaluations
+from ldl.fields import Choice
 from ldl.runs import RunFolder, load_tensors, read_json, save_tensors, write_json
 from ldl.runs.environment import environment
 from ldl.runs.log import log_to
-from ldl.train import Steps, Totals, Trainer
 from ldl.train import Progress as TrainProgress
+from ldl.train import Steps, Totals, Trainer
 
 KINDS = {**building.KINDS, "evaluation": EVALUATIONS}
 
@@ -96,9 +97,8 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
     run.write_inputs(text, prepared.loaded.text.encode(), _overrides(prepared.loaded.overrides))
     with run.lock():
         threads = {"asked": config.train.threads}
-        write_json(
-            run.environment, environment(sys.argv, config.seed, dataset.sha256, threads)
-        )
+        write_json(run.environment, environment(sys.argv, config.seed, dataset.sha256, threads))
+        write_json(run.path / "data.json", data_state(dataset))
         _train(prepared.experiment, dataset, run, watchers)
     return run
 
@@ -132,6 +132,31 @@ def evaluate(
         return judge(prepared.experiment, model, dataset, run, chosen or [], watchers)
 
 
+def read_evaluations(texts: Sequence[str]) -> list[Evaluation]:
+    """Evaluations as a configuration writes them: `classification`, `denoising: {epochs: 5}`."""
+    text = f"evaluate: [{', '.join(texts)}]"
+    return loads(text, "command line", _Evaluations, KINDS).value.evaluate
+
+
+@dataclass(frozen=True)
+class _Evaluations:
+    """The section `evaluate` alone."""
+
+    evaluate: list[Annotated[Any, Choice("evaluation")]]
+
+
+def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
+    """A run's network applied to the samples in a file: the experiment and outputs (n, …)."""
+    state = read_json(run.path / "data.json")
+    scaler = Scaling.from_state(state["scaler"]) if state["scaler"] else None
+    info = Info.from_state(state["info"])
+    config = load(run.config, Config, KINDS).value
+    experiment = building.build(config, info)
+    samples = read_inputs(path, info, scaler)
+    model = trained_model(run, experiment)
+    return experiment, _predict(model, samples.inputs, experiment.output)
+
+
 def trained_model(run: RunFolder, experiment: Experiment) -> Model:
     """The network of a run with its saved weights. Raises RunFolderError where they do not fit."""
     model = Model(experiment.graph, experiment.config.seed)
@@ -159,6 +184,14 @@ def _overrides(overrides: Sequence[str]) -> str:
     return yaml.safe_dump(list(overrides), allow_unicode=True, default_flow_style=False)
 
 
+def data_state(dataset: Dataset) -> dict[str, Any]:
+    """What `predict` needs to know of the data: shapes, names and the fitted scaling."""
+    return {
+        "info": dataset.info.state(),
+        "scaler": dataset.scaler.state() if dataset.scaler else None,
+    }
+
+
 def _same_data(run: RunFolder, dataset: Dataset) -> None:
     """Refuse data that has changed since the run began."""
     before = read_json(run.environment).get("data_sha256")
@@ -169,14 +202,14 @@ def _same_data(run: RunFolder, dataset: Dataset) -> None:
         )
 
 
-def _train(
-    experiment: Experiment, dataset: Dataset, run: RunFolder, watchers: Watchers
-) -> None:
+def _train(experiment: Experiment, dataset: Dataset, run: RunFolder, watchers: Watchers) -> None:
     """Train, save, judge; the status follows."""
     run.set_status("running", epoch=0)
     with log_to(run.log) as log, _threads(experiment.config.train):
         trainer = Trainer(experiment, dataset, run, watchers.training)
-        log.info("training %s weights on %s samples", trainer.model.parameters.count, trainer.steps.count)
+        log.info(
+            "training %s weights on %s samples", trainer.model.parameters.count, trainer.steps.count
+        )
         try:
             outcome = trainer.fit()
             log.info("training ended after epoch %s: %s", outcome.epochs, outcome.reason)
@@ -252,8 +285,6 @@ def _classifier_trainer(config: Config) -> Any:
         layers: Sequence[Item], inputs: Array, labels: Array, classes: int,
         settings: ClassifierSettings,
     ) -> Callable[[Array], Array]:  # fmt: skip
-        from ldl.data import Part, Target
-
         names = tuple(map(str, range(classes)))
         info = Info({"x": inputs.shape[1:]}, Target("classes", names), None, len(inputs))
         adam = Adam(settings.learning_rate)

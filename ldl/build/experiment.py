@@ -11,7 +11,7 @@ import numpy as np
 from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
 from ldl.build.spec import Config, EncoderDecoder, LossTerm
 from ldl.config.tree import Path
-from ldl.data import Info, Part
+from ldl.data import Info, Part, part_sizes
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers.activation import Activation, Softmax
@@ -20,9 +20,11 @@ from ldl.engine.losses import LOSSES, Bce, CrossEntropy, Loss, Mse
 from ldl.engine.memory import Array
 from ldl.errors import GraphError
 
-LOSS_NAMES = {loss: name for name, loss in LOSSES.items()}
+LOSS_NAMES: dict[type[Layer], str] = {loss: name for name, loss in LOSSES.items()}
+PLACE_NAMES: dict[type[Layer], str] = {**LAYER_NAMES, **LOSS_NAMES}
 Task = Literal["classification", "regression", "reconstruction"]
 Fault = tuple[Path, str]
+DEFAULT_BATCH = 32
 
 
 class BuildError(Exception):
@@ -60,15 +62,24 @@ class Experiment:
         return feeds
 
     @property
+    def batch_size(self) -> int:
+        """Samples a step, before the last batch: gd and `full` take all that there may be."""
+        size = self.config.train.batch_size
+        if size == "full" or self.config.optimizer.whole_set:
+            return part_sizes(self.config.data.split, self.info).train
+        return DEFAULT_BATCH if size is None else size
+
+    @property
     def label_input(self) -> str:
         """The graph's input that takes the data's labels."""
         return next(name for name, source in self.targets.items() if source == "labels")
 
     def classes(self, outputs: Array) -> Array:
-        """Outputs (n, C) to class indices (n,): the largest, or for one value whether it is over ½."""
+        """Outputs (n, C) to class indices (n,): the largest; one value is class 1 above ½."""
         if outputs.shape[1] == 1:
-            return (outputs[:, 0] > 0.5).astype(np.int64)
-        return outputs.argmax(axis=1)
+            return np.greater(outputs[:, 0], 0.5).astype(np.int64)
+        winners: Array = np.argmax(outputs, axis=1)
+        return winners
 
     def probabilities(self, outputs: Array) -> Array:
         """Outputs (n, C) to class probabilities (n, C), rows summing to 1.
@@ -82,7 +93,8 @@ class Experiment:
             scores = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         else:
             scores = np.maximum(outputs, 1e-12)
-        return scores / scores.sum(axis=1, keepdims=True)
+        shares: Array = np.divide(scores, scores.sum(axis=1, keepdims=True))
+        return shares
 
     @property
     def main_loss(self) -> Loss:
@@ -105,6 +117,7 @@ def build(config: Config, info: Info) -> Experiment:
                 losses.append(loss)
         except NetworkError as error:
             faults.append((error.path, error.message))
+    faults += _training_faults(config, info)
     places = _sized(network.places, losses, inputs, info)
     try:
         graph = Graph(inputs, places, losses)
@@ -117,9 +130,21 @@ def build(config: Config, info: Info) -> Experiment:
     task: Task = "reconstruction"
     if first == "labels":
         task = "classification" if info.target.kind == "classes" else "regression"
-    return Experiment(
-        config, info, graph, task, network.output, code, targets, network.origins
-    )
+    return Experiment(config, info, graph, task, network.output, code, targets, network.origins)
+
+
+def _training_faults(config: Config, info: Info) -> list[Fault]:
+    """Settings of `train` that another section rules out."""
+    faults: list[Fault] = []
+    settings = config.train
+    if config.optimizer.whole_set and settings.batch_size not in (None, "full"):
+        faults.append((("train", "batch_size"), "gd takes the whole set a step: leave this out"))
+    stopping = settings.early_stopping
+    classes = default_target(config) == "labels" and info.target.kind == "classes"
+    if stopping and stopping.monitor == "accuracy" and not classes:
+        path = ("train", "early_stopping", "monitor")
+        faults.append((path, "only a network that learns classes has an accuracy"))
+    return faults
 
 
 def default_target(config: Config) -> Literal["labels", "inputs"]:
@@ -184,9 +209,7 @@ def _target_size(loss: Loss, target: Spec, info: Info) -> int:
     return 1 if isinstance(loss, Bce) and info.target.size == 2 else info.target.size
 
 
-def _located(
-    name: str, reason: str, network: Network, losses: Sequence[LossPlace]
-) -> Fault:
+def _located(name: str, reason: str, network: Network, losses: Sequence[LossPlace]) -> Fault:
     """A fault of the graph at the configuration's line; that of a loss at the judged layer's."""
     for loss in losses:
         if loss.name == name:
@@ -209,9 +232,5 @@ def advice(experiment: Experiment) -> list[Fault]:
         if isinstance(loss.layer, Bce) and isinstance(layer, Linear):
             notes.append((path, "bce takes probabilities: a sigmoid usually comes last"))
     used = {place.name for place in graph.needed(loss.name for loss in graph.losses)}
-    for place in graph.places:
-        if place.name not in used:
-            notes.append((experiment.origins[place.name], f"no loss depends on {place.name}"))
-    return notes
-
-
+    idle = [place.name for place in graph.places if place.name not in used]
+    return notes + [(experiment.origins[name], f"no loss depends on {name}") for name in idle]

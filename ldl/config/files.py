@@ -118,7 +118,7 @@ class Reader:
             self.failed = True
             return None
         if tree.value is None:
-            self._fail(tree.mark, "the file is empty", "`ldl init` writes one to start with")
+            self._fail(Mark(name, 1, 1), "the file is empty", "`ldl init` writes one to start with")
             return None
         if isinstance(tree.value, Broken):
             return None

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ldl.config.problems import Problems, split_lines
-from ldl.config.scalars import TooLongError, resolve
+from ldl.config.scalars import NumberError, resolve
 from ldl.config.syntax import explain
 from ldl.config.tree import BROKEN, Broken, Mark, Scalar, Tree
 
@@ -148,8 +148,8 @@ class _Reader:
         if event.style is None:
             try:
                 return resolve(event.value)
-            except TooLongError:
-                self._problem(mark, "a number of too many digits")
+            except NumberError as error:
+                self._problem(mark, str(error))
                 return BROKEN
         if "\0" in event.value or not _encodable(event.value):
             self._problem(mark, "a text cannot hold this escape", "NUL and surrogates are no text")

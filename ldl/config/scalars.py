@@ -5,6 +5,7 @@ Source: YAML 1.2.2, section 10.3.2.
 
 from __future__ import annotations
 
+import math
 import re
 
 from ldl.config.tree import Scalar
@@ -21,12 +22,12 @@ _WORDS |= dict.fromkeys(("false", "False", "FALSE"), False)
 _MOST_DIGITS = 400
 
 
-class TooLongError(ValueError):
-    """A number of more digits than anything here can use."""
+class NumberError(ValueError):
+    """A number that cannot be held; the argument says why."""
 
 
 def resolve(text: str) -> Scalar:
-    """The value of an unquoted scalar. Raises TooLongError for a number of over 400 digits."""
+    """The value of an unquoted scalar. Raises NumberError for what no float can hold."""
     if text in _WORDS:
         return _WORDS[text]
     if not (text[0].isdigit() or text[0] in "+-."):
@@ -43,10 +44,16 @@ def _number(text: str) -> int | float | None:
         whole, base = _HEX.fullmatch(text), 16
     if whole or _FLOAT.fullmatch(text):
         if len(text) > _MOST_DIGITS:
-            raise TooLongError(text)
+            raise NumberError("a number of too many digits")
         if not whole:
-            return float(text)
+            return _finite(float(text))
         return int(text[2:], base) if base != 10 else int(text)
     if _INF.fullmatch(text):
         return float("-inf" if text[0] == "-" else "inf")
     return float("nan") if text in _NAN else None
+
+
+def _finite(number: float) -> float:
+    if math.isinf(number):
+        raise NumberError("a number too large for a float")
+    return number

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldl.config.describe import found, literal
 from ldl.config.rules import Anything, Bool, Null, Number, OneOf, Text
-from ldl.config.suggest import advise
+from ldl.config.suggest import nearest
 from ldl.config.tree import BROKEN, COMMAND_LINE, Broken, Path, Tree, child
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _number_advice(value: Any) -> str:
 def _to_float(value: int | float) -> float:
     try:
         return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
+    except OverflowError:  # an int of over 308 digits; NaN is refused
+        return math.nan
 
 
 def text(checker: Checker, tree: Tree, rule: Text, path: Path) -> Any:
@@ -87,8 +87,8 @@ def one_of(checker: Checker, tree: Tree, rule: OneOf, path: Path) -> Any:
         if tree.value == word and type(tree.value) is type(word):
             return word
     words = [literal(value) for value in rule.values]
-    advice = advise(tree.value, words) if isinstance(tree.value, str) else ""
-    return checker.unexpected(tree, rule, advice.partition(" valid here")[0] if advice else "")
+    near = nearest(tree.value, words) if isinstance(tree.value, str) else None
+    return checker.unexpected(tree, rule, f"did you mean `{near}`?" if near else "")
 
 
 def anything(checker: Checker, tree: Tree, rule: Anything, path: Path) -> Any:

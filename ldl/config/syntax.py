@@ -20,6 +20,7 @@ class Fault(NamedTuple):
 _QUOTE = "put a text that begins with such a character in quotes"
 _INDENT = "lines of one mapping or list begin in the same column"
 
+_NO_KEY = "a key is missing before this `:`"
 _CLOSER = re.compile(r"(?:<block end>|'<document start>'), but found '([]:},])'")
 
 # (in the problem, message, advice, whether the place is where the construct began)
@@ -70,8 +71,7 @@ def explain(error: yaml.MarkedYAMLError, lines: list[str]) -> Fault:
     closer = _CLOSER.search(problem)
     if closer is not None:
         found = closer.group(1)
-        missing = "a key is missing before this `:`"
-        message = missing if found == ":" else f"this `{found}` does not belong here"
+        message = _NO_KEY if found == ":" else f"this `{found}` does not belong here"
         return Fault(place.line, place.column, message)
     if "expected the node content" in problem:
         return _no_content(problem, place)
@@ -86,4 +86,6 @@ def _no_content(problem: str, place: yaml.Mark) -> Fault:
     if "'<stream end>'" in problem:
         return Fault(place.line, place.column, "the text ends in the middle of a value")
     found = problem.rsplit("but found ", 1)[-1].strip("'")
+    if found == ":":
+        return Fault(place.line, place.column, _NO_KEY)
     return Fault(place.line, place.column, f"a value is missing before this `{found}`")

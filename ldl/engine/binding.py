@@ -194,8 +194,8 @@ class Binding:
         sums = self._sums[name] = []
         for i, slot in enumerate(self._lives.slots.get(name, ())):
             if slot is not None:
-                key = self._gradient_key(name, i, slot)
-                array = dx[i] = self._arena.get(key, self.graph.specs[slot.value].shape)
+                where = self._gradient_key(name, i, slot)
+                array = dx[i] = self._arena.get(where, self.graph.specs[slot.value].shape)
                 if not slot.first:
                     sums.append((self._gradient(slot.value), array))
         for key in plan.w if name in self._lives.slots else ():
@@ -230,7 +230,7 @@ class Binding:
 
     def _forward_steps(self) -> list[tuple[Callable[[Node], None], Node]]:
         """What forward calls, after each layer has prepared its views."""
-        steps = []
+        steps: list[tuple[Callable[[Node], None], Node]] = []
         for place in self._lives.order:
             if not place.layer.view:
                 place.layer.bind(self.nodes[place.name])

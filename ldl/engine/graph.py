@@ -50,7 +50,7 @@ class Graph:
 
     def __post_init__(self) -> None:
         self.specs = dict(self.inputs)
-        places = [*self.places, *self.losses]
+        places: list[Place | LossPlace] = [*self.places, *self.losses]
         faults = _name_faults(self.inputs, places)
         self.order = _sorted(self.inputs, places, faults)
         first: dict[int, str] = {}

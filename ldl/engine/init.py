@@ -65,9 +65,7 @@ class Uniform:
         return rng.uniform(-limit, limit, shape)
 
 
-def _scaled(
-    variance: float, distribution: str, shape: Shape, rng: np.random.Generator
-) -> Array:
+def _scaled(variance: float, distribution: str, shape: Shape, rng: np.random.Generator) -> Array:
     """Mean 0 and the given variance, from the named distribution."""
     if distribution == "normal":
         return rng.normal(0.0, sqrt(variance), shape)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -62,8 +62,8 @@ class Node:
 
     x: tuple[Array, ...]
     y: Array
-    dx: tuple[Array | None, ...]
-    dy: Array | None
+    dx: tuple[Any, ...]  # arrays, or None where nobody needs that gradient
+    dy: Any  # an array, or None where there is no backward
     w: dict[str, Array]
     dw: dict[str, Array]
     state: dict[str, Array]

@@ -32,7 +32,9 @@ class Model:
             )
         return self._bindings[key]
 
-    def evaluation(self, samples: int, outputs: tuple[str, ...] = (), losses: bool = True) -> Binding:
+    def evaluation(
+        self, samples: int, outputs: tuple[str, ...] = (), losses: bool = True
+    ) -> Binding:
         """The binding for judging `samples`, without gradients."""
         key = ("evaluate", samples, outputs, losses)
         if key not in self._bindings:

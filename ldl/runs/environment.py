@@ -74,7 +74,7 @@ def usable_cores() -> int | None:
 
 def blas() -> list[dict[str, Any]]:
     """Every BLAS that is loaded: name, version, the processor its kernels are for, threads."""
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+    from threadpoolctl import ThreadpoolController
 
     found = ThreadpoolController().select(user_api="blas").info()
     return [

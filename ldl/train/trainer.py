@@ -22,7 +22,6 @@ from ldl.train.stopping import Best, watch
 from ldl.train.validation import FIGURES, validate
 
 Row = dict[str, float | int | None]
-DEFAULT_BATCH = 32
 TICK = 0.1  # seconds between two reports of progress within an epoch
 
 
@@ -67,7 +66,7 @@ class Trainer:
             self.model,
             config.optimizer,
             experiment.feeds(dataset.train),
-            self._batch_size(),
+            experiment.batch_size,
             config.seed,
             self.settings.shuffle,
             (experiment.output, experiment.label_input) if classifies else None,
@@ -80,13 +79,6 @@ class Trainer:
         self._best_arrays: dict[str, Array] = {}
         self._saved = self._began = time.monotonic()
         self._shown = 0.0
-
-    def _batch_size(self) -> int:
-        """As configured; gd and `full` take the whole set, otherwise 32 is the default."""
-        size = self.settings.batch_size
-        if size == "full" or self.experiment.config.optimizer.whole_set:
-            return len(next(iter(self.dataset.train.inputs.values())))
-        return DEFAULT_BATCH if size is None else size
 
     @property
     def columns(self) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from ldl.config import Block, Item, Siblings
-from ldl.errors import SettingError
+from ldl.config import Item, Siblings, loads
+from ldl.errors import ConfigError, Problem, SettingError
 from ldl.fields import Choice, Count, FilePath, LayerList, Momentum, Positive, Range, Share, Size
 
 
@@ -195,7 +195,7 @@ class Root:
     data: Data
     name: str = "run"
     seed: int = 0
-    loss: list[LossTerm] = field(default_factory=lambda: [LossTerm(Mse())])
+    loss: LossTerm | list[LossTerm] = field(default_factory=lambda: LossTerm(Mse()))
     optimizer: Annotated[Any, Choice("optimizer")] = Sgd()
     train: Train = Train()
     evaluate: tuple[Annotated[Any, Choice("evaluation")], ...] = ()
@@ -222,4 +222,27 @@ KINDS: dict[str, dict[str, type]] = {
     "evaluation": {"classification": Classification, "denoising": Denoising},
 }
 
-__all__ = ["KINDS", "Block", "Item", "Root"]
+NAME = "t.yaml"
+GOOD = "data: {source: digits}\nnetwork: [relu]\n"
+
+
+def read(text: str, *overrides: str) -> Root:
+    """The typed value of a text."""
+    return loads(text, NAME, Root, KINDS, overrides).value
+
+
+def refused(text: str, *overrides: str) -> list[str]:
+    """What is wrong with a text: "LINE:COL message — advice" each; [] where nothing is."""
+    try:
+        loads(text, NAME, Root, KINDS, overrides)
+    except ConfigError as error:
+        return [shown(problem) for problem in error.problems]
+    return []
+
+
+def shown(problem: Problem) -> str:
+    """One problem on one line."""
+    place = f"{problem.line}:{problem.column}"
+    if problem.file != NAME:
+        place = f"{problem.file}:{place}"
+    return f"{place} {problem.message}" + (f" — {problem.advice}" if problem.advice else "")

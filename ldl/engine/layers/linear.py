@@ -39,9 +39,7 @@ class Linear(Layer):
         w = {"weight": Weight((inputs, self.units), self.init, fans)}
         if self.bias:
             w["bias"] = Weight((self.units,), self.bias_init, fans, decay=False)
-        return Plan(
-            y=(*shape[:-1], self.units), w=w, multiply_adds=prod(shape) * self.units
-        )
+        return Plan(y=(*shape[:-1], self.units), w=w, multiply_adds=prod(shape) * self.units)
 
     def mirror(self, x: Spec) -> Layer:
         """A linear layer with as many units as this one has inputs."""

@@ -1,0 +1,92 @@
+"""`ldl evaluate` and `ldl predict`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
+from ldl.cli.output import print_json
+
+if TYPE_CHECKING:
+    from ldl.build import Experiment
+
+
+@command("ldl evaluate last 'classification: {part: validation}' decision_regions")
+def evaluate(
+    run: RunArgument,
+    evaluation: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="EVALUATION", help="As in a configuration; else the run's own."),
+    ] = None,
+    runs: RunsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Judge a trained network again, and draw its pictures again."""
+    from ldl.cli.training import print_results
+    from ldl.execute import evaluate as execute
+    from ldl.execute import read_evaluations
+    from ldl.plots import draw
+    from ldl.runs import runs_root
+    from ldl.runs.listing import find
+
+    folder = find(runs_root(runs), run)
+    chosen = read_evaluations(evaluation) if evaluation else None
+    results = execute(folder, chosen)
+    draw(folder.path)
+    if json:
+        print_json(results)
+    else:
+        print_results(results)
+        print(folder.path)
+
+
+@command("ldl predict last new_flowers.csv --output predictions.csv")
+def predict(
+    run: RunArgument,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="New samples: a .csv or .npz file.")],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="CSV", help="Where to write; else stdout."),
+    ] = None,
+    runs: RunsOption = None,
+) -> None:
+    """Apply a trained network to new samples, a CSV row for each."""
+    import io
+
+    from ldl.execute import predict as execute
+    from ldl.runs import runs_root, write_text
+    from ldl.runs.listing import find
+
+    experiment, outputs = execute(find(runs_root(runs), run), Path(data))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(_rows(experiment, outputs))
+    if output is None:
+        sys.stdout.write(text.getvalue())
+    else:
+        write_text(Path(output), text.getvalue())
+        print(f"{len(outputs)} predictions in {output}", file=sys.stderr)
+
+
+def _rows(experiment: Experiment, outputs: Any) -> Iterator[list[Any]]:
+    """A header, then a row a sample: class and probabilities, or values."""
+    names = experiment.info.target.names
+    if experiment.task == "classification":
+        yield ["predicted", *(f"p({name})" for name in names)]
+        for winner, row in zip(
+            experiment.classes(outputs), experiment.probabilities(outputs), strict=True
+        ):
+            yield [names[winner], *(f"{p:.6g}" for p in row)]
+        return
+    flat = outputs.reshape(len(outputs), -1)
+    if experiment.task == "regression":
+        yield list(names)
+    else:
+        yield [f"value{i + 1}" for i in range(flat.shape[1])]
+    for row in flat:
+        yield [f"{value:.9g}" for value in row]

@@ -1,0 +1,19 @@
+"""Advice on what is allowed but hardly meant, on stderr."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldl.cli.output import say
+
+if TYPE_CHECKING:
+    from ldl.execute import Prepared
+
+
+def print_notes(prepared: Prepared) -> None:
+    """Each note with its place in the configuration."""
+    from ldl.build import advice
+
+    for path, message in advice(prepared.experiment):
+        mark = prepared.loaded.mark(path)
+        say(f"{mark.file}:{mark.line}:{mark.column}: note: {message}")

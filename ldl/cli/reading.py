@@ -1,0 +1,159 @@
+"""`ldl runs` and `ldl show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
+from ldl.cli.output import duration, figure, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from ldl.runs.listing import Summary
+
+
+@command("ldl runs --sort-by validation_loss --status completed; ldl runs A B compares two")
+def runs(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN", help="Two or more runs to compare; else all are listed."),
+    ] = None,
+    runs: RunsOption = None,
+    status: Annotated[str | None, typer.Option(help="Only runs with this status.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only runs with this in their name.")] = None,
+    sort_by: Annotated[
+        str, typer.Option(help="started, name, epoch, seconds, or a figure such as accuracy.")
+    ] = "started",
+    json: JsonOption = False,
+) -> None:
+    """List the runs, or compare some: the settings in which they differ, and their results."""
+    from ldl.runs import runs_root
+    from ldl.runs.listing import find, list_runs
+
+    root = runs_root(runs)
+    if names:
+        compare([find(root, each) for each in names], json)
+        return
+    found = [run for run in list_runs(root) if status in (None, run.status)]
+    found = [run for run in found if name is None or name in run.name]
+    found.sort(key=lambda run: _sort_key(run, sort_by))
+    if json:
+        print_json([_plain(run) for run in found])
+    elif not found:
+        say(f"no runs in {root}")
+    else:
+        columns = ["run", "status", "epochs", "seconds", "train loss", "validation loss", "result"]
+        print_table(columns, map(_row, found), right=(2, 3, 4, 5))
+
+
+def _values(run: Summary) -> dict[str, Any]:
+    """Everything that runs can be sorted by."""
+    results = {key.rsplit(".", 1)[-1]: value for key, value in run.results.items()}
+    own = {"started": run.started, "name": run.name, "epoch": run.epoch, "seconds": run.seconds}
+    return {**results, **run.last, **run.results, **own}
+
+
+def _sort_key(run: Summary, key: str) -> tuple[bool, Any]:
+    """By the value; runs without one stand last."""
+    value = _values(run).get(key)
+    if isinstance(value, str):
+        return key not in ("started", "name"), value
+    return value is None, 0 if value is None else value
+
+
+def _row(run: Summary) -> list[str]:
+    """A run in a line."""
+    main = next(((k, run.results[k]) for k in run.results if k.split(".")[-1] in MAIN), None)
+    result = f"{main[0]} {figure(main[1])}" if main else run.reason[:60]
+    losses = [figure(run.last.get(name)) for name in ("train_loss", "validation_loss")]
+    return [run.name, run.status, figure(run.epoch), f"{run.seconds:.1f}", *losses, result]
+
+
+MAIN = ("accuracy", "r2", "denoised", "mse")
+
+
+def _plain(run: Summary) -> dict[str, Any]:
+    return {
+        "run": str(run.path),
+        "status": run.status,
+        "reason": run.reason,
+        "started": run.started,
+        "seconds": run.seconds,
+        "epoch": run.epoch,
+        "best": dict(run.best),
+        "last": run.last,
+        "results": run.results,
+    }
+
+
+def compare(folders: list[Any], json: bool) -> None:
+    """Runs side by side."""
+    from ldl.config import read
+    from ldl.runs.comparison import compare as side_by_side
+
+    found = side_by_side(folders, lambda path: _plain_tree(read(path).tree))
+    if json:
+        print_json(
+            {
+                "runs": [run.name for run in found.runs],
+                "settings": {k: list(v) for k, v in found.settings.items()},
+                "results": {k: list(v) for k, v in found.results.items()},
+            }
+        )
+        return
+    columns = ["", *(run.name for run in found.runs)]
+    rows = [["status", *(run.status for run in found.runs)]]
+    rows += [[key, *map(figure, values)] for key, values in found.settings.items()]
+    rows += [[key, *map(figure, values)] for key, values in found.results.items() if _told(key)]
+    print_table(columns, rows, right=range(1, len(columns)))
+
+
+def _plain_tree(tree: Any) -> Any:
+    """A configuration as mappings, lists and values."""
+    if isinstance(tree.value, dict):
+        return {key: _plain_tree(value) for key, value in tree.value.items()}
+    if isinstance(tree.value, list):
+        return [_plain_tree(value) for value in tree.value]
+    return tree.value
+
+
+def _told(key: str) -> bool:
+    """Results worth a row: not the notes, the units and each class's own figures."""
+    return not any(word in key.split(".") for word in ("notes", "units", "classes", "samples"))
+
+
+@command("ldl show last")
+def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) -> None:
+    """What a run is, how it went, what came out, and which files it left."""
+    from ldl.cli.training import print_results
+    from ldl.runs import read_json, read_metrics, runs_root
+    from ldl.runs.listing import find
+
+    folder = find(runs_root(runs), run)
+    status = folder.read_status()
+    results = read_json(folder.results) if folder.results.exists() else {}
+    rows = read_metrics(folder.metrics) if folder.metrics.exists() else []
+    if json:
+        last = rows[-1] if rows else {}
+        print_json({"run": str(folder.path), **status.to_dict(), "last": last, "results": results})
+        return
+    print(folder.path)
+    print(f"{status.status}: {status.reason}" if status.reason else status.status)
+    print(f"started {status.started}, {duration(status.seconds)} of training and judging")
+    if status.best:
+        print("best: " + ", ".join(f"{k} {figure(v)}" for k, v in status.best.items()))
+    if rows:
+        print("last: " + ", ".join(f"{k} {figure(v)}" for k, v in rows[-1].items()))
+    print_results(results)
+    print("files:")
+    for path in sorted(folder.path.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            print(f"  {path.relative_to(folder.path)}  {_bytes(path)}")
+
+
+def _bytes(path: Path) -> str:
+    from ldl.cli.output import size
+
+    return size(path.stat().st_size)

@@ -1,0 +1,181 @@
+"""`ldl explain`, `ldl schema` and `ldl init`."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ldl.cli.app import JsonOption, command
+from ldl.cli.output import print_json, say
+from ldl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@command("ldl explain adam")
+def explain(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="A layer, loss, optimizer …; without it, all are listed."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what a name of the configuration language does, and what can be set."""
+    from ldl.execute import KINDS
+
+    if name is None:
+        _list(json)
+        return
+    wanted = name.lower().replace("-", "_")
+    found = [(kind, names[wanted]) for kind, names in KINDS.items() if wanted in names]
+    sections = {key: cls for key, cls in _sections() if key == wanted}
+    if not found and not sections:
+        from ldl.config.suggest import nearest
+
+        valid = [each for names in KINDS.values() for each in names]
+        near = nearest(wanted, [*valid, *(key for key, _ in _sections())])
+        advice = f"; did you mean {near}?" if near else "; `ldl explain` lists all names"
+        raise UsageError(f"nothing is named {name}{advice}")
+    entries = [*found, *(("section", cls) for cls in sections.values())]
+    if json:
+        print_json([_entry(wanted, kind, cls) for kind, cls in entries])
+        return
+    print("\n\n".join(_page(_entry(wanted, kind, cls)) for kind, cls in entries))
+
+
+def _sections() -> Iterator[tuple[str, type]]:
+    """The sections of a configuration that are records themselves."""
+    from ldl.build import EarlyStopping, EncoderDecoder, LossTerm, Training
+    from ldl.data import DataSpec, Split
+
+    yield from (
+        ("data", DataSpec),
+        ("split", Split),
+        ("train", Training),
+        ("early_stopping", EarlyStopping),
+        ("encoder", EncoderDecoder),
+        ("loss", LossTerm),
+    )
+
+
+def _list(json: bool) -> None:
+    """All names by kind."""
+    from ldl.execute import KINDS
+
+    sections = [key for key, _ in _sections()]
+    if json:
+        print_json({**{kind: list(names) for kind, names in KINDS.items()}, "section": sections})
+        return
+    for kind, names in {**KINDS, "section": sections}.items():
+        print(f"{kind + ':':<13} {', '.join(names)}")
+
+
+def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
+    """A name's docstring and settings."""
+    from ldl.config.plain import plain_by_rule
+    from ldl.config.rules import fields_of
+    from ldl.execute import KINDS
+
+    settings = []
+    for field in fields_of(cls):
+        default = None if field.required else plain_by_rule(field.make_default(), field.rule, KINDS)
+        settings.append(
+            {
+                "name": field.key,
+                "expects": _expects(field.rule),
+                "required": field.required,
+                "default": default,
+            }
+        )
+    return {"name": name, "kind": kind, "text": inspect.getdoc(cls) or "", "settings": settings}
+
+
+def _expects(rule: Any) -> str:
+    """What a setting takes, with the limits of its numbers."""
+    from ldl.config.describe import expected
+    from ldl.config.rules import Number, arms_of
+
+    limits = {str(arm.limits) for arm in arms_of(rule) if isinstance(arm, Number) and arm.limits}
+    return ", ".join([expected(rule), *sorted(limits)])
+
+
+def _page(entry: dict[str, Any]) -> str:
+    """An entry as a person reads it."""
+    from ldl.config.emit import flow
+
+    lines = [f"{entry['name']} ({entry['kind']})", "", entry["text"]]
+    if entry["settings"]:
+        lines += ["", "settings:"]
+        width = max(len(setting["name"]) for setting in entry["settings"])
+        for setting in entry["settings"]:
+            ending = "required" if setting["required"] else f"default {flow(setting['default'])}"
+            lines.append(f"  {setting['name']:<{width}}  {setting['expects']}; {ending}")
+        if entry["kind"] != "section":
+            lines += ["", f"`{entry['name']}: VALUE` sets {entry['settings'][0]['name']}."]
+    return "\n".join(lines)
+
+
+@command("ldl schema > ldl.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of configurations, with which editors complete and check."""
+    from ldl.build import Config
+    from ldl.config import json_schema
+    from ldl.execute import KINDS
+
+    print_json(json_schema(Config, KINDS))
+
+
+@command("ldl init my.yaml")
+def init(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The file to write.")
+    ] = "experiment.yaml",
+) -> None:
+    """Write a small, commented configuration to start from; nothing is ever overwritten."""
+    path = Path(file)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(TEMPLATE.format(name=path.stem))
+    except FileExistsError:
+        raise UsageError(f"{path} exists already") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    print(path)
+    say(f"next: ldl check {path}, then ldl train {path}")
+    sys.stdout.flush()
+
+
+TEMPLATE = """\
+# `ldl check` shows this network and every mistake; `ldl train` trains it.
+# `ldl explain` lists all names; `ldl explain NAME` says what one does.
+name: {name}
+seed: 0 # the same file and seed give the same bits
+
+data:
+  source: digits # see `ldl data list`; your own file: {{csv: {{path: my.csv, target: column}}}}
+  scale: minmax # fitted on the training part alone; or standard
+  split: {{train: 0.7, validation: 0.1, test: 0.2}}
+
+network:
+  - linear: 64
+  - relu
+  - linear # the last one takes its size from the data
+
+loss: cross_entropy # on what the network gives, before any softmax
+optimizer: {{adam: {{learning_rate: 0.001}}}}
+
+train:
+  epochs: 50
+  batch_size: 32
+  early_stopping: {{patience: 10}} # the best weights are kept
+
+evaluate: classification # accuracy, precision, recall, contingency matrix, worst mistakes
+"""

@@ -1,0 +1,105 @@
+"""`ldl train` and `ldl resume`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ldl.cli.app import (
+    FileArgument,
+    JsonOption,
+    OverridesArgument,
+    RunArgument,
+    RunsOption,
+    command,
+)
+from ldl.cli.output import duration, figure, print_json, say
+
+if TYPE_CHECKING:
+    from ldl.runs import RunFolder
+
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
+
+
+@command("ldl train configs/denoise.yaml optimizer.sgd.learning_rate=0.005 train.epochs=50")
+def train(
+    file: FileArgument,
+    overrides: OverridesArgument = None,
+    runs: RunsOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Train the experiment in FILE and leave a folder with metrics, plots and the weights."""
+    from ldl.cli.display import Display
+    from ldl.cli.notes import print_notes
+    from ldl.execute import Watchers, prepare
+    from ldl.execute import train as execute
+    from ldl.runs import runs_root
+
+    began = time.monotonic()
+    prepared = prepare(Path(file), overrides or [])
+    print_notes(prepared)
+    with Display(quiet) as display:
+        watchers = Watchers(display.data, display.training, display.stage)
+        run = execute(prepared, runs_root(runs), watchers)
+    finish(run, began, json)
+
+
+@command("ldl resume last")
+def resume(
+    run: RunArgument,
+    runs: RunsOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Go on with a run that was interrupted or killed; it ends as if nothing had happened."""
+    from ldl.cli.display import Display
+    from ldl.execute import Watchers
+    from ldl.execute import resume as execute
+    from ldl.runs import runs_root
+    from ldl.runs.listing import find
+
+    began = time.monotonic()
+    folder = find(runs_root(runs), run)
+    with Display(quiet) as display:
+        watchers = Watchers(display.data, display.training, display.stage)
+        execute(folder, watchers)
+    finish(folder, began, json)
+
+
+def finish(run: RunFolder, began: float, json: bool) -> None:
+    """Draw the run's pictures and print what came out."""
+    from ldl.plots import draw
+    from ldl.runs import read_json
+
+    draw(run.path)
+    results, status = read_json(run.results), run.read_status()
+    if json:
+        print_json({"run": str(run.path), "status": status.to_dict(), "results": results})
+        return
+    best = ", ".join(f"{name} {figure(value)}" for name, value in (status.best or {}).items())
+    say(f"{status.epoch} epochs in {duration(time.monotonic() - began)}: {status.reason}")
+    say(f"best: {best}")
+    print_results(results)
+    print(run.path)
+
+
+def print_results(results: dict[str, Any]) -> None:
+    """Each evaluation's figures, a line each."""
+    from ldl.runs.listing import leaves
+
+    for name, values in results.items():
+        part = values.get("part", "")
+        print(f"{name} on the {part} part, {values.get('samples')} samples" if part else name)
+        for key, value in leaves({k: v for k, v in values.items() if k in SHOWN}):
+            print(f"  {key:<28} {figure(value)}")
+        for note in values.get("notes", []):
+            print(f"  note: {note}")
+
+
+SHOWN = (
+    "accuracy", "log_loss", "macro", "r2", "mae", "rmse", "max_error", "mse", "kl_divergence",
+)  # fmt: skip

@@ -1,0 +1,63 @@
+"""Graphs and batches that several test files need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ldl.engine.binding import Binding
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Spec
+from ldl.engine.losses import LOSSES, Loss
+from ldl.engine.memory import Array
+
+from .table import Case
+
+
+def graph_of(case: Case, times: int = 1) -> Graph:
+    """The case's layer at `times` places, each with inputs of its own and a loss that grades it."""
+    inputs: dict[str, Spec] = {}
+    places, losses = [], []
+    for k in range(times):
+        names = tuple(f"x{k}{i}" for i in range(len(case.inputs)))
+        inputs |= {n: given.spec for n, given in zip(names, case.inputs, strict=True)}
+        weight = 1.7 - k
+        if isinstance(case.layer, Loss):
+            losses.append(LossPlace(f"loss{k}", case.layer, (names[0], names[1]), weight))
+            continue
+        places.append(Place(f"it{k}", case.layer, names))
+        y = case.layer.plan(tuple(given.spec for given in case.inputs)).y
+        inputs[f"goal{k}"] = Spec(y)
+        losses.append(LossPlace(f"loss{k}", LOSSES["mse"]("sum"), (f"it{k}", f"goal{k}"), weight))
+    return Graph(inputs, places, losses)
+
+
+def batch_for(case: Case, graph: Graph, samples: int, seed: int = 0) -> dict[str, Array]:
+    """Values for every input of `graph_of(case)`, float64 and int64."""
+    rng = np.random.default_rng(seed)
+    batch = {}
+    for name, spec in graph.inputs.items():
+        if name.startswith("goal"):
+            batch[name] = rng.normal(size=(samples, *spec.shape))
+        else:
+            batch[name] = case.inputs[int(name[2:])].values(rng, samples)
+    return batch
+
+
+def fill(binding: Binding, batch: Mapping[str, Array]) -> None:
+    """Copy a batch into the binding's inputs."""
+    for name, array in binding.inputs.items():
+        array[...] = batch[name]
+
+
+def step(binding: Binding, batch: Mapping[str, Array]) -> dict[str, Array]:
+    """One forward and backward; copies of the losses and of every gradient, by name."""
+    fill(binding, batch)
+    binding.forward()
+    binding.backward()
+    return {
+        **{loss.name: binding.values[loss.name].copy() for loss in binding.graph.losses},
+        **{f"d {name}": g.copy() for name, g in binding.parameters.gradients.items()},
+        **{f"d {name}": g.copy() for name, g in binding.input_gradients.items()},
+    }

@@ -1,0 +1,96 @@
+"""A plain, slow executor: every array fresh and full of NaN, nothing shared, nothing absorbed.
+
+It calls the same layer objects as a binding, so it judges the planning, not the formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ldl.engine.graph import Graph, LossPlace
+from ldl.engine.layer import Buffer, Layer, Node, Plan
+from ldl.engine.losses import Loss
+from ldl.engine.memory import Array
+
+
+def fresh_node(layer: Layer, plan: Plan, x: tuple[Array, ...], w: dict[str, Array]) -> Node:
+    """A bound node for one call; gradients go to every numeric input, but not to a target."""
+    samples, dtype = len(x[0]), x[0].dtype
+
+    def scratch(buffer: Buffer) -> Array:
+        kind = np.dtype(np.int64) if buffer.integer else dtype
+        return np.full((samples, *buffer.shape), -1 if buffer.integer else np.nan, kind)
+
+    graded = 1 if isinstance(layer, Loss) else len(x)
+    node = Node(
+        x=x,
+        y=np.full((samples, *plan.y), np.nan, dtype),
+        dx=tuple(np.full_like(a, np.nan) if i < graded else None for i, a in enumerate(x)),
+        dy=np.full((samples, *plan.y), np.nan, dtype),
+        w=w,
+        dw={name: np.full_like(array, np.nan) for name, array in w.items()},
+        state={name: np.array(array, dtype) for name, array in plan.state.items()},
+        tmp={name: scratch(buffer) for name, buffer in plan.tmp.items()},
+        rng=np.random.default_rng(0),
+        train=True,
+    )
+    layer.bind(node)
+    return node
+
+
+def forward(layer: Layer, node: Node) -> None:
+    """What the graph does: call the layer, or hand on the values of a view."""
+    if layer.view:
+        np.copyto(node.y, node.x[0].reshape(node.y.shape))
+    else:
+        layer.forward(node)
+
+
+def backward(layer: Layer, node: Node) -> None:
+    """What the graph does: call the layer, or hand on the gradient of a view."""
+    if layer.view:
+        np.copyto(node.dx[0], node.dy.reshape(node.dx[0].shape))
+    else:
+        layer.backward(node)
+
+
+class Naive:
+    """Values, loss and all gradients of a graph for one batch of inputs."""
+
+    def __init__(
+        self, graph: Graph, weights: Mapping[str, Array], inputs: Mapping[str, Array]
+    ) -> None:
+        self.graph = graph
+        self.values = {name: array.copy() for name, array in inputs.items()}
+        self.nodes: dict[str, Node] = {}
+        for place in graph.order:
+            plan, owner = graph.plans[place.name], graph.owners[place.name]
+            w = {key: weights[f"{owner}.{key}"].copy() for key in plan.w}
+            x = tuple(self.values[name].copy() for name in place.inputs)
+            node = self.nodes[place.name] = fresh_node(place.layer, plan, x, w)
+            forward(place.layer, node)
+            self.values[place.name] = node.y.copy()
+        self.loss = sum(loss.weight * self.values[loss.name].mean() for loss in graph.losses)
+        self.gradients = {name: np.zeros_like(array) for name, array in weights.items()}
+        self.value_gradients = {
+            name: np.zeros_like(array)
+            for name, array in self.values.items()
+            if array.dtype.kind == "f"
+        }
+        for place in reversed(graph.order):
+            self._pull(place)
+
+    def _pull(self, place: object) -> None:
+        node, samples = self.nodes[place.name], len(self.nodes[place.name].y)
+        if isinstance(place, LossPlace):
+            node.dy.fill(place.weight / samples)
+        else:
+            node.dy[...] = self.value_gradients[place.name]
+        backward(place.layer, node)
+        for name, part in zip(place.inputs, node.dx, strict=True):
+            if part is not None:
+                self.value_gradients[name] += part
+        for key, part in node.dw.items():
+            self.gradients[f"{self.graph.owners[place.name]}.{key}"] += part
