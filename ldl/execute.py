@@ -23,7 +23,7 @@ from ldl.engine.optim import Adam
 from ldl.errors import ConfigError, DataError, Diverged, Interrupted, RunFolderError
 from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation, default_evaluations
 from ldl.fields import Choice
-from ldl.runs import RunFolder, load_tensors, read_json, save_tensors, write_json
+from ldl.runs import RunFolder, load_tensors, read_json, save_tensors, to_json, write_json
 from ldl.runs.environment import environment
 from ldl.runs.log import log_to
 from ldl.train import Progress as TrainProgress
@@ -93,12 +93,17 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
     config = prepared.experiment.config
     dataset = _load(prepared, watchers)
     text = prepared.yaml
-    run = RunFolder.create(root, config.name, hashlib.sha256(text.encode()).hexdigest())
-    run.write_inputs(text, prepared.loaded.text.encode(), _overrides(prepared.loaded.overrides))
+    threads = {"asked": config.train.threads}
+    contents = {
+        "config.yaml": text.encode(),
+        "source.yaml": prepared.loaded.text.encode(),
+        "overrides.yaml": _overrides(prepared.loaded.overrides).encode(),
+        "environment.json": to_json(environment(sys.argv, config.seed, dataset.sha256, threads)),
+        "data.json": to_json(data_state(dataset)),
+    }
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    run = RunFolder.create(root, config.name, digest, contents)
     with run.lock():
-        threads = {"asked": config.train.threads}
-        write_json(run.environment, environment(sys.argv, config.seed, dataset.sha256, threads))
-        write_json(run.path / "data.json", data_state(dataset))
         _train(prepared.experiment, dataset, run, watchers)
     return run
 
@@ -106,12 +111,17 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
 def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
     """Go on with a run from its last checkpoint; the result is that of an undisturbed run.
 
-    Raises RunFolderError for a completed run, or where the data is not what it was.
+    Raises RunFolderError for a completed or diverged run, or where the data is not what it was.
     """
     with run.lock():
         status = run.read_status()
         if status.status == "completed":
             raise RunFolderError(f"{run.name} is completed: there is nothing left to do")
+        if status.status == "diverged":
+            raise RunFolderError(
+                f"{run.name} would diverge again: {status.reason}; change a copy of its config.yaml "
+                "and train that"
+            )
         prepared = prepare(run.config)
         dataset = _load(prepared, watchers)
         _same_data(run, dataset)

@@ -92,8 +92,8 @@ def print_results(results: dict[str, Any]) -> None:
     from ldl.runs.listing import leaves
 
     for name, values in results.items():
-        part = values.get("part", "")
-        print(f"{name} on the {part} part, {values.get('samples')} samples" if part else name)
+        samples = f", {values['samples']:,} samples" if "samples" in values else ""
+        print(f"{name} on the {values['part']} part{samples}")
         for key, value in leaves({k: v for k, v in values.items() if k in SHOWN}):
             print(f"  {key:<28} {figure(value)}")
         for note in values.get("notes", []):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ldl.config import choices, items, records, simple
-from ldl.config.describe import expected, found
+from ldl.config.describe import expected, found, hint
 from ldl.config.grammar import Grammar
 from ldl.config.problems import Problems
 from ldl.config.reader import MAX_DEPTH
@@ -64,7 +64,8 @@ class Checker:
 
     def unexpected(self, tree: Tree, rule: Rule, advice: str = "") -> Any:
         """Record that another kind of value was expected."""
-        return self.fault(tree.mark, f"expected {expected(rule)}, found {found(tree)}", advice)
+        message = f"expected {expected(rule)}, found {found(tree)}"
+        return self.fault(tree.mark, message, advice or hint(tree, rule))
 
 
 def _record(checker: Checker, tree: Tree, rule: Record, path: Path) -> Any:
@@ -78,8 +79,8 @@ def _any_of(checker: Checker, tree: Tree, rule: AnyOf, path: Path) -> Any:
     """The first alternative that holds; if none does, what is wrong with the likeliest."""
     arms = checker.grammar.arms(rule, tree)
     if not arms:
-        words = checker.grammar.words(rule)
-        known = advise(tree.value, words) if words and isinstance(tree.value, str) else ""
+        names = checker.grammar.names_of(rule)
+        known = advise(tree.value, names) if names and isinstance(tree.value, str) else ""
         return checker.unexpected(tree, rule, known)
     start, marks = len(checker.problems), dict(checker.marks) if len(arms) > 1 else {}
     first: list[Any] = []

@@ -9,7 +9,7 @@ from ldl.config import records
 from ldl.config.describe import found
 from ldl.config.grammar import Picked, beside_of, spell
 from ldl.config.rules import ChoiceOf, Field, Layers, ListOf, arms_of, fields_of
-from ldl.config.suggest import advise, article, listing, nearest
+from ldl.config.suggest import advise, article, listing, nearest, plural
 from ldl.config.tree import BROKEN, Path, Tree, child
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ def _refuse_others(
             checker.fault(mark, f"`{key}` is a setting of `{name}`", advice)
         elif key in known:
             advice = f"write each {kind} as a list item of its own" if beside else "keep one"
-            checker.fault(mark, f"two {kind}s where one belongs: `{name}` and `{key}`", advice)
+            message = f"two {plural(kind)} where one belongs: `{name}` and `{key}`"
+            checker.fault(mark, message, advice)
         else:
             advice = advise(key, [*beside, *settings])
             checker.fault(mark, f"unknown key `{key}` beside `{name}`", advice)

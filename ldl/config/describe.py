@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ldl.config.rules import (
@@ -21,8 +22,10 @@ from ldl.config.rules import (
     arms_of,
     siblings_choice,
 )
-from ldl.config.suggest import article, cut
+from ldl.config.suggest import article, cut, plural
 from ldl.config.tree import Tree
+
+_YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
 def found(tree: Tree) -> str:
@@ -48,6 +51,27 @@ def expected(rule: Rule) -> str:
     if len(arms) < len(arms_of(rule)):
         words.append("nothing (`null`)" if not words else "`null`")
     return either(words)
+
+
+def hint(tree: Tree, rule: Rule) -> str:
+    """What to write instead, where a value only looks like another type."""
+    kinds = {type(arm) for arm in arms_of(rule)}
+    value = tree.value
+    if isinstance(value, bool | int | float):
+        return "put it in quotes to make it text" if Text in kinds else ""
+    if not isinstance(value, str):
+        return ""
+    if Bool in kinds and value.lower() in _YES:
+        return f"did you mean `{_YES[value.lower()]}`?"
+    number = value.replace(",", ".").replace("_", "").strip()
+    return f"write `{number}`, without quotes" if Number in kinds and _is_number(number) else ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return text.isascii() and math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def either(words: list[str]) -> str:
@@ -90,9 +114,9 @@ def _plural(rule: Rule) -> str:
         case Text(file=file):
             return "file names" if file else "texts"
         case ChoiceOf(kind=kind):
-            return f"{kind}s"
+            return plural(kind)
         case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
-            return f"{choice.kind}s"
+            return plural(choice.kind)
         case AnyOf(arms=arms):
             return either(list(dict.fromkeys(_plural(arm) for arm in arms)))
         case _:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ldl.config.rules import (
@@ -84,19 +85,14 @@ class Grammar:
         self.kinds = kinds
         self.blocks = blocks or {}
 
+    @cached_property
+    def layers(self) -> Mapping[str, type]:
+        """All names that a list of layers may use; a block's class is `Block`."""
+        return {**dict.fromkeys(self.blocks, Block), **self.names("layer")}
+
     def names(self, kind: str) -> Mapping[str, type]:
         """The registry `kind`; an unknown one is an error in the program."""
         return self.kinds[kind]
-
-    def layer_class(self, name: str) -> type | None:
-        """The class behind a name in a list of layers, `Block` for a block, None if unknown."""
-        if name in self.blocks:
-            return Block
-        return self.names("layer").get(name)
-
-    def layer_names(self) -> list[str]:
-        """All names that a list of layers may use."""
-        return [*self.names("layer"), *self.blocks]
 
     def words(self, rule: Rule) -> list[str]:
         """The names and keys that the rule knows at its top."""
@@ -104,7 +100,7 @@ class Grammar:
             case ChoiceOf(kind=kind):
                 return list(self.names(kind))
             case Layers():
-                return [*self.layer_names(), *BESIDE_LAYER]
+                return [*self.layers, *BESIDE_LAYER]
             case OneOf(values=values):
                 return [value for value in values if isinstance(value, str)]
             case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
@@ -117,6 +113,21 @@ class Grammar:
                 return [word for arm in arms for word in self.words(arm)]
             case _:
                 return []
+
+    def names_of(self, rule: Rule) -> list[str]:
+        """The words that may stand alone as a value of the rule."""
+        match rule:
+            case Layers():
+                return list(self.layers)
+            case Record(cls=cls):
+                choice = siblings_choice(cls)
+                return [] if choice is None else self.words(choice)
+            case ListOf(item=item):
+                return self.names_of(item) if self.takes_one(rule) else []
+            case AnyOf(arms=arms):
+                return [name for arm in arms for name in self.names_of(arm)]
+            case _:
+                return self.words(rule)
 
     def takes_one(self, rule: Rule) -> bool:
         """Whether a single item may stand for a list: only for lists of choices."""
@@ -139,16 +150,16 @@ class Grammar:
         return [arm for rank, arm in sorted(ranked, key=lambda pair: pair[0]) if rank < _NEVER]
 
     def _for_word(self, arms: tuple[Rule, ...], word: str) -> list[Rule]:
-        knowing = [arm for arm in arms if word in self.words(arm) and _takes_words(arm)]
+        knowing = [arm for arm in arms if word in self.names_of(arm)]
         texts = [arm for arm in arms if isinstance(arm, Text | Anything)]
         if knowing or texts:
             return knowing + texts
-        naming = [arm for arm in arms if self.words(arm) and _takes_words(arm)]
-        others = [arm for arm in arms if arm not in naming and not isinstance(arm, Null)]
-        near = [arm for arm in naming if nearest(word, self.words(arm))]
+        naming = [arm for arm in arms if self.names_of(arm)]
+        near = [arm for arm in naming if nearest(word, self.names_of(arm))]
         if len(near) == 1:
             return near
-        return naming if len(naming) == 1 and not others else []
+        scalars = any(isinstance(arm, Number | Bool) for arm in arms)
+        return naming if len(naming) == 1 and not scalars else []
 
     def _for_mapping(self, arms: tuple[Rule, ...], value: dict[str, Tree]) -> list[Rule]:
         fitting = [arm for arm in arms if _takes_mappings(arm) or self.takes_one(arm)]
@@ -162,10 +173,6 @@ class Grammar:
 
 
 _NEVER = 9
-
-
-def _takes_words(rule: Rule) -> bool:
-    return not isinstance(rule, Record) or siblings_choice(rule.cls) is not None
 
 
 def _takes_mappings(rule: Rule) -> bool:
@@ -182,8 +189,8 @@ def _rank(rule: Rule, value: Any) -> int:
             return 0 if same else _NEVER
         case Null():
             return 0 if value is None else _NEVER
-        case Record():
-            return 1 if value is None else _NEVER
+        case Record(cls=cls) if value is None:
+            return _NEVER if any(field.required for field in fields_of(cls)) else 1
         case Bool():
             return 0 if isinstance(value, bool) else _NEVER
         case Number(whole=whole) if isinstance(value, int | float) and not isinstance(value, bool):

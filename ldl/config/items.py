@@ -67,9 +67,9 @@ def _holds(cls: type) -> bool:
 
 
 def _layer(checker: Checker, picked: Picked, path: Path) -> Any:
-    known = checker.grammar.names("layer")
-    if picked.name in known:
-        return choices.entry(checker, picked, known[picked.name], path)
+    cls = checker.grammar.layers[picked.name]
+    if cls is not Block:
+        return choices.entry(checker, picked, cls, path)
     checker.marks[child(path, picked.name)] = picked.mark
     if path[0] == "blocks" and len(path) > 1:
         checker.block_uses.append((str(path[1]), picked.name, picked.mark))

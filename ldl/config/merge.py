@@ -80,7 +80,7 @@ def _choice(
 
 def _class(name: str, kind: str, beside: tuple[str, ...], grammar: Grammar) -> type | None:
     if beside == BESIDE_LAYER:
-        cls = grammar.layer_class(name)
+        cls = grammar.layers.get(name)
         return None if cls is Block else cls
     return grammar.names(kind).get(name)
 

@@ -218,12 +218,14 @@ class Walker:
 
     def _entry(self, name: str, kind: str, beside: tuple[str, ...]) -> type | None:
         if beside == BESIDE_LAYER:
-            return self._grammar.layer_class(name)
+            return self._grammar.layers.get(name)
         return self._grammar.names(kind).get(name)
 
     def _settings(self, picked: Picked, entry: type, depth: int) -> Tree:
         fields = fields_of(entry)
         if entry is Block or not fields:
+            if depth == len(self._steps) and self._value.value in (None, {}):
+                return self._value
             message = f"`{picked.name}` has no settings"
             raise self._bad(min(depth, len(self._steps) - 1), message)
         old = spell(picked.settings, fields, picked.mark)
@@ -250,7 +252,7 @@ class Walker:
         keys = [field.key for field in fields_of(entry)] if entry is not None else []
         known: Any = self._grammar.names(kind)
         if beside == BESIDE_LAYER:
-            known = self._grammar.layer_names()
+            known = self._grammar.layers
         if step.name in known:
             message = f"{where} is `{picked.name}`, not `{step.name}`"
             return self._bad(depth, message, f"to switch, write `{path}={{{step.name}: …}}`")

@@ -14,8 +14,6 @@ from ldl.config.tree import BROKEN, COMMAND_LINE, Broken, Path, Tree, child
 if TYPE_CHECKING:
     from ldl.config.checker import Checker
 
-_YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
-
 
 def null(checker: Checker, tree: Tree, rule: Null, path: Path) -> Any:
     """`null`."""
@@ -23,18 +21,15 @@ def null(checker: Checker, tree: Tree, rule: Null, path: Path) -> Any:
 
 
 def boolean(checker: Checker, tree: Tree, rule: Bool, path: Path) -> Any:
-    """`true` or `false`; the words of YAML 1.1 are pointed out."""
-    if isinstance(tree.value, bool):
-        return tree.value
-    meant = _YES.get(tree.value.lower()) if isinstance(tree.value, str) else None
-    return checker.unexpected(tree, rule, f"did you mean `{meant}`?" if meant else "")
+    """`true` or `false`."""
+    return tree.value if isinstance(tree.value, bool) else checker.unexpected(tree, rule)
 
 
 def number(checker: Checker, tree: Tree, rule: Number, path: Path) -> Any:
     """A number within its limits: NaN never is, infinity only where there are none."""
     value = tree.value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return checker.unexpected(tree, rule, _number_advice(value))
+        return checker.unexpected(tree, rule)
     if rule.whole and isinstance(value, float):
         if not value.is_integer():
             return checker.unexpected(tree, rule)
@@ -49,17 +44,6 @@ def number(checker: Checker, tree: Tree, rule: Number, path: Path) -> Any:
     return value
 
 
-def _number_advice(value: Any) -> str:
-    if not isinstance(value, str):
-        return ""
-    try:
-        float(value.replace(",", "."))
-    except ValueError:
-        return ""
-    plain = value.replace(",", ".").replace("_", "").strip()
-    return f"write it as `{plain}`, without quotes"
-
-
 def _to_float(value: int | float) -> float:
     try:
         return float(value)
@@ -70,8 +54,7 @@ def _to_float(value: int | float) -> float:
 def text(checker: Checker, tree: Tree, rule: Text, path: Path) -> Any:
     """Text; the name of a file is made absolute from the folder of the file it stands in."""
     if not isinstance(tree.value, str):
-        shown = isinstance(tree.value, bool | int | float)
-        return checker.unexpected(tree, rule, "put it in quotes to make it text" if shown else "")
+        return checker.unexpected(tree, rule)
     if not rule.file:
         return tree.value
     if not tree.value.strip():

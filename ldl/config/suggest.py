@@ -60,6 +60,11 @@ def article(noun: str) -> str:
     return f"an {noun}" if noun[:1] in "aeio" else f"a {noun}"
 
 
+def plural(noun: str) -> str:
+    """Several of the noun."""
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+
+
 def cut(text: str, length: int = 40) -> str:
     """`text` on one line, shortened to `length` characters."""
     flat = " ".join(text[: 4 * length].split())

@@ -141,7 +141,7 @@ def _sorted(
     Depth-first, without recursion. Source: Tarjan, Edge-disjoint spanning trees and depth-first
     search, 1976.
     """
-    by_name = {place.name: place for place in places}
+    by_name = {place.name: place for place in reversed(places)}  # of two with one name the first
     done: set[str] = set(inputs)
     order: list[Place | LossPlace] = []
     for root in places:

@@ -109,15 +109,18 @@ class Lifetimes:
         """Value → the value whose memory it takes, itself where it gets its own.
 
         A view always takes its input's memory. An elementwise layer writes over its input where
-        nobody, forward or backward, reads any value in that memory later. Inputs of the graph
-        are never written over.
+        nobody, forward or backward, reads any value in that memory later, and where it does not
+        read that memory as another input too. Inputs of the graph are never written over.
         """
         root = {name: name for name in self.graph.inputs}
         members = {name: [name] for name in root}
         for t, place in enumerate(self.order):
             source = root[place.inputs[0]]
-            free = source not in self.graph.inputs and all(
-                self.value_until(member) <= t for member in members[source]
+            again = source in (root[name] for name in place.inputs[1:])
+            free = (
+                not again
+                and source not in self.graph.inputs
+                and all(self.value_until(member) <= t for member in members[source])
             )
             if not (place.layer.view or (place.layer.elementwise and free)):
                 source = place.name

@@ -277,9 +277,9 @@ class CrossEntropy(Loss):
             np.subtract(tmp["picked"], node.dy, tmp["picked"])
             np.put(tmp["dz"], tmp["at"], tmp["picked"], mode="clip")
         else:
-            np.multiply(d, tmp["weights"], d)
-            np.subtract(d, node.x[1], d)
-            np.multiply(d, tmp["dy"], dz)
+            np.multiply(d, tmp["weights"], dz)
+            np.subtract(dz, node.x[1], dz)
+            np.multiply(dz, tmp["dy"], dz)
 
 
 LOSSES: dict[str, type[Loss]] = {

@@ -3,7 +3,7 @@
 from ldl.runs.atomic import write_bytes, write_text
 from ldl.runs.folder import RunFolder, runs_root
 from ldl.runs.metrics import MetricsWriter, read_metrics
-from ldl.runs.records import read_json, write_json
+from ldl.runs.records import read_json, to_json, write_json
 from ldl.runs.status import Status
 from ldl.runs.tensors import load_tensors, save_tensors
 
@@ -16,6 +16,7 @@ __all__ = [
     "read_metrics",
     "runs_root",
     "save_tensors",
+    "to_json",
     "write_bytes",
     "write_json",
     "write_text",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
+import shutil
+import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from ldl.errors import RunFolderError
-from ldl.runs.atomic import sweep, sync_folder, write_bytes, write_text
+from ldl.runs.atomic import sweep, sync_folder, write_bytes
 from ldl.runs.process import host, locked, process_mark
 from ldl.runs.records import dump_state, load_state, write_json
 from ldl.runs.status import NEVER_BEGAN, State, Status, elapsed, stamp, standing, utc, written
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 Kind = Literal["last", "best"]
 
 NAME: Final = re.compile(r"(\d{8}T\d{6}Z)-(.+)-[0-9a-f]{6}(?:-\d+)?")
+DAY = 86_400.0  # seconds
 SLUG_BYTES = 100  # a name on the disk has at most 255
 
 
@@ -36,22 +40,33 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, root: Path, name: str, digest: str, now: datetime | None = None) -> Self:
+    def create(
+        cls,
+        root: Path,
+        name: str,
+        digest: str,
+        contents: Mapping[str, bytes],
+        now: datetime | None = None,
+    ) -> Self:
         """Make `root/20261120T091502Z-denoise-3f9a1c`, or `…-2`, `…-3` when that is taken.
 
-        `digest` is the SHA-256 of the resolved configuration in hexadecimal. mkdir is atomic, so no
-        two runs ever share a folder. Raises `RunFolderError` when `root` cannot hold one.
+        `digest` is the SHA-256 of the resolved configuration in hexadecimal. The folder appears
+        with its `contents`, file name to bytes, at once: it is filled under a hidden name and
+        renamed, which fails where a run lies already, so no two runs share one and none is ever
+        seen empty. Raises `RunFolderError` when `root` cannot hold one.
         """
         base = f"{utc(now):%Y%m%dT%H%M%SZ}-{slug(name)}-{digest[:6]}"
+        hidden = root / f".new-{os.getpid()}-{os.urandom(4).hex()}"
         try:
             root.mkdir(parents=True, exist_ok=True)
-            for count in itertools.count(1):
-                path = root / (base if count == 1 else f"{base}-{count}")
-                with contextlib.suppress(FileExistsError):
-                    path.mkdir()
-                    break
+            _sweep_unborn(root)
+            hidden.mkdir()
+            for file, data in contents.items():
+                write_bytes(hidden / file, data)
+            path = next(p for p in _names(root, base) if _renamed(hidden, p))
             sync_folder(root)
         except OSError as error:
+            shutil.rmtree(hidden, ignore_errors=True)
             raise RunFolderError(f"cannot make a run in {root}: {error.strerror}") from error
         return cls(path)
 
@@ -136,12 +151,6 @@ class RunFolder:
         """What the run said."""
         return self.path / "run.log"
 
-    def write_inputs(self, config: str, source: bytes, overrides: str) -> None:
-        """Write config.yaml, source.yaml and overrides.yaml, before the status says running."""
-        write_text(self.config, config)
-        write_bytes(self.source, source)
-        write_text(self.overrides, overrides)
-
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Be the only writer of this run, and sweep what a killed one left half written.
@@ -217,6 +226,32 @@ class RunFolder:
             return arrays, load_state(metadata["state"])
         except (KeyError, ValueError) as error:
             raise RunFolderError(f"{path} holds no state of a run") from error
+
+
+def _names(root: Path, base: str) -> Iterator[Path]:
+    """`base`, `base-2`, `base-3` …"""
+    yield root / base
+    for count in itertools.count(2):
+        yield root / f"{base}-{count}"
+
+
+def _renamed(hidden: Path, path: Path) -> bool:
+    """Whether `hidden` could take the name `path`, which no folder with contents had."""
+    try:
+        hidden.rename(path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
+def _sweep_unborn(root: Path) -> None:
+    """Remove what writers killed over a day ago left under hidden names."""
+    for stray in root.glob(".new-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - stray.stat().st_mtime > DAY:
+                shutil.rmtree(stray, ignore_errors=True)
 
 
 def is_run(path: Path) -> bool:

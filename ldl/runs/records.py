@@ -49,11 +49,16 @@ def _key(key: Any) -> str:
     raise TypeError(f"a key in JSON is a string, not a {type(key).__name__}")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` atomically, keys in their own order, so equal values give equal bytes."""
+def to_json(value: Any) -> bytes:
+    """`value` as JSON, keys in their own order, so equal values give equal bytes."""
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=2)
     # A file name that is not UTF-8 reaches argv as lone surrogates; JSON has escapes for them.
-    write_bytes(path, (text + "\n").encode("utf-8", "backslashreplace"))
+    return (text + "\n").encode("utf-8", "backslashreplace")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `to_json` of `value` atomically."""
+    write_bytes(path, to_json(value))
 
 
 def read_json(path: Path) -> Any:

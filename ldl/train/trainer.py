@@ -101,8 +101,12 @@ class Trainer:
         with Signals() as signals, MetricsWriter(self.run.metrics, self.columns) as rows:
             rows.truncate_to(self.epoch)
             while self.reason is None:
-                self._run_epoch(signals)
-                row = self._close_epoch()
+                try:
+                    self._run_epoch(signals)
+                    row = self._close_epoch()
+                except Diverged:
+                    self._keep_best()
+                    raise
                 rows.append(row)
                 self.reason = self._finished(row)
                 overdue = time.monotonic() - self._saved >= self.settings.checkpoint_seconds
@@ -193,6 +197,11 @@ class Trainer:
         }
         self.run.save_checkpoint("last", arrays, state)
         self._saved = time.monotonic()
+
+    def _keep_best(self) -> None:
+        """After a divergence, the weights of the best epoch, if one was finished."""
+        if self._best_arrays:
+            self.run.save_checkpoint("best", self._best_arrays, {"best": asdict(self.best)})
 
     def _restore(self) -> None:
         """Go back to the last checkpoint, if there is one."""

@@ -36,7 +36,7 @@ class Every:
     either: int | list[int] = 0
     share_or_count: Size | Share = 1
     anything: Any = None
-    inner: Inner = Inner(1)  # noqa: RUF009
+    inner: Inner = Inner(1)
     file: Annotated[str, FilePath()] = ""
     rate: Positive | Annotated[Any, Choice("schedule")] = 0.1
     bounded: Annotated[float | None, Range(0, 1, below=True)] = None
@@ -101,13 +101,14 @@ NUMBER = "expected a whole number, found"
 @pytest.mark.parametrize(
     ("line", "problems"),
     [
-        ("flag: yes", ["1:7 expected `true` or `false`, found the text 'yes' — did you mean `true`?"]),
+        ("flag: yes", ["1:7 expected `true` or `false`, found the text 'yes'"
+                       " — did you mean `true`?"]),
         ("flag: 1", ["1:7 expected `true` or `false`, found the number 1"]),
         ("whole: 0.5", [f"1:8 {NUMBER} the number 0.5"]),
         ("whole: true", [f"1:8 {NUMBER} `true`"]),
         ("whole: abc", [f"1:8 {NUMBER} the text 'abc'"]),
-        ("whole: '3'", [f"1:8 {NUMBER} the text '3' — write it as `3`, without quotes"]),
-        ("whole: 1_000", [f"1:8 {NUMBER} the text '1_000' — write it as `1000`, without quotes"]),
+        ("whole: '3'", [f"1:8 {NUMBER} the text '3' — write `3`, without quotes"]),
+        ("whole: 1_000", [f"1:8 {NUMBER} the text '1_000' — write `1000`, without quotes"]),
         ("whole: .inf", [f"1:8 {NUMBER} the number inf"]),
         ("whole:", [f"1:7 {NUMBER} nothing"]),
         ("whole: [1]", [f"1:8 {NUMBER} a list"]),
@@ -117,6 +118,10 @@ NUMBER = "expected a whole number, found"
         ("text: 3", ["1:7 expected text, found the number 3 — put it in quotes to make it text"]),
         ("text: [a]", ["1:7 expected text, found a list"]),
         ("maybe: 0", ["1:8 must be at least 1, found the number 0"]),
+        ("maybe: '4'", ["1:8 expected a whole number or `null`, found the text '4'"
+                        " — write `4`, without quotes"]),
+        ("real: 0,5", ["1:7 expected a number, found the text '0,5'"
+                       " — write `0.5`, without quotes"]),
         ("maybe: x", ["1:8 expected a whole number or `null`, found the text 'x'"]),
         ("word: c", ["1:7 expected `a`, `b` or `3`, found the text 'c'"]),
         ("word: true", ["1:7 expected `a`, `b` or `3`, found `true`"]),
@@ -137,7 +142,8 @@ NUMBER = "expected a whole number, found"
         ("inner: 3", ["1:8 expected a mapping of settings, found the number 3 — write `{x: …}`"]),
         ("inner: {y: 3}", ["1:1 `inner` needs `x`"]),
         ("inner:", ["1:1 `inner` needs `x`"]),
-        ("inner: {xx: 3}", ["1:9 unknown key `xx` in `inner` — did you mean `x`? valid here: `x`, `y`"]),
+        ("inner: {xx: 3}", ["1:9 unknown key `xx` in `inner`"
+                            " — did you mean `x`? valid here: `x`, `y`"]),
         ("rate: 0", ["1:7 must be above 0, found the number 0"]),
         ("rate: stepp", ["1:7 unknown schedule `stepp` — did you mean `step`?"]),
         ("rate: qqq", ["1:7 expected a number or a schedule, found the text 'qqq'"
@@ -172,9 +178,7 @@ def test_an_empty_section_is_its_defaults() -> None:
 def test_a_misspelt_required_key_is_not_missed_too() -> None:
     found = refused("dat: {source: digits}\nnetwork: [relu]")
     assert len(found) == 1
-    assert found[0].startswith(
-        "1:1 unknown key `dat` in the configuration — did you mean `data`?"
-    )
+    assert found[0].startswith("1:1 unknown key `dat` in the configuration — did you mean `data`?")
 
 
 def test_missing_keys_are_one_problem() -> None:

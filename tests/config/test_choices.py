@@ -146,14 +146,14 @@ def test_keys_beside_a_choice(written: str, value: object) -> None:
         (
             "{mse: , cross_entropy: }",
             [
-                "3:15 two losss where one belongs: `mse` and `cross_entropy`"
+                "3:15 two losses where one belongs: `mse` and `cross_entropy`"
                 " — write each loss as a list item of its own"
             ],
         ),
         (
             "{mse: median, from: 3}",
             [
-                "3:13 expected `sum` or `mean`, found the text 'median'",
+                "3:13 expected `sum` or `mean`, found the text 'median' — did you mean `mean`?",
                 "3:27 expected text or `null`, found the number 3"
                 " — put it in quotes to make it text",
             ],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ldl.config import Block, Item, loads
+from ldl.config import Block, Item, loads, to_yaml
 
 from .toys import (
     KINDS,
@@ -123,7 +123,7 @@ LISTS = "take the inner brackets away, or name what holds the list: `repeat`, `r
                         " found the text 'x'"]),
         ("[{repeat: {times: 0, layers: [{repeat: {times: 1, layers: [{lineer: 3}]}}]}}]",
          ["2:28 must be at least 1, found the number 0",
-          "2:71 unknown layer `lineer` — did you mean `linear`? known: `dropout`, `linear`,"
+          "2:70 unknown layer `lineer` — did you mean `linear`? known: `dropout`, `linear`,"
           " `mlp`, `relu`, `repeat`, `residual`, `sigmoid`"]),
         ("{encodr: [relu], decoder: miror}",
          ["2:11 unknown key `encodr` in `network` — did you mean `encoder`?"
@@ -146,8 +146,9 @@ def test_refusals(text: str, problems: list[str]) -> None:
 
 
 def test_depth_counts_what_shorthands_leave_out() -> None:
-    deep = "[{residual: " * 12 + "relu" + "}]" * 12
-    assert network(deep)
+    deep = "[{residual: " * 11 + "[{mlp: 3}]" + "}]" * 11
+    value = read(f"{DATA}network: {deep}")
+    assert read(to_yaml(value, KINDS)) == value
     deeper = "[{residual: " * 14 + "relu" + "}]" * 14
     assert [line.split(" ", 1)[1] for line in wrong(deeper)] == [
         "nested more than 40 deep when spelt out"
@@ -158,15 +159,13 @@ def test_blocks() -> None:
     text = "blocks: {b: [relu, {linear: 3}], c: b}\nnetwork: [b, {b: , as: x}, {b: {}}, relu, c]"
     root = read(DATA + text)
     assert root.blocks == {"b": items(Relu(), Linear(3)), "c": items(Block("b"))}
-    assert root.network == items(
-        Block("b"), Item(Block("b"), "x"), Block("b"), Relu(), Block("c")
-    )
+    assert root.network == items(Block("b"), Item(Block("b"), "x"), Block("b"), Relu(), Block("c"))
 
 
 @pytest.mark.parametrize(
     ("blocks", "problems"),
     [
-        ("{a: [b], b: [c], c: [a]}", ["2:22 the block `a` contains itself: a → b → c → a"]),
+        ("{a: [b], b: [c], c: [a]}", ["2:30 the block `a` contains itself: a → b → c → a"]),
         ("{a: [{residual: a}]}", ["2:25 the block `a` contains itself: a → a"]),
         ("{a: [a], b: [b, b]}", ["2:14 the block `a` contains itself: a → a",
                                  "2:22 the block `b` contains itself: b → b"]),

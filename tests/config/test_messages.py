@@ -22,7 +22,9 @@ network:
   decoder: mirror
 optimizer: {sgd: {momentum: 1.5}}
 """
-    assert rendered(text, "train.epoch=3") == """\
+    assert (
+        rendered(text, "train.epoch=3")
+        == """\
 configs/t.yaml:3:14: unknown layer `lineer`
     encoder: [{lineer: 64}, sigmoid]
                ^~~~~~
@@ -34,6 +36,7 @@ command line:1:7: unknown key `epoch` in `train`
   train.epoch=3
         ^~~~~
   did you mean `epochs`? valid here: `batch_size`, `device`, `epochs`, `patience`"""
+    )
 
 
 def caret(source: str, column: int, width: int = 1) -> tuple[str, str]:

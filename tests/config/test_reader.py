@@ -37,7 +37,7 @@ def test_values_and_marks() -> None:
 
 
 def test_quoted_scalars_and_blocks_are_text() -> None:
-    text = "a: '1'\nb: \"null\"\nc: |\n  1\nd: \"\"\n"
+    text = 'a: \'1\'\nb: "null"\nc: |\n  1\nd: ""\n'
     assert values(tree(text)) == {"a": "1", "b": "null", "c": "1\n", "d": ""}
 
 
@@ -106,7 +106,10 @@ def test_what_ends_or_fills_a_file(text: str, problems: list[str]) -> None:
     ("text", "problems"),
     [
         ("seed: 1\nseed: 2\n", ["4:1 key `seed` stands twice: on line 4 and before on line 3"]),
-        ("extra: {a: 1, a: 2}", ["3:15 key `a` stands twice: on line 3 and before on the same line"]),
+        (
+            "extra: {a: 1, a: 2}",
+            ["3:15 key `a` stands twice: on line 3 and before on the same line"],
+        ),
         ("extra: &x 1", ["3:8 an anchor (`&x`) cannot be used"]),
         ("extra: {<<: {a: 1}}", ["3:9 a merge key (`<<`) cannot be used"]),
         ("extra: !!float 1", ["3:8 a tag (`!!float`) cannot be used"]),
@@ -118,7 +121,10 @@ def test_what_ends_or_fills_a_file(text: str, problems: list[str]) -> None:
         ('extra: "\\ud800"', ["3:8 a text cannot hold this escape"]),
         ('extra: "\\0"', ["3:8 a text cannot hold this escape"]),
         ("extra: 0x" + "f" * 500, ["3:8 a number of too many digits"]),
-        (f"extra: {{{'k' * 101}: 1}}", ["3:9 a key is text of at most 100 characters, without NUL"]),
+        (
+            f"extra: {{{'k' * 101}: 1}}",
+            ["3:9 a key is text of at most 100 characters, without NUL"],
+        ),
     ],
 )
 def test_what_the_language_leaves_out(text: str, problems: list[str]) -> None:

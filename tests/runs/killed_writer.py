@@ -17,20 +17,19 @@ import numpy as np
 import safetensors.numpy  # noqa: F401  (loaded once, before the forks)
 
 from ldl.runs.folder import RunFolder
-from ldl.runs.listing import find
+from ldl.runs.listing import find, run_folders
 from ldl.runs.metrics import MetricsWriter
 from ldl.runs.records import write_json
 
 COLUMNS = ("epoch", "loss")
 SIZE = 20_000
+CONTENTS = {"config.yaml": b"a: 1", "source.yaml": b"a: 1"}
 
 
 def write(root: Path, epochs: int) -> None:
-    begun = any(root.glob("*/status.json"))
-    run = find(root, "last") if begun else RunFolder.create(root, "kill", "abcdef")
+    begun = bool(run_folders(root))
+    run = find(root, "last") if begun else RunFolder.create(root, "kill", "abcdef", CONTENTS)
     with run.lock():
-        if not begun:
-            run.write_inputs("a: 1", b"a: 1", "")
         run.set_status("running")
         found = run.load_checkpoint("last")
         epoch = found[1]["epoch"] if found else 0

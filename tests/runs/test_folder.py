@@ -24,12 +24,13 @@ from ldl.runs.status import NEVER_BEGAN
 
 NOW = datetime(2026, 11, 20, 9, 15, 2, 250_000, UTC)
 DIGEST = "3f9a1c" + 58 * "0"
+CONTENTS = {"config.yaml": b"a: 1\n", "source.yaml": b"\xff# as it was\r\n"}
 W = np.arange(6, dtype=np.float32)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    return RunFolder.create(tmp_path / "runs", "denoise", DIGEST, NOW)
+    return RunFolder.create(tmp_path / "runs", "denoise", DIGEST, CONTENTS, NOW)
 
 
 def dead() -> int:
@@ -39,12 +40,14 @@ def dead() -> int:
 
 
 def test_the_name_and_a_clash(tmp_path: Path) -> None:
-    made = [RunFolder.create(tmp_path / "a" / "b", "denoise", DIGEST, NOW) for _ in range(3)]
+    made = [
+        RunFolder.create(tmp_path / "a" / "b", "denoise", DIGEST, CONTENTS, NOW) for _ in range(3)
+    ]
     base = "20261120T091502Z-denoise-3f9a1c"
     assert [run.name for run in made] == [base, base + "-2", base + "-3"]
     assert all(NAME.fullmatch(run.name) for run in made)
     late = NOW.astimezone(timezone(timedelta(hours=9)))
-    assert RunFolder.create(tmp_path, "denoise", DIGEST, late).name == base
+    assert RunFolder.create(tmp_path, "denoise", DIGEST, CONTENTS, late).name == base
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ now = datetime(2026, 11, 20, tzinfo=UTC)
 print("ready", flush=True)
 time.sleep(max(0.0, float(sys.stdin.readline()) - time.time()))
 for _ in range(40):
-    print(RunFolder.create(Path(sys.argv[1]), "same", "a" * 64, now).name)
+    print(RunFolder.create(Path(sys.argv[1]), "same", "a" * 64, {"config.yaml": b""}, now).name)
 """
     command = [sys.executable, "-c", code, str(tmp_path / "runs")]
     pipe = subprocess.PIPE
@@ -95,7 +98,17 @@ def test_a_root_that_cannot_hold_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for root in (tmp_path / "file", tmp_path / "file" / "runs"):
         with pytest.raises(RunFolderError, match="cannot make a run in"):
-            RunFolder.create(root, "a", DIGEST, NOW)
+            RunFolder.create(root, "a", DIGEST, CONTENTS, NOW)
+
+
+def test_a_folder_half_made_long_ago_is_swept(tmp_path: Path) -> None:
+    old, young = tmp_path / ".new-1-aa", tmp_path / ".new-2-bb"
+    for stray in (old, young):
+        stray.mkdir()
+        (stray / "config.yaml").write_text("")
+    os.utime(old, (0, 0))
+    made = RunFolder.create(tmp_path, "a", DIGEST, CONTENTS, NOW)
+    assert sorted(tmp_path.iterdir()) == [young, made.path]
 
 
 def test_the_layout(run: RunFolder) -> None:
@@ -108,9 +121,8 @@ def test_the_layout(run: RunFolder) -> None:
         "config.yaml source.yaml overrides.yaml environment.json status.json metrics.csv "
         "results.json model.safetensors checkpoints contingency plots report.html run.log"
     )
-    run.write_inputs("a: 1\n", b"\xff# as it was\r\n", "{}\n")
-    assert run.source.read_bytes() == b"\xff# as it was\r\n"
-    assert run.config.read_text() + run.overrides.read_text() == "a: 1\n{}\n"
+    assert {path.name: path.read_bytes() for path in run.path.iterdir()} == CONTENTS
+    assert [path.name for path in run.path.parent.iterdir()] == [run.name]
 
 
 def test_open_takes_runs_and_nothing_else(run: RunFolder, tmp_path: Path) -> None:

@@ -23,8 +23,7 @@ def make(
     root: Path, name: str, minute: int = 0, digest: str = "3f9a1c", **config: Any
 ) -> RunFolder:
     at = NOW + timedelta(minutes=minute)
-    run = RunFolder.create(root, name, digest, at)
-    run.write_inputs(json.dumps(config), b"", "")
+    run = RunFolder.create(root, name, digest, {"config.yaml": json.dumps(config).encode()}, at)
     run.set_status("running", now=at)
     with MetricsWriter(run.metrics, ("epoch", "train.loss")) as writer:
         for epoch in (1, 2):
@@ -115,7 +114,9 @@ def test_broken_folders_are_listed_with_their_reason(root: Path) -> None:
     (root / names[0] / "status.json").write_text("{")
     (root / names[1] / "results.json").write_text('{"a": 0.5')
     (root / names[2] / "metrics.csv").write_text("epoch,train.loss\n1\n")
-    never = RunFolder.create(root, "never", "cccccc", NOW + timedelta(hours=1))
+    never = RunFolder.create(
+        root, "never", "cccccc", {"config.yaml": b""}, NOW + timedelta(hours=1)
+    )
     odd = make(root, "odd", 120)
     odd.results.unlink()
     odd.results.mkdir()

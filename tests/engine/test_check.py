@@ -1,0 +1,102 @@
+"""The gradient check finds what it is there to find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from ldl.engine.check import gradcheck
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Layer, Node, Plan, Spec
+from ldl.engine.layers import LAYERS
+from ldl.engine.layers.activation import Tanh
+from ldl.engine.layers.linear import Linear
+from ldl.engine.losses import LOSSES
+from ldl.engine.memory import Array
+
+INPUTS = {"x": Spec((5,)), "t": Spec((3,))}
+
+
+def batch(samples: int = 3) -> dict[str, Array]:
+    rng = np.random.default_rng(0)
+    return {name: rng.normal(size=(samples, *spec.shape)) for name, spec in INPUTS.items()}
+
+
+def graph(first: Layer | None = None, second: Layer | None = None) -> Graph:
+    places = [
+        Place("a", first or Linear(3), ("x",)),
+        Place("b", second or Tanh(), ("a",)),
+    ]
+    return Graph(INPUTS, places, [LossPlace("loss", LOSSES["mse"](), ("b", "t"))])
+
+
+@dataclass(frozen=True, eq=False)
+class SlightlyWrong(Tanh):
+    """A slope that is off by a thousandth."""
+
+    def backward(self, node: Node) -> None:
+        super().backward(node)
+        np.multiply(node.dx[0], 1.001, node.dx[0])
+
+
+@dataclass(frozen=True, eq=False)
+class ForgottenBias(Linear):
+    """A bias whose gradient is never written."""
+
+    def backward(self, node: Node) -> None:
+        super().backward(node)
+        node.dw["bias"].fill(0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Dropping(Layer):
+    """Random, with a state that moves at every forward: both are rewound by the check."""
+
+    state: dict[str, Array] = field(default_factory=lambda: {"count": np.zeros(1)})
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        return Plan(y=x[0].shape, state=self.state)
+
+    def forward(self, node: Node) -> None:
+        node.state["count"] += 1.0
+        node.tmp["mask"] = node.rng.integers(2, size=node.y.shape) * node.state["count"]
+        np.multiply(node.x[0], node.tmp["mask"], node.y)
+
+    def backward(self, node: Node) -> None:
+        np.multiply(node.dy, node.tmp["mask"], node.dx[0])
+
+
+def test_right_gradients_pass() -> None:
+    rows = gradcheck(graph(), batch(), input_gradients=True)
+    assert [(row.name, row.checked, row.size) for row in rows] == [
+        ("a.weight", 15, 15),
+        ("a.bias", 3, 3),
+        ("input x", 15, 15),
+    ]
+    assert max(row.error for row in rows) < 1e-7
+
+
+def test_a_slope_off_by_a_thousandth_is_found() -> None:
+    rows = gradcheck(graph(second=SlightlyWrong()), batch(), input_gradients=True)
+    assert all(0.9e-3 < row.error < 1.1e-3 for row in rows)
+
+
+def test_a_forgotten_gradient_is_found_and_named() -> None:
+    errors = {row.name: row.error for row in gradcheck(graph(ForgottenBias(3)), batch())}
+    assert errors["a.bias"] == pytest.approx(1.0)
+    assert errors["a.weight"] < 1e-7
+
+
+def test_random_layers_draw_the_same_at_every_pass() -> None:
+    places = [*graph().places, Place("c", Dropping(), ("b",))]
+    checked = Graph(INPUTS, places, [LossPlace("loss", LOSSES["mse"](), ("c", "t"))])
+    assert max(row.error for row in gradcheck(checked, batch(), seed=3)) < 1e-6
+
+
+def test_few_entries_are_drawn_from_the_seed() -> None:
+    wide = graph(LAYERS["linear"](3))
+    one, two = gradcheck(wide, batch(), 0, entries=4), gradcheck(wide, batch(), 0, entries=4)
+    assert one == two
+    assert [row.checked for row in one] == [4, 3]

@@ -1,0 +1,107 @@
+"""Packing by lifetime, aligned buffers, flat vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ldl.engine.memory import ALIGNMENT, Flat, Request, aligned, carve, pack
+
+DTYPES = [np.float32, np.float64, np.int64]
+SHAPES = st.lists(st.integers(0, 9), max_size=3).map(tuple)
+REQUESTS = st.lists(
+    st.builds(
+        lambda shape, dtype, first, length: Request(shape, np.dtype(dtype), first, first + length),
+        SHAPES,
+        st.sampled_from(DTYPES),
+        st.integers(0, 12),
+        st.integers(0, 6),
+    ),
+    max_size=25,
+)
+
+
+@given(REQUESTS)
+@settings(deadline=None, max_examples=200)
+def test_buffers_alive_together_never_overlap(requests: list[Request]) -> None:
+    offsets, total = pack(requests)
+    for i, (one, start) in enumerate(zip(requests, offsets, strict=True)):
+        assert start % ALIGNMENT == 0
+        assert 0 <= start
+        assert start + one.size <= total
+        for other, place in zip(requests[:i], offsets[:i], strict=True):
+            together = one.first <= other.last and other.first <= one.last
+            apart = start + one.size <= place or place + other.size <= start
+            assert not together or apart or not (one.size and other.size)
+
+
+@given(REQUESTS)
+@settings(deadline=None, max_examples=200)
+def test_the_arena_is_no_larger_than_all_and_no_smaller_than_any_moment(
+    requests: list[Request],
+) -> None:
+    _, total = pack(requests)
+    moments = [sum(r.size for r in requests if r.first <= t <= r.last) for t in range(20)]
+    assert max(moments) <= total <= sum(r.size for r in requests)
+
+
+@given(REQUESTS)
+@settings(deadline=None, max_examples=50)
+def test_carved_arrays_are_aligned_zero_and_of_the_kind_asked_for(requests: list[Request]) -> None:
+    arrays, total = carve(requests)
+    assert total == pack(requests)[1]
+    for array, request in zip(arrays, requests, strict=True):
+        assert (array.shape, array.dtype) == (request.shape, request.dtype)
+        assert array.ctypes.data % ALIGNMENT == 0 or not array.size
+        assert not array.any()
+
+
+def test_one_after_another_takes_the_place_of_one() -> None:
+    chain = [Request((16,), np.dtype(np.float32), t, t) for t in range(10)]
+    assert pack(chain) == ([0] * 10, 64)
+    assert pack([]) == ([], 0)
+
+
+def test_a_gap_between_two_buffers_is_used() -> None:
+    def floats(count: int, first: int, last: int) -> Request:
+        return Request((count,), np.dtype(np.float32), first, last)
+
+    # 64 ends before 16 begins, so the small one finds room below the buffer that lives throughout.
+    offsets, total = pack([floats(64, 0, 1), floats(48, 0, 9), floats(16, 2, 9)])
+    assert total == 4 * (64 + 48)
+    assert offsets[2] == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 5), (129,)])
+def test_aligned_arrays_are_zero_and_start_on_a_boundary(
+    shape: tuple[int, ...], dtype: type
+) -> None:
+    for _ in range(5):
+        array = aligned(shape, dtype)
+        assert (array.shape, array.dtype) == (shape, np.dtype(dtype))
+        assert array.ctypes.data % ALIGNMENT == 0 or not array.size
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+        assert not array.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_flat_views_are_aligned_parts_of_one_vector_and_do_not_touch(dtype: type) -> None:
+    shapes = {"a": (3, 5), "b": (1,), "c": (16,), "d": (), "e": (2, 3, 4)}
+    flat = Flat(shapes, dtype)
+    assert list(flat.views) == list(shapes)
+    for i, (name, shape) in enumerate(shapes.items()):
+        assert flat[name].shape == shape
+        assert flat[name].ctypes.data % ALIGNMENT == 0
+        assert np.shares_memory(flat[name], flat.vector)
+        flat[name][...] = i + 1
+    counts = {i + 1: int(np.prod(shape)) for i, shape in enumerate(shapes.values())}
+    assert {i: int((flat.vector == i).sum()) for i in counts} == counts
+    assert int((flat.vector == 0).sum()) == flat.vector.size - sum(counts.values())
+
+
+def test_a_flat_vector_of_nothing_is_empty() -> None:
+    assert Flat({}, np.float32).vector.shape == (0,)

@@ -1,0 +1,101 @@
+"""A model: cached bindings, predictions and losses over batches of any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Spec
+from ldl.engine.layers import LAYERS
+from ldl.engine.losses import LOSSES
+from ldl.engine.memory import Array
+from ldl.engine.model import Model, batches
+
+from .helpers import step
+
+
+def model(dtype: type = np.float64) -> Model:
+    inputs = {"x": Spec((2, 3)), "k": Spec((), integer=True), "t": Spec((4,))}
+    places = [
+        Place("flat", LAYERS["flatten"](), ("x",)),
+        Place("hidden", LAYERS["linear"](5), ("flat",)),
+        Place("tanh", LAYERS["tanh"](), ("hidden",)),
+        Place("out", LAYERS["linear"](4), ("tanh",)),
+    ]
+    losses = [
+        LossPlace("class", LOSSES["cross_entropy"](), ("out", "k")),
+        LossPlace("value", LOSSES["mse"](), ("out", "t"), 0.5),
+    ]
+    return Model(Graph(inputs, places, losses), 3, dtype)
+
+
+def data(count: int) -> dict[str, Array]:
+    rng = np.random.default_rng(2)
+    return {
+        "x": rng.normal(size=(count, 2, 3)),
+        "k": rng.integers(4, size=count),
+        "t": rng.normal(size=(count, 4)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "expected"),
+    [
+        (5, 2, [(0, 2), (2, 4), (4, 5)]),
+        (4, 2, [(0, 2), (2, 4)]),
+        (1, 9, [(0, 1)]),
+        (0, 3, []),
+    ],
+)
+def test_batches_cover_everything_once(
+    count: int, size: int, expected: list[tuple[int, int]]
+) -> None:
+    assert list(batches(count, size)) == expected
+
+
+@pytest.mark.parametrize("size", [1, 4, 11, 100])
+def test_predictions_and_losses_do_not_depend_on_the_batch_size(size: int) -> None:
+    network, given = model(), data(11)
+    w = network.parameters.weights
+    hidden = np.tanh(given["x"].reshape(11, 6) @ w["hidden.weight"] + w["hidden.bias"])
+    out = hidden @ w["out.weight"] + w["out.bias"]
+    picked = np.log(np.exp(out).sum(1)) - out[np.arange(11), given["k"]]
+    expected = picked.mean() + 0.5 * ((out - given["t"]) ** 2).mean()
+    np.testing.assert_allclose(network.predict(given, "out", size), out, rtol=1e-12)
+    np.testing.assert_allclose(network.predict(given, "tanh", size), hidden, rtol=1e-12)
+    assert network.loss(given, size) == pytest.approx(expected, rel=1e-12)
+
+
+def test_predictions_need_no_targets() -> None:
+    given = data(6)
+    np.testing.assert_array_equal(
+        model().predict({"x": given["x"]}, "out"), model().predict(given, "out")
+    )
+
+
+def test_a_prediction_is_the_caller_s_own() -> None:
+    network, given = model(), data(4)
+    first = network.predict(given, "out")
+    kept = first.copy()
+    network.predict({"x": -given["x"]}, "out")
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_bindings_are_made_once_a_batch_size() -> None:
+    network = model()
+    assert network.training(4) is network.training(4)
+    assert network.training(4) is not network.training(3)
+    assert network.training(4) is not network.evaluation(4)
+    assert network.evaluation(4) is network.evaluation(4)
+    assert network.training(4).parameters is network.evaluation(2).parameters
+
+
+def test_steps_of_alternating_sizes_are_those_of_fresh_models() -> None:
+    network, given = model(np.float32), data(7)
+    for size in (7, 2, 7, 5, 2):
+        part = {name: array[:size] for name, array in given.items()}
+        got, alone = step(network.training(size), part), step(model(np.float32).training(size), part)
+        for name, array in alone.items():
+            np.testing.assert_array_equal(got[name], array, err_msg=name)
+        network.predict(given, "out", 3)

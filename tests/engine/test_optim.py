@@ -1,0 +1,200 @@
+"""Every optimizer against a naive reference in float64, one number at a time, over twenty steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import sqrt
+
+import numpy as np
+import pytest
+
+from ldl.engine.memory import Array, Flat
+from ldl.engine.optim import OPTIMIZERS, Optimizer
+from ldl.errors import SettingError
+
+SHAPES = {"w": (3, 5), "v": (7,), "bias": (5,)}
+DECAYED = 32  # "w" and "v" with their gaps; "bias" is not decayed
+RATES = [0.05 / (1 + 0.1 * t) for t in range(20)]
+
+
+@dataclass
+class Number:
+    """One weight, with whatever its rule remembers of it."""
+
+    value: float
+    decayed: bool
+    kept: dict[str, float] = field(default_factory=dict)
+
+
+def gd(n: Number, g: float, rate: float, t: int) -> None:
+    n.value = n.value - rate * g
+
+
+def sgd(momentum: float = 0.0, nesterov: bool = False, decay: float = 0.0) -> Callable[..., None]:
+    def rule(n: Number, g: float, rate: float, t: int) -> None:
+        g = g + decay * n.value if n.decayed else g
+        v = momentum * n.kept.get("v", 0.0) + g
+        n.kept["v"] = v
+        n.value = n.value - rate * (g + momentum * v if nesterov else v)
+
+    return rule
+
+
+def adam(
+    beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, decay: float = 0.0
+) -> Callable[..., None]:
+    """Algorithm 1 of Kingma and Ba as it stands there; decay as in Loshchilov and Hutter."""
+
+    def rule(n: Number, g: float, rate: float, t: int) -> None:
+        if n.decayed:
+            n.value = n.value - rate * decay * n.value
+        m = beta1 * n.kept.get("m", 0.0) + (1 - beta1) * g
+        v = beta2 * n.kept.get("v", 0.0) + (1 - beta2) * g * g
+        n.kept.update(m=m, v=v)
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        n.value = n.value - rate * m_hat / (sqrt(v_hat) + epsilon)
+
+    return rule
+
+
+CASES: list[tuple[str, dict[str, object], Callable[..., None]]] = [
+    ("gd", {}, gd),
+    ("sgd", {}, sgd()),
+    ("sgd", {"momentum": 0.9}, sgd(0.9)),
+    ("sgd", {"momentum": 0.8, "nesterov": True}, sgd(0.8, True)),
+    ("sgd", {"weight_decay": 0.1}, sgd(decay=0.1)),
+    ("sgd", {"momentum": 0.7, "weight_decay": 0.2}, sgd(0.7, decay=0.2)),
+    ("sgd", {"momentum": 0.7, "nesterov": True, "weight_decay": 0.2}, sgd(0.7, True, 0.2)),
+    ("adam", {}, adam()),
+    ("adam", {"beta1": 0.5, "beta2": 0.9, "epsilon": 0.01}, adam(0.5, 0.9, 0.01)),
+    ("adam", {"beta1": 0.0, "beta2": 0.0, "epsilon": 0.1}, adam(0.0, 0.0, 0.1)),
+    ("adamw", {}, adam(decay=0.01)),
+    ("adamw", {"weight_decay": 0.3, "epsilon": 0.1}, adam(epsilon=0.1, decay=0.3)),
+    ("adamw", {"weight_decay": 0.0}, adam()),
+]
+every_case = pytest.mark.parametrize(
+    ("entry", "settings", "rule"),
+    CASES,
+    ids=["-".join([entry, *map(str, settings.items())]) for entry, settings, _ in CASES],
+)
+
+
+def test_every_optimizer_has_a_reference() -> None:
+    assert set(Counter(entry for entry, _, _ in CASES)) == set(OPTIMIZERS)
+
+
+def gradients(seed: int = 1) -> list[dict[str, Array]]:
+    rng = np.random.default_rng(seed)
+    return [{name: rng.normal(size=shape) for name, shape in SHAPES.items()} for _ in RATES]
+
+
+def started(dtype: type) -> tuple[Flat, Flat]:
+    rng = np.random.default_rng(0)
+    theta, gradient = Flat(SHAPES, dtype), Flat(SHAPES, dtype)
+    for view in theta.views.values():
+        view[...] = rng.normal(size=view.shape)
+    return theta, gradient
+
+
+def run(optimizer: Optimizer, dtype: type) -> tuple[Flat, object]:
+    theta, gradient = started(dtype)
+    memory = optimizer.start(theta.vector)
+    for rate, given in zip(RATES, gradients(), strict=True):
+        for name, array in given.items():
+            gradient[name][...] = array
+        optimizer.step(theta.vector, gradient.vector, memory, rate, DECAYED)
+    return theta, memory
+
+
+@every_case
+def test_twenty_steps_equal_the_reference(
+    entry: str, settings: dict[str, object], rule: Callable[..., None]
+) -> None:
+    theta, memory = run(OPTIMIZERS[entry](**settings), np.float64)
+    first, _ = started(np.float64)
+    assert memory.steps == len(RATES)
+    for name, view in first.views.items():
+        numbers = [Number(float(v), name != "bias") for v in view.reshape(-1)]
+        for t, (rate, given) in enumerate(zip(RATES, gradients(), strict=True), 1):
+            for number, g in zip(numbers, given[name].reshape(-1), strict=True):
+                rule(number, float(g), rate, t)
+        expected = np.reshape([number.value for number in numbers], view.shape)
+        np.testing.assert_allclose(theta[name], expected, rtol=1e-11, atol=1e-13, err_msg=name)
+
+
+@every_case
+def test_float32_stays_float32_and_near(
+    entry: str, settings: dict[str, object], rule: object
+) -> None:
+    optimizer = OPTIMIZERS[entry](**settings)
+    theta, memory = run(optimizer, np.float32)
+    exact, _ = run(optimizer, np.float64)
+    arrays = [theta.vector, memory.tmp, *memory.moments.values()]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+    np.testing.assert_allclose(theta.vector, exact.vector, rtol=2e-5, atol=2e-5)
+
+
+@every_case
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_gaps_between_views_stay_zero(
+    entry: str, settings: dict[str, object], rule: object, dtype: type
+) -> None:
+    theta, memory = run(OPTIMIZERS[entry](**settings), dtype)
+    gap = np.ones(theta.vector.size, bool)
+    for view in theta.views.values():
+        start = (view.ctypes.data - theta.vector.ctypes.data) // view.itemsize
+        gap[start : start + view.size] = False
+    assert gap.sum() == theta.vector.size - sum(view.size for view in theta.views.values())
+    for array in (theta.vector, *memory.moments.values()):
+        assert not array[gap].any()
+
+
+@every_case
+def test_a_memory_that_is_copied_goes_on_to_the_same_bits(
+    entry: str, settings: dict[str, object], rule: object
+) -> None:
+    """What resuming rests on: steps and moments are all that an optimizer remembers."""
+    optimizer = OPTIMIZERS[entry](**settings)
+    whole, _ = run(optimizer, np.float32)
+    theta, gradient = started(np.float32)
+    memory = optimizer.start(theta.vector)
+    for rate, given in zip(RATES, gradients(), strict=True):
+        fresh = optimizer.start(theta.vector)
+        assert fresh.moments.keys() == memory.moments.keys()
+        fresh.steps, fresh.moments = memory.steps, memory.moments
+        fresh.tmp.fill(np.nan)
+        memory = fresh
+        for name, array in given.items():
+            gradient[name][...] = array
+        optimizer.step(theta.vector, gradient.vector, memory, rate, DECAYED)
+    np.testing.assert_array_equal(theta.vector, whole.vector)
+
+
+@every_case
+def test_an_optimizer_finds_the_bottom_of_a_bowl(
+    entry: str, settings: dict[str, object], rule: object
+) -> None:
+    optimizer = OPTIMIZERS[entry](**{**settings, "weight_decay": 0.0} if "weight_decay" in settings
+                                  or entry == "adamw" else settings)  # fmt: skip
+    theta, bottom = np.zeros(16), np.linspace(-1, 1, 16)
+    memory = optimizer.start(theta)
+    for _ in range(3000):
+        optimizer.step(theta, theta - bottom, memory, 0.01, 16)
+    np.testing.assert_allclose(theta, bottom, atol=0.02)
+
+
+def test_only_gradient_descent_takes_the_whole_set() -> None:
+    assert [name for name, rule in OPTIMIZERS.items() if rule.whole_set] == ["gd"]
+
+
+def test_nesterov_needs_momentum() -> None:
+    with pytest.raises(SettingError, match="nesterov"):
+        OPTIMIZERS["sgd"](nesterov=True)
+
+
+def test_sgd_without_momentum_keeps_no_velocity() -> None:
+    theta = np.ones(16, np.float32)
+    assert OPTIMIZERS["sgd"]().start(theta).moments == {}
+    assert list(OPTIMIZERS["sgd"](momentum=0.5).start(theta).moments) == ["velocity"]
