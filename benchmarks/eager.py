@@ -69,7 +69,8 @@ class Eager:
     def _gradients(self) -> Iterator[tuple[Array, Array]]:
         for layer in self.net:
             if isinstance(layer, nn.Linear):
-                assert layer.weight.grad is not None and layer.bias.grad is not None
+                assert layer.weight.grad is not None
+                assert layer.bias.grad is not None
                 yield layer.weight.grad.numpy().T, layer.bias.grad.numpy()
 
 

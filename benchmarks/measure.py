@@ -17,7 +17,7 @@ TOLERANCE = 1e-5  # of the norm; sums of a thousand float32 products differ by a
 
 
 def check_agreement(task: Task, contenders: Mapping[str, Contender]) -> None:
-    """All contenders give one loss and one gradient. Raises ValueError naming the one that differs."""
+    """All contenders give one loss and one gradient. Raises ValueError where one differs."""
     chosen = np.random.default_rng(3).permutation(task.batch * BATCHES)[: task.batch]
     results = {name: side.gradient(chosen) for name, side in contenders.items()}
     (first, (loss, grads)), *others = results.items()

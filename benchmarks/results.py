@@ -40,8 +40,6 @@ def machine() -> dict[str, Any]:
     """The processor, the BLAS kernels and the versions that a figure depends on."""
     from threadpoolctl import threadpool_info
 
-    import torch  # noqa: F401  (so that its thread pool is listed)
-
     pools = [
         {key: pool.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}
         for pool in threadpool_info()

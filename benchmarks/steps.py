@@ -22,7 +22,7 @@ SIDES = ("ldl", "engine", "hand", "torch")
 
 @dataclass(frozen=True)
 class Row:
-    """A task's result: seconds a step of each side, median and quartiles, and PyTorch's settings."""
+    """A task's result: seconds a step of each side, and the settings that PyTorch ran with."""
 
     task: Task
     seconds: dict[str, float]

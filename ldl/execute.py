@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-
 from ldl import build as building
 from ldl.build import BuildError, Config, Experiment, Training
 from ldl.config import Item, Loaded, load, loads, to_yaml
@@ -119,8 +117,8 @@ def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
             raise RunFolderError(f"{run.name} is completed: there is nothing left to do")
         if status.status == "diverged":
             raise RunFolderError(
-                f"{run.name} would diverge again: {status.reason}; change a copy of its config.yaml "
-                "and train that"
+                f"{run.name} would diverge again: {status.reason}; "
+                "change a copy of its config.yaml and train that"
             )
         prepared = prepare(run.config)
         dataset = _load(prepared, watchers)
@@ -164,7 +162,7 @@ def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
     experiment = building.build(config, info)
     samples = read_inputs(path, info, scaler)
     model = trained_model(run, experiment)
-    return experiment, _predict(model, samples.inputs, experiment.output)
+    return experiment, model.predict(samples.inputs, experiment.output)
 
 
 def trained_model(run: RunFolder, experiment: Experiment) -> Model:
@@ -266,7 +264,7 @@ def judge(
     context = Context(
         dataset=dataset,
         task=experiment.task,
-        predict=lambda inputs: _predict(model, inputs, experiment.output),
+        predict=lambda inputs: model.predict(inputs, experiment.output),
         probabilities=experiment.probabilities,
         folder=run.path,
         seed=experiment.config.seed,
@@ -280,12 +278,6 @@ def judge(
         results[name if number == 1 else f"{name}-{number}"] = evaluation.run(context)
     write_json(run.results, results)
     return results
-
-
-def _predict(model: Model, inputs: Any, output: str) -> Array:
-    """Outputs in eval mode; overflow on the way is for the judge to see, not a warning."""
-    with np.errstate(all="ignore"):
-        return model.predict(inputs, output)
 
 
 def _classifier_trainer(config: Config) -> Any:
@@ -306,6 +298,6 @@ def _classifier_trainer(config: Config) -> Any:
         steps = Steps(model, adam, experiment.feeds(part), settings.batch_size, config.seed)
         for epoch in range(1, settings.epochs + 1):
             steps.epoch(epoch, Totals())
-        return lambda x: experiment.classes(_predict(model, {"x": x}, experiment.output))
+        return lambda x: experiment.classes(model.predict({"x": x}, experiment.output))
 
     return train_classifier

@@ -58,6 +58,9 @@ class Binding:
     Fill `inputs`, call `forward`, read `values[name]` for each name in `outputs`. With
     `gradients`, `backward` then completes `parameters.gradient` (and, with `input_gradients`,
     `input_gradients[name]`). Losses always stay readable; other values share memory.
+
+    Values that overflow become infinite and NaN as IEEE 754 has it; NumPy's warnings about that
+    are for the caller to silence with `np.errstate`. `bytes` counts all buffers, weights aside.
     """
 
     def __init__(
@@ -84,15 +87,16 @@ class Binding:
             name: aligned((samples, *spec.shape), np.int64 if spec.integer else parameters.dtype)
             for name, spec in graph.inputs.items()
         }
-        self.bytes = self._arena.bytes + sum(array.nbytes for array in self.inputs.values())
-        self.values = {name: self._value(name) for name in self._lives.places}
+        self.values = {name: self._value(name) for name in (*graph.inputs, *self._lives.places)}
         self.input_gradients = {
             name: self._gradient(name) for name in graph.inputs if name in self._lives.graded
         }
         self._sums: dict[str, list[tuple[Array, Array]]] = {}
+        self._spare: list[Array] = []
         self.nodes = self._make_nodes()
         self._forward = self._forward_steps()
         self._backward = self._backward_steps()
+        self.bytes = self._arena.bytes + sum(array.nbytes for array in self._own_arrays())
         self._losses = [
             (loss.weight / samples, self.values[loss.name]) for loss in graph.losses if losses
         ]
@@ -137,7 +141,7 @@ class Binding:
                     continue
                 key = self._gradient_key(place.name, i, slot)
                 until = lives.gradient_until(slot.value) if slot.first else now
-                if i == 0 and place.layer.elementwise:
+                if i == 0 and place.layer.in_place:
                     self._arena.share(key, ("d", place.name), until)
                 else:
                     self._arena.want(key, self.graph.specs[slot.value].shape, now, until)
@@ -202,7 +206,8 @@ class Binding:
             full = f"{owner}.{key}"
             dw[key] = parameters.gradients[full]
             if full in written:
-                dw[key] = np.zeros_like(dw[key])
+                dw[key] = aligned(dw[key].shape, parameters.dtype)
+                self._spare.append(dw[key])
                 sums.append((parameters.gradients[full], dw[key]))
             written.add(full)
         return Node(
@@ -221,6 +226,13 @@ class Binding:
             rng=parameters.streams[name],
             train=self.train,
         )
+
+    def _own_arrays(self) -> list[Array]:
+        """Buffers outside the arena: inputs, and what nodes made for themselves."""
+        nodes = self.nodes.values()
+        made = [array for node in nodes for array in node.tmp.values() if array.base is None]
+        seeds = [self.nodes[loss.name].dy for loss in self.graph.losses if loss.name in self.nodes]
+        return [*self.inputs.values(), *made, *(dy for dy in seeds if dy is not None), *self._spare]
 
     def _dy(self, place: Place | LossPlace) -> Array:
         """∂L/∂y; for a loss its weight over the samples, the same at every step."""

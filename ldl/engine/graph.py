@@ -119,14 +119,18 @@ def _name_faults(
     """Names given twice, and names that nothing gives."""
     faults: list[tuple[str, str]] = []
     known = set(inputs)
+    others = {place.name for place in places if isinstance(place, Place)}
+    losses = {place.name for place in places if isinstance(place, LossPlace)} - others
     for place in places:
         if place.name in known:
             faults.append((place.name, f"the name {place.name} is taken already"))
         known.add(place.name)
     for place in places:
         for name in place.inputs:
-            if name not in known:
-                valid = ", ".join(sorted(known - {place.name}))
+            if name in losses:
+                faults.append((place.name, f"reads {name}, a loss, which only the training reads"))
+            elif name not in known:
+                valid = ", ".join(sorted(known - losses - {place.name}))
                 faults.append((place.name, f"reads {name}, which nothing gives; there are {valid}"))
     return faults
 
@@ -136,10 +140,10 @@ def _sorted(
     places: Sequence[Place | LossPlace],
     faults: list[tuple[str, str]],
 ) -> list[Place | LossPlace]:
-    """Places after what they read, otherwise as given; a cycle is added to `faults`.
+    """Places after what they read, otherwise as given; each cycle is added to `faults`.
 
-    Depth-first, without recursion. Source: Tarjan, Edge-disjoint spanning trees and depth-first
-    search, 1976.
+    What lies on a cycle is left out, so that it cannot be planned, nor what reads it. Depth-first,
+    without recursion. Source: Tarjan, Edge-disjoint spanning trees and depth-first search, 1976.
     """
     by_name = {place.name: place for place in reversed(places)}  # of two with one name the first
     done: set[str] = set(inputs)
@@ -155,7 +159,8 @@ def _sorted(
             elif waiting[0] in path:
                 circle = [*path[path.index(waiting[0]) :], waiting[0]]
                 faults.append((place.name, "a cycle: " + " → ".join(reversed(circle))))
-                return []
+                done.update(path)
+                path = []
             else:
                 path.append(waiting[0])
     return order

@@ -77,12 +77,12 @@ class Layer:
     """A rule from inputs to output; it holds no arrays. The same layer at two nodes shares weights.
 
     `backward_reads` names what backward still reads of a node: "x", "y", both or neither.
-    An `elementwise` layer gives the right result when y is x[0]'s memory and dx[0] is dy's.
+    An `in_place` layer gives the right result when y is x[0]'s memory and dx[0] is dy's.
     A `view` only renames its input's axes: the graph gives y and dx[0] the memory of x[0] and dy.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"x"})
-    elementwise: ClassVar[bool] = False
+    in_place: ClassVar[bool] = False
     view: ClassVar[bool] = False
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:

@@ -108,7 +108,7 @@ class Lifetimes:
     def shared_values(self) -> dict[str, str]:
         """Value → the value whose memory it takes, itself where it gets its own.
 
-        A view always takes its input's memory. An elementwise layer writes over its input where
+        A view always takes its input's memory. An `in_place` layer writes over its input where
         nobody, forward or backward, reads any value in that memory later, and where it does not
         read that memory as another input too. Inputs of the graph are never written over.
         """
@@ -122,7 +122,7 @@ class Lifetimes:
                 and source not in self.graph.inputs
                 and all(self.value_until(member) <= t for member in members[source])
             )
-            if not (place.layer.view or (place.layer.elementwise and free)):
+            if not (place.layer.view or (place.layer.in_place and free)):
                 source = place.name
             root[place.name] = source
             members.setdefault(source, []).append(place.name)

@@ -108,6 +108,8 @@ class Mse(Reducing):
     With `reduction: sum` the squared Euclidean distance, averaged over samples.
     """
 
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
+
     def forward(self, node: Node) -> None:
         """Overwrite y (N,)."""
         d = node.tmp["d"]
@@ -127,7 +129,7 @@ class Mae(Reducing):
     """L = |p − t|, averaged over the values of a sample, then over samples; slope 0 at p = t."""
 
     def forward(self, node: Node) -> None:
-        """Overwrite y (N,); what is kept is the sign of p − t."""
+        """Overwrite y (N,)."""
         d = node.tmp["d"]
         np.subtract(node.tmp["p"], self.target(node), d)
         np.absolute(d, d)
@@ -149,6 +151,8 @@ class Rmse(Reducing):
 
     The root is taken a sample at a time, so for one value a sample it is the absolute error.
     """
+
+    backward_reads: ClassVar[frozenset[str]] = frozenset({"y"})
 
     def forward(self, node: Node) -> None:
         """Overwrite y (N,)."""
@@ -183,19 +187,24 @@ class Bce(Reducing):
         base = super().plan(x)
         return Plan(y=(), tmp={**base.tmp, "u": Buffer(base.tmp["d"].shape)})
 
+    def bind(self, node: Node) -> None:
+        """As every loss, with a place for the second sum."""
+        super().bind(node)
+        node.tmp["sum"] = np.empty_like(node.y)
+
     def forward(self, node: Node) -> None:
-        """Overwrite y (N,): −Σ (log(1 − p) + t·(log p − log(1 − p)))."""
+        """Overwrite y (N,); the two products are summed apart, their difference would cancel."""
         tmp = node.tmp
         p, t, d, u = tmp["p"], self.target(node), tmp["d"], tmp["u"]
+        np.log(p, u)
+        np.maximum(u, -100.0, out=u)
+        np.vecdot(t, u, node.y)
         np.negative(p, d)
         np.log1p(d, d)
         np.maximum(d, -100.0, out=d)
-        np.log(p, u)
-        np.maximum(u, -100.0, out=u)
-        np.subtract(u, d, u)
-        np.multiply(t, u, u)
-        np.add(d, u, d)
-        np.add.reduce(d, axis=1, out=node.y)
+        np.subtract(1.0, t, u)
+        np.vecdot(u, d, tmp["sum"])
+        np.add(node.y, tmp["sum"], node.y)
         np.multiply(node.y, -self.scale(node), node.y)
 
     def backward(self, node: Node) -> None:
@@ -229,44 +238,42 @@ class CrossEntropy(Loss):
         if len(prediction.shape) != 1 or prediction.shape[0] < 2:
             shape = words(prediction.shape)
             raise ShapeError(f"cross_entropy takes logits (C) of two classes or more, got {shape}")
-        row = Buffer((1,))
-        return Plan(y=(), tmp={"d": Buffer(prediction.shape), "row": row, "sum": row})
+        return Plan(y=(), tmp={"d": Buffer(prediction.shape), "row": Buffer((1,), "forward")})
 
     def bind(self, node: Node) -> None:
         """Views as for every loss; for class indices, where each sample's row starts."""
         tmp, (samples, classes) = node.tmp, node.x[0].shape
-        tmp["lse"] = tmp["row"][:, 0]
+        tmp["sums"] = tmp["row"][:, 0]
+        tmp["picked"] = np.empty_like(node.y)
         if node.x[1].ndim == 1:
             tmp["starts"] = np.arange(samples) * classes
             tmp["at"] = np.empty_like(tmp["starts"])
-            tmp["picked"] = np.empty_like(node.y)
-            tmp["z"] = node.x[0].reshape(-1)
+            tmp["shifted"] = tmp["d"].reshape(-1)
         else:
-            tmp["weights"] = np.empty((samples, 1), node.y.dtype)
+            tmp["total"] = np.empty_like(node.y)
+            tmp["totals"] = tmp["total"].reshape(samples, 1)
         if node.dy is not None and node.dx[0] is not None:
             tmp["dy"] = node.dy.reshape(samples, 1)
             tmp["dz"] = node.dx[0].reshape(-1)
 
     def forward(self, node: Node) -> None:
-        """Overwrite y (N,)."""
+        """Overwrite y (N,): log Σ e^(z − max) − (z_t − max), which loses no digits to max."""
         tmp, z, d = node.tmp, node.x[0], node.tmp["d"]
         np.maximum.reduce(z, axis=1, keepdims=True, out=tmp["row"])
         np.subtract(z, tmp["row"], d)
-        np.exp(d, d)
-        np.add.reduce(d, axis=1, keepdims=True, out=tmp["sum"])
-        np.divide(d, tmp["sum"], d)
-        np.log(tmp["sum"], tmp["sum"])
-        np.add(tmp["row"], tmp["sum"], tmp["row"])
         if "at" in tmp:
             np.add(tmp["starts"], node.x[1], tmp["at"])
-            np.take(tmp["z"], tmp["at"], out=tmp["picked"], mode="clip")
-            np.subtract(tmp["lse"], tmp["picked"], node.y)
+            np.take(tmp["shifted"], tmp["at"], out=tmp["picked"], mode="clip")
         else:
-            t = node.x[1]
-            np.add.reduce(t, axis=1, keepdims=True, out=tmp["weights"])
-            np.multiply(tmp["row"], tmp["weights"], tmp["row"])
-            np.vecdot(t, z, node.y)
-            np.subtract(tmp["lse"], node.y, node.y)
+            np.vecdot(node.x[1], d, tmp["picked"])
+        np.exp(d, d)
+        np.add.reduce(d, axis=1, keepdims=True, out=tmp["row"])
+        np.divide(d, tmp["row"], d)
+        np.log(tmp["sums"], node.y)
+        if "at" not in tmp:
+            np.add.reduce(node.x[1], axis=1, out=tmp["total"])
+            np.multiply(node.y, tmp["total"], node.y)
+        np.subtract(node.y, tmp["picked"], node.y)
 
     def backward(self, node: Node) -> None:
         """∂z = (softmax(z) · Σ t − t) · ∂y."""
@@ -277,7 +284,7 @@ class CrossEntropy(Loss):
             np.subtract(tmp["picked"], node.dy, tmp["picked"])
             np.put(tmp["dz"], tmp["at"], tmp["picked"], mode="clip")
         else:
-            np.multiply(d, tmp["weights"], dz)
+            np.multiply(d, tmp["totals"], dz)
             np.subtract(dz, node.x[1], dz)
             np.multiply(dz, tmp["dy"], dz)
 

@@ -90,14 +90,15 @@ class Flat:
     def __init__(self, shapes: Mapping[str, Shape], dtype: DTypeLike) -> None:
         dtype = np.dtype(dtype)
         step = ALIGNMENT // dtype.itemsize
-        starts, end = {}, 0
+        self.starts: dict[str, int] = {}
+        end = 0
         for name, shape in shapes.items():
-            starts[name] = end
+            self.starts[name] = end
             end += -(-prod(shape) // step) * step
         self.vector = aligned((end,), dtype)
         self.views = {
-            name: self.vector[starts[name] : starts[name] + prod(shape)].reshape(shape)
-            for name, shape in shapes.items()
+            name: self.vector[start : start + prod(shapes[name])].reshape(shapes[name])
+            for name, start in self.starts.items()
         }
 
     def __getitem__(self, name: str) -> Array:

@@ -52,7 +52,8 @@ class Model:
             for name, array in inputs.items():
                 if name in binding.inputs:
                     binding.inputs[name][...] = array[start:stop]
-            binding.forward()
+            with np.errstate(all="ignore"):
+                binding.forward()
             results[start:stop] = binding.values[output]
         return results
 
@@ -64,7 +65,8 @@ class Model:
             binding = self.evaluation(stop - start)
             for name, array in binding.inputs.items():
                 array[...] = inputs[name][start:stop]
-            binding.forward()
+            with np.errstate(all="ignore"):
+                binding.forward()
             total += binding.loss() * (stop - start)
         return total / count
 

@@ -36,9 +36,14 @@ class Optimizer:
     whole_set: ClassVar[bool] = False
     learning_rate: Positive
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The moments that these settings need."""
+        return self.moments
+
     def start(self, theta: Array) -> Memory:
         """Moments of θ's length, all zero."""
-        moments = {name: aligned(theta.shape, theta.dtype) for name in self.moments}
+        moments = {name: aligned(theta.shape, theta.dtype) for name in self.kept}
         return Memory(0, moments, aligned(theta.shape, theta.dtype))
 
     def step(
@@ -84,10 +89,10 @@ class Sgd(Optimizer):
         if self.nesterov and not self.momentum:
             raise SettingError("nesterov", "needs a momentum above 0")
 
-    def start(self, theta: Array) -> Memory:
+    @property
+    def kept(self) -> tuple[str, ...]:
         """A velocity only where there is momentum."""
-        memory = super().start(theta)
-        return memory if self.momentum else Memory(0, {}, memory.tmp)
+        return self.moments if self.momentum else ()
 
     def step(
         self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int

@@ -21,11 +21,11 @@ class Parameters:
         self.dtype = np.dtype(dtype)
         weights = sorted(graph.weights.items(), key=lambda item: not item[1].decay)
         shapes = {name: weight.shape for name, weight in weights}
-        decayed = {name: weight.shape for name, weight in weights if weight.decay}
         theta, gradient = Flat(shapes, self.dtype), Flat(shapes, self.dtype)
         self.theta, self.weights = theta.vector, theta.views
         self.gradient, self.gradients = gradient.vector, gradient.views
-        self.decayed = Flat(decayed, self.dtype).vector.size
+        plain = [theta.starts[name] for name, weight in weights if not weight.decay]
+        self.decayed = plain[0] if plain else theta.vector.size
         for name, weight in weights:
             rng = stream(seed, "weight", name)
             self.weights[name][...] = weight.init.draw(weight.shape, weight.fans, rng)

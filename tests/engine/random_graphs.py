@@ -1,4 +1,4 @@
-"""Random layer graphs: every layer and loss, values read many times, weights shared, order mixed."""
+"""Random layer graphs: every layer and loss, values read often, weights shared, order mixed."""
 
 from __future__ import annotations
 

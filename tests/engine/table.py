@@ -127,8 +127,10 @@ def layer_cases() -> list[Case]:
             layer = LAYERS["linear"](units, bias, normal, normal)
             cases.append(Case("linear", layer, (Given(shape),), linear))
     for entry, f in ELEMENTWISE.items():
-        for shape in ((6,), (1,), (2, 3, 2), ()):
-            cases.append(Case(entry, LAYERS[entry](), (Given(shape, kinked),), map_values(f)))
+        cases += [
+            Case(entry, LAYERS[entry](), (Given(shape, kinked),), map_values(f))
+            for shape in ((6,), (1,), (2, 3, 2), ())
+        ]
     for slope in (0.01, 0.3, 0.0):
         leaky = map_values(lambda x, s=slope: np.where(x > 0, x, s * x))
         for shape in ((5,), (1,), (2, 3)):

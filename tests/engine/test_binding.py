@@ -285,8 +285,9 @@ def test_planning_saves_memory() -> None:
     # Two values at a time, the difference from the target, and one number a sample.
     assert judge.bytes - inputs <= 3 * buffer + samples * 8
     train = Binding(graph, Parameters(graph, 0, np.float64), samples, gradients=True)
-    # Ten activations are kept; two gradients and one slope are alive at a time.
-    assert train.bytes - inputs <= (10 + 1 + 3) * buffer + samples * 8
+    # Ten activations are kept; two gradients and one slope are alive at a time. Each linear layer
+    # has a row of ones; the loss has its values, ∂L/∂y and a column.
+    assert train.bytes - inputs <= (10 + 1 + 3) * buffer + (10 + 3) * samples * 8
 
 
 # --- bce after sigmoid --------------------------------------------------------------------------

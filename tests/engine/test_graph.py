@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_a_cycle_is_named_in_the_direction_of_the_values(
     assert told[0] == told[-1]
     assert set(told) == set(circle)
     assert len(told) == len(circle)
-    assert all(inputs_of[after] == before for before, after in zip(told, told[1:], strict=False))
+    assert all(inputs_of[after] == before for before, after in pairwise(told))
 
 
 def test_a_name_given_twice_is_a_fault() -> None:

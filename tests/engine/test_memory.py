@@ -29,7 +29,7 @@ def test_buffers_alive_together_never_overlap(requests: list[Request]) -> None:
     offsets, total = pack(requests)
     for i, (one, start) in enumerate(zip(requests, offsets, strict=True)):
         assert start % ALIGNMENT == 0
-        assert 0 <= start
+        assert start >= 0
         assert start + one.size <= total
         for other, place in zip(requests[:i], offsets[:i], strict=True):
             together = one.first <= other.last and other.first <= one.last

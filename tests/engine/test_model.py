@@ -88,6 +88,8 @@ def test_bindings_are_made_once_a_batch_size() -> None:
     assert network.training(4) is not network.training(3)
     assert network.training(4) is not network.evaluation(4)
     assert network.evaluation(4) is network.evaluation(4)
+    assert network.evaluation(4, ("out",)) is not network.evaluation(4, ("tanh",))
+    assert network.evaluation(4, ("out",)) is not network.evaluation(4, ("out",), losses=False)
     assert network.training(4).parameters is network.evaluation(2).parameters
 
 
@@ -95,7 +97,8 @@ def test_steps_of_alternating_sizes_are_those_of_fresh_models() -> None:
     network, given = model(np.float32), data(7)
     for size in (7, 2, 7, 5, 2):
         part = {name: array[:size] for name, array in given.items()}
-        got, alone = step(network.training(size), part), step(model(np.float32).training(size), part)
+        got = step(network.training(size), part)
+        alone = step(model(np.float32).training(size), part)
         for name, array in alone.items():
             np.testing.assert_array_equal(got[name], array, err_msg=name)
         network.predict(given, "out", 3)

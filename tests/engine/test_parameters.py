@@ -27,8 +27,12 @@ def test_weights_and_gradients_are_views_into_one_vector_each() -> None:
     assert mine.theta.shape == mine.gradient.shape
     for views, vector in ((mine.weights, mine.theta), (mine.gradients, mine.gradient)):
         assert {name: v.shape for name, v in views.items()} == {
-            "a.weight": (7, 5), "b.weight": (5, 3), "c.weight": (3, 2), "a.bias": (5,), "b.bias": (3,),
-        }  # fmt: skip
+            "a.weight": (7, 5),
+            "b.weight": (5, 3),
+            "c.weight": (3, 2),
+            "a.bias": (5,),
+            "b.bias": (3,),
+        }
         assert all(np.shares_memory(view, vector) for view in views.values())
     assert mine.count == 35 + 15 + 6 + 5 + 3
 

@@ -18,7 +18,7 @@ class Activation(Layer):
     """y = f(x), with f′ written in terms of y, so that y may take x's memory."""
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"y"})
-    elementwise: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The input's shape."""

@@ -17,7 +17,7 @@ class Add(Layer):
     """y = x₁ + x₂ + …,  all of one shape."""
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
-    elementwise: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The inputs' common shape."""

@@ -16,11 +16,13 @@ class View(Layer):
     """y is x with other axes; the values stay where they are."""
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
-    elementwise: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
     view: ClassVar[bool] = True
 
     def mirror(self, x: Spec) -> Layer:
         """Back to the input's shape."""
+        if not x.shape:
+            raise ShapeError("has no mirror image on single numbers")
         return Reshape(x.shape)
 
     def forward(self, node: Node) -> None:

@@ -1,0 +1,194 @@
+"""By hand and through the graph are the same numbers, to the last bit of float32.
+
+Here a network is a few nodes that a person makes, and training is a loop that calls layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+import pytest
+
+from ldl.engine.binding import Binding
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.init import Uniform
+from ldl.engine.layer import Layer, Node, Spec
+from ldl.engine.layers import LAYERS
+from ldl.engine.losses import LOSSES, Loss
+from ldl.engine.memory import Array
+from ldl.engine.optim import OPTIMIZERS, Optimizer
+from ldl.engine.parameters import Parameters
+from ldl.engine.streams import stream
+
+SEED, STEPS, RATE = 7, 10, 0.05
+Batch = Callable[[int], dict[str, Array]]
+
+
+def node(layer: Layer, specs: tuple[Spec, ...], x: tuple[Array, ...], name: str) -> Node:
+    """A node whose every array is a plain NumPy array of its own."""
+    plan = layer.plan(specs)
+    samples = len(x[0])
+    w = {
+        key: weight.init.draw(
+            weight.shape, weight.fans, stream(SEED, "weight", f"{name}.{key}")
+        ).astype(np.float32)
+        for key, weight in plan.w.items()
+    }
+    y = np.empty((samples, *plan.y), np.float32)
+    made = Node(
+        x=x,
+        y=y,
+        dx=(np.empty_like(x[0]), None)[: len(x)],
+        dy=np.empty_like(y),
+        w=w,
+        dw={key: np.empty_like(array) for key, array in w.items()},
+        state={},
+        tmp={
+            key: np.empty((samples, *buffer.shape), np.float32) for key, buffer in plan.tmp.items()
+        },
+        rng=stream(SEED, "node", name),
+        train=True,
+    )
+    layer.bind(made)
+    return made
+
+
+class ByHand:
+    """Layers one after another, a loss at the end, an optimizer for each weight."""
+
+    def __init__(self, layers: dict[str, Layer], loss: Loss, batch: dict[str, Array]) -> None:
+        self.layers, self.loss = layers, loss
+        self.x = batch["x"].astype(np.float32)
+        self.t = batch["t"] if batch["t"].dtype.kind == "i" else batch["t"].astype(np.float32)
+        self.nodes: dict[str, Node] = {}
+        x = self.x
+        for name, layer in layers.items():
+            self.nodes[name] = node(layer, (Spec(x.shape[1:]),), (x,), name)
+            x = self.nodes[name].y
+        target = Spec(self.t.shape[1:], self.t.dtype.kind == "i")
+        self.end = node(loss, (Spec(x.shape[1:]), target), (x, self.t), "loss")
+        self.weights = {
+            f"{name}.{key}": (made.w[key], made.dw[key])
+            for name, made in self.nodes.items()
+            for key in made.w
+        }
+
+    def step(self, batch: dict[str, Array]) -> None:
+        """Forward and backward; gradients are handed from node to node."""
+        self.x[...], self.t[...] = batch["x"], batch["t"]
+        for name, layer in self.layers.items():
+            layer.forward(self.nodes[name])
+        self.loss.forward(self.end)
+        self.end.dy.fill(1.0 / len(self.x))
+        self.loss.backward(self.end)
+        gradient = self.end.dx[0]
+        for name, layer in reversed(self.layers.items()):
+            made = self.nodes[name]
+            made.dy[...] = gradient
+            layer.backward(made)
+            gradient = made.dx[0]
+
+
+def by_hand(
+    layers: dict[str, Layer], loss: Loss, optimizer: Optimizer, batch: Batch
+) -> dict[str, Array]:
+    """The weights after ten steps, each moved by an optimizer of its own."""
+    network = ByHand(layers, loss, batch(0))
+    memories = {name: optimizer.start(w.reshape(-1)) for name, (w, _) in network.weights.items()}
+    for k in range(STEPS):
+        network.step(batch(k))
+        for name, (w, dw) in network.weights.items():
+            decayed = w.size if name.endswith("weight") else 0
+            optimizer.step(w.reshape(-1), dw.reshape(-1), memories[name], RATE, decayed)
+    return {name: w for name, (w, _) in network.weights.items()}
+
+
+def through_the_graph(
+    layers: dict[str, Layer], loss: Loss, optimizer: Optimizer, batch: Batch
+) -> dict[str, Array]:
+    """The same by the engine: one flat vector, planned memory."""
+    names = ["x", *layers]
+    first = batch(0)
+    inputs = {n: Spec(a.shape[1:], a.dtype.kind == "i") for n, a in first.items()}
+    places = [Place(n, layer, (names[i],)) for i, (n, layer) in enumerate(layers.items())]
+    graph = Graph(inputs, places, [LossPlace("loss", loss, (names[-1], "t"))])
+    parameters = Parameters(graph, SEED)
+    binding = Binding(graph, parameters, len(first["x"]), gradients=True, train=True)
+    memory = optimizer.start(parameters.theta)
+    for k in range(STEPS):
+        for name, array in batch(k).items():
+            binding.inputs[name][...] = array
+        binding.forward()
+        binding.backward()
+        optimizer.step(parameters.theta, parameters.gradient, memory, RATE, parameters.decayed)
+    return parameters.weights
+
+
+def classes(k: int) -> dict[str, Array]:
+    rng = np.random.default_rng([1, k])
+    return {"x": rng.normal(size=(32, 20)), "t": rng.integers(5, size=32)}
+
+
+def values(k: int) -> dict[str, Array]:
+    rng = np.random.default_rng([2, k])
+    x = rng.uniform(size=(16, 13))
+    return {"x": x + rng.normal(0, 0.1, x.shape), "t": x}
+
+
+def classifier() -> tuple[dict[str, Layer], Loss, Batch]:
+    linear, uniform = LAYERS["linear"], Uniform()
+    layers = {
+        "l1": linear(33, True, uniform, uniform),
+        "a1": LAYERS["tanh"](),
+        "l2": linear(17),
+        "a2": LAYERS["leaky_relu"](0.2),
+        "l3": linear(5, False),
+    }
+    return layers, LOSSES["cross_entropy"](), classes
+
+
+def autoencoder() -> tuple[dict[str, Layer], Loss, Batch]:
+    linear = LAYERS["linear"]
+    layers = {
+        "l1": linear(7),
+        "a1": LAYERS["relu"](),
+        "l2": linear(3),
+        "a2": LAYERS["sigmoid"](),
+        "l3": linear(13),
+    }
+    return layers, LOSSES["mse"]("sum"), values
+
+
+@pytest.mark.parametrize("make", [classifier, autoencoder])
+@pytest.mark.parametrize(
+    ("entry", "settings"),
+    [
+        ("gd", {}),
+        ("sgd", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+        ("adam", {}),
+        ("adamw", {"weight_decay": 0.1}),
+    ],
+)
+def test_ten_steps_give_the_same_bits(
+    make: Callable[[], tuple[dict[str, Layer], Loss, Batch]],
+    entry: str,
+    settings: dict[str, object],
+) -> None:
+    layers, loss, batch = make()
+    optimizer = OPTIMIZERS[entry](**settings)
+    hand = by_hand(layers, loss, optimizer, batch)
+    graph = through_the_graph(layers, loss, optimizer, batch)
+    assert hand.keys() == graph.keys()
+    for name, array in graph.items():
+        assert array.dtype == hand[name].dtype == np.float32
+        assert prod(array.shape) == hand[name].size
+        assert hand[name].tobytes() == np.ascontiguousarray(array).tobytes(), name
+
+
+def test_the_weights_do_move() -> None:
+    layers, loss, batch = classifier()
+    still = ByHand(layers, loss, batch(0))
+    moved = by_hand(layers, loss, OPTIMIZERS["adam"](), batch)
+    assert all((w != moved[name]).any() for name, (w, _) in still.weights.items())
