@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from benchmarks.clean import run_clean
+from benchmarks.others import Others, warning
 from benchmarks.phases import STARTED
 
 ROOT = Path(__file__).parent.parent
@@ -73,17 +74,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder) / "runs"
         runs.mkdir()
+        others = Others()
         times = whole(repeats, runs)
+        share = others.share()
         parts = phases(repeats, runs, Path(folder))
     middle = statistics.median(times)
     print(f"ldl {' '.join(ARGUMENTS[:3])}, from process start to finished folder")
     print(f"{middle:.2f} s, median of {repeats} ({min(times):.2f} to {max(times):.2f} s); ", end="")
     print(f"{'within' if middle < TARGET else 'OVER'} the target of {TARGET:.0f} s")
+    print(warning(share), end="")
     for phase, seconds in parts.items():
         print(f"  {phase:28}{seconds * 1e3:7.0f} ms{100 * seconds / sum(parts.values()):6.0f} %")
     from benchmarks.results import write
 
-    write("command", [{"seconds": times, "median": middle, "target": TARGET, "phases": parts}])
+    row = {"seconds": times, "median": middle, "target": TARGET, "phases": parts}
+    write("command", [{**row, "cores used by others": share}])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from benchmarks.tasks import BATCHES, Task
 from ldl.engine.memory import Array
 
 ROUND_SECONDS = 0.06
+PAUSE = 0.03  # idle threads of one BLAS or OpenMP pool spin for up to 25 ms and slow the next side
 TOLERANCE = 1e-5  # of the norm; sums of a thousand float32 products differ by about 1e-6
 
 
@@ -60,6 +61,9 @@ def interleaved(contenders: Mapping[str, Contender], rounds: int) -> dict[str, l
     for turn in range(rounds):
         shift = turn % len(names)
         for name in names[shift:] + names[:shift]:
+            time.sleep(PAUSE)
+            if epochs[name] > 1:
+                contenders[name].epoch()
             times[name].append(seconds_a_step(contenders[name], epochs[name]))
     return times
 

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.others import warning
+
 if TYPE_CHECKING:
     from benchmarks.steps import Row
 
@@ -33,7 +35,8 @@ def table(rows: Sequence[Row]) -> str:
             f"{row.task.optimizer:10}{times}{row.ratio('engine', 'hand'):8.2f} {goal:4}"
             f"{row.ratio('ldl', 'hand'):10.2f}{row.ratio('torch', 'ldl'):11.2f}  {row.settings}"
         )
-    return "\n".join(lines)
+    shares = [row.others for row in rows if row.others is not None]
+    return "\n".join([*lines, warning(max(shares, default=None))])
 
 
 def machine() -> dict[str, Any]:

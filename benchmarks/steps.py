@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.clean import run_clean
+from benchmarks.others import Others
 from benchmarks.tasks import TASKS, Task
 
 SIDES = ("ldl", "engine", "hand", "torch")
@@ -28,6 +29,7 @@ class Row:
     seconds: dict[str, float]
     quartiles: dict[str, list[float]]
     settings: str
+    others: float | None  # cores that other programs used meanwhile
 
     def ratio(self, side: str, to: str) -> float:
         """Time of `side` over time of `to`."""
@@ -48,6 +50,7 @@ class Row:
             "microseconds": {side: self.seconds[side] * 1e6 for side in SIDES},
             "quartiles": {side: [t * 1e6 for t in self.quartiles[side]] for side in SIDES},
             "torch settings": self.settings,
+            "cores used by others": self.others,
             "engine / hand": self.ratio("engine", "hand"),
             "ldl / hand": self.ratio("ldl", "hand"),
             "torch / ldl": self.ratio("torch", "ldl"),
@@ -80,9 +83,10 @@ def measure(task: Task, rounds: int) -> Row:
     sides = {"ldl": Trainer(task), "engine": Engine(task), "hand": Hand(task), "torch": eager}
     check_agreement(task, sides)
     gc.collect()
+    others = Others()
     times = interleaved(sides, rounds)
     quartiles = {side: list(np.quantile(times[side], (0.25, 0.75))) for side in SIDES}
-    return Row(task, medians(times), quartiles, settings)
+    return Row(task, medians(times), quartiles, settings, others.share())
 
 
 def main() -> None:

@@ -18,7 +18,15 @@ from ldl.data import load as load_data
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
-from ldl.errors import ConfigError, DataError, Diverged, Interrupted, RunFolderError
+from ldl.errors import (
+    ConfigError,
+    DataError,
+    Diverged,
+    Interrupted,
+    LdlError,
+    Problem,
+    RunFolderError,
+)
 from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation, default_evaluations
 from ldl.fields import Choice
 from ldl.runs import RunFolder, load_tensors, read_json, save_tensors, to_json, write_json
@@ -28,6 +36,7 @@ from ldl.train import Progress as TrainProgress
 from ldl.train import Steps, Totals, Trainer
 
 KINDS = {**building.KINDS, "evaluation": EVALUATIONS}
+GRAPH_KEYS = ("data", "network", "blocks", "loss")
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,13 @@ SILENT = Watchers()
 
 def prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
     """Read, check and build. Raises ConfigError with every mistake; reads no more than headers."""
-    loaded = load(path, Config, KINDS, overrides)
+    try:
+        loaded = load(path, Config, KINDS, overrides)
+    except ConfigError as error:
+        found = [*error.problems, *_network_problems(path, overrides)]
+        files = list(dict.fromkeys(problem.file for problem in found))
+        found.sort(key=lambda problem: (files.index(problem.file), problem.line, problem.column))
+        raise ConfigError(found) from None
     config = loaded.value
     config = replace(config, name=config.name or path.stem)
     try:
@@ -81,6 +96,21 @@ def prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
     if faults:
         raise ConfigError([loaded.problem(where, message) for where, message in faults])
     return Prepared(loaded, experiment)
+
+
+def _network_problems(path: Path, overrides: Sequence[str]) -> list[Problem]:
+    """What is wrong with the shapes, where only other sections have kept them from being looked at.
+
+    The network needs `data`, `network`, `blocks` and `loss` to be sound; otherwise nothing is said.
+    """
+    try:
+        loaded = load(path, Config, KINDS, overrides, GRAPH_KEYS)
+        building.build(loaded.value, describe(loaded.value.data))
+    except BuildError as error:
+        return [loaded.problem(where, message) for where, message in error.faults]
+    except LdlError:
+        return []
+    return []
 
 
 def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFolder:

@@ -215,8 +215,7 @@ def _located(name: str, reason: str, network: Network, losses: Sequence[LossPlac
         if loss.name == name:
             path = network.origins.get(loss.inputs[0], ("loss",))
             return path, f"{name.removeprefix('loss.')}: {reason} ({loss.inputs[0]})"
-    layer = next(place.layer for place in network.places if place.name == name)
-    return network.origins[name], f"{LAYER_NAMES[type(layer)]} ({name}): {reason}"
+    return network.origins[name], f"{network.kinds[name]} ({name}): {reason}"
 
 
 def advice(experiment: Experiment) -> list[Fault]:

@@ -117,11 +117,12 @@ class Network:
     writer: Writer
     places: list[Place] = field(default_factory=list)
     origins: dict[str, Path] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     output: str = ""
     faults: list[NetworkError] = field(default_factory=list)
     _announced: set[str] = field(default_factory=set)
-    _layers: dict[str, tuple[str, Layer]] = field(default_factory=dict)
+    _layers: dict[str, Layer] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -184,7 +185,7 @@ class Network:
             owner = self.find(item.same, item.path, scope)
             if owner not in self._layers:
                 raise NetworkError(item.path, f"{item.same} is not a layer: only one can be reused")
-            kind, layer = self._layers[owner]
+            kind, layer = self.kinds[owner], self._layers[owner]
         name = self._name(item, scope, kind)
         if piece.pieces is not None:
             last = self._place_all(piece.pieces, f"{name}.", inputs[0])
@@ -196,7 +197,7 @@ class Network:
         known = UNKNOWN not in inputs
         self.values[name] = name if known else UNKNOWN
         if known:
-            self._layers[name] = (kind, layer)
+            self._layers[name], self.kinds[name] = layer, kind
             self.places.append(Place(name, layer, inputs))
             self.origins[name] = item.path
         return self.values[name]

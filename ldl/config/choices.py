@@ -9,7 +9,7 @@ from ldl.config import records
 from ldl.config.describe import found
 from ldl.config.grammar import Picked, beside_of, spell
 from ldl.config.rules import ChoiceOf, Field, Layers, ListOf, arms_of, fields_of
-from ldl.config.suggest import advise, article, listing, nearest, plural
+from ldl.config.suggest import advise, article, cut, listing, nearest, plural
 from ldl.config.tree import BROKEN, Path, Tree, child
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _known(checker: Checker, picked: Picked, kind: str, known: Mapping[str, type
     if picked.name in known:
         return True
     checker.fault(
-        picked.mark, f"unknown {kind} `{picked.name}`", advise(picked.name, known, "known")
+        picked.mark, f"unknown {kind} `{cut(picked.name)}`", advise(picked.name, known, "known")
     )
     return False
 

@@ -51,8 +51,7 @@ def _item(checker: Checker, tree: Tree, path: Path) -> Any:
     name, inputs, same = (_beside(checker, beside, key, path) for key in BESIDE_LAYER)
     if "same" in beside:
         return _same(checker, tree, name, inputs, same, path)
-    known = dict.fromkeys(checker.grammar.blocks, Block) | dict(checker.grammar.names("layer"))
-    picked = choices.take(checker, tree, "layer", known, BESIDE_LAYER)
+    picked = choices.take(checker, tree, "layer", checker.grammar.layers, BESIDE_LAYER)
     if picked is None:
         return BROKEN
     layer = _layer(checker, picked, path)

@@ -51,15 +51,22 @@ class Loaded(Generic[T]):
         return problems.build(mark, message, advice)
 
 
-def load(path: Path | str, root: type[T], kinds: Kinds, overrides: Sequence[str] = ()) -> Loaded[T]:
+def load(
+    path: Path | str,
+    root: type[T],
+    kinds: Kinds,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+) -> Loaded[T]:
     """The configuration in a file, with what it extends and the overrides, checked against `root`.
 
-    Raises ConfigError with all that is wrong, in the order of the files.
+    With `only`, the other top-level keys are passed over, so that what is sound can be looked at
+    further. Raises ConfigError with all that is wrong, in the order of the files.
     """
     problems = Problems()
     reader = Reader(problems, root, kinds)
     tree, text = reader.file(str(path))
-    return _finish(tree, text, reader, problems, root, kinds, overrides)
+    return _finish(tree, text, reader, problems, root, kinds, overrides, only)
 
 
 def loads(
@@ -80,6 +87,7 @@ def _finish(
     root: type[T],
     kinds: Kinds,
     overrides: Sequence[str],
+    only: Sequence[str] = (),
 ) -> Loaded[T]:
     changes = read_overrides(overrides, problems)
     if tree is None:
@@ -87,6 +95,8 @@ def _finish(
     assert tree is not None
     grammar = Grammar(kinds, block_names(tree, root))
     tree = apply(tree, root, changes, grammar, problems)
+    if only and isinstance(tree.value, dict):
+        tree.value = {key: value for key, value in tree.value.items() if key in only}
     checker = Checker(Grammar(kinds, block_names(tree, root)), problems, reader.failed)
     value = checker.check(tree, Record(root), ())
     check_blocks(checker)

@@ -57,14 +57,14 @@ def _trim(head: str, body: str, tail: str) -> tuple[str, str, str]:
 
 
 def _show(text: str) -> str:
-    """Text as one line that moves no cursor: a tab is four spaces, a control character `?`."""
+    """Text as one line that moves no cursor: a tab is four spaces, what cannot be shown `?`."""
     plain = text.replace("\ufeff", "").replace("\t", "    ")
-    return "".join("?" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in plain)
+    return "".join(c if c.isprintable() else "?" for c in plain)
 
 
 def _cell(character: str) -> int:
     """How many terminal cells a character takes: 2 if wide, 0 if it combines."""
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+    if unicodedata.category(character) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 

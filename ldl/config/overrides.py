@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ldl.config.grammar import Grammar
-from ldl.config.merge import merge
 from ldl.config.paths import BadStepError, Step, Walker
 from ldl.config.problems import Problems, split_lines
-from ldl.config.reader import parse
+from ldl.config.reader import MAX_DEPTH, parse
 from ldl.config.rules import Record
 from ldl.config.tree import COMMAND_LINE, Mark, Tree
 
@@ -53,6 +52,9 @@ def _read(text: str, line: int, problems: Problems) -> Override | None:
             return None
         steps.append(Step(name, mark))
         column += len(part) + 1
+    if len(steps) > MAX_DEPTH:
+        problems.add(steps[MAX_DEPTH].mark, f"a path has at most {MAX_DEPTH} parts")
+        return None
     tree = parse(value, Mark(COMMAND_LINE, line, column), problems)
     if tree is None:
         return None
@@ -64,7 +66,7 @@ def apply(
 ) -> Tree:
     """The configuration with the overrides laid over it, left to right; bad paths are recorded."""
     for override in overrides:
-        walker = Walker(override.steps, override.value, grammar, merge)
+        walker = Walker(override.steps, override.value, grammar)
         try:
             tree = walker.put(tree, Record(root), 0)
         except BadStepError as error:

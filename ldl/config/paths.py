@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from ldl.config.describe import expected
 from ldl.config.grammar import BESIDE_LAYER, Grammar, Picked, beside_of, pick, spell
+from ldl.config.merge import merge
 from ldl.config.plain import plain_by_rule
 from ldl.config.rules import (
     AnyOf,
@@ -26,8 +27,10 @@ from ldl.config.rules import (
     fields_of,
     siblings_choice,
 )
-from ldl.config.suggest import advise, article, listing
+from ldl.config.suggest import advise, article
 from ldl.config.tree import Block, Broken, Mark, Tree
+
+_INDEX = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -45,24 +48,15 @@ class BadStepError(Exception):
 class Walker:
     """Puts `value` at the end of `steps`; nothing that it is given is changed in place."""
 
-    def __init__(
-        self,
-        steps: tuple[Step, ...],
-        value: Tree,
-        grammar: Grammar,
-        merge: Callable[[Tree, Tree, Rule, Grammar], Tree],
-    ) -> None:
+    def __init__(self, steps: tuple[Step, ...], value: Tree, grammar: Grammar) -> None:
         self._steps = steps
         self._value = value
         self._grammar = grammar
-        self._merge = merge
 
     def put(self, tree: Tree | None, rule: Rule, depth: int) -> Tree:
         """The tree with the value at the rest of the path. Raises BadStepError."""
         if depth == len(self._steps):
-            return (
-                self._value if tree is None else self._merge(tree, self._value, rule, self._grammar)
-            )
+            return self._laid_over(tree, rule)
         if tree is not None and isinstance(tree.value, Broken):
             return tree
         if isinstance(rule, AnyOf):
@@ -74,30 +68,26 @@ class Walker:
                 return self._record(tree, cls, depth)
             case ChoiceOf(kind=kind):
                 return self._choice(tree, kind, (), None, depth)
-            case Layers():
-                return self._list(tree, rule, depth)
-            case ListOf() | Fixed():
+            case Layers() | ListOf() | Fixed():
                 return self._list(tree, rule, depth)
             case DictOf(item=item):
                 return self._mapping(tree, item, depth)
             case Anything():
                 whole = tree is not None and isinstance(tree.value, list)
                 return self._list(tree, rule, depth) if whole else self._mapping(tree, rule, depth)
-        whole_path = ".".join(step.name for step in self._steps[:depth])
-        raise self._bad(depth, f"`{whole_path}` is {expected(rule)} and has no parts")
+        raise self._bad(depth, f"`{self._path(depth)}` is {expected(rule)} and has no parts")
 
     def _laid_over(self, tree: Tree | None, rule: Rule) -> Tree:
-        return self._value if tree is None else self._merge(tree, self._value, rule, self._grammar)
+        return self._value if tree is None else merge(tree, self._value, rule, self._grammar)
 
     def _bad(self, depth: int, message: str, advice: str = "") -> BadStepError:
         return BadStepError(self._steps[depth].mark, message, advice)
 
-    def _where(self, depth: int) -> str:
-        path = ".".join(step.name for step in self._steps[:depth])
-        return f"`{path}`" if path else "the configuration"
+    def _path(self, depth: int) -> str:
+        return ".".join(step.name for step in self._steps[:depth])
 
-    def _advice(self, depth: int, words: list[str]) -> str:
-        return advise(self._steps[depth].name, words)
+    def _where(self, depth: int) -> str:
+        return f"`{self._path(depth)}`" if depth else "the configuration"
 
     def _arm(self, rule: AnyOf, tree: Tree | None, depth: int) -> Rule:
         """The alternative that stands there, or else one that knows the next step."""
@@ -117,7 +107,7 @@ class Walker:
         if field is None:
             keys = [f.key for f in fields]
             message = f"unknown key `{step.name}` in {self._where(depth)}"
-            raise self._bad(depth, message, self._advice(depth, keys))
+            raise self._bad(depth, message, advise(step.name, keys))
         if tree is None or tree.value is None:
             tree = Tree({}, step.mark, step.mark)
         if not isinstance(tree.value, dict):
@@ -146,7 +136,7 @@ class Walker:
 
     def _list(self, tree: Tree | None, rule: Rule, depth: int) -> Tree:
         step, where = self._steps[depth], self._where(depth)
-        number = int(step.name) if step.name.isascii() and step.name.isdigit() else None
+        number = int(step.name) if _INDEX.fullmatch(step.name) else None
         if tree is None or tree.value is None:
             raise self._bad(depth, f"{where} is empty", f"write `{self._path(depth)}=[…]`")
         if not isinstance(tree.value, list):
@@ -159,9 +149,6 @@ class Walker:
             raise self._bad(depth, f"{where} is {what}", self._index(items, depth))
         items[number] = self._item(items[number], rule, number, depth + 1)
         return Tree(items, tree.mark, tree.key)
-
-    def _path(self, depth: int) -> str:
-        return ".".join(step.name for step in self._steps[:depth])
 
     def _index(self, items: list[Tree], depth: int) -> str:
         """Advice: the number of the first item that has the name of the step."""
@@ -212,7 +199,7 @@ class Walker:
             return tree
         if step.name not in beside:
             message = f"{self._where(depth)} applies a layer again and has no part `{step.name}`"
-            raise self._bad(depth, message, self._advice(depth, list(beside)))
+            raise self._bad(depth, message, advise(step.name, beside))
         value = self.put(tree.value.get(step.name), Anything(), depth + 1)
         return Tree({**tree.value, step.name: value}, tree.mark, tree.key)
 
@@ -233,7 +220,7 @@ class Walker:
             return self._record(old, entry, depth)
         value = None if self._value.value is None else self._value
         new = spell(value, fields, self._value.mark)
-        return self._merge(old, new, Record(entry), self._grammar)
+        return merge(old, new, Record(entry), self._grammar)
 
     def _beside(self, tree: Tree, picked: Picked, cls: type | None, depth: int) -> Tree:
         step = self._steps[depth]
@@ -250,10 +237,7 @@ class Walker:
         step, path, where = self._steps[depth], self._path(depth), self._where(depth)
         entry = self._entry(picked.name, kind, beside)
         keys = [field.key for field in fields_of(entry)] if entry is not None else []
-        known: Any = self._grammar.names(kind)
-        if beside == BESIDE_LAYER:
-            known = self._grammar.layers
-        if step.name in known:
+        if self._entry(step.name, kind, beside) is not None:
             message = f"{where} is `{picked.name}`, not `{step.name}`"
             return self._bad(depth, message, f"to switch, write `{path}={{{step.name}: …}}`")
         if step.name in keys:
@@ -261,7 +245,7 @@ class Walker:
             return self._bad(depth, message, f"did you mean `{path}.{picked.name}.{step.name}`?")
         message = f"{where} is {article(kind)}, `{picked.name}`; it has no part `{step.name}`"
         parts = [picked.name, *beside]
-        return self._bad(depth, message, self._advice(depth, parts) or listing(parts))
+        return self._bad(depth, message, advise(step.name, parts))
 
 
 def _tree(value: Any, mark: Mark) -> Tree:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from ldl.config.tree import NOWHERE, Mark
 from ldl.errors import ConfigError, Problem
@@ -10,10 +11,19 @@ from ldl.errors import ConfigError, Problem
 # The breaks that PyYAML counts, so that its line numbers and ours agree.
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
+MOST: Final = 1000
+_LONGEST = 400
+
 
 def split_lines(text: str) -> list[str]:
     """The lines of `text` as YAML counts them."""
     return _BREAKS.split(text)
+
+
+def _clean(sentence: str) -> str:
+    """A sentence that may quote what a file holds: one line of printable characters, not long."""
+    shown = sentence if len(sentence) <= _LONGEST else sentence[:_LONGEST] + "…"
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else " " for c in shown)
 
 
 class Problems:
@@ -29,12 +39,14 @@ class Problems:
 
     def build(self, mark: Mark, message: str, advice: str = "") -> Problem:
         """The problem at `mark`, with its source line."""
-        line = self.line(mark)
-        return Problem(message, mark.file, mark.line, mark.column, line, mark.width, advice)
+        place = (mark.file, mark.line, mark.column, self.line(mark), mark.width)
+        return Problem(_clean(message), *place, _clean(advice))
 
     def add(self, mark: Mark, message: str, advice: str = "") -> None:
-        """Record a mistake."""
+        """Record a mistake. Raises ConfigError when there are more than anybody reads."""
         self._found.append(self.build(mark, message, advice))
+        if len(self._found) >= MOST:
+            self.raise_if_any()
 
     def add_file(self, file: str, message: str, advice: str = "") -> None:
         """Record that a whole file cannot be used."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import islice
 
 _LONGEST_WORD = 60
 _LONGEST_LIST = 12
+_MOST_NAMES = 300  # no person's file has more; hostile ones must end in bounded time
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
@@ -14,7 +16,7 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
 
     By difflib's ratio, then by prefix (`activ`), then by initials (`lr` for `learning_rate`).
     """
-    valid = list(valid)
+    valid = list(islice(valid, _MOST_NAMES))
     if not word or len(word) > _LONGEST_WORD:
         return None
     folded = {name.lower().replace("-", "_"): name for name in reversed(valid)}
@@ -32,18 +34,16 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
     return None
 
 
-def listing(names: Iterable[str]) -> str:
+def listing(names: Collection[str]) -> str:
     """The names, in backticks; a long list is cut."""
-    names = sorted(names)
-    shown = [f"`{name}`" for name in names[:_LONGEST_LIST]]
+    shown = [f"`{name}`" for name in sorted(islice(names, _MOST_NAMES))[:_LONGEST_LIST]]
     if len(names) > _LONGEST_LIST:
         return f"{', '.join(shown)} and {len(names) - _LONGEST_LIST} more"
     return ", ".join(shown)
 
 
-def advise(word: str, valid: Iterable[str], what: str = "valid here") -> str:
+def advise(word: str, valid: Collection[str], what: str = "valid here") -> str:
     """Advice for an unknown word: "did you mean `x`? known: …"."""
-    valid = list(valid)
     near = nearest(word, valid)
     head, colon, rest = word.partition(":")
     if colon and head in valid:

@@ -86,3 +86,21 @@ def test_a_good_configuration_with_one_part_replaced(data: Any, draws: st.DataOb
 @given(CONFIGS, st.lists(STEPS, min_size=1, max_size=6).map(".".join), ANYTHING)
 def test_random_overrides(data: Any, path: str, value: Any) -> None:
     survives(emit(data), f"{path}={emit(value).strip()}")
+
+
+GOOD_START = "data: {source: digits}\nnetwork: relu\n"
+
+
+def test_a_file_of_mistakes_ends_after_a_thousand() -> None:
+    for line in ("sed{}: 1\n", "? [{}]\n", "seed: {}\n"):
+        start = time.perf_counter()
+        problems = report(GOOD_START + "".join(line.format(i) for i in range(5000)))
+        assert len(problems) == 1000
+        assert time.perf_counter() - start < 5
+
+
+def test_many_blocks_end_fast() -> None:
+    start = time.perf_counter()
+    blocks = "".join(f"  b{i}: c{i}\n" for i in range(5000))
+    assert len(report(GOOD_START + "blocks:\n" + blocks)) == 1000
+    assert time.perf_counter() - start < 10

@@ -90,6 +90,14 @@ def test_a_long_report_is_cut() -> None:
     assert lines[-1] == "… and 30 more"
 
 
+def test_quoted_text_is_cut_and_harmless() -> None:
+    text = 'data: {source: "\\e[31m\\n\\u202e"}\nnetwork: ' + "x" * 5000 + "\nloss: relu"
+    report = rendered(text, "network." + "9" * 5000 + "=1")
+    assert "unknown source ` [31m  `" in report
+    assert all(line.isprintable() for line in report.split("\n"))
+    assert max(map(len, report.split("\n"))) < 450
+
+
 def test_a_problem_is_said_once() -> None:
     text = "data: {source: digits}\nnetwork: [foo]\nloss: 3"
     report = rendered(text)

@@ -133,6 +133,8 @@ def test_overrides(text: str, overrides: list[str], key: str | None, value: obje
                                       " — choose one: `data.noise={gaussian: …}`"),
         ("data.source.digits=3", "1:13 `digits` has no settings"),
         ("evaluate.0=x", "1:10 `evaluate` is an empty list"),
+        ("network.0.9=1", "1:11 `network.0` is a layer, `relu`; it has no part `9`"),
+        ("extra" + ".a" * 5000 + "=1", "1:105 a path has at most 50 parts"),
         ("extends=x.yaml", "1:1 unknown key `extends` in the configuration"),
     ],
 )  # fmt: skip

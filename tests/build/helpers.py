@@ -1,0 +1,70 @@
+"""Networks in the language, built on data that is only described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from ldl.build import BuildError, Config, Experiment, advice, build
+from ldl.config import loads
+from ldl.data import Info, Target
+from ldl.execute import KINDS
+
+DIGITS = tuple(map(str, range(10)))
+
+
+def classes(count: int = 10) -> Target:
+    """Class targets."""
+    return Target("classes", tuple(f"c{i}" for i in range(count)))
+
+
+def values(count: int = 1) -> Target:
+    """Number targets."""
+    return Target("values", tuple(f"v{i}" for i in range(count)))
+
+
+def info(
+    target: Target | None = None, shape: tuple[int, ...] = (6,), **inputs: tuple[int, ...]
+) -> Info:
+    """A hundred samples: one input x of `shape`, or the named `inputs`."""
+    return Info(inputs or {"x": shape}, classes(3) if target is None else target, samples=100)
+
+
+def config(text: str) -> Config:
+    """A configuration of the lines given; its data section is only there to be valid."""
+    return loads("data: {source: digits}\n" + text, "t.yaml", Config, KINDS).value
+
+
+def built(text: str, about: Info | None = None) -> Experiment:
+    """The experiment of a configuration on described data."""
+    return build(config(text), about or info())
+
+
+def faults(text: str, about: Info | None = None) -> list[tuple[str, str]]:
+    """What is wrong: dotted places and messages."""
+    with pytest.raises(BuildError) as caught:
+        built(text, about)
+    return [(".".join(map(str, path)), message) for path, message in caught.value.faults]
+
+
+def advised(text: str, about: Info | None = None) -> list[tuple[str, str]]:
+    """What is advised: dotted places and messages."""
+    notes = advice(built(text, about))
+    return [(".".join(map(str, path)), message) for path, message in notes]
+
+
+def wiring(experiment: Experiment) -> dict[str, tuple[str, ...]]:
+    """What each layer reads, in the graph's order; losses are left out."""
+    losses = {loss.name for loss in experiment.graph.losses}
+    return {p.name: p.inputs for p in experiment.graph.order if p.name not in losses}
+
+
+def shapes(experiment: Experiment) -> dict[str, tuple[int, ...]]:
+    """The shape of every layer's value, in the graph's order."""
+    return {name: experiment.graph.specs[name].shape for name in wiring(experiment)}
+
+
+def weights(experiment: Experiment) -> Mapping[str, tuple[int, ...]]:
+    """Names and shapes of all weights."""
+    return {name: weight.shape for name, weight in experiment.graph.weights.items()}

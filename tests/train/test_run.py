@@ -1,0 +1,266 @@
+"""A run's numbers: the rows of metrics.csv, the best weights, when and why training stops."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldl.data import load
+from ldl.engine.memory import Array
+from ldl.engine.model import Model
+from ldl.train import Progress, Steps, Totals
+
+from .helpers import CLASSES, column, prepared, rows, same, saved, trained
+
+REGRESSION = "data: {source: {line: {samples: 60}}}\nnetwork: [linear]\n"
+AUTOENCODER = (
+    "data: {source: {gaussians: {samples: 60}}}\n"
+    "network: {encoder: [{linear: 2}], decoder: [linear]}\n"
+)
+COLUMNS = {
+    CLASSES: "train_loss,validation_loss,train_accuracy,validation_accuracy",
+    REGRESSION: "train_loss,validation_loss,validation_r2",
+    AUTOENCODER: "train_loss,validation_loss",
+}
+
+
+@pytest.mark.parametrize("text", COLUMNS, ids=["classes", "values", "inputs"])
+def test_a_row_an_epoch(text: str, tmp_path: Path) -> None:
+    """The columns of the task, the epochs in order, every cell a finite number."""
+    run = trained(tmp_path, text, "train.epochs=3")
+    header = run.metrics.read_text().splitlines()[0]
+    assert header == f"epoch,{COLUMNS[text]},learning_rate,gradient_norm,seconds"
+    table = rows(run)
+    assert [row["epoch"] for row in table] == [1, 2, 3]
+    assert all(v is not None and math.isfinite(v) for row in table for v in row.values())
+
+
+def test_without_a_validation_part_there_are_no_such_columns(tmp_path: Path) -> None:
+    """And the best epoch is the one with the least training loss."""
+    text = CLASSES + "train: {epochs: 2}\n"
+    run = trained(tmp_path, text, "data.split.validation=0")
+    assert "validation" not in run.metrics.read_text()
+    best = run.read_status().best
+    assert best is not None and best["train_loss"] == min(column(run, "train_loss"))
+
+
+def replay(
+    folder: Path, text: str, *overrides: str
+) -> tuple[list[dict[str, Array]], list[float], list[float]]:
+    """Weights, validation loss and accuracy after each epoch, without the trainer."""
+    experiment = prepared(folder, text, *overrides).experiment
+    config = experiment.config
+    data = load(config.data, config.seed)
+    assert data.validation is not None and data.validation.targets is not None
+    model = Model(experiment.graph, config.seed)
+    feeds = experiment.feeds(data.train)
+    steps = Steps(model, config.optimizer, feeds, experiment.batch_size, config.seed)
+    weights, losses, accuracies = [], [], []
+    truth = data.validation.targets
+    for epoch in range(1, config.train.epochs + 1):
+        steps.epoch(epoch, Totals())
+        arrays = {name: array.copy() for name, array in model.parameters.arrays().items()}
+        wide = {name: array.astype(np.float64) for name, array in arrays.items()}
+        hidden = np.tanh(
+            data.validation.inputs["x"] @ wide["linear1.weight"] + wide["linear1.bias"]
+        )
+        logits = hidden @ wide["linear2.weight"] + wide["linear2.bias"]
+        top = logits.max(1, keepdims=True)
+        total = np.log(np.exp(logits - top).sum(1)) + top[:, 0]
+        losses.append(float((total - logits[np.arange(len(truth)), truth]).mean()))
+        accuracies.append(float((logits.argmax(1) == truth).mean()))
+        weights.append(arrays)
+    return weights, losses, accuracies
+
+
+OVERFITS = ("optimizer.adam.learning_rate=0.3", "train.batch_size=7", "train.epochs=40")
+
+
+def test_early_stopping_gives_the_best_weights_back(tmp_path: Path) -> None:
+    """It stops `patience` epochs after the best one and saves that one's weights, bit for bit."""
+    run = trained(tmp_path, CLASSES, *OVERFITS, "train.early_stopping.patience=4")
+    weights, losses, _ = replay(tmp_path, CLASSES, *OVERFITS)
+    ours = column(run, "validation_loss")
+    best = next(
+        e for e in range(len(losses)) if all(x >= losses[e] for x in losses[e + 1 : e + 5])
+    )
+    assert ours == pytest.approx(losses[: len(ours)], rel=1e-4)
+    assert len(ours) == best + 1 + 4 < 40
+    assert same(saved(run), weights[best])
+    assert not same(saved(run), weights[len(ours) - 1])
+    status = run.read_status()
+    assert status.status == "completed" and status.epoch == best + 5
+    assert status.best == {"epoch": best + 1, "validation_loss": ours[best]}
+    assert "validation_loss" in status.reason and "4 epochs" in status.reason
+
+
+def test_early_stopping_by_accuracy(tmp_path: Path) -> None:
+    """The larger the better; the first of equals is kept."""
+    stopping = "train.early_stopping={patience: 5, monitor: accuracy}"
+    run = trained(tmp_path, CLASSES, *OVERFITS, stopping)
+    weights, _, accuracies = replay(tmp_path, CLASSES, *OVERFITS)
+    ours = column(run, "validation_accuracy")
+    assert ours == accuracies[: len(ours)]
+    best = ours.index(max(ours))
+    assert len(ours) == best + 6
+    assert same(saved(run), weights[best])
+
+
+def test_min_delta_is_what_counts_as_better(tmp_path: Path) -> None:
+    """With a large one only the first epoch counts."""
+    stopping = "train.early_stopping={patience: 3, min_delta: 100}"
+    run = trained(tmp_path, CLASSES, "train.epochs=9", stopping)
+    assert len(rows(run)) == 4
+    assert (run.read_status().best or {})["epoch"] == 1
+
+
+def test_the_best_weights_are_kept_without_early_stopping(tmp_path: Path) -> None:
+    """`keep: best` is what happens where nothing is said, `keep: last` keeps the last."""
+    weights, losses, _ = replay(tmp_path, CLASSES, *OVERFITS)
+    best = losses.index(min(losses))
+    assert best < 39
+    assert same(saved(trained(tmp_path, CLASSES, *OVERFITS)), weights[best])
+    assert same(saved(trained(tmp_path, CLASSES, *OVERFITS, "train.keep=last")), weights[-1])
+
+
+def test_training_stops_below_a_gradient_norm(tmp_path: Path) -> None:
+    """After the first epoch whose mean norm is below."""
+    free = column(trained(tmp_path, REGRESSION, "optimizer={gd: 0.2}"), "gradient_norm")
+    limit = 0.01
+    first = next(e for e, norm in enumerate(free, 1) if norm < limit)
+    assert 1 < first < 100
+    stopped = trained(
+        tmp_path, REGRESSION, "optimizer={gd: 0.2}", f"train.stop_gradient_norm={limit}"
+    )
+    assert column(stopped, "gradient_norm") == free[:first]
+    assert "0.01" in stopped.read_status().reason
+
+
+def test_the_gradient_norm_is_that_of_the_gradient(tmp_path: Path) -> None:
+    """Of gd's one step, worked out by hand: ∂/∂(a, b) of the mean of (a·x + b − y)²."""
+    run = trained(tmp_path, REGRESSION, "optimizer={gd: 0.2}", "train.epochs=1", "train.keep=last")
+    found = prepared(tmp_path, REGRESSION)
+    data = load(found.experiment.config.data, 0)
+    assert data.train.targets is not None
+    x, y = data.train.inputs["x"][:, 0].astype(float), data.train.targets[:, 0].astype(float)
+    start = Model(found.experiment.graph, 0).parameters.arrays()
+    a, b = float(start["linear1.weight"][0, 0]), float(start["linear1.bias"][0])
+    d = a * x + b - y
+    da, db = 2 * (d * x).mean(), 2 * d.mean()
+    assert column(run, "gradient_norm") == pytest.approx([math.hypot(da, db)], rel=1e-5)
+    assert column(run, "train_loss") == pytest.approx([(d * d).mean()], rel=1e-5)
+    after = saved(run)
+    assert after["linear1.weight"][0, 0] == pytest.approx(a - 0.2 * da, rel=1e-5)
+    assert after["linear1.bias"][0] == pytest.approx(b - 0.2 * db, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "batches"),
+    [
+        (("optimizer=gd",), [45]),
+        (("train.batch_size=full",), [45]),
+        (("train.batch_size=1000",), [45]),
+        (("train.batch_size=20",), [20, 20, 5]),
+        (("train.batch_size=45",), [45]),
+        (("train.batch_size=44",), [44, 1]),
+        ((), [32, 13]),
+    ],
+)
+def test_batches(settings: tuple[str, ...], batches: list[int], tmp_path: Path) -> None:
+    """gd and `full` take all at once; the last batch holds what is left; 32 by default."""
+    found = prepared(tmp_path, REGRESSION, "data.split={train: 45, validation: 5, test: 5}", *settings).experiment
+    data = load(found.config.data, 0)
+    sizes: list[int] = []
+    steps = Steps(
+        Model(found.graph), found.config.optimizer, found.feeds(data.train), found.batch_size, 0
+    )
+    steps.epoch(1, Totals(), lambda totals: sizes.append(totals.samples))
+    assert list(np.diff([0, *sizes])) == batches
+    assert steps.batches == len(batches)
+
+
+def test_every_sample_once_an_epoch_in_a_new_order(tmp_path: Path) -> None:
+    """Shuffled by seed and epoch; not at all where the configuration says so."""
+    found = prepared(tmp_path, REGRESSION, "data.split={train: 45, validation: 5, test: 5}").experiment
+    data = load(found.config.data, 0)
+    feeds = found.feeds(data.train)
+    feeds["x"] = np.arange(45, dtype=np.float32).reshape(45, 1)
+
+    def orders(seed: int, shuffle: bool) -> list[list[int]]:
+        model = Model(found.graph)
+        steps = Steps(model, found.config.optimizer, feeds, 10, seed, shuffle)
+        seen: list[list[int]] = []
+        for epoch in (1, 2):
+            seen.append([])
+
+            def note(totals: Totals, into: list[int] = seen[-1]) -> None:
+                size = 5 if totals.samples == 45 else 10
+                into.extend(map(int, model.training(size).inputs["x"][:, 0]))
+
+            steps.epoch(epoch, Totals(), note)
+        return seen
+
+    one, two = orders(3, True)
+    assert sorted(one) == sorted(two) == list(range(45))
+    assert one != two != sorted(two)
+    assert orders(3, True) == [one, two]
+    assert orders(4, True) != [one, two]
+    assert orders(3, False) == [list(range(45))] * 2
+
+
+def test_train_accuracy_counts_the_epochs_own_answers(tmp_path: Path) -> None:
+    """With a vanishing learning rate it is the start's accuracy, also with one output."""
+    two = CLASSES.replace("clusters: 4", "clusters: 2").replace("linear]", "linear, sigmoid]")
+    for text in (CLASSES, two + "loss: bce\n"):
+        slow = ("optimizer={sgd: 1e-30}", "train.epochs=1")
+        run = trained(tmp_path, text, *slow)
+        found = prepared(tmp_path, text, *slow).experiment
+        data = load(found.config.data, found.config.seed)
+        outputs = Model(found.graph, 5).predict(data.train.inputs, found.output)
+        right = outputs.argmax(1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
+        assert data.train.targets is not None
+        expected = float((right == data.train.targets).mean())
+        assert column(run, "train_accuracy") == [expected]
+        assert 0.0 < expected < 1.0
+
+
+def test_fresh_noise_is_drawn_each_epoch(tmp_path: Path) -> None:
+    """A learning rate of nothing: the loss moves with the noise alone, and only if it is fresh."""
+    slow = ("optimizer={sgd: 1e-30}", "train={epochs: 3, batch_size: full}")
+    noisy = (*slow, "data.noise={gaussian: 0.5}")
+    still = column(trained(tmp_path, CLASSES, *noisy), "train_loss")
+    fresh = column(trained(tmp_path, CLASSES, *noisy, "data.fresh_noise=true"), "train_loss")
+    assert np.ptp(still) < 1e-6
+    assert len(set(fresh)) == 3 and np.ptp(fresh) > 1e-4
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    """Each finished epoch with its row."""
+    from ldl.execute import Watchers
+
+    seen: list[Progress] = []
+    trained(tmp_path, CLASSES, "train.epochs=3", watchers=Watchers(training=seen.append))
+    done = [p for p in seen if p.row is not None]
+    assert [p.epoch for p in done] == [1, 2, 3]
+    assert all(p.epochs == 3 and p.batches == 4 and p.samples == 105 for p in seen)
+
+
+def test_the_folder_is_complete(tmp_path: Path) -> None:
+    """Everything that the design lists, but for pictures, which the command line draws."""
+    run = trained(tmp_path, CLASSES, "train.epochs=2")
+    files = {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()}
+    expected = {
+        "config.yaml", "source.yaml", "overrides.yaml", "environment.json", "status.json",
+        "metrics.csv", "results.json", "model.safetensors", "checkpoints/last.safetensors",
+        "contingency/classification.csv", "run.log", "data.json",
+    }  # fmt: skip
+    assert expected <= files
+    assert run.source.read_text() == CLASSES
+    environment = json.loads(run.environment.read_text())
+    assert environment["seed"] == 5 and len(environment["data_sha256"]) == 64
+    results = json.loads(run.results.read_text())
+    assert list(results) == ["classification", "decision_regions"]

@@ -1,0 +1,176 @@
+"""One network three ways gives the same float32 bits: nodes by hand, the graph, `ldl train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldl.data import load
+from ldl.engine.binding import Binding
+from ldl.engine.layer import Layer, Node, Spec
+from ldl.engine.layers.activation import Tanh
+from ldl.engine.layers.linear import Linear
+from ldl.engine.losses import CrossEntropy
+from ldl.engine.memory import Array
+from ldl.engine.optim import Optimizer
+from ldl.engine.parameters import Parameters
+from ldl.engine.streams import stream
+
+from .helpers import CLASSES, prepared, same, saved, trained
+
+SEED, EPOCHS, BATCH = 5, 3, 16
+SETTINGS = (f"train={{epochs: {EPOCHS}, batch_size: {BATCH}, keep: last}}",)
+OPTIMIZERS = {
+    "gd": "optimizer={gd: 0.3}",
+    "momentum": "optimizer={sgd: {learning_rate: 0.1, momentum: 0.9, nesterov: true}}",
+    "decay": "optimizer={sgd: {learning_rate: 0.1, weight_decay: 0.01}}",
+    "adam": "optimizer={adam: 0.01}",
+    "adamw": "optimizer={adamw: {learning_rate: 0.01, weight_decay: 0.1}}",
+}
+Batches = list[Array]
+Step = Callable[[str, Array, Array], None]
+
+
+def orders(count: int, batch: int) -> list[Batches]:
+    """The rows of each batch of each epoch, as a run of this seed shuffles them."""
+    shuffled = [stream(SEED, "shuffle", e).permutation(count) for e in range(1, EPOCHS + 1)]
+    return [[order[i : i + batch] for i in range(0, count, batch)] for order in shuffled]
+
+
+class Hand:
+    """linear, tanh, linear and cross entropy, each at a node whose arrays are made here."""
+
+    def __init__(self) -> None:
+        self.layers: dict[str, Layer] = {"linear1": Linear(5), "tanh1": Tanh(), "linear2": Linear(4)}
+        self.loss = CrossEntropy()
+        self.w: dict[str, Array] = {}
+        self.decay: dict[str, bool] = {}
+        shape: tuple[int, ...] = (2,)
+        for name, layer in self.layers.items():
+            plan = layer.plan((Spec(shape),))
+            for key, weight in plan.w.items():
+                rng = stream(SEED, "weight", f"{name}.{key}")
+                drawn = weight.init.draw(weight.shape, weight.fans, rng)
+                self.w[f"{name}.{key}"] = np.asarray(drawn, np.float32)
+                self.decay[f"{name}.{key}"] = weight.decay
+            shape = plan.y
+        self.dw = {name: np.zeros_like(array) for name, array in self.w.items()}
+
+    def nodes(self, x: Array, labels: Array) -> list[tuple[Layer, Node]]:
+        """A node a layer for one batch; every array is its own."""
+        made: list[tuple[Layer, Node]] = []
+        dx = None
+        value: tuple[Array, ...] = (x,)
+        for name, layer in [*self.layers.items(), ("loss", self.loss)]:
+            if layer is self.loss:
+                value = (*value, labels)
+            specs = tuple(Spec(v.shape[1:], v.dtype.kind == "i") for v in value)
+            plan = layer.plan(specs)
+            y = np.zeros((len(x), *plan.y), np.float32)
+            last = layer is self.loss
+            dy = np.full(len(x), 1.0 / len(x), np.float32) if last else np.zeros_like(y)
+            tmp = {
+                key: np.zeros(
+                    (len(x), *buffer.shape), np.int64 if buffer.integer else np.float32
+                )
+                for key, buffer in plan.tmp.items()
+            }
+            node = Node(
+                x=value,
+                y=y,
+                dx=(dx, None) if last else (dx,),
+                dy=dy,
+                w={key: self.w[f"{name}.{key}"] for key in plan.w},
+                dw={key: self.dw[f"{name}.{key}"] for key in plan.w},
+                state={},
+                tmp=tmp,
+                rng=np.random.default_rng(0),
+                train=True,
+            )
+            layer.bind(node)
+            made.append((layer, node))
+            value, dx = (y,), dy
+        return made
+
+    def step(self, x: Array, labels: Array, update: Step) -> None:
+        """Forward, backward, update."""
+        nodes = self.nodes(x, labels)
+        with np.errstate(all="ignore"):
+            for layer, node in nodes:
+                layer.forward(node)
+            for layer, node in reversed(nodes):
+                layer.backward(node)
+        for name, array in self.w.items():
+            update(name, array, self.dw[name])
+
+
+def updates(optimizer: Optimizer, hand: Hand) -> Step:
+    """The optimizer on each array alone."""
+    memories = {name: optimizer.start(array.reshape(-1)) for name, array in hand.w.items()}
+    assert optimizer.learning_rate
+
+    def update(name: str, array: Array, gradient: Array) -> None:
+        flat = array.reshape(-1)
+        decayed = flat.size if hand.decay[name] else 0
+        optimizer.step(
+            flat, gradient.reshape(-1), memories[name], optimizer.learning_rate, decayed
+        )
+
+    return update
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_by_hand_by_graph_and_by_command_are_one(name: str, tmp_path: Path) -> None:
+    """After three epochs with a smaller last batch, for every optimizer."""
+    whole = name == "gd"
+    overrides = (OPTIMIZERS[name], *([s.replace(f"batch_size: {BATCH}", "batch_size: full")
+                                      for s in SETTINGS] if whole else SETTINGS))  # fmt: skip
+    by_command = saved(trained(tmp_path, CLASSES, *overrides))
+
+    experiment = prepared(tmp_path, CLASSES, *overrides).experiment
+    optimizer = experiment.config.optimizer
+    part = load(experiment.config.data, SEED).train
+    assert part.targets is not None
+    x, labels = part.inputs["x"], part.targets
+    batches = orders(len(x), len(x) if whole else BATCH)
+    assert whole or len(batches[0][-1]) < BATCH
+
+    hand = Hand()
+    update = updates(optimizer, hand)
+    for epoch in batches:
+        for chosen in epoch:
+            hand.step(x[chosen], labels[chosen], update)
+
+    parameters = Parameters(experiment.graph, SEED)
+    memory = optimizer.start(parameters.theta)
+    bindings = {
+        size: Binding(experiment.graph, parameters, size, gradients=True, train=True)
+        for size in {len(chosen) for chosen in batches[0]}
+    }
+    for epoch in batches:
+        for chosen in epoch:
+            binding = bindings[len(chosen)]
+            binding.inputs["x"][...] = x[chosen]
+            binding.inputs["target.labels"][...] = labels[chosen]
+            binding.forward()
+            binding.backward()
+            optimizer.step(
+                parameters.theta,
+                parameters.gradient,
+                memory,
+                optimizer.learning_rate,
+                parameters.decayed,
+            )
+    assert all(array.dtype == np.float32 for array in by_command.values())
+    assert same(by_command, hand.w)
+    assert same(by_command, parameters.arrays())
+
+
+def test_another_seed_gives_other_numbers(tmp_path: Path) -> None:
+    """So that the test above is not about a constant."""
+    one = saved(trained(tmp_path, CLASSES, *SETTINGS))
+    assert same(one, saved(trained(tmp_path, CLASSES, *SETTINGS)))
+    assert not same(one, saved(trained(tmp_path, CLASSES, *SETTINGS, "seed=6")))
