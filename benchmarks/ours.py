@@ -9,7 +9,7 @@ from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Spec
 from ldl.engine.layers.activation import Relu, Tanh
 from ldl.engine.layers.linear import Linear
-from ldl.engine.losses import CrossEntropy, Loss, Mse
+from ldl.engine.losses import CrossEntropy, Mse
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam, Sgd
@@ -19,7 +19,7 @@ TARGET = "target"
 
 
 def network(task: Task) -> Graph:
-    """The task's layers and loss; the target is an input of its own, as `ldl.build` makes it."""
+    """The task's layers and loss; an autoencoder's target is its input, as `ldl.build` makes it."""
     places, value = [], "x"
     for i, units in enumerate(task.sizes[1:]):
         places.append(Place(f"linear{i}", Linear(units), (value,)))
@@ -30,9 +30,10 @@ def network(task: Task) -> Graph:
             value = f"activation{i}"
     shape = (task.sizes[0],)
     dense = task.loss == "mse"
-    inputs = {"x": Spec(shape), TARGET: Spec(shape) if dense else Spec((), True)}
-    loss: Loss = Mse() if dense else CrossEntropy()
-    return Graph(inputs, places, [LossPlace("loss", loss, (value, TARGET))])
+    if dense:
+        return Graph({"x": Spec(shape)}, places, [LossPlace("loss", Mse(), (value, "x"))])
+    inputs = {"x": Spec(shape), TARGET: Spec((), True)}
+    return Graph(inputs, places, [LossPlace("loss", CrossEntropy(), (value, TARGET))])
 
 
 class Trainer:

@@ -126,7 +126,7 @@ def build(config: Config, info: Info) -> Experiment:
     if faults:
         raise BuildError(faults)
     code = network.values.get("code") if isinstance(config.network, EncoderDecoder) else None
-    first = targets[losses[0].inputs[1]]
+    first = targets.get(losses[0].inputs[1])
     task: Task = "reconstruction"
     if first == "labels":
         task = "classification" if info.target.kind == "classes" else "regression"
@@ -175,6 +175,10 @@ def _loss(
             raise NetworkError(path, "the data has several inputs, so none can be the target")
         source = next(iter(info.inputs))
         spec = Spec(info.inputs[source])
+        if config.data.noise is None:
+            return LossPlace(
+                _loss_name(number, term), replace(term.loss), (value, source), term.weight
+            )
     else:
         source = "labels"
         if info.target.kind == "none":
@@ -182,8 +186,12 @@ def _loss(
         spec = Spec((), True) if info.target.kind == "classes" else Spec((info.target.size,))
     target = f"target.{source}"
     inputs[target], targets[target] = spec, source
-    name = f"loss.{LOSS_NAMES[type(term.loss)]}" + (str(number + 1) if number else "")
-    return LossPlace(name, replace(term.loss), (value, target), term.weight)
+    return LossPlace(_loss_name(number, term), replace(term.loss), (value, target), term.weight)
+
+
+def _loss_name(number: int, term: LossTerm) -> str:
+    """loss.mse, or loss.mse2 for the second term."""
+    return f"loss.{LOSS_NAMES[type(term.loss)]}" + (str(number + 1) if number else "")
 
 
 def _sized(

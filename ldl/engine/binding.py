@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -98,22 +99,22 @@ class Binding:
         self._backward = self._backward_steps()
         self.bytes = self._arena.bytes + sum(array.nbytes for array in self._own_arrays())
         self._losses = [
-            (loss.weight / samples, self.values[loss.name]) for loss in graph.losses if losses
+            (self._loss_weights(loss), self.values[loss.name]) for loss in graph.losses if losses
         ]
 
     def forward(self) -> None:
         """Compute every value from the inputs."""
-        for step, node in self._forward:
-            step(node)
+        for step in self._forward:
+            step()
 
     def backward(self) -> None:
         """Compute every gradient; forward has run on the same inputs."""
-        for step, *arguments in self._backward:
-            step(*arguments)
+        for step in self._backward:
+            step()
 
     def loss(self) -> float:
         """The weighted mean of the losses over the samples of the last forward."""
-        return sum(weight * float(np.add.reduce(values)) for weight, values in self._losses)
+        return sum([float(weights.dot(values)) for weights, values in self._losses])
 
     # --- planning ---------------------------------------------------------------------------
 
@@ -237,26 +238,31 @@ class Binding:
     def _dy(self, place: Place | LossPlace) -> Array:
         """∂L/∂y; for a loss its weight over the samples, the same at every step."""
         if isinstance(place, LossPlace):
-            return np.full(self.samples, place.weight / self.samples, self.parameters.dtype)
+            return self._loss_weights(place)
         return self._gradient(place.name)
 
-    def _forward_steps(self) -> list[tuple[Callable[[Node], None], Node]]:
+    def _loss_weights(self, place: LossPlace) -> Array:
+        """What each sample's loss is multiplied with in the weighted mean."""
+        return np.full(self.samples, place.weight / self.samples, self.parameters.dtype)
+
+    def _forward_steps(self) -> list[Callable[[], object]]:
         """What forward calls, after each layer has prepared its views."""
-        steps: list[tuple[Callable[[Node], None], Node]] = []
+        steps: list[Callable[[], object]] = []
         for place in self._lives.order:
             if not place.layer.view:
                 place.layer.bind(self.nodes[place.name])
-                steps.append((place.layer.forward, self.nodes[place.name]))
+                steps.append(partial(place.layer.forward, self.nodes[place.name]))
         return steps
 
-    def _backward_steps(self) -> list[tuple[Any, ...]]:
+    def _backward_steps(self) -> list[Callable[[], object]]:
         """What backward calls, each followed by the sums of what it was not the first to write."""
-        steps: list[tuple[Any, ...]] = []
+        steps: list[Callable[[], object]] = []
         for place in self._lives.backward_order:
             node = self.nodes[place.name]
             if isinstance(place, LossPlace) and place.name in self._lives.absorbed:
-                steps.append((place.layer.backward_absorbed, node))
+                steps.append(partial(place.layer.backward_absorbed, node))
             elif not place.layer.view:
-                steps.append((place.layer.backward, node))
-            steps.extend((np.add, total, part, total) for total, part in self._sums[place.name])
+                steps.append(partial(place.layer.backward, node))
+            sums = self._sums[place.name]
+            steps.extend(partial(np.add, total, part, total) for total, part in sums)
         return steps

@@ -63,7 +63,7 @@ class Node:
     x: tuple[Array, ...]
     y: Array
     dx: tuple[Any, ...]  # arrays, or None where nobody needs that gradient
-    dy: Any  # an array, or None where there is no backward
+    dy: Any  # an array, of a loss one number repeated; None where there is no backward
     w: dict[str, Array]
     dw: dict[str, Array]
     state: dict[str, Array]

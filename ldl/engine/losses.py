@@ -16,7 +16,7 @@ import numpy as np
 from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
 from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.layers.shapes import words
-from ldl.engine.memory import Array
+from ldl.engine.memory import Array, scalar
 from ldl.errors import ShapeError
 
 TINY = 1e-12  # keeps a division or a logarithm finite; far below any value that matters
@@ -41,7 +41,7 @@ class Loss(Layer):
         return Plan(y=(), tmp=tmp)
 
     def bind(self, node: Node) -> None:
-        """Rows (N, F) of prediction, target and gradient, and a column (N, 1) of ∂L/∂y."""
+        """Rows (N, F) of prediction, target and gradient; ∂L/∂y, the same for every sample."""
         tmp, samples = node.tmp, len(node.x[0])
         tmp["p"] = node.x[0].reshape(samples, -1)
         if "t" in tmp:
@@ -51,8 +51,7 @@ class Loss(Layer):
             tmp["t"] = node.x[1].reshape(samples, -1)
         if node.dy is not None and node.dx[0] is not None:
             tmp["dp"] = node.dx[0].reshape(samples, -1)
-            tmp["dy"] = node.dy.reshape(samples, 1)
-            tmp["column"] = np.empty_like(tmp["dy"])
+            tmp["dy"] = scalar(float(node.dy[0]), node.y.dtype)
 
     def target(self, node: Node) -> Array:
         """The dense target (N, F), from class indices where they are given."""
@@ -94,11 +93,17 @@ def matched(x: tuple[Spec, ...]) -> Spec:
 class Reducing(Loss):
     """A loss over F values that takes their mean or their sum within each sample."""
 
+    slope: ClassVar[float] = 1.0  # the constant in the gradient
     reduction: Literal["mean", "sum"] = "mean"
 
-    def scale(self, node: Node) -> float:
-        """What a sample's sum over its values is multiplied with."""
-        return 1.0 / node.tmp["p"].shape[1] if self.reduction == "mean" else 1.0
+    def bind(self, node: Node) -> None:
+        """As every loss, with the factor of a sample's sum, and it times ∂L/∂y and a slope."""
+        super().bind(node)
+        tmp = node.tmp
+        scale = 1.0 / tmp["p"].shape[1] if self.reduction == "mean" else 1.0
+        tmp["scale"] = scalar(scale, node.y.dtype)
+        if "dy" in tmp:
+            tmp["rate"] = scalar(self.slope * scale * float(node.dy[0]), node.y.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,19 +114,18 @@ class Mse(Reducing):
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
+    slope: ClassVar[float] = 2.0
 
     def forward(self, node: Node) -> None:
         """Overwrite y (N,)."""
         d = node.tmp["d"]
         np.subtract(node.tmp["p"], self.target(node), d)
         np.vecdot(d, d, node.y)
-        np.multiply(node.y, self.scale(node), node.y)
+        np.multiply(node.y, node.tmp["scale"], node.y)
 
     def backward(self, node: Node) -> None:
         """∂p = 2 (p − t) · ∂y."""
-        tmp = node.tmp
-        np.multiply(tmp["dy"], 2.0 * self.scale(node), tmp["column"])
-        np.multiply(tmp["d"], tmp["column"], tmp["dp"])
+        np.multiply(node.tmp["d"], node.tmp["rate"], node.tmp["dp"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,15 +138,14 @@ class Mae(Reducing):
         np.subtract(node.tmp["p"], self.target(node), d)
         np.absolute(d, d)
         np.add.reduce(d, axis=1, out=node.y)
-        np.multiply(node.y, self.scale(node), node.y)
+        np.multiply(node.y, node.tmp["scale"], node.y)
 
     def backward(self, node: Node) -> None:
         """∂p = sign(p − t) · ∂y."""
         tmp = node.tmp
         np.subtract(tmp["p"], tmp["t"], tmp["d"])
         np.sign(tmp["d"], tmp["d"])
-        np.multiply(tmp["dy"], self.scale(node), tmp["column"])
-        np.multiply(tmp["d"], tmp["column"], tmp["dp"])
+        np.multiply(tmp["d"], tmp["rate"], tmp["dp"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,22 +157,26 @@ class Rmse(Reducing):
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"y"})
 
+    def bind(self, node: Node) -> None:
+        """As every loss, with the losses as a column and one more."""
+        super().bind(node)
+        node.tmp["root"] = node.y.reshape(-1, 1)
+        node.tmp["column"] = np.empty_like(node.tmp["root"])
+
     def forward(self, node: Node) -> None:
         """Overwrite y (N,)."""
         d = node.tmp["d"]
         np.subtract(node.tmp["p"], self.target(node), d)
         np.vecdot(d, d, node.y)
-        np.multiply(node.y, self.scale(node), node.y)
+        np.multiply(node.y, node.tmp["scale"], node.y)
         np.sqrt(node.y, node.y)
 
     def backward(self, node: Node) -> None:
         """∂p = (p − t) / L · ∂y, and 0 where L is 0."""
         tmp = node.tmp
-        column = tmp["column"]
-        np.maximum(node.y.reshape(column.shape), TINY, out=column)
-        np.divide(tmp["dy"], column, column)
-        np.multiply(column, self.scale(node), column)
-        np.multiply(tmp["d"], column, tmp["dp"])
+        np.maximum(tmp["root"], TINY, out=tmp["column"])
+        np.divide(tmp["rate"], tmp["column"], tmp["column"])
+        np.multiply(tmp["d"], tmp["column"], tmp["dp"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,24 +195,28 @@ class Bce(Reducing):
         return Plan(y=(), tmp={**base.tmp, "u": Buffer(base.tmp["d"].shape)})
 
     def bind(self, node: Node) -> None:
-        """As every loss, with a place for the second sum."""
+        """As every loss, with constants and a place for the second sum."""
         super().bind(node)
-        node.tmp["sum"] = np.empty_like(node.y)
+        tmp = node.tmp
+        tmp["sum"] = np.empty_like(node.y)
+        tmp["one"] = scalar(1.0, node.y.dtype)
+        np.negative(tmp["scale"], tmp["scale"])
+        tmp["floor"] = np.full_like(tmp["d"], -100.0)  # NumPy's maximum is faster than against -100
 
     def forward(self, node: Node) -> None:
         """Overwrite y (N,); the two products are summed apart, their difference would cancel."""
         tmp = node.tmp
         p, t, d, u = tmp["p"], self.target(node), tmp["d"], tmp["u"]
         np.log(p, u)
-        np.maximum(u, -100.0, out=u)
+        np.maximum(u, tmp["floor"], out=u)
         np.vecdot(t, u, node.y)
-        np.negative(p, d)
-        np.log1p(d, d)
-        np.maximum(d, -100.0, out=d)
-        np.subtract(1.0, t, u)
+        np.subtract(tmp["one"], p, d)  # log1p would be five times slower, for 1e-7 at most
+        np.log(d, d)
+        np.maximum(d, tmp["floor"], out=d)
+        np.subtract(tmp["one"], t, u)
         np.vecdot(u, d, tmp["sum"])
         np.add(node.y, tmp["sum"], node.y)
-        np.multiply(node.y, -self.scale(node), node.y)
+        np.multiply(node.y, tmp["scale"], node.y)
 
     def backward(self, node: Node) -> None:
         """∂p = (p − t) / (p (1 − p)) · ∂y."""
@@ -221,8 +232,7 @@ class Bce(Reducing):
         """∂z = (p − t) · ∂y, where p = σ(z)."""
         tmp = node.tmp
         np.subtract(tmp["p"], tmp["t"], tmp["d"])
-        np.multiply(tmp["dy"], self.scale(node), tmp["column"])
-        np.multiply(tmp["d"], tmp["column"], tmp["dp"])
+        np.multiply(tmp["d"], tmp["rate"], tmp["dp"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +263,7 @@ class CrossEntropy(Loss):
             tmp["total"] = np.empty_like(node.y)
             tmp["totals"] = tmp["total"].reshape(samples, 1)
         if node.dy is not None and node.dx[0] is not None:
-            tmp["dy"] = node.dy.reshape(samples, 1)
+            tmp["dy"] = scalar(float(node.dy[0]), node.y.dtype)
             tmp["dz"] = node.dx[0].reshape(-1)
 
     def forward(self, node: Node) -> None:
@@ -281,7 +291,7 @@ class CrossEntropy(Loss):
         if "at" in tmp:
             np.multiply(d, tmp["dy"], dz)
             np.take(tmp["dz"], tmp["at"], out=tmp["picked"], mode="clip")
-            np.subtract(tmp["picked"], node.dy, tmp["picked"])
+            np.subtract(tmp["picked"], tmp["dy"], tmp["picked"])
             np.put(tmp["dz"], tmp["at"], tmp["picked"], mode="clip")
         else:
             np.multiply(d, tmp["totals"], dz)

@@ -65,8 +65,8 @@ class Gd(Optimizer):
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
-        np.multiply(gradient, learning_rate, memory.tmp)
-        np.subtract(theta, memory.tmp, theta)
+        np.multiply(gradient, learning_rate, gradient)
+        np.subtract(theta, gradient, theta)
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,16 @@ class Sgd(Optimizer):
         if self.weight_decay:
             np.multiply(theta[:decayed], self.weight_decay, tmp[:decayed])
             np.add(gradient[:decayed], tmp[:decayed], gradient[:decayed])
-        direction = gradient
         if self.momentum:
             velocity = memory.moments["velocity"]
             np.multiply(velocity, self.momentum, velocity)
             np.add(velocity, gradient, velocity)
-            direction = velocity
-        np.multiply(direction, learning_rate * (self.momentum if self.nesterov else 1.0), tmp)
-        np.subtract(theta, tmp, theta)
-        if self.nesterov:
-            np.multiply(gradient, learning_rate, tmp)
+            share = self.momentum if self.nesterov else 1.0
+            np.multiply(velocity, learning_rate * share, tmp)
             np.subtract(theta, tmp, theta)
+        if self.nesterov or not self.momentum:
+            np.multiply(gradient, learning_rate, gradient)
+            np.subtract(theta, gradient, theta)
 
 
 @dataclass(frozen=True)

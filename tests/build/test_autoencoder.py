@@ -24,7 +24,9 @@ def test_encoder_and_decoder_written_out() -> None:
 
 def test_mirror_is_the_encoder_backwards() -> None:
     """Sizes 6-4-2 and back, an activation after each layer, a sigmoid last."""
-    experiment = built("network: {encoder: [{linear: 4}, tanh, {linear: 2}, tanh], decoder: mirror}")
+    experiment = built(
+        "network: {encoder: [{linear: 4}, tanh, {linear: 2}, tanh], decoder: mirror}"
+    )
     assert list(shapes(experiment).items()) == [
         ("encoder.linear1", (4,)),
         ("encoder.tanh1", (4,)),

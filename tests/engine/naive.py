@@ -15,8 +15,13 @@ from ldl.engine.losses import Loss
 from ldl.engine.memory import Array
 
 
-def fresh_node(layer: Layer, plan: Plan, x: tuple[Array, ...], w: dict[str, Array]) -> Node:
-    """A bound node for one call; gradients go to every numeric input, but not to a target."""
+def fresh_node(
+    layer: Layer, plan: Plan, x: tuple[Array, ...], w: dict[str, Array], weight: float = 1.0
+) -> Node:
+    """A bound node for one call; gradients go to every numeric input, but not to a target.
+
+    A loss is bound to ∂L/∂y = weight/N, one number for every sample.
+    """
     samples, dtype = len(x[0]), x[0].dtype
 
     def scratch(buffer: Buffer) -> Array:
@@ -28,7 +33,9 @@ def fresh_node(layer: Layer, plan: Plan, x: tuple[Array, ...], w: dict[str, Arra
         x=x,
         y=np.full((samples, *plan.y), np.nan, dtype),
         dx=tuple(np.full_like(a, np.nan) if i < graded else None for i, a in enumerate(x)),
-        dy=np.full((samples, *plan.y), np.nan, dtype),
+        dy=np.full(
+            (samples, *plan.y), weight / samples if isinstance(layer, Loss) else np.nan, dtype
+        ),
         w=w,
         dw={name: np.full_like(array, np.nan) for name, array in w.items()},
         state={name: np.array(array, dtype) for name, array in plan.state.items()},
@@ -69,7 +76,8 @@ class Naive:
             plan, owner = graph.plans[place.name], graph.owners[place.name]
             w = {key: weights[f"{owner}.{key}"].copy() for key in plan.w}
             x = tuple(self.values[name].copy() for name in place.inputs)
-            node = self.nodes[place.name] = fresh_node(place.layer, plan, x, w)
+            weight = place.weight if isinstance(place, LossPlace) else 1.0
+            node = self.nodes[place.name] = fresh_node(place.layer, plan, x, w, weight)
             forward(place.layer, node)
             self.values[place.name] = node.y.copy()
         self.loss = sum(loss.weight * self.values[loss.name].mean() for loss in graph.losses)
@@ -83,10 +91,8 @@ class Naive:
             self._pull(place)
 
     def _pull(self, place: object) -> None:
-        node, samples = self.nodes[place.name], len(self.nodes[place.name].y)
-        if isinstance(place, LossPlace):
-            node.dy.fill(place.weight / samples)
-        else:
+        node = self.nodes[place.name]
+        if not isinstance(place, LossPlace):
             node.dy[...] = self.value_gradients[place.name]
         backward(place.layer, node)
         for name, part in zip(place.inputs, node.dx, strict=True):

@@ -41,7 +41,7 @@ def node(layer: Layer, specs: tuple[Spec, ...], x: tuple[Array, ...], name: str)
         x=x,
         y=y,
         dx=(np.empty_like(x[0]), None)[: len(x)],
-        dy=np.empty_like(y),
+        dy=np.full_like(y, 1.0 / samples),  # what a loss is bound to; others are written over
         w=w,
         dw={key: np.empty_like(array) for key, array in w.items()},
         state={},
@@ -81,7 +81,6 @@ class ByHand:
         for name, layer in self.layers.items():
             layer.forward(self.nodes[name])
         self.loss.forward(self.end)
-        self.end.dy.fill(1.0 / len(self.x))
         self.loss.backward(self.end)
         gradient = self.end.dx[0]
         for name, layer in reversed(self.layers.items()):

@@ -94,8 +94,7 @@ def test_the_random_graphs_hold_what_they_are_there_to_try() -> None:
         twice += any(len(set(place.inputs)) < len(place.inputs) for place in graph.places)
         roots = lives.shared_values()
         in_place += any(
-            roots[p.name] != p.name and p.layer.in_place and not p.layer.view
-            for p in lives.order
+            roots[p.name] != p.name and p.layer.in_place and not p.layer.view for p in lives.order
         )
         pruned += len(lives.order) < len(graph.order)
     assert used == {*LAYERS.values(), *LOSSES.values()}

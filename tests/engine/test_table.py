@@ -53,7 +53,8 @@ def node_of(case: Case, samples: int, dtype: Any) -> Node:
     w = {k: v.init.draw(v.shape, v.fans, rng).astype(dtype) for k, v in plan.w.items()}
     node = naive.fresh_node(case.layer, plan, x, w)
     naive.forward(case.layer, node)
-    node.dy[...] = rng.normal(size=node.dy.shape)
+    if not isinstance(case.layer, Loss):
+        node.dy[...] = rng.normal(size=node.dy.shape)
     return node
 
 

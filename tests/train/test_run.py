@@ -85,9 +85,7 @@ def test_early_stopping_gives_the_best_weights_back(tmp_path: Path) -> None:
     run = trained(tmp_path, CLASSES, *OVERFITS, "train.early_stopping.patience=4")
     weights, losses, _ = replay(tmp_path, CLASSES, *OVERFITS)
     ours = column(run, "validation_loss")
-    best = next(
-        e for e in range(len(losses)) if all(x >= losses[e] for x in losses[e + 1 : e + 5])
-    )
+    best = next(e for e in range(len(losses)) if all(x >= losses[e] for x in losses[e + 1 : e + 5]))
     assert ours == pytest.approx(losses[: len(ours)], rel=1e-4)
     assert len(ours) == best + 1 + 4 < 40
     assert same(saved(run), weights[best])
@@ -172,7 +170,9 @@ def test_the_gradient_norm_is_that_of_the_gradient(tmp_path: Path) -> None:
 )
 def test_batches(settings: tuple[str, ...], batches: list[int], tmp_path: Path) -> None:
     """gd and `full` take all at once; the last batch holds what is left; 32 by default."""
-    found = prepared(tmp_path, REGRESSION, "data.split={train: 45, validation: 5, test: 5}", *settings).experiment
+    found = prepared(
+        tmp_path, REGRESSION, "data.split={train: 45, validation: 5, test: 5}", *settings
+    ).experiment
     data = load(found.config.data, 0)
     sizes: list[int] = []
     steps = Steps(
@@ -185,7 +185,9 @@ def test_batches(settings: tuple[str, ...], batches: list[int], tmp_path: Path) 
 
 def test_every_sample_once_an_epoch_in_a_new_order(tmp_path: Path) -> None:
     """Shuffled by seed and epoch; not at all where the configuration says so."""
-    found = prepared(tmp_path, REGRESSION, "data.split={train: 45, validation: 5, test: 5}").experiment
+    found = prepared(
+        tmp_path, REGRESSION, "data.split={train: 45, validation: 5, test: 5}"
+    ).experiment
     data = load(found.config.data, 0)
     feeds = found.feeds(data.train)
     feeds["x"] = np.arange(45, dtype=np.float32).reshape(45, 1)

@@ -44,7 +44,11 @@ class Hand:
     """linear, tanh, linear and cross entropy, each at a node whose arrays are made here."""
 
     def __init__(self) -> None:
-        self.layers: dict[str, Layer] = {"linear1": Linear(5), "tanh1": Tanh(), "linear2": Linear(4)}
+        self.layers: dict[str, Layer] = {
+            "linear1": Linear(5),
+            "tanh1": Tanh(),
+            "linear2": Linear(4),
+        }
         self.loss = CrossEntropy()
         self.w: dict[str, Array] = {}
         self.decay: dict[str, bool] = {}
@@ -73,9 +77,7 @@ class Hand:
             last = layer is self.loss
             dy = np.full(len(x), 1.0 / len(x), np.float32) if last else np.zeros_like(y)
             tmp = {
-                key: np.zeros(
-                    (len(x), *buffer.shape), np.int64 if buffer.integer else np.float32
-                )
+                key: np.zeros((len(x), *buffer.shape), np.int64 if buffer.integer else np.float32)
                 for key, buffer in plan.tmp.items()
             }
             node = Node(
@@ -115,9 +117,7 @@ def updates(optimizer: Optimizer, hand: Hand) -> Step:
     def update(name: str, array: Array, gradient: Array) -> None:
         flat = array.reshape(-1)
         decayed = flat.size if hand.decay[name] else 0
-        optimizer.step(
-            flat, gradient.reshape(-1), memories[name], optimizer.learning_rate, decayed
-        )
+        optimizer.step(flat, gradient.reshape(-1), memories[name], optimizer.learning_rate, decayed)
 
     return update
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
 from ldl.engine.layers.shapes import one_input
+from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import NonNegative
 
@@ -57,23 +58,27 @@ class Tanh(Activation):
         np.tanh(node.x[0], node.y)
 
     def backward(self, node: Node) -> None:
-        """∂x = ∂y · (1 − y²)."""
+        """∂x = ∂y − ∂y·y²."""
         slope = node.tmp["slope"]
         np.multiply(node.y, node.y, slope)
-        np.subtract(1.0, slope, slope)
-        np.multiply(node.dy, slope, node.dx[0])
+        np.multiply(node.dy, slope, slope)
+        np.subtract(node.dy, slope, node.dx[0])
 
 
 @dataclass(frozen=True, eq=False)
 class Sigmoid(Activation):
     """y = σ(x) = 1 / (1 + e⁻ˣ)."""
 
+    def bind(self, node: Node) -> None:
+        """The number 1."""
+        node.tmp["one"] = scalar(1.0, node.y.dtype)
+
     def forward(self, node: Node) -> None:
         """Overwrite y."""
         y = node.y
         np.negative(node.x[0], y)
         np.exp(y, y)
-        np.add(y, 1.0, y)
+        np.add(y, node.tmp["one"], y)
         np.reciprocal(y, y)
 
     def backward(self, node: Node) -> None:

@@ -61,7 +61,7 @@ class Linear(Layer):
     def forward(self, node: Node) -> None:
         """Overwrite y."""
         y = node.tmp["y"]
-        np.dot(node.tmp["x"], node.w["weight"], y)
+        node.tmp["x"].dot(node.w["weight"], y)
         if self.bias:
             np.add(y, node.w["bias"], y)
 
@@ -69,8 +69,8 @@ class Linear(Layer):
         """∂w = xᵀ·∂y,  ∂b = Σ ∂y,  ∂x = ∂y·wᵀ."""
         tmp = node.tmp
         dy = tmp["dy"]
-        np.dot(tmp["xT"], dy, node.dw["weight"])
+        tmp["xT"].dot(dy, node.dw["weight"])
         if self.bias:
-            np.dot(tmp["ones"], dy, node.dw["bias"])
+            tmp["ones"].dot(dy, node.dw["bias"])
         if node.dx[0] is not None:
-            np.dot(dy, tmp["wT"], tmp["dx"])
+            dy.dot(tmp["wT"], tmp["dx"])

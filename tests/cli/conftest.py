@@ -1,0 +1,80 @@
+"""The command line in this process, and runs to look at that are made once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ldl.cli import main
+from ldl.execute import prepare, train
+
+CLASSES = """\
+name: flowers
+data: {source: iris, scale: standard}
+network: [{linear: 4}, tanh, linear]
+train: {epochs: 3, batch_size: 16}
+"""
+VALUES = """\
+name: line
+data: {source: {line: {samples: 60}}}
+network: [linear]
+train: {epochs: 2}
+"""
+INPUTS = """\
+name: squeeze
+data: {source: iris, scale: minmax}
+network: {encoder: [{linear: 2}], decoder: mirror}
+train: {epochs: 2}
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+Ldl = Callable[..., Done]
+
+
+@pytest.fixture
+def ldl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ldl:
+    """`ldl …` in this process."""
+
+    def run(*arguments: str | Path) -> Done:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["ldl", *map(str, arguments)])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as error:
+            code = error.code
+        assert code is None or isinstance(code, int)
+        return Done(code or 0, *capsys.readouterr())
+
+    return run
+
+
+def made(folder: Path, text: str, overrides: Sequence[str] = ()) -> None:
+    """A run under `folder`/runs."""
+    file = folder / "experiment.yaml"
+    file.write_text(text)
+    train(prepare(file, overrides), folder / "runs")
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier twice, a regression and an autoencoder; nobody changes them."""
+    folder = tmp_path_factory.mktemp("made")
+    made(folder, CLASSES)
+    made(folder, CLASSES, ["optimizer={adam: 0.05}", "train.epochs=5", "name=quick"])
+    made(folder, VALUES)
+    made(folder, INPUTS)
+    return folder / "runs"

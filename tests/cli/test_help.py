@@ -1,0 +1,184 @@
+"""Help, versions, exit codes, and what goes to stdout and what to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import CLASSES, Ldl
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = [
+    "train", "resume", "check", "gradcheck", "evaluate", "predict", "runs", "show", "explain",
+    "schema", "init", "data",
+]  # fmt: skip
+COMMAND = [sys.executable, str(ROOT / "cli.py")]
+
+
+def experiment(folder: Path, text: str = CLASSES) -> Path:
+    """A configuration on the disk."""
+    file = folder / "flowers.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_helps_with_an_example(name: str, ldl: Ldl) -> None:
+    """`--help` and `-h`, with an `ldl` line to copy."""
+    done = ldl(name, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert f"Example: ldl {name}" in " ".join(done.out.split())
+    assert ldl(name, "-h").out == done.out
+
+
+@pytest.mark.parametrize("name", ["list", "fetch", "verify"])
+def test_every_data_command_helps_with_an_example(name: str, ldl: Ldl) -> None:
+    """As above."""
+    assert f"Example: ldl data {name}" in " ".join(ldl("data", name, "--help").out.split())
+
+
+def test_the_list_of_commands_is_complete(ldl: Ldl) -> None:
+    """What the top help lists is what there is."""
+    text = ldl("--help").out
+    assert [name for name in COMMANDS if not re.search(rf"^\W+{name} ", text, re.M)] == []
+
+
+def test_examples_are_sound(ldl: Ldl) -> None:
+    """The configurations that the examples name exist."""
+    for name in COMMANDS:
+        for file in re.findall(r"configs/\w+\.yaml", ldl(name, "--help").out):
+            assert (ROOT / file).exists()
+
+
+def test_the_version(ldl: Ldl) -> None:
+    """One line."""
+    done = ldl("--version")
+    assert done.code == 0 and re.fullmatch(r"ldl \d+\.\d+\.\d+\S*\n", done.out)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("train",), ("nothing",), ("train", "a", "--nothing"), ("show",), ("predict", "one"), ()],
+)
+def test_wrong_usage_exits_2(words: tuple[str, ...], ldl: Ldl) -> None:
+    """With the usage, without a traceback."""
+    done = ldl(*words)
+    assert done.code == 2 and "Usage" in done.err + done.out
+    assert "Traceback" not in done.err
+
+
+def test_training_prints_results_on_stdout_and_the_rest_on_stderr(ldl: Ldl, tmp_path: Path) -> None:
+    """The last line of stdout is the folder."""
+    file = experiment(tmp_path)
+    done = ldl("train", file, "--runs", tmp_path / "runs")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    folder = Path(lines[-1])
+    assert folder.parent == tmp_path / "runs" and (folder / "status.json").exists()
+    assert lines[0].startswith("classification on the test part")
+    assert any(line.split()[0] == "accuracy" for line in lines[1:-1])
+    assert "epoch" not in done.out
+    assert "epoch 3/3" in done.err and "validation_loss" in done.err
+    assert (folder / "contingency/classification.png").read_bytes()[:4] == b"\x89PNG"
+    assert (folder / "plots/loss.png").exists()
+    assert not re.search(r"[{}\x1b]", done.out)
+
+
+def test_what_regions_print(ldl: Ldl, tmp_path: Path) -> None:
+    """An evaluation without figures prints no empty braces."""
+    text = "data: {source: gaussians}\nnetwork: [linear]\ntrain: {epochs: 1}\n"
+    done = ldl("train", experiment(tmp_path, text), "--runs", tmp_path / "runs")
+    assert done.code == 0 and "{" not in done.out
+
+
+def test_quiet_says_nothing_of_epochs(ldl: Ldl, tmp_path: Path) -> None:
+    """But the result."""
+    done = ldl("train", experiment(tmp_path), "--quiet", "--runs", tmp_path / "runs")
+    assert "epoch 1/3" not in done.err and done.out.count("accuracy") == 1
+
+
+def test_json_of_a_training(ldl: Ldl, tmp_path: Path) -> None:
+    """One document on stdout, and nothing else there."""
+    done = ldl("train", experiment(tmp_path), "--json", "--runs", tmp_path / "runs")
+    found = json.loads(done.out)
+    assert set(found) == {"run", "status", "results"}
+    assert found["status"]["status"] == "completed"
+    assert 0 <= found["results"]["classification"]["accuracy"] <= 1
+
+
+def test_the_folder_of_runs(ldl: Ldl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--runs` before LDL_RUNS_DIR before `runs`."""
+    file = experiment(tmp_path, CLASSES + "evaluate: []\n")
+    monkeypatch.chdir(tmp_path)
+    assert ldl("train", file, "-q").out.startswith("runs/")
+    monkeypatch.setenv("LDL_RUNS_DIR", str(tmp_path / "environment"))
+    assert ldl("train", file, "-q").out.startswith(str(tmp_path / "environment"))
+    assert ldl("train", file, "-q", "--runs", "option").out.startswith("option/")
+
+
+def test_a_folder_of_runs_that_cannot_be(ldl: Ldl, tmp_path: Path) -> None:
+    """A file stands there."""
+    (tmp_path / "file").write_text("")
+    done = ldl("train", experiment(tmp_path), "--runs", tmp_path / "file")
+    assert done.code == 2 and "file" in done.err and "Traceback" not in done.err
+
+
+def test_a_run_that_diverges_exits_1(ldl: Ldl, tmp_path: Path) -> None:
+    """The message on stderr, nothing on stdout; the list shows it."""
+    text = "data: {source: line}\nnetwork: [linear]\noptimizer: {sgd: 1e6}\n"
+    done = ldl("train", experiment(tmp_path, text), "-q", "--runs", tmp_path / "runs")
+    assert (done.code, done.out) == (1, "")
+    assert "learning_rate" in done.err and "Traceback" not in done.err
+    listed = json.loads(ldl("runs", "--runs", tmp_path / "runs", "--json").out)
+    assert [run["status"] for run in listed] == ["diverged"]
+    assert ldl("show", "last", "--runs", tmp_path / "runs").code == 0
+    for words in (("evaluate", "last"), ("predict", "last", "x.npz"), ("resume", "last")):
+        done = ldl(*words, "--runs", tmp_path / "runs")
+        assert done.code == 2 and "Traceback" not in done.err, words
+
+
+def test_advice_stands_on_stderr(ldl: Ldl, tmp_path: Path) -> None:
+    """With its place."""
+    file = experiment(tmp_path, CLASSES.replace("linear]", "linear, softmax]"))
+    done = ldl("check", file)
+    assert done.code == 0
+    assert f"{file}:3:38: note: cross_entropy applies softmax itself" in done.err
+    assert "note" not in done.out
+
+
+# --- as a process ---------------------------------------------------------------------------
+
+
+def test_no_colour_without_a_terminal(runs: Path) -> None:
+    """Not even where colour is asked for, if NO_COLOR is set."""
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm-256color"}
+    for words in (["runs", "--runs", str(runs)], ["--help"], ["check", "none.yaml"]):
+        done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=environment)
+        assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [["runs"], ["runs", "--json"], ["show", "line"]])
+def test_a_reader_who_leaves_early_is_no_error(words: list[str], runs: Path) -> None:
+    """As with `ldl runs | head -1`: no traceback, no complaint."""
+    process = subprocess.Popen(
+        [*COMMAND, *words, "--runs", str(runs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    process.wait()
+    assert err == b""
+
+
+def test_unbuffered_output_to_a_closed_pipe(runs: Path) -> None:
+    """The first line read, then closed."""
+    line = f"{sys.executable} -u {ROOT / 'cli.py'} explain --json | head -1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("{\n", "")

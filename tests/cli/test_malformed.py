@@ -1,0 +1,380 @@
+"""Malformed configurations: each says where and what, exits 2 and leaves nothing behind.
+
+A `«` in a configuration marks the place that the message must point at; it is taken out before
+the file is written.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Done, Ldl
+
+ROOT = Path(__file__).parents[2]
+PLACE = re.compile(r"^(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.+)$")
+D = "data: {source: digits, scale: minmax}\n"
+N = "network: [{linear: 8}, tanh, linear]\n"
+
+# name: (configuration, words of the message or its advice)
+SYNTAX = {
+    "empty file": ("«", ["empty", "ldl init"]),
+    "only a comment": ("«# later\n", ["empty"]),
+    "a word": ("«hello\n", ["key: value"]),
+    "a list": ("«- data\n- network\n", ["list"]),
+    "duplicate key": (D + N + "«data: {source: iris}\n", ["data", "twice", "line 1"]),
+    "duplicate key deep": (
+        D + "network: [{linear: {units: 3, bias: true, «units: 4}}, linear]\n",
+        ["units", "twice"],
+    ),
+    "tab": ("data:\n«\tsource: digits\n" + N, ["tab", "spaces"]),
+    "two documents": (D + N + "«---\n" + D + N, ["second document"]),
+    "alias": (D + N + "loss: «*mse\n", ["alias"]),
+    "anchor": (D + "network: «&n [linear]\n", ["anchor", "&n"]),
+    "merge key": ("data: {source: digits, «<<: {scale: minmax}}\n" + N, ["merge key"]),
+    "tag": (D + "network: «!!python/object/apply:os.system [echo]\n", ["tag"]),
+    "int tag": ("seed: «!!int 3\n" + D + N, ["tag"]),
+    "deep nesting": (D + "network: " + "[" * 49 + "«" + "[" * 900 + "]" * 949 + "\n", ["deep"]),
+    "unclosed bracket": (D + "network: «[linear, tanh\n", ["never closed"]),
+    "unclosed quote": ("name: «'mine\n" + D + N, ["quote", "never closed"]),
+    "bad indentation": ("data:\n  source: digits\n «scale: minmax\n" + N, []),
+    "NUL": (D + "network: [linear«\0]\n", ["control character", "U+0000"]),
+    "escape": (D + "network: [linear«\x1b[31m]\n", ["control character"]),
+}
+WORDS = {
+    "misspelt section": (D + "«netwrok: [linear]\n", ["netwrok", "did you mean `network`"]),
+    "misspelt key": (D + N + "train: {«epoch: 3}\n", ["epoch", "did you mean `epochs`"]),
+    "unknown section": (D + N + "«callbacks: []\n", ["callbacks", "valid here"]),
+    "unknown layer": (
+        D + "network: [{«lineer: 8}, linear]\n",
+        ["unknown layer", "did you mean `linear`"],
+    ),
+    "unknown source": ("data: {source: «digit}\n" + N, ["source", "did you mean `digits`"]),
+    "unknown optimizer": (D + N + "optimizer: «addam\n", ["did you mean `adam`"]),
+    "unknown loss": (D + N + "loss: [mse, «msee]\n", ["did you mean `mse`"]),
+    "unknown evaluation": (D + N + "evaluate: [«clasification]\n", ["`classification`"]),
+    "unknown decoder": (
+        D + "network: {encoder: [{linear: 2}], decoder: «miror}\n",
+        ["did you mean `mirror`"],
+    ),
+    "no decoder": (D + "«network: {encoder: [{linear: 2}]}\n", ["decoder"]),
+    "no network": ("«" + D, ["needs `network`"]),
+    "wrong type": (D + N + "train: {epochs: «many}\n", ["whole number", "many"]),
+    "quoted number": (D + N + "train: {epochs: «'5'}\n", ["without quotes"]),
+    "yes": (D + N + "train: {shuffle: «yes}\n", ["`true`"]),
+    "fraction": (D + "network: [{linear: «8.5}, linear]\n", ["whole number", "8.5"]),
+    "negative size": (D + "network: [{linear: «-8}, linear]\n", ["at least 1", "-8"]),
+    "zero epochs": (D + N + "train: {epochs: «0}\n", ["at least 1"]),
+    "NaN learning rate": (D + N + "optimizer: {sgd: «.nan}\n", ["finite"]),
+    "infinite weight": (D + N + "loss: {mse: , weight: «.inf}\n", ["finite"]),
+    "learning rate below 0": (D + N + "optimizer: {adam: {learning_rate: «-1e-3}}\n", ["above 0"]),
+    "momentum of 1": (D + N + "optimizer: {sgd: {momentum: «1.0}}\n", ["below 1"]),
+    "nesterov alone": (D + N + "optimizer: {sgd: {nesterov: «true}}\n", ["momentum"]),
+    "number as name": ("name: «123\n" + D + N, ["quotes"]),
+    "two layers in one": (D + "network: [{linear: 8, «tanh: }, linear]\n", ["two layers"]),
+    "a list in the list": (D + "network: [«[linear, tanh], linear]\n", ["list"]),
+    "null network": (D + "network:«\n", ["nothing"]),
+    "dotted name": (D + "network: [{linear: 8, as: «a.b}, linear]\n", ["a.b", "letter"]),
+    "block within itself": ("blocks: {b: [tanh, «b]}\n" + D + "network: [b, linear]\n", ["itself"]),
+    "block called linear": ("blocks: {«linear: [tanh]}\n" + D + N, ["linear", "another name"]),
+    "reshape to nothing": (D + "network: [{reshape: «[0]}, linear]\n", ["at least 1"]),
+    "fresh noise of none": ("data: {source: digits, fresh_noise: «true}\n" + N, ["noise"]),
+    "train and validation over 1": (
+        "data: {source: digits, split: {train: «0.9, validation: 0.3}}\n" + N,
+        ["1.2"],
+    ),
+    "extends a missing file": ("extends: «base.yaml\n" + N, ["no such file", "base.yaml"]),
+    "extends itself": ("extends: «t.yaml\n" + N, ["circle"]),
+    "extends a folder": ("extends: «.\n" + N, ["folder"]),
+}
+NETWORKS = {
+    "misfit in a repeat": (
+        D + "network:\n- linear: 32\n- repeat:\n    times: 3\n    layers:\n      - «residual:\n"
+        "          - linear: 16\n          - tanh\n- linear\n",
+        ["(32)", "(16)", "residual1"],
+    ),
+    "misfit in a block": (
+        "blocks:\n  b:\n    - linear: 6\n    - «reshape: [5]\n" + D + "network: [b, linear]\n",
+        ["(6)", "(5)"],
+    ),
+    "cycle": (
+        D + "network:\n- {linear: 8, as: a, from: b}\n- {«linear: 8, as: b, from: a}\n- linear\n",
+        ["cycle", "a → b"],
+    ),
+    "unknown value": (
+        D + "network: [{linear: 8, as: hidden}, {linear: 8, from: «hiden}, linear]\n",
+        ["hiden", "hidden"],
+    ),
+    "unknown value in a loss": (D + N + "loss: {mse: , from: «code}\n", ["code", "linear2"]),
+    "same of nothing": (D + "network: [{same: «first}, linear]\n", ["first"]),
+    "name given twice": (
+        D + "network: [{linear: 8, as: h}, {linear: 8, as: «h}, linear]\n",
+        ["h", "taken"],
+    ),
+    "add of one": (D + "network: [«add, linear]\n", ["two or more", "`from`"]),
+    "units missing within": (D + "network: [«linear, tanh, linear]\n", ["units"]),
+    "too few outputs": (D + "network: [{«linear: 5}]\n", ["5", "10"]),
+    "targets of another size": (
+        D + "network: [{«linear: 8}]\nloss: {mse: , target: inputs}\n",
+        ["(8)", "(64)"],
+    ),
+    "cross entropy of one value": (
+        "data: {source: line}\nnetwork: [«linear]\nloss: cross_entropy\n",
+        ["two classes or more"],
+    ),
+    "mirror of a residual": (
+        D + "network: {encoder: [{«residual: [{linear: 64}]}, {linear: 2}], decoder: mirror}\n",
+        ["mirror"],
+    ),
+    "activation of an mlp": (
+        D
+        + "network: [{mlp: {units: [8], activation: «{mlp: [3]}}}, linear]\n".replace(
+            "«{mlp", "{«mlp"
+        ),
+        [],
+    ),
+    "empty network": (D + "network: «[]\n", []),
+    "no losses": (D + N + "loss: «[]\n", []),
+    "gd with batches": (D + N + "optimizer: gd\ntrain: {batch_size: «32}\n", ["whole set"]),
+    "accuracy of a regression": (
+        "data: {source: line}\nnetwork: [linear]\ntrain: {early_stopping: {monitor: «accuracy}}\n",
+        ["accuracy", "classes"],
+    ),
+    "evaluation of something else": (D + N + "evaluate: [«regression]\n", ["classification"]),
+    "regions of many numbers": (D + N + "evaluate: [«decision_regions]\n", ["two numbers"]),
+    "a judge's misfit": (
+        D + "network: {encoder: [{linear: 2}], decoder: mirror}\n"
+        "evaluate: {denoising: {classifier: [{linear: 8}, «add, linear]}}\n",
+        ["two or more"],
+    ),
+    "split over all": (
+        "data: {source: digits, split: «{train: 5000}}\n".replace("«{", "{«") + N,
+        ["1797"],
+    ),  # fmt: skip
+    "no picture": ("data: {source: iris, shape: «image}\n" + N, ["flat"]),
+    "csv missing": ("data: {source: {csv: {path: «no.csv, target: y}}}\n" + N, ["no such file"]),
+    "csv without the target": (
+        "data: {source: {csv: {path: good.csv, target: «z}}}\n" + N,
+        ['"z"', '"a"', '"y"'],
+    ),
+    "csv with a missing value": (
+        "data: {source: {csv: {path: «holes.csv, target: y}}}\n" + N,
+        ["line 3", '"b"', "missing"],
+    ),
+    "csv with a ragged row": (
+        "data: {source: {csv: {path: «ragged.csv, target: y}}}\n" + N,
+        ["line 4", "2 cells"],
+    ),
+    "npz that is none": ("data: {source: {npz: {path: «good.csv}}}\n" + N, ["good.csv"]),
+}
+CASES = {**SYNTAX, **WORDS, **NETWORKS}
+# Where the message may also stand: the key, or the whole that the value is in.
+LENIENT = {"csv without the target", "csv missing", "csv with a missing value",
+           "csv with a ragged row", "npz that is none", "unknown value", "same of nothing",
+           "name given twice", "unknown value in a loss", "empty network", "no losses",
+           "activation of an mlp", "split over all"}  # fmt: skip
+
+
+def test_there_are_enough() -> None:
+    """The promise is thirty."""
+    assert len(CASES) >= 80
+
+
+def written(folder: Path, text: str) -> tuple[Path, int, int]:
+    """The file, and the line and column of its mark."""
+    before, _, after = text.partition("«")
+    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    file = folder / "t.yaml"
+    file.write_bytes((before + after).encode())
+    (folder / "good.csv").write_text("a,b,y\n" + "1,2,p\n3,4,q\n" * 9)
+    (folder / "holes.csv").write_text("a,b,y\n1,2,p\n3,,q\n5,6,q\n")
+    (folder / "ragged.csv").write_text("a,b,y\n1,2,p\n3,4,p\n5,6\n7,8,q\n")
+    return file, line, column
+
+
+def problems(done: Done) -> list[re.Match[str]]:
+    """The first line of each message."""
+    return [m for m in map(PLACE.match, done.err.splitlines()) if m]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_malformed_configuration(
+    name: str, ldl: Ldl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Place, line, caret, words; exit 2; nothing on stdout, nothing under the runs' folder."""
+    text, words = CASES[name]
+    file, line, column = written(tmp_path, text)
+    monkeypatch.setenv("LDL_RUNS_DIR", str(tmp_path / "other"))
+    done = ldl("train", file, "--runs", tmp_path / "runs")
+    assert done.code == 2, done.err
+    assert done.out == ""
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "other").exists()
+    found = problems(done)
+    assert found and Path(found[0]["file"]).name == "t.yaml"
+    places = [(int(m["line"]), int(m["column"])) for m in found]
+    if name in LENIENT:
+        assert line in [place[0] for place in places], done.err
+    else:
+        assert (line, column) in places, done.err
+    assert [word for word in words if word not in done.err] == []
+    lines = done.err.splitlines()
+    sources = [number for number, each in enumerate(lines) if each.strip().startswith("^")]
+    if name != "empty file":
+        assert sources, done.err
+    for number in sources:
+        assert lines[number - 1].strip() and len(lines[number]) <= 100
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_check_says_the_same(name: str, ldl: Ldl, tmp_path: Path) -> None:
+    """Everything above is found without training."""
+    file, _, _ = written(tmp_path, CASES[name][0])
+    by_check, by_train = ldl("check", file), ldl("train", file, "--runs", tmp_path / "runs")
+    assert (by_check.code, by_check.err) == (by_train.code, by_train.err)
+
+
+# --- files and overrides --------------------------------------------------------------------
+
+
+def test_files_that_are_none(ldl: Ldl, tmp_path: Path) -> None:
+    """Missing, a folder, binary, not UTF-8, too large, unreadable: exit 2 and the file's name."""
+    binary, latin, huge = (tmp_path / name for name in ("b.yaml", "l.yaml", "h.yaml"))
+    binary.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    latin.write_bytes("name: Größe\n".encode("latin-1"))
+    huge.write_bytes(b"# " + b"x" * 60_000_000)
+    cases = {
+        tmp_path / "none.yaml": "no such file",
+        tmp_path: "folder",
+        binary: "UTF-8",
+        latin: "UTF-8",
+        huge: "large",
+    }
+    for file, words in cases.items():
+        done = ldl("train", file, "--runs", tmp_path / "runs")
+        assert done.code == 2 and str(file) in done.err, file
+        assert words in done.err and "Traceback" not in done.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
+    """490 million nodes from 306 bytes; in a process of its own, with a limit."""
+    names = "abcdefghi"
+    rows = [f"{names[0]}: &a [" + ",".join(["lol"] * 9) + "]"]
+    for before, name in zip(names, names[1:], strict=False):
+        rows.append(f"{name}: &{name} [" + ",".join([f"*{before}"] * 9) + "]")
+    file = tmp_path / "bomb.yaml"
+    file.write_text("\n".join(rows) + "\n")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), "check", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
+    assert done.returncode == 2
+    assert "bomb.yaml:1:4: an anchor" in done.stderr and "Traceback" not in done.stderr
+
+
+OVERRIDES = {
+    "train.epoch=3": ("command line:1:7", "did you mean `epochs`"),
+    "train.epochs": ("command line:1:1", "`=`"),
+    "=3": ("command line:1:1", ""),
+    "train.epochs=many": ("command line:1:14", "whole number"),
+    "train.epochs=[1": ("command line:1:14", "never closed"),
+    "network.7=tanh": ("command line:1:9", "0 to 2"),
+    "optimizer.sgd.momentum=0.5": ("command line:1:11", "adam"),
+    "loss=msee": ("command line:1:6", "did you mean `mse`"),
+    "network.0.linear=-4": ("command line:1:18", "at least 1"),
+    "data.noise.gaussian=0.5": ("command line:1:12", "data.noise"),
+}
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+def test_a_bad_override(override: str, ldl: Ldl, tmp_path: Path) -> None:
+    """Its place within the override, a caret under it."""
+    file, _, _ = written(tmp_path, D + N + "optimizer: adam\n«")
+    done = ldl("train", file, override, "--runs", tmp_path / "runs")
+    place, words = OVERRIDES[override]
+    assert done.code == 2 and not (tmp_path / "runs").exists()
+    assert done.err.startswith(place + ": ") and words in done.err
+    lines = done.err.splitlines()
+    assert lines[1].strip() == override
+    assert lines[2].index("^") - lines[1].index(override) == int(place.rpartition(":")[2]) - 1
+
+
+def test_several_bad_overrides_are_all_reported(ldl: Ldl, tmp_path: Path) -> None:
+    """Numbered by their place on the command line."""
+    file, _, _ = written(tmp_path, D + N + "«")
+    done = ldl("check", file, "seed=1", "train.epoch=3", "sede=4")
+    assert [m["line"] for m in problems(done)] == ["2", "3"]
+
+
+# --- all at once ----------------------------------------------------------------------------
+
+
+def test_five_mistakes_of_five_kinds_show_five(ldl: Ldl, tmp_path: Path) -> None:
+    """A misspelt key, a wrong type, an unknown layer, a number out of range, a missing key."""
+    text = (
+        "sede: 3\ndata: {scale: minmax}\nnetwork: [{lineer: 8}, linear]\n"
+        "optimizer: {sgd: {momentum: 1.5}}\ntrain: {epochs: lots}\n"
+    )
+    file, _, _ = written(tmp_path, text)
+    done = ldl("train", file, "--runs", tmp_path / "runs")
+    assert done.code == 2
+    assert [int(m["line"]) for m in problems(done)] == [1, 2, 3, 4, 5]
+
+
+def test_mistakes_in_words_do_not_hide_those_in_the_network(ldl: Ldl, tmp_path: Path) -> None:
+    """A misspelt key and an unknown evaluation; a misfit, an unknown value, a cycle."""
+    text = (
+        D + "network:\n- {linear: 8, as: h}\n- {add: , from: [h, x]}\n- {tanh: , from: hh}\n"
+        "- {identity: , as: me, from: me}\n- {linear: , from: h}\n"
+        "train: {epoch: 5}\nevaluate: [regresion]\n"
+    )
+    file, _, _ = written(tmp_path, text)
+    done = ldl("check", file)
+    assert done.code == 2
+    assert [int(m["line"]) for m in problems(done)] == [4, 5, 6, 8, 9]
+
+
+def test_mistakes_of_network_training_and_evaluation_at_once(ldl: Ldl, tmp_path: Path) -> None:
+    """Everything that is found after the words, in the order of the file."""
+    text = (
+        D + "network:\n- {linear: 8, as: h}\n- {add: , from: [h, x]}\n- {linear: , from: hh}\n"
+        "optimizer: gd\ntrain: {batch_size: 5}\nevaluate: [regression]\n"
+    )
+    file, _, _ = written(tmp_path, text)
+    done = ldl("check", file)
+    assert [int(m["line"]) for m in problems(done)] == [4, 5, 7, 8]
+
+
+def test_mistakes_in_an_extended_file_name_that_file(ldl: Ldl, tmp_path: Path) -> None:
+    """Each at its own file's line."""
+    (tmp_path / "base.yaml").write_text("\n\n" + D + "network: [{lineer: 3}]\n")
+    file, _, _ = written(tmp_path, "extends: base.yaml\ntrain: {epoch: 3}\n")
+    done = ldl("check", file)
+    found = {(Path(m["file"]).name, int(m["line"])) for m in problems(done)}
+    assert found == {("base.yaml", 4), ("t.yaml", 2)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "network.0.linear=10000000000",
+        "network.0.linear=1000000000000000000000",
+        "train.batch_size=100000000000",
+        "train.batch_size=1000000000000000000000",
+    ],
+)
+def test_sizes_beyond_all_memory(change: str, ldl: Ldl, tmp_path: Path) -> None:
+    """A message and a good exit code, no traceback; a batch is never larger than the data."""
+    file, _, _ = written(tmp_path, D + N + "train: {epochs: 1}\n«")
+    done = ldl("check", file, change)
+    if "batch_size" in change:
+        assert done.code == 0
+    else:
+        assert done.code == 2 and "memory" in done.err

@@ -1,0 +1,193 @@
+"""What is done with a trained network: `ldl predict` and `ldl evaluate`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldl.engine.memory import Array
+
+from .conftest import Ldl
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Array, list[str]]:
+    """Five flowers as CSV and as NPZ, their numbers and their names."""
+    from sklearn.datasets import load_iris
+
+    folder = tmp_path_factory.mktemp("iris")
+    data = load_iris()
+    x = data.data[::30]
+    names = [str(data.target_names[i]) for i in data.target[::30]]
+    np.savez(folder / "new.npz", x=x)
+    return folder, folder / "new.npz", x, names
+
+
+def table(text: str) -> list[list[str]]:
+    """The rows of a CSV."""
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_classes_and_probabilities(
+    ldl: Ldl, runs: Path, iris: tuple[Path, Path, Array, list[str]]
+) -> None:
+    """A row a sample: the class that is likeliest, and how likely each is."""
+    done = ldl("predict", "quick", iris[1], "--runs", runs)
+    assert (done.code, done.err) == (0, "")
+    header, *rows = table(done.out)
+    assert header == ["predicted", "p(setosa)", "p(versicolor)", "p(virginica)"]
+    assert len(rows) == 5
+    for winner, *shares in rows:
+        numbers = [float(share) for share in shares]
+        assert sum(numbers) == pytest.approx(1, abs=1e-5)
+        assert header[1 + numbers.index(max(numbers))] == f"p({winner})"
+    assert [row[0] for row in rows] == iris[3]
+
+
+def test_csv_and_npz_say_the_same(
+    ldl: Ldl, runs: Path, iris: tuple[Path, Path, Array, list[str]]
+) -> None:
+    """Columns are found by name, in any order, with others beside them; scaling is the run's."""
+    folder, npz, x, _ = iris
+    info = json.loads((next(runs.glob("*quick*")) / "data.json").read_text())["info"]
+    names = info["features"] or [f"c{i}" for i in range(4)]
+    order = [2, 0, 3, 1] if info["features"] else [0, 1, 2, 3]
+    lines = [",".join([*(names[i] for i in order), *(["note"] if info["features"] else [])])]
+    for row in x:
+        cells = [str(row[i]) for i in order]
+        lines.append(",".join([*cells, *(["seen"] if info["features"] else [])]))
+    file = folder / "new.csv"
+    file.write_text("\n".join(lines) + "\n")
+    one = ldl("predict", "quick", npz, "--runs", runs).out
+    assert ldl("predict", "quick", file, "--runs", runs).out == one
+
+
+def test_values_are_a_x_plus_b(ldl: Ldl, runs: Path, tmp_path: Path) -> None:
+    """A regression's values, equal to those of its saved weights."""
+    from safetensors.numpy import load
+
+    file = tmp_path / "x.csv"
+    file.write_text("x\n0\n1\n-2.5\n")
+    done = ldl("predict", "line", file, "--runs", runs)
+    header, *rows = table(done.out)
+    weights = load((next(runs.glob("*line*")) / "model.safetensors").read_bytes())
+    a, b = weights["linear1.weight"][0, 0], weights["linear1.bias"][0]
+    assert len(header) == 1
+    assert [float(r[0]) for r in rows] == pytest.approx([b, a + b, -2.5 * a + b], rel=1e-6)
+
+
+def test_reconstructions(
+    ldl: Ldl, runs: Path, iris: tuple[Path, Path, Array, list[str]], tmp_path: Path
+) -> None:
+    """A value for each input, between 0 and 1 behind a sigmoid; into a file."""
+    output = tmp_path / "out.csv"
+    done = ldl("predict", "squeeze", iris[1], "--output", output, "--runs", runs)
+    assert (done.code, done.out) == (0, "") and str(output) in done.err
+    header, *rows = table(output.read_text())
+    assert len(header) == 4 and len(rows) == 5
+    assert all(0 < float(cell) < 1 for row in rows for cell in row)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("none.csv", None),
+        ("few.csv", "a,b\n1,2\n"),
+        ("words.csv", "a,b,c,d\n1,2,3,x\n"),
+        ("empty.csv", ""),
+        ("ragged.csv", "a,b,c,d\n1,2,3\n"),
+        ("broken.npz", "not a zip"),
+    ],
+)
+def test_samples_that_do_not_fit(
+    name: str, content: str | None, ldl: Ldl, runs: Path, tmp_path: Path
+) -> None:
+    """Exit 2, the file's name, no traceback, no output."""
+    file = tmp_path / name
+    if content is not None:
+        file.write_text(content)
+    done = ldl("predict", "quick", file, "--runs", runs)
+    assert (done.code, done.out) == (2, "")
+    assert str(file) in done.err and "Traceback" not in done.err
+
+
+@pytest.fixture
+def copy(runs: Path, tmp_path: Path) -> Path:
+    """The runs, to be changed."""
+    shutil.copytree(runs, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def test_evaluating_again_gives_the_same(ldl: Ldl, copy: Path) -> None:
+    """Results, byte for byte; and pictures."""
+    folder = next(copy.glob("*quick*"))
+    before = (folder / "results.json").read_bytes()
+    done = ldl("evaluate", "quick", "--runs", copy, "--json")
+    assert done.code == 0
+    assert (folder / "results.json").read_bytes() == before
+    assert json.loads(done.out) == json.loads(before)
+    assert (folder / "contingency/classification.png").exists()
+
+
+def test_evaluating_on_another_part_keeps_what_was_there(ldl: Ldl, copy: Path) -> None:
+    """The run's own judgement on the test part is not lost."""
+    folder = next(copy.glob("*quick*"))
+    before = json.loads((folder / "results.json").read_text())
+    done = ldl("evaluate", "quick", "classification: {part: train}", "--runs", copy)
+    assert done.code == 0 and "train part" in done.out
+    after = json.loads((folder / "results.json").read_text())
+    judged = [value for key, value in after.items() if key.startswith("classification")]
+    assert before["classification"] in judged
+    assert {"test", "train"} == {value["part"] for value in judged}
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "words"),
+    [
+        ("clasification", "did you mean `classification`"),
+        ("regression", "task is classification"),
+        ("[", "never closed"),
+        ("classification: {part: all}", "test"),
+    ],
+)
+def test_evaluations_that_cannot_be(evaluation: str, words: str, ldl: Ldl, copy: Path) -> None:
+    """Exit 2; the run's results stay."""
+    folder = next(copy.glob("*quick*"))
+    before = (folder / "results.json").read_bytes()
+    done = ldl("evaluate", "quick", evaluation, "--runs", copy)
+    assert done.code == 2 and words in done.err and "Traceback" not in done.err
+    assert (folder / "results.json").read_bytes() == before
+
+
+def test_a_judges_misfit_is_an_error_with_a_message(ldl: Ldl, copy: Path) -> None:
+    """A classifier of the evaluation's own that cannot be built."""
+    done = ldl("evaluate", "squeeze", "denoising: {classifier: [add]}", "--runs", copy)
+    assert done.code == 2 and "two or more" in done.err
+
+
+def test_a_damaged_network_is_refused(ldl: Ldl, copy: Path, tmp_path: Path) -> None:
+    """A flipped bit, a cut file: exit 2 and the file's name."""
+    model = next(copy.glob("*line*")) / "model.safetensors"
+    sound = model.read_bytes()
+    file = tmp_path / "x.csv"
+    file.write_text("x\n1\n")
+    for damaged in (sound[:-1] + bytes([sound[-1] ^ 1]), sound[:20], b""):
+        model.write_bytes(damaged)
+        for words in (("predict", "line", file), ("evaluate", "line")):
+            done = ldl(*words, "--runs", copy)
+            assert done.code == 2 and "model.safetensors" in done.err, done.err
+
+
+def test_an_unfinished_run_says_so(ldl: Ldl, copy: Path, tmp_path: Path) -> None:
+    """There is no network yet."""
+    folder = next(copy.glob("*line*"))
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.sha256").unlink()
+    done = ldl("evaluate", "line", "--runs", copy)
+    assert done.code == 2 and "model.safetensors" in done.err and "Traceback" not in done.err

@@ -1,0 +1,180 @@
+"""The whole way through the library: prepare, train, evaluate, predict, and what the folder says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from ldl.errors import ConfigError, RunFolderError
+from ldl.execute import Watchers, evaluate, predict, prepare, read_evaluations, resume, train
+from ldl.runs import RunFolder, read_metrics
+from ldl.runs.listing import list_runs
+
+TEXT = """\
+seed: 4
+data: {source: {csv: {path: table.csv, target: kind}}, scale: standard}
+network: [{linear: 6}, tanh, linear]
+train: {epochs: 4, batch_size: 8}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A configuration beside its table: two classes told apart by a line, one column in words."""
+    x = np.random.default_rng(0).normal(3.0, 2.0, size=(90, 3)).round(4)
+    lines = [f"{a},{b},{c},{'oak' if a + b > 6 else 'elm'}" for a, b, c in x]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,c,kind", *lines]) + "\n")
+    path = tmp_path / "trees.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+def test_the_name_is_the_files_where_none_is_given(file: Path) -> None:
+    """And the evaluation is the task's own."""
+    config = prepare(file).experiment.config
+    assert config.name == "trees"
+    assert [type(e).__name__ for e in config.evaluate or []] == ["Classification"]
+
+
+def test_preparing_reads_no_data_and_leaves_nothing(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration is found wrong before anything is loaded."""
+    import ldl.execute as module
+
+    monkeypatch.setattr(module, "load_data", lambda *_: pytest.fail("data was loaded"))
+    prepare(file)
+    with pytest.raises(ConfigError):
+        prepare(file, ["network.2.linear=7"])
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "trees.yaml"}
+
+
+def test_the_folder_repeats_the_run(file: Path, tmp_path: Path) -> None:
+    """`config.yaml` trains to the same bytes, from anywhere, without the overrides."""
+    run = train(prepare(file, ["train.epochs=2", "optimizer={sgd: 0.1}"]), tmp_path / "runs")
+    assert yaml.safe_load(run.overrides.read_text()) == ["train.epochs=2", "optimizer={sgd: 0.1}"]
+    again = train(prepare(run.config), tmp_path / "elsewhere" / "runs")
+    assert again.model.read_bytes() == run.model.read_bytes()
+    assert again.config.read_bytes() == run.config.read_bytes()
+    assert again.name.split("-")[1:] == run.name.split("-")[1:]
+    assert len(read_metrics(again.metrics)) == 2
+
+
+def test_predictions_are_those_of_the_evaluation(file: Path, tmp_path: Path) -> None:
+    """The whole table predicted: on the test part's rows the accuracy that was reported."""
+    from ldl.data import load
+
+    prepared = prepare(file)
+    run = train(prepared, tmp_path / "runs")
+    experiment, outputs = predict(run, tmp_path / "table.csv")
+    names = [line.rsplit(",", 1)[1] for line in (tmp_path / "table.csv").read_text().split()[1:]]
+    known = experiment.info.target.names
+    right = experiment.classes(outputs) == [known.index(name) for name in names]
+    data = load(prepared.experiment.config.data, 4)
+    parts = [part for part in (data.train, data.validation, data.test) if part]
+    counted = 0.0
+    for part, name in zip(parts, ("train", "validation", "test"), strict=True):
+        (judgement,) = evaluate(
+            run, read_evaluations([f"classification: {{part: {name}}}"])
+        ).values()
+        assert judgement["samples"] == len(part)
+        counted += judgement["accuracy"] * len(part)
+    assert counted == pytest.approx(right.sum())
+
+
+def test_stages_are_told(file: Path, tmp_path: Path) -> None:
+    """Each evaluation by its name."""
+    stages: list[str] = []
+    train(prepare(file), tmp_path / "runs", Watchers(stage=stages.append))
+    assert stages == ["classification"]
+
+
+def test_two_at_once(file: Path, tmp_path: Path) -> None:
+    """Runs that begin in the same second have folders of their own; both are complete."""
+    prepared = [prepare(file), prepare(file)]
+    errors: list[BaseException] = []
+
+    def work(index: int) -> None:
+        try:
+            train(prepared[index], tmp_path / "runs")
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    found = list_runs(tmp_path / "runs")
+    assert [run.status for run in found] == ["completed", "completed"]
+    one, two = (run.path / "model.safetensors" for run in found)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_failure_is_written_down(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in an evaluation: status failed, the traceback in the log; resume goes on."""
+    from ldl.evaluate.classification import Classification
+
+    def fail(*_: object) -> None:
+        raise OSError("no space")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Classification, "run", fail)
+        with pytest.raises(OSError, match="no space"):
+            train(prepare(file), tmp_path / "runs")
+    (found,) = list_runs(tmp_path / "runs")
+    assert found.status == "failed" and "no space" in found.reason
+    run = RunFolder.open(found.path)
+    assert "Traceback" in run.log.read_text()
+    whole = train(prepare(file), tmp_path / "whole")
+    resume(run)
+    assert run.read_status().status == "completed"
+    assert run.model.read_bytes() == whole.model.read_bytes()
+    assert run.results.read_bytes() == whole.results.read_bytes()
+
+
+def test_a_run_in_use_is_left_alone(file: Path, tmp_path: Path) -> None:
+    """Who holds it is said."""
+    run = train(prepare(file), tmp_path / "runs")
+    with run.lock(), pytest.raises(RunFolderError, match="in use"):
+        evaluate(run)
+
+
+def test_data_that_changed_is_not_judged(file: Path, tmp_path: Path) -> None:
+    """The parts would be others."""
+    run = train(prepare(file), tmp_path / "runs")
+    before = run.results.read_bytes()
+    table = tmp_path / "table.csv"
+    table.write_text(table.read_text() + "1,1,1,elm\n")
+    with pytest.raises(RunFolderError, match="data has changed"):
+        evaluate(run)
+    assert run.results.read_bytes() == before
+
+
+def test_weights_of_another_network_are_refused(file: Path, tmp_path: Path) -> None:
+    """A model file that does not fit its configuration."""
+    run = train(prepare(file), tmp_path / "runs")
+    other = train(prepare(file, ["network.0.linear=5"]), tmp_path / "runs")
+    for name in ("model.safetensors", "model.safetensors.sha256"):
+        (run.path / name).write_bytes((other.path / name).read_bytes())
+    with pytest.raises(RunFolderError, match="does not fit"):
+        predict(run, tmp_path / "table.csv")
+
+
+def test_results_are_json_with_no_nan(file: Path, tmp_path: Path) -> None:
+    """Strict JSON, though a class may never be predicted."""
+    run = train(prepare(file, ["train.epochs=1", "optimizer={sgd: 1e-30}"]), tmp_path / "runs")
+
+    def refuse(name: str) -> float:
+        raise AssertionError(name)
+
+    for path in run.path.glob("*.json"):
+        json.loads(path.read_text(), parse_constant=refuse)
