@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ldl import build as building
-from ldl.build import BuildError, Config, Experiment, Training
+from ldl.build import BuildError, Config, Experiment
 from ldl.config import Item, Loaded, load, loads, to_yaml
 from ldl.data import Dataset, Info, Part, Progress, Scaling, Target, describe, read_inputs
 from ldl.data import load as load_data
@@ -121,7 +121,7 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
     config = prepared.experiment.config
     dataset = _load(prepared, watchers)
     text = prepared.yaml
-    threads = {"asked": config.train.threads}
+    threads = {"asked": config.train.threads, "set": prepared.experiment.threads}
     contents = {
         "config.yaml": text.encode(),
         "source.yaml": prepared.loaded.text.encode(),
@@ -243,7 +243,7 @@ def _same_data(run: RunFolder, dataset: Dataset) -> None:
 def _train(experiment: Experiment, dataset: Dataset, run: RunFolder, watchers: Watchers) -> None:
     """Train, save, judge; the status follows."""
     run.set_status("running", epoch=0)
-    with log_to(run.log) as log, _threads(experiment.config.train):
+    with log_to(run.log) as log, _threads(experiment.threads):
         trainer = Trainer(experiment, dataset, run, watchers.training)
         log.info(
             "training %s weights on %s samples", trainer.model.parameters.count, trainer.steps.count
@@ -270,14 +270,14 @@ def _train(experiment: Experiment, dataset: Dataset, run: RunFolder, watchers: W
 
 
 @contextmanager
-def _threads(settings: Training) -> Iterator[None]:
-    """As many threads for matrix products as were asked for."""
-    if settings.threads is None:
+def _threads(count: int | None) -> Iterator[None]:
+    """So many threads for matrix products; None leaves them alone."""
+    if count is None:
         yield
         return
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(settings.threads, user_api="blas"):
+    with threadpool_limits(count, user_api="blas"):
         yield
 
 

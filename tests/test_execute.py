@@ -1,4 +1,4 @@
-"""The whole way through the library: prepare, train, evaluate, predict, and what the folder says."""
+"""The whole way through the library: prepare, train, evaluate, predict, resume."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_preparing_reads_no_data_and_leaves_nothing(
     monkeypatch.setattr(module, "load_data", lambda *_: pytest.fail("data was loaded"))
     prepare(file)
     with pytest.raises(ConfigError):
-        prepare(file, ["network.2.linear=7"])
+        prepare(file, ["network.1=add"])
     assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "trees.yaml"}
 
 

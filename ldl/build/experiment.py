@@ -25,6 +25,7 @@ PLACE_NAMES: dict[type[Layer], str] = {**LAYER_NAMES, **LOSS_NAMES}
 Task = Literal["classification", "regression", "reconstruction"]
 Fault = tuple[Path, str]
 DEFAULT_BATCH = 32
+SMALL_PRODUCT = 2_000_000  # multiply-adds
 
 
 class BuildError(Exception):
@@ -68,6 +69,18 @@ class Experiment:
         if size == "full" or self.config.optimizer.whole_set:
             return part_sizes(self.config.data.split, self.info).train
         return DEFAULT_BATCH if size is None else size
+
+    @property
+    def threads(self) -> int | None:
+        """Threads of the matrix products: as configured, else one where all products are small.
+
+        A second thread gains nothing below some two million multiply-adds a product, and costs
+        much on a machine that is busy. None: as many as the BLAS takes by itself.
+        """
+        if self.config.train.threads is not None:
+            return self.config.train.threads
+        largest = max(plan.multiply_adds for plan in self.graph.plans.values())
+        return 1 if largest * self.batch_size < SMALL_PRODUCT else None
 
     @property
     def label_input(self) -> str:

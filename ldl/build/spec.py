@@ -49,7 +49,7 @@ class Training:
     stop_gradient_norm: Positive | None = None  # stop when an epoch's mean gradient norm is below
     keep: Literal["best", "last"] = "best"  # which weights are saved; best by validation
     checkpoint_seconds: NonNegative = 10.0  # the least time between two checkpoints; 0: each epoch
-    threads: Size | None = None  # of the matrix products; None: as many as there are cores
+    threads: Size | None = None  # of the matrix products; None: one if small, else all cores
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,8 +32,9 @@ def info(
 
 
 def config(text: str) -> Config:
-    """A configuration of the lines given; its data section is only there to be valid."""
-    return loads("data: {source: digits}\n" + text, "t.yaml", Config, KINDS).value
+    """A configuration of the lines given, with a data section where they have none."""
+    data = "" if text.startswith("data:") else "data: {source: digits}\n"
+    return loads(data + text, "t.yaml", Config, KINDS).value
 
 
 def built(text: str, about: Info | None = None) -> Experiment:

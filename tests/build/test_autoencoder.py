@@ -19,7 +19,7 @@ def test_encoder_and_decoder_written_out() -> None:
     assert experiment.output == "decoder.linear2"
     assert shapes(experiment)["decoder.linear2"] == (6,)
     assert experiment.task == "reconstruction"
-    assert experiment.targets == {"target.x": "x"}
+    assert experiment.graph.losses[0].inputs == ("decoder.linear2", "x")
 
 
 def test_mirror_is_the_encoder_backwards() -> None:

@@ -53,15 +53,24 @@ def test_the_weighted_sum_of_several_losses() -> None:
 
 def test_targets_are_clean_and_inputs_noisy() -> None:
     """Noise is on what the network reads only."""
-    experiment = built("network: {encoder: [{linear: 2}], decoder: mirror}")
+    network = "network: {encoder: [{linear: 2}], decoder: mirror}"
+    experiment = built("data: {source: digits, noise: {gaussian: 0.1}}\n" + network)
     noisy, clean = np.ones((2, 6), np.float32), np.zeros((2, 6), np.float32)
     feeds = experiment.feeds(Part({"x": noisy}, {"x": clean}, np.zeros(2, np.int64)))
     assert feeds["x"] is noisy and feeds["target.x"] is clean
 
 
+def test_without_noise_inputs_are_their_own_targets() -> None:
+    """One array, taken into a batch once."""
+    experiment = built("network: {encoder: [{linear: 2}], decoder: mirror}")
+    assert list(experiment.graph.inputs) == ["x"]
+    assert experiment.graph.losses[0].inputs == ("decoder.sigmoid1", "x")
+
+
 def test_labels_and_inputs_in_one_experiment() -> None:
     """Two target inputs, each fed with its own."""
     text = (
+        "data: {source: digits, noise: {gaussian: 0.1}}\n"
         "network: {encoder: [{linear: 3}], decoder: mirror}\n"
         "loss: [{mse: }, {cross_entropy: , from: code, target: labels}]"
     )

@@ -49,7 +49,10 @@ def test_own_names_push_numbers_aside() -> None:
 
 def test_from_may_name_what_comes_later() -> None:
     """The graph finds the order."""
-    text = "network: [{linear: 3, as: out, from: h}, {linear: 8, as: h, from: x}, {identity: , from: out}]"  # noqa: E501
+    text = (
+        "network: [{linear: 3, as: out, from: h}, {linear: 8, as: h, from: x},"
+        " {identity: , from: out}]"
+    )
     experiment = built(text)
     assert list(wiring(experiment)) == ["h", "out", "identity1"]
     assert shapes(experiment)["out"] == (3,)
@@ -77,7 +80,10 @@ def test_same_keeps_a_name_of_its_own() -> None:
 
 def test_several_inputs_are_read_by_name() -> None:
     """Two inputs of different sizes, joined."""
-    text = "network: [{linear: 4, from: a, as: l}, {linear: 4, from: b, as: r}, {concat: , from: [l, r]}, linear]"  # noqa: E501
+    text = (
+        "network: [{linear: 4, from: a, as: l}, {linear: 4, from: b, as: r},"
+        " {concat: , from: [l, r]}, linear]"
+    )
     experiment = built(text, TWO)
     assert shapes(experiment) == {"l": (4,), "r": (4,), "concat1": (8,), "linear1": (3,)}
 
@@ -130,7 +136,7 @@ def test_every_unknown_name_is_reported() -> None:
         ("network: [{linear: 6, as: a, from: b}, {linear: 6, as: b, from: a}, linear]", {"a", "b"}),
         ("network: [{add: , as: a, from: [a, x]}, linear]", {"a"}),
         (
-            "network: [{linear: 6, as: a, from: c}, {linear: 6, as: b}, {linear: 6, as: c}, linear]",  # noqa: E501
+            "network: [{linear: 6, as: a, from: c}, {linear: 6, as: b}, {linear: 6, as: c}, tanh]",
             {"a", "b", "c"},
         ),
     ],

@@ -1,4 +1,4 @@
-"""The output's size where it is left out, for each loss and kind of target, and sizes that clash."""
+"""The output's size where it is left out, by loss and kind of target, and sizes that clash."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -151,10 +152,7 @@ NETWORKS = {
         "evaluate: {denoising: {classifier: [{linear: 8}, «add, linear]}}\n",
         ["two or more"],
     ),
-    "split over all": (
-        "data: {source: digits, split: «{train: 5000}}\n".replace("«{", "{«") + N,
-        ["1797"],
-    ),  # fmt: skip
+    "split over all": ("data: {source: digits, split: {«train: 5000}}\n" + N, ["1797"]),
     "no picture": ("data: {source: iris, shape: «image}\n" + N, ["flat"]),
     "csv missing": ("data: {source: {csv: {path: «no.csv, target: y}}}\n" + N, ["no such file"]),
     "csv without the target": (
@@ -265,7 +263,7 @@ def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
     """490 million nodes from 306 bytes; in a process of its own, with a limit."""
     names = "abcdefghi"
     rows = [f"{names[0]}: &a [" + ",".join(["lol"] * 9) + "]"]
-    for before, name in zip(names, names[1:], strict=False):
+    for before, name in pairwise(names):
         rows.append(f"{name}: &{name} [" + ",".join([f"*{before}"] * 9) + "]")
     file = tmp_path / "bomb.yaml"
     file.write_text("\n".join(rows) + "\n")

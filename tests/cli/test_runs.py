@@ -140,10 +140,8 @@ def test_a_damaged_run_is_listed_and_not_hidden(ldl: Ldl, runs: Path, tmp_path: 
     copy = tmp_path / "runs"
     shutil.copytree(runs, copy)
     next(copy.glob("*quick*/status.json")).write_text("{")
-    found = {
-        t: run["status"]
-        for t, run in zip(*(lambda f: (titles(f), f))(listed(ldl, copy)), strict=True)
-    }  # noqa: E501
+    all_runs = listed(ldl, copy)
+    found = dict(zip(titles(all_runs), [run["status"] for run in all_runs], strict=True))
     assert found == {"flowers": "completed", "quick": "unreadable", "line": "completed",
                      "squeeze": "completed"}  # fmt: skip
     done = ldl("show", "quick", "--runs", copy)
