@@ -53,7 +53,7 @@ def test_sorting_by_a_figure(ldl: Ldl, runs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["part", "status", "classification.part", "name", "seconds", "kl_divergence"]
+    "key", ["part", "classification.part", "name", "seconds", "r2", "kl_divergence"]
 )
 def test_sorting_by_anything_there_is(key: str, ldl: Ldl, runs: Path) -> None:
     """Words, numbers, and what only some have, or have as null."""
