@@ -19,7 +19,14 @@ class UsageError(LdlError):
 
 
 class DataError(UsageError):
-    """A data set is missing, unreadable or not what it should be."""
+    """A data set is missing, unreadable or not what it should be.
+
+    `setting` names the setting of the section `data` to which that is due.
+    """
+
+    def __init__(self, message: str, setting: str = "source") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class RunFolderError(UsageError):

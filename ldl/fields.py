@@ -6,8 +6,13 @@ field is its main value (`linear: 64`), its docstring's first line its formula, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
+
+
+def _written(limit: float) -> str:
+    """A limit as a person writes it."""
+    return f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}"
 
 
 @dataclass(frozen=True)
@@ -22,10 +27,15 @@ class Range:
     def __str__(self) -> str:
         words = []
         if self.low is not None:
-            words.append(f"{'above' if self.above else 'at least'} {self.low:g}")
+            words.append(f"{'above' if self.above else 'at least'} {_written(self.low)}")
         if self.high is not None:
-            words.append(f"{'below' if self.below else 'at most'} {self.high:g}")
+            words.append(f"{'below' if self.below else 'at most'} {_written(self.high)}")
         return " and ".join(words)
+
+    def broken(self, value: float) -> str:
+        """The limits that `value` breaks; an upper one that is out of sight is left unsaid."""
+        far = self.high is not None and self.high >= 1e6 and value < self.high
+        return str(replace(self, high=None) if far else self)
 
     def holds(self, value: float) -> bool:
         """Whether `value` lies within the limits; NaN never does."""
@@ -53,7 +63,7 @@ class LayerList:
     """Marks a field that takes a network's layers: a list of items, or one item alone."""
 
 
-Size = Annotated[int, Range(1)]
+Size = Annotated[int, Range(1, 1_000_000_000)]
 Count = Annotated[int, Range(0)]
 Positive = Annotated[float, Range(0.0, above=True)]
 NonNegative = Annotated[float, Range(0.0)]

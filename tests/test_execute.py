@@ -45,7 +45,7 @@ def test_preparing_reads_no_data_and_leaves_nothing(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A configuration is found wrong before anything is loaded."""
-    import ldl.execute as module
+    from ldl.execute import preparing as module
 
     monkeypatch.setattr(module, "load_data", lambda *_: pytest.fail("data was loaded"))
     prepare(file)
@@ -91,7 +91,7 @@ def test_stages_are_told(file: Path, tmp_path: Path) -> None:
     """Each evaluation by its name."""
     stages: list[str] = []
     train(prepare(file), tmp_path / "runs", Watchers(stage=stages.append))
-    assert stages == ["classification"]
+    assert stages == ["classification", "pictures"]
 
 
 def test_two_at_once(file: Path, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ldl.build.experiment import BuildError, Experiment, advice, build
+from ldl.build.experiment import BuildError, Experiment, build, task_of
+from ldl.build.faults import advice
 from ldl.build.kinds import KINDS
 from ldl.build.spec import Config, EarlyStopping, EncoderDecoder, LossTerm, Training
 
@@ -17,4 +18,5 @@ __all__ = [
     "Training",
     "advice",
     "build",
+    "task_of",
 ]

@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from ldl.engine.layer import Layer
 from ldl.engine.layers.activation import Relu, Sigmoid
-from ldl.fields import Choice, LayerList, Size
+from ldl.errors import SettingError
+from ldl.fields import Choice, LayerList, Range, Size
+
+
+def _single(setting: str, layer: Any) -> None:
+    """Raises SettingError for what stands for several layers."""
+    if not isinstance(layer, Layer):
+        raise SettingError(setting, "takes a single layer")
 
 
 @dataclass(frozen=True)
@@ -15,6 +23,10 @@ class Mlp:
 
     units: list[Size]
     activation: Annotated[Any, Choice("layer")] = Relu()
+
+    def __post_init__(self) -> None:
+        """Refuse a composite as the activation."""
+        _single("activation", self.activation)
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,7 @@ class Residual:
 class Repeat:
     """The layers in the list, `times` over, each time with weights of their own."""
 
-    times: Size
+    times: Annotated[int, Range(1, 1000)]
     layers: Annotated[Any, LayerList()]
 
 
@@ -37,6 +49,10 @@ class Mirror:
     """The encoder backwards, to the input's shape, with `output` as the last activation."""
 
     output: Annotated[Any, Choice("layer")] = Sigmoid()
+
+    def __post_init__(self) -> None:
+        """Refuse a composite as the last layer."""
+        _single("output", self.output)
 
 
 COMPOSITES: dict[str, type] = {"mlp": Mlp, "residual": Residual, "repeat": Repeat}

@@ -8,13 +8,14 @@ from typing import Literal
 
 import numpy as np
 
+from ldl.build.faults import MISSING_UNITS, Fault, graph_faults, training_faults
 from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
 from ldl.build.spec import Config, EncoderDecoder, LossTerm
 from ldl.config.tree import Path
 from ldl.data import Info, Part, part_sizes
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Layer, Spec
-from ldl.engine.layers.activation import Activation, Softmax
+from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import LOSSES, Bce, CrossEntropy, Loss, Mse
 from ldl.engine.memory import Array
@@ -23,7 +24,6 @@ from ldl.errors import GraphError
 LOSS_NAMES: dict[type[Layer], str] = {loss: name for name, loss in LOSSES.items()}
 PLACE_NAMES: dict[type[Layer], str] = {**LAYER_NAMES, **LOSS_NAMES}
 Task = Literal["classification", "regression", "reconstruction"]
-Fault = tuple[Path, str]
 DEFAULT_BATCH = 32
 SMALL_PRODUCT = 2_000_000  # multiply-adds
 
@@ -64,11 +64,12 @@ class Experiment:
 
     @property
     def batch_size(self) -> int:
-        """Samples a step, before the last batch: gd and `full` take all that there may be."""
+        """Samples a step, but for a smaller last batch; gd and `full` take all there are."""
         size = self.config.train.batch_size
+        most = part_sizes(self.config.data.split, self.info).train
         if size == "full" or self.config.optimizer.whole_set:
-            return part_sizes(self.config.data.split, self.info).train
-        return DEFAULT_BATCH if size is None else size
+            return most
+        return min(DEFAULT_BATCH if size is None else size, most)
 
     @property
     def threads(self) -> int | None:
@@ -122,42 +123,48 @@ def build(config: Config, info: Info) -> Experiment:
     network.add(config.network)
     faults: list[Fault] = [(error.path, error.message) for error in network.faults]
     targets: dict[str, str] = {}
+    losses, lost = _losses(config, info, network, inputs, targets)
+    faults += lost
+    places = _sized(network.places, losses, inputs, info)
+    try:
+        graph = Graph(inputs, places, losses)
+    except GraphError as error:
+        found = [_located(name, reason, network, losses) for name, reason in error.faults]
+        faults += [fault for fault in found if not (lost and MISSING_UNITS in fault[1])]
+    else:
+        faults += graph_faults(graph, network, info) if not faults else []
+    task = task_of(config, info)
+    faults += training_faults(config, task)
+    if faults:
+        raise BuildError(list(dict.fromkeys(faults)))
+    code = network.values.get("code") if isinstance(config.network, EncoderDecoder) else None
+    output = losses[0].inputs[0]
+    return Experiment(config, info, graph, task, output, code, targets, network.origins)
+
+
+def task_of(config: Config, info: Info) -> Task:
+    """What the first loss teaches, which is also what its output is judged by."""
+    first = next((term.target for term in _terms(config, info)), None)
+    if (first or default_target(config)) == "inputs":
+        return "reconstruction"
+    return "regression" if info.target.kind == "values" else "classification"
+
+
+def _losses(
+    config: Config, info: Info, network: Network, inputs: dict[str, Spec], targets: dict[str, str]
+) -> tuple[list[LossPlace], list[Fault]]:
+    """The losses in the graph, and what is wrong with the others."""
     losses: list[LossPlace] = []
-    for i, term in enumerate(_terms(config, info)):
+    terms = _terms(config, info)
+    faults: list[Fault] = [] if terms else [(("loss",), "there is no loss in this list")]
+    for i, term in enumerate(terms):
         try:
             loss = _loss(i, term, config, info, network, inputs, targets)
             if UNKNOWN not in loss.inputs:
                 losses.append(loss)
         except NetworkError as error:
             faults.append((error.path, error.message))
-    faults += _training_faults(config, info)
-    places = _sized(network.places, losses, inputs, info)
-    try:
-        graph = Graph(inputs, places, losses)
-    except GraphError as error:
-        faults += [_located(name, reason, network, losses) for name, reason in error.faults]
-    if faults:
-        raise BuildError(faults)
-    code = network.values.get("code") if isinstance(config.network, EncoderDecoder) else None
-    first = targets.get(losses[0].inputs[1])
-    task: Task = "reconstruction"
-    if first == "labels":
-        task = "classification" if info.target.kind == "classes" else "regression"
-    return Experiment(config, info, graph, task, network.output, code, targets, network.origins)
-
-
-def _training_faults(config: Config, info: Info) -> list[Fault]:
-    """Settings of `train` that another section rules out."""
-    faults: list[Fault] = []
-    settings = config.train
-    if config.optimizer.whole_set and settings.batch_size not in (None, "full"):
-        faults.append((("train", "batch_size"), "gd takes the whole set a step: leave this out"))
-    stopping = settings.early_stopping
-    classes = default_target(config) == "labels" and info.target.kind == "classes"
-    if stopping and stopping.monitor == "accuracy" and not classes:
-        path = ("train", "early_stopping", "monitor")
-        faults.append((path, "only a network that learns classes has an accuracy"))
-    return faults
+    return losses, faults
 
 
 def default_target(config: Config) -> Literal["labels", "inputs"]:
@@ -181,7 +188,7 @@ def _loss(
 ) -> LossPlace:  # fmt: skip
     """A loss in the graph; its target becomes an input."""
     path: Path = ("loss", number) if isinstance(config.loss, list) else ("loss",)
-    value = network.output if term.from_ is None else network.find(term.from_, path)
+    value = network.output if term.from_ is None else network.find(term.from_, (*path, "from"))
     kind = term.target or default_target(config)
     if kind == "inputs":
         if len(info.inputs) > 1:
@@ -237,20 +244,3 @@ def _located(name: str, reason: str, network: Network, losses: Sequence[LossPlac
             path = network.origins.get(loss.inputs[0], ("loss",))
             return path, f"{name.removeprefix('loss.')}: {reason} ({loss.inputs[0]})"
     return network.origins[name], f"{network.kinds[name]} ({name}): {reason}"
-
-
-def advice(experiment: Experiment) -> list[Fault]:
-    """What is allowed but hardly meant: a place in the configuration and a sentence each."""
-    notes: list[Fault] = []
-    graph = experiment.graph
-    layers = {place.name: place.layer for place in graph.places}
-    for loss in graph.losses:
-        layer = layers.get(loss.inputs[0])
-        path = experiment.origins.get(loss.inputs[0], ("loss",))
-        if isinstance(loss.layer, CrossEntropy) and isinstance(layer, Softmax):
-            notes.append((path, "cross_entropy applies softmax itself: leave this one out"))
-        if isinstance(loss.layer, Bce) and isinstance(layer, Linear):
-            notes.append((path, "bce takes probabilities: a sigmoid usually comes last"))
-    used = {place.name for place in graph.needed(loss.name for loss in graph.losses)}
-    idle = [place.name for place in graph.places if place.name not in used]
-    return notes + [(experiment.origins[name], f"no loss depends on {name}") for name in idle]

@@ -8,6 +8,7 @@ from typing import Any
 
 from ldl.build.composites import Mirror, Mlp, Repeat, Residual
 from ldl.build.spec import EncoderDecoder
+from ldl.config import suggest
 from ldl.config.tree import Block, Item, Path
 from ldl.engine.graph import Place
 from ldl.engine.layer import Layer, Spec
@@ -160,8 +161,8 @@ class Network:
             if scope + name in self._announced:
                 return scope + name
             if not scope:
-                known = ", ".join(self.values)
-                raise NetworkError(path, f"no value is named {name}; there are {known}")
+                known = suggest.advise(name, list(self.values), "there are")
+                raise NetworkError(path, f"no value is named {name}: {known}")
             scope = scope[: scope[:-1].rfind(".") + 1]
 
     def _place_all(self, pieces: Sequence[Piece], scope: str, value: str | None) -> str:
@@ -176,15 +177,20 @@ class Network:
                 value = UNKNOWN
                 if piece.item.name is not None:
                     self.values.setdefault(scope + piece.item.name, UNKNOWN)
+        if not pieces:
+            what = scope.strip(".") or "the network"
+            self.faults.append(NetworkError(("network",), f"{what} has no layers"))
+            return UNKNOWN
         return UNKNOWN if value is None else value
 
     def _place(self, piece: Piece, scope: str, value: str | None) -> str:
         item, layer, kind = piece.item, piece.layer, piece.kind
         inputs = self._inputs(item, scope, value)
         if item.same is not None:
-            owner = self.find(item.same, item.path, scope)
+            owner = self.find(item.same, (*item.path, "same"), scope)
             if owner not in self._layers:
-                raise NetworkError(item.path, f"{item.same} is not a layer: only one can be reused")
+                message = f"{item.same} is not a single layer: only one can be applied again"
+                raise NetworkError((*item.path, "same"), message)
             kind, layer = self.kinds[owner], self._layers[owner]
         name = self._name(item, scope, kind)
         if piece.pieces is not None:
@@ -197,7 +203,9 @@ class Network:
         known = UNKNOWN not in inputs
         self.values[name] = name if known else UNKNOWN
         if known:
-            self._layers[name], self.kinds[name] = layer, kind
+            self.kinds[name] = kind
+            if piece.residual is None:
+                self._layers[name] = layer
             self.places.append(Place(name, layer, inputs))
             self.origins[name] = item.path
         return self.values[name]
@@ -205,7 +213,8 @@ class Network:
     def _inputs(self, item: Item, scope: str, value: str | None) -> tuple[str, ...]:
         """The values that an item reads: those of its `from`, or the one before it."""
         if item.inputs is not None:
-            return tuple(self.find(name, item.path, scope) for name in item.inputs)
+            path = (*item.path, "from")
+            return tuple(self.find(name, path, scope) for name in item.inputs)
         if value is None:
             names = ", ".join(self.inputs)
             raise NetworkError(item.path, f"the data has the inputs {names}: say which with `from`")
@@ -216,7 +225,7 @@ class Network:
         if item.name is not None:
             name = scope + item.name
             if name in self.values:
-                raise NetworkError(item.path, f"the name {name} is taken already")
+                raise NetworkError((*item.path, "as"), f"the name {name} is taken already")
             return name
         while True:
             self._counts[scope + kind] = number = self._counts.get(scope + kind, 0) + 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -40,15 +38,8 @@ def command(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as a command whose help ends with an example."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return function(*args, **kwargs)
-            except KeyboardInterrupt:
-                sys.exit(130)
-
         name = function.__name__.strip("_")
-        return app.command(name, epilog=f"Example: {example}")(run)
+        return app.command(name, epilog=f"Example: {example}")(function)
 
     return register
 

@@ -12,6 +12,7 @@ import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
 from ldl.cli.output import print_json
+from ldl.errors import UsageError
 
 if TYPE_CHECKING:
     from ldl.build import Experiment
@@ -63,6 +64,8 @@ def predict(
     from ldl.runs import runs_root, write_text
     from ldl.runs.listing import find
 
+    if output is not None and not Path(output).absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {Path(output).parent} to write {output} to")
     experiment, outputs = execute(find(runs_root(runs), run), Path(data))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_rows(experiment, outputs))

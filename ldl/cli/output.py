@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ldl.errors import ConfigError, LdlError
@@ -31,8 +32,9 @@ def report(error: LdlError) -> None:
 
 
 def say(*words: object) -> None:
-    """A line for people, on stderr."""
-    print(*words, file=sys.stderr, flush=True)
+    """A line for people, on stderr; lost where nobody reads it."""
+    with contextlib.suppress(BrokenPipeError):
+        print(*words, file=sys.stderr, flush=True)
 
 
 def print_json(value: Any) -> None:
@@ -43,22 +45,24 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()
+    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()
 ) -> None:
-    """A table on stdout; the columns numbered in `right` hold figures."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    """A table on stdout, a line a row, nothing cut off; columns numbered in `right` hold figures.
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for i, name in enumerate(columns):
-        table.add_column(name, justify="right" if i in right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    out = console()
-    if not out.is_terminal:
-        out.width = 500
-    out.print(table)
+    Cells are padded to the width that they take on a screen.
+    """
+    from rich.cells import cell_len
+
+    lines = [list(columns), *(list(row) for row in rows)]
+    widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
+    for number, line in enumerate(lines):
+        cells = []
+        for i, (cell, width) in enumerate(zip(line, widths, strict=True)):
+            pad = " " * (width - cell_len(cell))
+            cells.append(pad + cell if i in right else cell + pad)
+        print("  ".join(cells).rstrip())
+        if number == 0:
+            print("  ".join("─" * width for width in widths))
 
 
 def figure(value: Any) -> str:

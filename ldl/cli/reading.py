@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
 from ldl.cli.output import duration, figure, print_json, print_table, say
+from ldl.errors import UsageError
 
 if TYPE_CHECKING:
     from ldl.runs.listing import Summary
+
+Status = Literal["running", "completed", "interrupted", "diverged", "failed", "unreadable"]
 
 
 @command("ldl runs --sort-by validation_loss --status completed; ldl runs A B compares two")
@@ -21,7 +24,7 @@ def runs(
         typer.Argument(metavar="RUN", help="Two or more runs to compare; else all are listed."),
     ] = None,
     runs: RunsOption = None,
-    status: Annotated[str | None, typer.Option(help="Only runs with this status.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only runs with this status.")] = None,
     name: Annotated[str | None, typer.Option(help="Only runs with this in their name.")] = None,
     sort_by: Annotated[
         str, typer.Option(help="started, name, epoch, seconds, or a figure such as accuracy.")
@@ -36,13 +39,17 @@ def runs(
     if names:
         compare([find(root, each) for each in names], json)
         return
-    found = [run for run in list_runs(root) if status in (None, run.status)]
+    everything = list_runs(root)
+    found = [run for run in everything if status in (None, run.status)]
     found = [run for run in found if name is None or name in run.name]
-    found.sort(key=lambda run: _sort_key(run, sort_by))
+    known = {key for run in found for key in _values(run)}
+    if found and sort_by not in known:
+        raise UsageError(f"no run has {sort_by}: {_sort_advice(sort_by, known)}")
+    found.sort(key=lambda run: _sort_key(_values(run).get(sort_by)))
     if json:
         print_json([_plain(run) for run in found])
     elif not found:
-        say(f"no runs in {root}")
+        say(f"none of {len(everything)} runs fits" if everything else f"no runs in {root}")
     else:
         columns = ["run", "status", "epochs", "seconds", "train loss", "validation loss", "result"]
         print_table(columns, map(_row, found), right=(2, 3, 4, 5))
@@ -55,12 +62,20 @@ def _values(run: Summary) -> dict[str, Any]:
     return {**results, **run.last, **run.results, **own}
 
 
-def _sort_key(run: Summary, key: str) -> tuple[bool, Any]:
-    """By the value; runs without one stand last."""
-    value = _values(run).get(key)
-    if isinstance(value, str):
-        return key not in ("started", "name"), value
-    return value is None, 0 if value is None else value
+def _sort_advice(wanted: str, known: set[str]) -> str:
+    """The nearest figure, or those that there are, without the long names of the same ones."""
+    from ldl.config.suggest import nearest
+
+    short = sorted(key for key in known if "." not in key)
+    near = nearest(wanted, short)
+    return f"did you mean {near}?" if near else f"there are {', '.join(short)}"
+
+
+def _sort_key(value: Any) -> tuple[int, Any]:
+    """Numbers first, then texts; what has no value stands last."""
+    if isinstance(value, int | float):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (2, 0)
 
 
 def _row(run: Summary) -> list[str]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+SECTION_KINDS = {"network": "layer", "evaluate": "evaluation", "blocks": "layer"}
+
+
 @command("ldl explain adam")
 def explain(
     name: Annotated[
@@ -36,6 +39,11 @@ def explain(
     wanted = name.lower().replace("-", "_")
     found = [(kind, names[wanted]) for kind, names in KINDS.items() if wanted in names]
     sections = {key: cls for key, cls in _sections() if key == wanted}
+    if not found and wanted in (*KINDS, *SECTION_KINDS):
+        _kind(SECTION_KINDS.get(wanted, wanted), json)
+        return
+    if not found and not sections and wanted in ("name", "seed"):
+        sections = {"configuration": dict(_sections())["configuration"]}
     if not found and not sections:
         from ldl.config.suggest import nearest
 
@@ -52,10 +60,11 @@ def explain(
 
 def _sections() -> Iterator[tuple[str, type]]:
     """The sections of a configuration that are records themselves."""
-    from ldl.build import EarlyStopping, EncoderDecoder, LossTerm, Training
+    from ldl.build import Config, EarlyStopping, EncoderDecoder, LossTerm, Training
     from ldl.data import DataSpec, Split
 
     yield from (
+        ("configuration", Config),
         ("data", DataSpec),
         ("split", Split),
         ("train", Training),
@@ -63,6 +72,19 @@ def _sections() -> Iterator[tuple[str, type]]:
         ("encoder", EncoderDecoder),
         ("loss", LossTerm),
     )
+
+
+def _kind(kind: str, json: bool) -> None:
+    """All names of a kind, with the first line of each."""
+    from ldl.execute import KINDS
+
+    lines = {name: (inspect.getdoc(c) or "").split("\n", 1)[0] for name, c in KINDS[kind].items()}
+    if json:
+        print_json(lines)
+        return
+    width = max(map(len, lines))
+    for name, line in lines.items():
+        print(f"{name:<{width}}  {line}")
 
 
 def _list(json: bool) -> None:
@@ -102,7 +124,8 @@ def _expects(rule: Any) -> str:
     from ldl.config.describe import expected
     from ldl.config.rules import Number, arms_of
 
-    limits = {str(arm.limits) for arm in arms_of(rule) if isinstance(arm, Number) and arm.limits}
+    numbers = [arm.limits for arm in arms_of(rule) if isinstance(arm, Number) and arm.limits]
+    limits = {limit.broken(float("-inf")) for limit in numbers}
     return ", ".join([expected(rule), *sorted(limits)])
 
 
@@ -139,11 +162,13 @@ def init(
     ] = "experiment.yaml",
 ) -> None:
     """Write a small, commented configuration to start from; nothing is ever overwritten."""
+    from ldl.config.emit import text
+
     path = Path(file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as stream:
-            stream.write(TEMPLATE.format(name=path.stem))
+            stream.write(TEMPLATE.format(name=text(path.stem)))
     except FileExistsError:
         raise UsageError(f"{path} exists already") from None
     except OSError as error:

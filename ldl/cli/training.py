@@ -43,7 +43,7 @@ def train(
     prepared = prepare(Path(file), overrides or [])
     print_notes(prepared)
     with Display(quiet) as display:
-        watchers = Watchers(display.data, display.training, display.stage)
+        watchers = Watchers(display.data, display.training, display.stage, draw)
         run = execute(prepared, runs_root(runs), watchers)
     finish(run, began, json)
 
@@ -65,17 +65,22 @@ def resume(
     began = time.monotonic()
     folder = find(runs_root(runs), run)
     with Display(quiet) as display:
-        watchers = Watchers(display.data, display.training, display.stage)
+        watchers = Watchers(display.data, display.training, display.stage, draw)
         execute(folder, watchers)
     finish(folder, began, json)
 
 
+def draw(folder: Path) -> None:
+    """The run's pictures."""
+    from ldl.plots import draw as draw_all
+
+    draw_all(folder)
+
+
 def finish(run: RunFolder, began: float, json: bool) -> None:
-    """Draw the run's pictures and print what came out."""
-    from ldl.plots import draw
+    """Print what came out."""
     from ldl.runs import read_json
 
-    draw(run.path)
     results, status = read_json(run.results), run.read_status()
     if json:
         print_json({"run": str(run.path), "status": status.to_dict(), "results": results})
@@ -94,7 +99,8 @@ def print_results(results: dict[str, Any]) -> None:
     for name, values in results.items():
         samples = f", {values['samples']:,} samples" if "samples" in values else ""
         print(f"{name} on the {values['part']} part{samples}")
-        for key, value in leaves({k: v for k, v in values.items() if k in SHOWN}):
+        shown = {key: value for key, value in values.items() if key in SHOWN}
+        for key, value in leaves(shown) if shown else ():
             print(f"  {key:<28} {figure(value)}")
         for note in values.get("notes", []):
             print(f"  note: {note}")

@@ -39,7 +39,7 @@ def number(checker: Checker, tree: Tree, rule: Number, path: Path) -> Any:
     if math.isnan(value) or (math.isinf(value) and (rule.whole or rule.limits)):
         return checker.fault(tree.mark, f"expected a finite number, found {found(tree)}")
     if rule.limits is not None and not rule.limits.holds(value):
-        message = f"must be {rule.limits}, found {found(tree)}"
+        message = f"must be {rule.limits.broken(value)}, found {found(tree)}"
         return checker.fault(tree.mark, message)
     return value
 

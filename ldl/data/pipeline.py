@@ -107,7 +107,9 @@ def _shaped(info: Info, shape: str) -> Info:
         flat: dict[str, Shape] = {k: (math.prod(size),) for k, size in info.inputs.items()}
         return replace(info, inputs=flat)
     if not any(_picture(info, k) for k in info.inputs):
-        raise DataError("shape: image, but the inputs are no pictures; shape: flat keeps them")
+        raise DataError(
+            "shape: image, but the inputs are no pictures; shape: flat keeps them", "shape"
+        )
     image: dict[str, Shape] = {
         k: info.image if k == "x" and info.image else (*size, 1) if len(size) == 2 else size
         for k, size in info.inputs.items()

@@ -43,7 +43,7 @@ def _with_rest(split: Split, others: dict[str, int | float], pool: int) -> list[
         return _apportion({"train": split.train, **wanted}, pool, "the")
     sizes = _apportion(wanted, pool, "the")
     if sum(sizes) >= pool:
-        raise DataError(f"split: of {pool} samples none is left for the training part")
+        raise DataError(f"split: of {pool} samples none is left for the training part", "split")
     return [pool - sum(sizes), *sizes]
 
 
@@ -53,7 +53,8 @@ def _apportion(wanted: dict[str, int | float], pool: int, whose: str) -> list[in
         asked = ", ".join(f"{name} {share:g}" for name, share in wanted.items())
         raise DataError(
             f"split: {asked} ask for {math.ceil(sum(exact) - 1e-6)} of {whose} {pool} samples; "
-            "whole numbers are counts, fractions are shares"
+            "whole numbers are counts, fractions are shares",
+            "split",
         )
     sizes = [math.floor(e) for e in exact]
     by_remainder = sorted(range(len(exact)), key=lambda i: sizes[i] - exact[i])
@@ -61,7 +62,7 @@ def _apportion(wanted: dict[str, int | float], pool: int, whose: str) -> list[in
         sizes[i] += 1
     for (name, share), size in zip(wanted.items(), sizes, strict=True):
         if share and not size:
-            raise DataError(f"split: {name}, {share:g} of {pool} samples, is not even one")
+            raise DataError(f"split: {name}, {share:g} of {pool} samples, is not even one", "split")
     return sizes
 
 

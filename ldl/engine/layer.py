@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -34,6 +35,11 @@ class Weight:
     init: Initialiser
     fans: Fans
     decay: bool = True
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return prod(self.shape)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ class Parameters:
         self.decayed = plain[0] if plain else theta.vector.size
         for name, weight in weights:
             rng = stream(seed, "weight", name)
-            self.weights[name][...] = weight.init.draw(weight.shape, weight.fans, rng)
+            with np.errstate(over="ignore"):  # infinite weights diverge in the first step
+                self.weights[name][...] = weight.init.draw(weight.shape, weight.fans, rng)
         self.state: dict[str, Array] = {
             name: np.array(array, self.dtype) for name, array in graph.state.items()
         }

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from ldl.errors import Interrupted
+
 WATCHED = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def raising() -> Iterator[None]:
+    """Within `with`, a signal raises Interrupted at once; for work that is simply done again."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, interrupt) for number in WATCHED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Signals:

@@ -18,8 +18,10 @@ class Best:
     value: float | None = None
     waited: int = 0
 
-    def see(self, epoch: int, value: float) -> bool:
+    def see(self, epoch: int, value: float | None) -> bool:
         """Whether this epoch improves on the best by more than `min_delta`; if so, remember it."""
+        if value is None:
+            return False
         better = self.value is None or self.sign * (self.value - value) > self.min_delta
         if better:
             self.epoch, self.value, self.waited = epoch, value, 0

@@ -159,10 +159,12 @@ class Trainer:
         row["learning_rate"] = self.experiment.config.optimizer.learning_rate
         row["gradient_norm"] = totals.norm / totals.batch
         row["seconds"] = time.monotonic() - self._began
-        value = row[self.best.column]
-        if value is None or not isfinite(value):
-            raise Diverged(f"{self.best.column} became {value} in epoch {number}: {ADVICE}")
-        if self.best.see(number, value):
+        for name, figure in row.items():
+            if figure is not None and not isfinite(figure):
+                raise Diverged(f"{name} became {figure} in epoch {number}: {ADVICE}")
+        if not np.isfinite(self.model.parameters.theta).all():
+            raise Diverged(f"a weight stopped being finite in epoch {number}: {ADVICE}")
+        if self.best.see(number, row[self.best.column]):
             for name, array in self.model.parameters.arrays().items():
                 np.copyto(self._best_arrays.setdefault(name, np.empty_like(array)), array)
         self.show(self._progress(row))

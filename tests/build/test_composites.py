@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ldl.engine.layers.activation import Relu, Tanh
+from ldl.errors import ConfigError
 
-from .helpers import built, faults, shapes, weights, wiring
+from .helpers import built, config, faults, shapes, weights, wiring
 
 
 def test_mlp_is_linear_layers_each_with_an_activation() -> None:
@@ -124,23 +125,19 @@ def test_a_misfit_deep_in_a_repeat_is_at_its_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "place"),
+    ("network", "word"),
     [
-        ("[{mlp: {units: [4], activation: {mlp: [3]}}}, linear]", "network.0.mlp.activation"),
-        (
-            "[{mlp: {units: [4], activation: {residual: [tanh]}}}, linear]",
-            "network.0.mlp.activation",
-        ),
-        (
-            "{encoder: [{linear: 4}], decoder: {mirror: {output: {mlp: [3]}}}}",
-            "network.decoder.mirror.output",
-        ),
+        ("[{mlp: {units: [4], activation: {mlp: [3]}}}, linear]", "{mlp: [3]"),
+        ("[{mlp: {units: [4], activation: {residual: [tanh]}}}, linear]", "{residual:"),
+        ("{encoder: [{linear: 4}], decoder: {mirror: {output: {mlp: [3]}}}}", "{mlp: [3]"),
     ],
 )
-def test_an_activation_is_one_layer(network: str, place: str) -> None:
+def test_an_activation_is_one_layer(network: str, word: str) -> None:
     """A composite there is refused, and said where it stands."""
-    ((where, _),) = faults(f"network: {network}")
-    assert place.startswith(where) and where
+    with pytest.raises(ConfigError, match="takes a single layer") as caught:
+        config(f"network: {network}")
+    (problem,) = caught.value.problems
+    assert problem.line == 2 and problem.source[problem.column - 1 :].startswith(word)
 
 
 def test_activations_are_layers_of_their_own() -> None:

@@ -159,13 +159,13 @@ def test_a_cycle_names_its_members(text: str, circle: set[str]) -> None:
 def test_same_needs_a_layer(text: str) -> None:
     """An input, or what is not there yet, is none."""
     ((place, message),) = faults(text)
-    assert place.startswith("network.0") and "only one can be reused" in message
+    assert place.startswith("network.0") and "is not a single layer" in message
 
 
 def test_same_of_a_composite_is_refused_in_its_own_words() -> None:
     """A residual is several layers: its closing addition alone is not what is meant."""
     ((_, message),) = faults("network: [{residual: [{linear: 6}], as: r}, {same: r}, linear]")
-    assert "r is not a layer" in message
+    assert "r is not a single layer" in message
 
 
 def test_same_with_another_size_says_both() -> None:
@@ -179,7 +179,7 @@ def test_same_with_another_size_says_both() -> None:
 def test_a_name_is_given_once(name: str) -> None:
     """Neither an input's nor another layer's."""
     text = f"network: [{{linear: 4, as: taken}}, {{linear: 4, as: {name}}}, linear]"
-    assert faults(text) == [("network.1", f"the name {name} is taken already")]
+    assert faults(text) == [("network.1.as", f"the name {name} is taken already")]
 
 
 @pytest.mark.parametrize(

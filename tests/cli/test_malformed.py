@@ -6,6 +6,7 @@ the file is written.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -369,10 +370,14 @@ def test_mistakes_in_an_extended_file_name_that_file(ldl: Ldl, tmp_path: Path) -
     ],
 )
 def test_sizes_beyond_all_memory(change: str, ldl: Ldl, tmp_path: Path) -> None:
-    """A message and a good exit code, no traceback; a batch is never larger than the data."""
+    """A message and a good exit code, no traceback."""
     file, _, _ = written(tmp_path, D + N + "train: {epochs: 1}\n«")
     done = ldl("check", file, change)
-    if "batch_size" in change:
-        assert done.code == 0
-    else:
-        assert done.code == 2 and "memory" in done.err
+    assert done.code == 2 and ("at most 1,000,000,000" in done.err or "weights" in done.err)
+
+
+def test_a_batch_is_never_larger_than_the_data(ldl: Ldl, tmp_path: Path) -> None:
+    """A step's memory is that of the training part at most."""
+    file, _, _ = written(tmp_path, D + N + "train: {epochs: 1}\n«")
+    done = ldl("check", file, "train.batch_size=1000000000", "--json")
+    assert json.loads(done.out)["total"]["batch_size"] < 1797

@@ -86,7 +86,7 @@ def test_no_runs(ldl: Ldl, runs: Path, tmp_path: Path) -> None:
     assert listed(ldl, tmp_path / "none") == []
     assert not (tmp_path / "none").exists()
     filtered = ldl("runs", "--runs", runs, "--status", "diverged")
-    assert "diverged" in filtered.err  # there are runs, but none of these
+    assert "fits" in filtered.err  # there are runs, but none of these
 
 
 def test_comparing_two(ldl: Ldl, runs: Path) -> None:

@@ -1,0 +1,145 @@
+"""What a trained network is worth, and its answers to new samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from ldl import build as building
+from ldl.build import Config, Experiment
+from ldl.config import Item, load, loads
+from ldl.data import Dataset, Info, Part, Progress, Scaling, Target, read_inputs
+from ldl.engine.memory import Array
+from ldl.engine.model import Model
+from ldl.engine.optim import Adam
+from ldl.errors import Diverged, RunError, RunFolderError, UsageError
+from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation
+from ldl.execute.preparing import KINDS, classifier, evaluation_faults, prepare
+from ldl.fields import Choice
+from ldl.runs import RunFolder, load_tensors, read_json, write_json
+from ldl.train import Steps, Totals
+
+
+def judge(
+    experiment: Experiment,
+    model: Model,
+    dataset: Dataset,
+    run: RunFolder,
+    evaluations: Sequence[Evaluation],
+    stage: Callable[[str], None],
+) -> dict[str, Any]:
+    """Run evaluations and add their results to results.json; gives what was added.
+
+    A result bears its evaluation's name, with the part after it where that is not the test part,
+    and a number where the same is there twice.
+    """
+    names = {kind: name for name, kind in EVALUATIONS.items()}
+    context = Context(
+        dataset=dataset,
+        task=experiment.task,
+        predict=lambda inputs: model.predict(inputs, experiment.output),
+        probabilities=experiment.probabilities,
+        folder=run.path,
+        seed=experiment.config.seed,
+        train_classifier=_classifier_trainer(experiment.config),
+    )
+    added: dict[str, Any] = {}
+    for evaluation in evaluations:
+        stage(names[type(evaluation)])
+        found = evaluation.run(context)
+        key = names[type(evaluation)] + ("" if found["part"] == "test" else f"-{found['part']}")
+        twice = sum(each.rstrip("0123456789-") == key for each in added)
+        added[f"{key}-{twice + 1}" if twice else key] = found
+    before = read_json(run.results) if run.results.exists() else {}
+    write_json(run.results, {**before, **added})
+    return added
+
+
+def _classifier_trainer(config: Config) -> Any:
+    """What evaluations train a classifier of their own with, from the run's seed."""
+
+    def train_classifier(
+        layers: Sequence[Item], inputs: Array, labels: Array, classes: int,
+        settings: ClassifierSettings,
+    ) -> Callable[[Array], Array]:  # fmt: skip
+        names = tuple(map(str, range(classes)))
+        info = Info({"x": inputs.shape[1:]}, Target("classes", names), None, len(inputs))
+        experiment = classifier(config, layers, info)
+        model, adam = Model(experiment.graph, config.seed), Adam(settings.learning_rate)
+        feeds = experiment.feeds(Part({"x": inputs}, {"x": inputs}, labels))
+        steps = Steps(model, adam, feeds, settings.batch_size, config.seed)
+        try:
+            for epoch in range(1, settings.epochs + 1):
+                steps.epoch(epoch, Totals())
+        except Diverged as error:
+            raise RunError(f"the evaluation's own classifier: {error}") from error
+        return lambda x: experiment.classes(model.predict({"x": x}, experiment.output))
+
+    return train_classifier
+
+
+def same_data(run: RunFolder, dataset: Dataset) -> None:
+    """Refuse data that has changed since the run began."""
+    before = read_json(run.environment).get("data_sha256")
+    if before != dataset.sha256:
+        raise RunFolderError(
+            f"the data has changed since {run.name} began: its SHA-256 was {before} and now is "
+            f"{dataset.sha256}"
+        )
+
+
+def evaluate(
+    run: RunFolder,
+    evaluations: Sequence[Evaluation] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Judge a run's saved network again, by its own evaluations or by others."""
+    with run.lock():
+        prepared = prepare(run.config)
+        dataset = prepared.data(progress)
+        same_data(run, dataset)
+        experiment = prepared.experiment
+        chosen = list(evaluations or experiment.config.evaluate or [])
+        asked = replace(experiment.config, evaluate=chosen)
+        faults = evaluation_faults(asked, experiment.info)
+        if faults:
+            raise UsageError("\n".join(message for _, message in faults))
+        model = trained_model(run, experiment)
+        return judge(experiment, model, dataset, run, chosen, lambda stage: None)
+
+
+@dataclass(frozen=True)
+class _Evaluations:
+    """The section `evaluate` alone."""
+
+    evaluate: list[Annotated[Any, Choice("evaluation")]]
+
+
+def read_evaluations(texts: Sequence[str]) -> list[Evaluation]:
+    """Evaluations as a configuration writes them: `classification`, `denoising: {epochs: 5}`."""
+    text = f"evaluate: [{', '.join(texts)}]"
+    return loads(text, "command line", _Evaluations, KINDS).value.evaluate
+
+
+def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
+    """A run's network applied to the samples in a file: the experiment and outputs (n, …)."""
+    state = read_json(run.path / "data.json")
+    scaler = Scaling.from_state(state["scaler"]) if state["scaler"] else None
+    info = Info.from_state(state["info"])
+    experiment = building.build(load(run.config, Config, KINDS).value, info)
+    samples = read_inputs(path, info, scaler)
+    model = trained_model(run, experiment)
+    return experiment, model.predict(samples.inputs, experiment.output)
+
+
+def trained_model(run: RunFolder, experiment: Experiment) -> Model:
+    """The network of a run with its saved weights. Raises RunFolderError where they do not fit."""
+    model = Model(experiment.graph, experiment.config.seed)
+    arrays, _ = load_tensors(run.model)
+    try:
+        model.parameters.load(arrays)
+    except (KeyError, ValueError) as error:
+        raise RunFolderError(f"{run.model} does not fit its config.yaml: {error}") from error
+    return model

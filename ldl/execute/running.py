@@ -1,0 +1,144 @@
+"""Training a run into its folder, from the start or from a checkpoint; the status follows."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from logging import Logger
+from pathlib import Path
+from typing import Any
+
+from ldl.build import Experiment
+from ldl.data import Dataset, Progress
+from ldl.errors import Diverged, Interrupted, RunFolderError
+from ldl.execute.judging import judge, same_data
+from ldl.execute.preparing import Prepared, prepare
+from ldl.runs import RunFolder, save_tensors, to_json
+from ldl.runs.environment import environment
+from ldl.runs.log import log_to
+from ldl.train import Progress as TrainProgress
+from ldl.train import Trainer
+from ldl.train.signals import raising
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Who is told how things go, and who draws the pictures; each may be left out."""
+
+    data: Progress | None = None
+    training: Callable[[TrainProgress], None] = lambda progress: None
+    stage: Callable[[str], None] = lambda stage: None
+    draw: Callable[[Path], Any] = lambda folder: None
+
+
+SILENT = Watchers()
+
+
+def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFolder:
+    """Train in a new folder under `root`, judge, draw, and leave the folder complete.
+
+    Raises Diverged or Interrupted, and what evaluations raise; the folder's status says so too.
+    """
+    config = prepared.experiment.config
+    dataset = prepared.data(watchers.data)
+    text = prepared.yaml
+    threads = {"asked": config.train.threads, "set": prepared.experiment.threads}
+    contents = {
+        "config.yaml": text.encode(),
+        "source.yaml": prepared.loaded.text.encode(),
+        "overrides.yaml": _overrides(prepared.loaded.overrides).encode(),
+        "environment.json": to_json(environment(sys.argv, config.seed, dataset.sha256, threads)),
+        "data.json": to_json(data_state(dataset)),
+    }
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    run = RunFolder.create(root, config.name, digest, contents)
+    with run.lock():
+        _train(prepared.experiment, dataset, run, watchers)
+    return run
+
+
+def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
+    """Go on with a run from its last checkpoint; the result is that of an undisturbed run.
+
+    Raises RunFolderError for a completed or diverged run, or where the data is not what it was.
+    """
+    with run.lock():
+        status = run.read_status()
+        if status.status == "completed":
+            raise RunFolderError(f"{run.name} is completed: there is nothing left to do")
+        if status.status == "diverged":
+            raise RunFolderError(
+                f"{run.name} would diverge again: {status.reason}; "
+                "change a copy of its config.yaml and train that"
+            )
+        prepared = prepare(run.config)
+        dataset = prepared.data(watchers.data)
+        same_data(run, dataset)
+        _train(prepared.experiment, dataset, run, watchers)
+    return run
+
+
+def _overrides(overrides: Sequence[str]) -> str:
+    """overrides.yaml: a list of texts, as they stood on the command line."""
+    import yaml
+
+    return yaml.safe_dump(list(overrides), allow_unicode=True, default_flow_style=False)
+
+
+def data_state(dataset: Dataset) -> dict[str, Any]:
+    """What `predict` needs to know of the data: shapes, names and the fitted scaling."""
+    return {
+        "info": dataset.info.state(),
+        "scaler": dataset.scaler.state() if dataset.scaler else None,
+    }
+
+
+def _train(experiment: Experiment, dataset: Dataset, run: RunFolder, watchers: Watchers) -> None:
+    """Train, save, judge, draw. However that ends, the status says it."""
+    run.set_status("running", epoch=0)
+    with log_to(run.log) as log, _threads(experiment.threads):
+        trainer = Trainer(experiment, dataset, run, watchers.training)
+        try:
+            with raising():
+                _work(trainer, log, watchers)
+        except Interrupted as error:
+            log.info("%s after epoch %s", error, trainer.epoch)
+            run.set_status("interrupted", str(error), epoch=trainer.epoch)
+            raise
+        except Diverged as error:
+            log.error("%s", error)
+            run.set_status("diverged", str(error), epoch=trainer.epoch)
+            raise
+        except BaseException as error:
+            log.exception("failed")
+            run.set_status("failed", f"{type(error).__name__}: {error}", epoch=trainer.epoch)
+            raise
+
+
+def _work(trainer: Trainer, log: Logger, watchers: Watchers) -> None:
+    """What `_train` watches over."""
+    run, experiment, model = trainer.run, trainer.experiment, trainer.model
+    log.info("training %s weights on %s samples", model.parameters.count, trainer.steps.count)
+    outcome = trainer.fit()
+    log.info("training ended after epoch %s: %s", outcome.epochs, outcome.reason)
+    save_tensors(run.model, model.parameters.arrays())
+    evaluations = experiment.config.evaluate or []
+    judge(experiment, model, trainer.dataset, run, evaluations, watchers.stage)
+    watchers.stage("pictures")
+    watchers.draw(run.path)
+    run.set_status("completed", outcome.reason, epoch=outcome.epochs, best=outcome.best)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """So many threads for matrix products; None leaves them alone."""
+    if count is None:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(count, user_api="blas"):
+        yield
