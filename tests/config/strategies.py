@@ -51,7 +51,7 @@ def layers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     choice = st.one_of(
         ACTIVATION,
         st.just("b"),
-        entry("linear", some({}, {"units": st.integers(1, 10**20), "bias": st.booleans()})),
+        entry("linear", some({}, {"units": st.integers(1, 10**9), "bias": st.booleans()})),
         entry("mlp", some({"units": st.lists(st.integers())}, {"activation": ACTIVATION})),
         entry("residual", some({"layers": inner}, {}), st.just({"residual": ["relu"]})),
         entry("repeat", some({"times": st.integers(1, 5), "layers": inner}, {})),
