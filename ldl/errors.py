@@ -34,7 +34,9 @@ class RunFolderError(UsageError):
 
 
 class RunError(LdlError):
-    """A run started and failed."""
+    """A run started and failed; `folder` is what it left, where there is a folder."""
+
+    folder: str | None = None
 
 
 class Diverged(RunError):
@@ -43,6 +45,8 @@ class Diverged(RunError):
 
 class Interrupted(LdlError):
     """A signal ended the run after a checkpoint; the exit code is 128 + the signal's number."""
+
+    folder: str | None = None
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")

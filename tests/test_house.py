@@ -170,15 +170,25 @@ def test_every_name_of_the_language_is_explained(kind: str, name: str) -> None:
 
 def shipped(path: Path) -> Path:
     """A shipped configuration; skips where its data is not at hand."""
-    if "source: mnist" in path.read_text():
-        home = os.environ.get("LDL_DATA_DIR")
-        if not home or not list(Path(home).glob("train-images*")):
-            pytest.skip("LDL_DATA_DIR holds no mnist")
+    home = Path(os.environ.get("LDL_DATA_DIR") or "/nowhere")
+    for name, files in NEEDED.items():
+        if f"source: {name}\n" in path.read_text() and not list(home.glob(files)):
+            pytest.skip(f"LDL_DATA_DIR holds no {name}")
     return path
 
 
+NEEDED = {
+    "mnist": "train-images*",
+    "digit_pairs": "train-images*",
+    "usps": "usps.npz",
+    "cifar10": "cifar10*",
+}
+FEW = ("data.split.train=200", "data.split.validation=100", "data.split.test=100")
 SMALL = {
-    "mnist_mlp": ("data.split.train=200", "data.split.validation=100", "data.split.test=100"),
+    "mnist_mlp": FEW,
+    "lenet5": FEW,
+    "conv1d_usps": FEW,
+    "conv2d_usps": FEW,
     "denoise": ("evaluate.1.denoising.epochs=1",),
 }
 

@@ -9,15 +9,17 @@ from typing import Literal
 import numpy as np
 
 from ldl.build.faults import MISSING_UNITS, Fault, graph_faults, training_faults
+from ldl.build.freeze import freeze_faults, frozen_weights
 from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
 from ldl.build.spec import Config, EncoderDecoder, LossTerm
+from ldl.config import suggest
 from ldl.config.tree import Path
 from ldl.data import Info, Part, part_sizes
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.linear import Linear
-from ldl.engine.losses import LOSSES, Bce, CrossEntropy, Loss, Mse
+from ldl.engine.losses import LOSSES, Bce, BceWithLogits, CrossEntropy, Hinge, Loss, Mse
 from ldl.engine.memory import Array
 from ldl.errors import GraphError
 
@@ -40,8 +42,8 @@ class BuildError(Exception):
 class Experiment:
     """A checked configuration and the graph that it describes.
 
-    `targets` maps each target input of the graph to "labels" or to the data input that it
-    repeats; `output` and `code` name the values that are judged.
+    `targets` maps each target input of the graph to "labels", to an extra target of the data or
+    to the data input that it repeats; `output` and `code` name the values that are judged.
     """
 
     config: Config
@@ -57,10 +59,17 @@ class Experiment:
         """The arrays of a part, by the graph's input names; reconstruction targets are clean."""
         feeds = dict(part.inputs)
         for name, source in self.targets.items():
-            array = part.targets if source == "labels" else part.clean[source]
-            assert array is not None
-            feeds[name] = array
+            if source == "labels":
+                assert part.targets is not None
+                feeds[name] = part.targets
+            else:
+                feeds[name] = (part.clean if source in self.info.inputs else part.extra)[source]
         return feeds
+
+    @property
+    def input_targets(self) -> dict[str, str]:
+        """Those of `targets` that repeat an input of the data."""
+        return {name: source for name, source in self.targets.items() if source in self.info.inputs}
 
     @property
     def batch_size(self) -> int:
@@ -88,22 +97,34 @@ class Experiment:
         """The graph's input that takes the data's labels."""
         return next(name for name, source in self.targets.items() if source == "labels")
 
+    @property
+    def frozen(self) -> frozenset[str]:
+        """The weights that stay as they are."""
+        return frozen_weights(self.config.train.freeze, self.graph)
+
     def classes(self, outputs: Array) -> Array:
-        """Outputs (n, C) to class indices (n,): the largest; one value is class 1 above ½."""
+        """Outputs (n, C) to class indices (n,): the largest; one value is class 1 above ½.
+
+        Above 0 if it is a logit.
+        """
         if outputs.shape[1] == 1:
-            return np.greater(outputs[:, 0], 0.5).astype(np.int64)
+            return np.greater(outputs[:, 0], self.main_loss.boundary).astype(np.int64)
         winners: Array = np.argmax(outputs, axis=1)
         return winners
 
     def probabilities(self, outputs: Array) -> Array:
         """Outputs (n, C) to class probabilities (n, C), rows summing to 1.
 
-        Logits of a cross entropy go through softmax; one value p becomes (1 − p, p).
+        Logits and log-probabilities go through softmax, those of bce_with_logits and single ones
+        through the sigmoid; one value p becomes (1 − p, p).
         """
+        takes = self.main_loss.takes
+        if takes == "binary_logits" or (takes == "logits" and outputs.shape[1] == 1):
+            outputs = 0.5 + 0.5 * np.tanh(0.5 * outputs)
         if outputs.shape[1] == 1:
             p = np.clip(outputs, 0.0, 1.0)
             return np.concatenate([1.0 - p, p], axis=1)
-        if isinstance(self.main_loss, CrossEntropy):
+        if takes in ("logits", "log_probabilities"):
             scores = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         else:
             scores = np.maximum(outputs, 1e-12)
@@ -132,7 +153,9 @@ def build(config: Config, info: Info) -> Experiment:
         found = [_located(name, reason, network, losses) for name, reason in error.faults]
         faults += [fault for fault in found if not (lost and MISSING_UNITS in fault[1])]
     else:
-        faults += graph_faults(graph, network, info) if not faults else []
+        if not faults:
+            faults += graph_faults(graph, network, info)
+            faults += freeze_faults(config.train.freeze, graph)
     task = task_of(config, info)
     faults += training_faults(config, task)
     if faults:
@@ -200,10 +223,17 @@ def _loss(
                 _loss_name(number, term), replace(term.loss), (value, source), term.weight
             )
     else:
-        source = "labels"
-        if info.target.kind == "none":
+        source = kind
+        if kind != "labels" and kind not in info.extra_targets:
+            known = suggest.advise(kind, ["labels", "inputs", *info.extra_targets], "there are")
+            raise NetworkError((*path, "target"), f"no target is named {kind}: {known}")
+        if kind != "labels" and number == 0:
+            reason = "the first loss says how the network is judged, by labels or inputs"
+            raise NetworkError((*path, "target"), f"{reason}: {kind} belongs to a later one")
+        chosen = info.target_named(source)
+        if chosen.kind == "none":
             raise NetworkError(path, "the data has no labels; `data.target: inputs` learns inputs")
-        spec = Spec((), True) if info.target.kind == "classes" else Spec((info.target.size,))
+        spec = Spec((), True) if chosen.kind == "classes" else Spec((chosen.size,))
     target = f"target.{source}"
     inputs[target], targets[target] = spec, source
     return LossPlace(_loss_name(number, term), replace(term.loss), (value, target), term.weight)
@@ -225,16 +255,19 @@ def _sized(
         while place is not None and isinstance(place.layer, Activation):
             place = by_name.get(place.inputs[0])
         if place is not None and isinstance(place.layer, Linear) and place.layer.units is None:
-            units = _target_size(loss.layer, inputs[loss.inputs[1]], info)
+            units = _target_size(loss.layer, loss.inputs[1], inputs, info)
             sized.setdefault(id(place.layer), replace(place.layer, units=units))
     return [replace(place, layer=sized.get(id(place.layer), place.layer)) for place in places]
 
 
-def _target_size(loss: Loss, target: Spec, info: Info) -> int:
-    """Outputs that fit the target: of two classes bce wants one, any other loss a score each."""
-    if not target.integer:
-        return target.shape[-1] if target.shape else 1
-    return 1 if isinstance(loss, Bce) and info.target.size == 2 else info.target.size
+def _target_size(loss: Loss, target: str, inputs: Mapping[str, Spec], info: Info) -> int:
+    """Outputs that fit the target: of two classes bce and hinge want one, the others one each."""
+    spec = inputs[target]
+    if not spec.integer:
+        return spec.shape[-1] if spec.shape else 1
+    classes = info.target_named(target.removeprefix("target.")).size
+    single = isinstance(loss, Bce | BceWithLogits | Hinge)
+    return 1 if single and classes == 2 else classes
 
 
 def _located(name: str, reason: str, network: Network, losses: Sequence[LossPlace]) -> Fault:

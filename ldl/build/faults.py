@@ -9,15 +9,18 @@ from ldl.build.spec import Config
 from ldl.config.tree import Path
 from ldl.data import Info
 from ldl.engine.graph import Graph, LossPlace
-from ldl.engine.layers.activation import Softmax
+from ldl.engine.layer import Layer
+from ldl.engine.layers.activation import LogSoftmax, Sigmoid, Softmax
 from ldl.engine.layers.linear import Linear
 from ldl.engine.layers.shapes import words
-from ldl.engine.losses import Bce, CrossEntropy
+from ldl.engine.losses import Bce, BceWithLogits, CrossEntropy, Hinge, KlDivergence, Nll
+from ldl.engine.optim import OPTIMIZERS, Optimizer
 
 if TYPE_CHECKING:
     from ldl.build.experiment import Experiment
 
 Fault = tuple[Path, str]
+OPTIMIZER_NAMES: dict[type[Optimizer], str] = {rule: name for name, rule in OPTIMIZERS.items()}
 MISSING_UNITS = "units are missing"
 MOST_WEIGHTS = 500_000_000  # 2 GB, and as much again for gradients and for each moment
 
@@ -29,17 +32,32 @@ def graph_faults(graph: Graph, network: Network, info: Info) -> list[Fault]:
         return [(("network",), "the network has no weights: there is nothing to train")]
     if weights > MOST_WEIGHTS:
         return [(("network",), f"{weights:,} weights; {MOST_WEIGHTS:,} are the most")]
-    found = (_class_fault(loss, graph, network, info) for loss in graph.losses)
+    found = [_class_fault(loss, graph, network, info) for loss in graph.losses]
+    found += [_bce_fault(loss, graph, network) for loss in graph.losses]
     return [fault for fault in found if fault]
+
+
+def _bce_fault(loss: LossPlace, graph: Graph, network: Network) -> Fault | None:
+    """bce on the values of a linear layer would take logarithms of negative numbers."""
+    places = {place.name: place for place in graph.places}
+    place = places.get(loss.inputs[0])
+    if place is None or not isinstance(loss.layer, Bce) or not isinstance(place.layer, Linear):
+        return None
+    message = "bce takes probabilities: end with a sigmoid, or use bce_with_logits"
+    return network.origins[place.name], message
 
 
 def _class_fault(loss: LossPlace, graph: Graph, network: Network, info: Info) -> Fault | None:
     """A loss on class indices needs an output a class, or one for two classes."""
-    value, classes = loss.inputs[0], info.target.size
+    value, target = loss.inputs
     shape = graph.specs[value].shape
-    if not graph.specs[loss.inputs[1]].integer or shape == (classes,):
+    if not graph.specs[target].integer:
         return None
-    if shape == (1,) and classes == 2 and not isinstance(loss.layer, CrossEntropy):
+    classes = info.target_named(target.removeprefix("target.")).size
+    if shape == (classes,):
+        return None
+    scored = CrossEntropy | Nll | KlDivergence
+    if shape == (1,) and classes == 2 and not isinstance(loss.layer, scored):
         return None
     path = network.origins.get(value, ("loss",))
     return path, f"{value} gives {words(shape)}, but the data has {classes} classes"
@@ -50,7 +68,13 @@ def training_faults(config: Config, task: str) -> list[Fault]:
     faults: list[Fault] = []
     settings = config.train
     if config.optimizer.whole_set and settings.batch_size not in (None, "full"):
-        faults.append((("train", "batch_size"), "gd takes the whole set a step: leave this out"))
+        reason = f"{OPTIMIZER_NAMES[type(config.optimizer)]} takes the whole set a step"
+        faults.append((("train", "batch_size"), f"{reason}: leave this out"))
+    for name in ("clip_norm", "clip_value"):
+        if config.optimizer.searches and getattr(settings, name) is not None:
+            name_of = OPTIMIZER_NAMES[type(config.optimizer)]
+            reason = f"{name_of} searches along a line, for which the gradient has to be whole"
+            faults.append((("train", name), reason))
     stopping = settings.early_stopping
     if stopping and stopping.monitor == "accuracy" and task != "classification":
         path = ("train", "early_stopping", "monitor")
@@ -66,10 +90,32 @@ def advice(experiment: Experiment) -> list[Fault]:
     for loss in graph.losses:
         layer = layers.get(loss.inputs[0])
         path = experiment.origins.get(loss.inputs[0], ("loss",))
-        if isinstance(loss.layer, CrossEntropy) and isinstance(layer, Softmax):
-            notes.append((path, "cross_entropy applies softmax itself: leave this one out"))
-        if isinstance(loss.layer, Bce) and isinstance(layer, Linear):
-            notes.append((path, "bce takes probabilities: a sigmoid usually comes last"))
+        note = _ending(loss.layer, layer)
+        if note is not None:
+            notes.append((path, note))
+        if isinstance(loss.layer, BceWithLogits) and experiment.task == "reconstruction":
+            notes.append((path, "bce_with_logits leaves logits, no pictures: use bce"))
     used = {place.name for place in graph.needed(loss.name for loss in graph.losses)}
     idle = [place.name for place in graph.places if place.name not in used]
     return notes + [(experiment.origins[name], f"no loss depends on {name}") for name in idle]
+
+
+def _ending(loss: Layer, layer: Layer | None) -> str | None:
+    """What is wrong with the layer that gives a loss its values, if anything."""
+    for losses, layers, sentence in _ENDINGS:
+        if isinstance(loss, losses) and isinstance(layer, layers):
+            return sentence
+    if isinstance(loss, Nll | KlDivergence) and not isinstance(layer, LogSoftmax):
+        return "log-probabilities are expected: log_softmax usually comes last"
+    return None
+
+
+_ENDINGS: tuple[tuple[type[Layer], tuple[type[Layer], ...], str], ...] = (
+    (
+        CrossEntropy,
+        (Softmax, LogSoftmax),
+        "cross_entropy applies softmax itself: leave this one out",
+    ),
+    (BceWithLogits, (Sigmoid,), "bce_with_logits applies a sigmoid itself: leave this one out"),
+    (Hinge, (Sigmoid, Softmax), "hinge takes scores as they are: leave this one out"),
+)

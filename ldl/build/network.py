@@ -32,6 +32,7 @@ class Piece:
     residual: Add | None = None
 
 
+MOST_LAYERS = 10_000
 UNKNOWN = "?"  # the value of a place whose fault is recorded; nothing more is said about it
 
 
@@ -49,6 +50,7 @@ class Writer:
     def __init__(self, blocks: Mapping[str, Sequence[Item]]) -> None:
         self._blocks = blocks
         self._written: dict[str, list[Piece]] = {}
+        self._count = 0
 
     def write(self, items: Sequence[Item]) -> list[Piece]:
         """One piece an item; a block used twice is the same pieces, so it shares its layers."""
@@ -56,6 +58,9 @@ class Writer:
 
     def _write(self, item: Item) -> Piece:
         rule = item.layer
+        self._count += 1
+        if self._count > MOST_LAYERS:
+            raise NetworkError(item.path, f"the network has over {MOST_LAYERS:,} layers")
         if rule is None:
             return Piece(item, "")
         if isinstance(rule, Block):
@@ -131,19 +136,21 @@ class Network:
 
     def add(self, section: Any) -> None:
         """Write out and place a whole `network:` section; what is wrong lands in `faults`."""
+        try:
+            self._add(section)
+        except NetworkError as error:
+            self.faults.append(error)
+            self.output = UNKNOWN
+
+    def _add(self, section: Any) -> None:
         start = next(iter(self.inputs)) if len(self.inputs) == 1 else None
         if not isinstance(section, EncoderDecoder):
             self.output = self._place_all(self.writer.write(section), "", start)
             return
         encoder = self.writer.write(section.encoder)
         code = self.values["code"] = self._place_all(encoder, "encoder.", start)
-        try:
-            decoder = self._decoder(section.decoder, encoder, start)
-        except NetworkError as error:
-            self.faults.append(error)
-            self.output = UNKNOWN
-        else:
-            self.output = self._place_all(decoder, "decoder.", code)
+        decoder = self._decoder(section.decoder, encoder, start)
+        self.output = self._place_all(decoder, "decoder.", code)
 
     def _decoder(self, rule: Any, encoder: list[Piece], start: str | None) -> list[Piece]:
         """The decoder's layers, as written or mirrored."""

@@ -32,7 +32,7 @@ def main() -> None:
 
 def _run() -> None:
     """The command, with the errors that a user can cause told in a line."""
-    from ldl.cli.app import app
+    from ldl.cli.commands import app
 
     try:
         app()

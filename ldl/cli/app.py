@@ -53,8 +53,3 @@ def version(
 
         print(f"ldl {__version__}")
         raise typer.Exit
-
-
-# isort: off
-# Each module registers its commands; the help lists them in this order.
-from ldl.cli import training, checking, judging, reading, datasets, reference  # noqa: E402, F401

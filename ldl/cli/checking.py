@@ -47,7 +47,12 @@ def check(
         for row in summary["layers"]
     ]
     columns = ["name", "layer", "reads", "output", "weights", "multiply-adds"]
-    print_table(columns, rows, right=(4, 5))
+    fields = [row["receptive_field"] for row in summary["layers"]]
+    if any(fields):
+        columns.append("sees")
+        for row, field in zip(rows, fields, strict=True):
+            row.append("×".join(map(str, field or ())))
+    print_table(columns, rows, right=(4, 5, 6))
     total = summary["total"]
     print(f"weights                {count(total['weights'])}")
     print(f"multiply-adds          {count(total['multiply_adds'])} a sample, forward")
@@ -62,9 +67,11 @@ def _shape(shape: Any) -> str:
 def _summary(experiment: Experiment) -> dict[str, Any]:
     """The graph as plain data."""
     from ldl.build.experiment import PLACE_NAMES
+    from ldl.build.receptive import receptive_fields
     from ldl.engine.model import Model
 
     graph, config = experiment.graph, experiment.config
+    fields = receptive_fields(graph)
     layers = []
     for place in graph.order:
         plan, owner = graph.plans[place.name], graph.owners[place.name]
@@ -79,6 +86,7 @@ def _summary(experiment: Experiment) -> dict[str, Any]:
                 "weights": weights,
                 "shared": shared,
                 "multiply_adds": plan.multiply_adds,
+                "receptive_field": fields.get(place.name),
             }
         )
     model = Model(graph, config.seed)
@@ -142,7 +150,8 @@ def _random_inputs(experiment: Experiment, samples: int) -> dict[str, Any]:
     batch: dict[str, Any] = {}
     for name, spec in experiment.graph.inputs.items():
         if spec.integer:
-            batch[name] = rng.integers(0, experiment.info.target.size, samples)
+            target = experiment.info.target_named(name.removeprefix("target."))
+            batch[name] = rng.integers(0, target.size, samples)
         elif name in experiment.targets:
             batch[name] = rng.random((samples, *spec.shape))
         else:

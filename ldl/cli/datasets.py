@@ -16,7 +16,7 @@ data = typer.Typer(
     epilog="Example: ldl data list",
 )
 app.add_typer(data, name="data")
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="mnist or usps.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="mnist, usps or cifar10.")]
 
 
 @data.command("list", epilog="Example: ldl data list --json")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
-from ldl.cli.output import print_json
+from ldl.cli.output import print_json, print_results
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Judge a trained network again, and draw its pictures again."""
-    from ldl.cli.training import print_results
     from ldl.execute import evaluate as execute
     from ldl.execute import read_evaluations
     from ldl.plots import draw

@@ -6,9 +6,10 @@ import contextlib
 import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ldl.errors import ConfigError, LdlError
+from ldl.errors import ConfigError, Diverged, LdlError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,19 @@ def report(error: LdlError) -> None:
         print(render(error), file=sys.stderr)
     else:
         print(f"ldl: {error}", file=sys.stderr)
+    folder = getattr(error, "folder", None)
+    if folder is not None:
+        print(f"the run so far: {folder}", file=sys.stderr)
+        if not isinstance(error, Diverged):
+            print(f"go on with: ldl resume {folder}", file=sys.stderr)
+    if "--json" in sys.argv:
+        print_json(_as_data(error, folder))
+
+
+def _as_data(error: LdlError, folder: str | None) -> dict[str, Any]:
+    """The error for a program that asked for JSON."""
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    return {"error": str(error), "run": folder, "problems": [asdict(each) for each in problems]}
 
 
 def say(*words: object) -> None:
@@ -97,3 +111,22 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def print_results(results: dict[str, Any]) -> None:
+    """Each evaluation's figures, a line each."""
+    from ldl.runs.listing import leaves
+
+    for name, values in results.items():
+        samples = f", {values['samples']:,} samples" if "samples" in values else ""
+        print(f"{name} on the {values['part']} part{samples}")
+        shown = {key: value for key, value in values.items() if key in SHOWN}
+        for key, value in leaves(shown) if shown else ():
+            print(f"  {key:<28} {figure(value)}")
+        for note in values.get("notes", []):
+            print(f"  note: {note}")
+
+
+SHOWN = (
+    "accuracy", "log_loss", "macro", "r2", "mae", "rmse", "max_error", "mse", "kl_divergence",
+)  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
-from ldl.cli.output import duration, figure, print_json, print_table, say
+from ldl.cli.output import duration, figure, print_json, print_results, print_table, say
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def runs(
     sort_by: Annotated[
         str, typer.Option(help="started, name, epoch, seconds, or a figure such as accuracy.")
     ] = "started",
+    reverse: Annotated[bool, typer.Option(help="The other way round: largest first.")] = False,
     json: JsonOption = False,
 ) -> None:
     """List the runs, or compare some: the settings in which they differ, and their results."""
@@ -45,7 +46,9 @@ def runs(
     known = {key for run in found for key in _values(run)}
     if found and sort_by not in known:
         raise UsageError(f"no run has {sort_by}: {_sort_advice(sort_by, known)}")
-    found.sort(key=lambda run: _sort_key(_values(run).get(sort_by)))
+    found.sort(key=lambda run: _sort_key(_values(run).get(sort_by), reverse))
+    if reverse:
+        found.reverse()
     if json:
         print_json([_plain(run) for run in found])
     elif not found:
@@ -71,11 +74,11 @@ def _sort_advice(wanted: str, known: set[str]) -> str:
     return f"did you mean {near}?" if near else f"there are {', '.join(short)}"
 
 
-def _sort_key(value: Any) -> tuple[int, Any]:
-    """Numbers first, then texts; what has no value stands last."""
+def _sort_key(value: Any, reverse: bool) -> tuple[int, Any]:
+    """Numbers first, then texts; what has no value stands last, whichever way."""
     if isinstance(value, int | float):
         return 0, value
-    return (1, value) if isinstance(value, str) else (2, 0)
+    return (1, value) if isinstance(value, str) else (-1 if reverse else 2, 0)
 
 
 def _row(run: Summary) -> list[str]:
@@ -142,7 +145,6 @@ def _told(key: str) -> bool:
 @command("ldl show last")
 def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) -> None:
     """What a run is, how it went, what came out, and which files it left."""
-    from ldl.cli.training import print_results
     from ldl.runs import read_json, read_metrics, runs_root
     from ldl.runs.listing import find
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,7 +106,7 @@ def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
     from ldl.config.rules import fields_of
     from ldl.execute import KINDS
 
-    settings = []
+    settings, said = [], _comments(cls)
     for field in fields_of(cls):
         default = None if field.required else plain_by_rule(field.make_default(), field.rule, KINDS)
         settings.append(
@@ -113,10 +114,22 @@ def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
                 "name": field.key,
                 "expects": _expects(field.rule),
                 "required": field.required,
+                "means": said.get(field.name, ""),
                 "default": default,
             }
         )
     return {"name": name, "kind": kind, "text": inspect.getdoc(cls) or "", "settings": settings}
+
+
+def _comments(cls: type) -> dict[str, str]:
+    """What the comment beside each field says; the fields of base classes count too."""
+    said: dict[str, str] = {}
+    for each in reversed(cls.__mro__[:-1]):
+        for line in inspect.getsource(each).splitlines():
+            found = re.match(r"    (\w+): .*  # (?!type:|noqa|fmt)(.+)$", line)
+            if found:
+                said[found[1]] = found[2].replace("None", "null")
+    return said
 
 
 def _expects(rule: Any) -> str:
@@ -126,6 +139,8 @@ def _expects(rule: Any) -> str:
 
     numbers = [arm.limits for arm in arms_of(rule) if isinstance(arm, Number) and arm.limits]
     limits = {limit.broken(float("-inf")) for limit in numbers}
+    if len(limits) > 1:  # a count or a share: which limits hold depends on which it is
+        return expected(rule)
     return ", ".join([expected(rule), *sorted(limits)])
 
 
@@ -140,7 +155,10 @@ def _page(entry: dict[str, Any]) -> str:
         for setting in entry["settings"]:
             ending = "required" if setting["required"] else f"default {flow(setting['default'])}"
             lines.append(f"  {setting['name']:<{width}}  {setting['expects']}; {ending}")
-        if entry["kind"] != "section":
+            if setting["means"]:
+                lines.append(f"  {'':<{width}}  {setting['means']}")
+        required = [setting["name"] for setting in entry["settings"] if setting["required"]]
+        if entry["kind"] != "section" and not required[1:]:
             lines += ["", f"`{entry['name']}: VALUE` sets {entry['settings'][0]['name']}."]
     return "\n".join(lines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ from ldl.cli.app import (
     RunsOption,
     command,
 )
-from ldl.cli.output import duration, figure, print_json, say
+from ldl.cli.output import duration, figure, print_json, print_results, say
 
 if TYPE_CHECKING:
     from ldl.runs import RunFolder
@@ -79,33 +79,16 @@ def draw(folder: Path) -> None:
 
 def finish(run: RunFolder, began: float, json: bool) -> None:
     """Print what came out."""
-    from ldl.runs import read_json
+    from ldl.runs import read_json, read_metrics
 
     results, status = read_json(run.results), run.read_status()
     if json:
         print_json({"run": str(run.path), "status": status.to_dict(), "results": results})
         return
     best = ", ".join(f"{name} {figure(value)}" for name, value in (status.best or {}).items())
-    say(f"{status.epoch} epochs in {duration(time.monotonic() - began)}: {status.reason}")
+    spent = sum(float(row["seconds"] or 0.0) for row in read_metrics(run.metrics))
+    whole = duration(time.monotonic() - began)
+    say(f"{status.epoch} epochs in {duration(spent)}, {whole} in all: {status.reason}")
     say(f"best: {best}")
     print_results(results)
     print(run.path)
-
-
-def print_results(results: dict[str, Any]) -> None:
-    """Each evaluation's figures, a line each."""
-    from ldl.runs.listing import leaves
-
-    for name, values in results.items():
-        samples = f", {values['samples']:,} samples" if "samples" in values else ""
-        print(f"{name} on the {values['part']} part{samples}")
-        shown = {key: value for key, value in values.items() if key in SHOWN}
-        for key, value in leaves(shown) if shown else ():
-            print(f"  {key:<28} {figure(value)}")
-        for note in values.get("notes", []):
-            print(f"  note: {note}")
-
-
-SHOWN = (
-    "accuracy", "log_loss", "macro", "r2", "mae", "rmse", "max_error", "mse", "kl_divergence",
-)  # fmt: skip

@@ -27,7 +27,7 @@ def render_problem(problem: Problem) -> str:
     if problem.source.strip():
         lines += [_INDENT + line.rstrip() for line in _caret(problem)]
     if problem.advice:
-        lines.append(f"{_INDENT}{problem.advice}")
+        lines += [_INDENT + line for line in problem.advice.split("\n")]
     return "\n".join(lines)
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from ldl.data.augment import AUGMENTATIONS, Augmentation
+from ldl.data.augmented import Augmented
 from ldl.data.catalogue import Listing, fetch, list_sources, verify
-from ldl.data.info import Array, Dataset, Info, Part, Progress, Raw, Source, Target
+from ldl.data.fits import Affine, Scaling, Whitening
+from ldl.data.info import Array, Dataset, Info, Part, Picture, Progress, Raw, Source, Target
 from ldl.data.new_samples import Samples, read_inputs
 from ldl.data.noise import NOISES, Noise
-from ldl.data.pipeline import describe, load, prepare, redraw_noise
-from ldl.data.scale import SCALERS, Affine, Scaling
+from ldl.data.pipeline import augmented, describe, load, prepare, redraw_noise
+from ldl.data.prefetch import prefetched
+from ldl.data.scale import SCALERS
 from ldl.data.sources import SOURCES
-from ldl.data.sources.digit_sets import Check
+from ldl.data.sources.picture_set import Check
 from ldl.data.spec import DataSpec, Split
 from ldl.data.split import Sizes, part_sizes
 
 __all__ = [
+    "AUGMENTATIONS",
     "NOISES",
     "SCALERS",
     "SOURCES",
     "Affine",
     "Array",
+    "Augmentation",
+    "Augmented",
     "Check",
     "DataSpec",
     "Dataset",
@@ -26,6 +33,7 @@ __all__ = [
     "Listing",
     "Noise",
     "Part",
+    "Picture",
     "Progress",
     "Raw",
     "Samples",
@@ -34,11 +42,14 @@ __all__ = [
     "Source",
     "Split",
     "Target",
+    "Whitening",
+    "augmented",
     "describe",
     "fetch",
     "list_sources",
     "load",
     "part_sizes",
+    "prefetched",
     "prepare",
     "read_inputs",
     "redraw_noise",

@@ -8,11 +8,15 @@ from typing import Literal
 
 from ldl.data.info import Info, Progress
 from ldl.data.sources import SOURCES
-from ldl.data.sources.digit_sets import Check, Mnist, Usps
+from ldl.data.sources.cifar10 import Cifar10
+from ldl.data.sources.digit_sets import Mnist, Usps
 from ldl.data.sources.embedded import BreastCancer, Diabetes, Digits, Iris, Linnerud, Wine
+from ldl.data.sources.picture_set import Check, PictureSet
 from ldl.errors import DataError, UsageError
 
-DIGIT_SETS: dict[str, Mnist | Usps] = {"mnist": Mnist(), "usps": Usps()}
+FETCHED: dict[str, PictureSet] = {"mnist": Mnist(), "usps": Usps(), "cifar10": Cifar10()}
+MADE_OF = {"digit_pairs": "mnist"}
+YOURS = ("csv", "npz", "images")
 EMBEDDED = (Digits, Iris, Wine, BreastCancer, Diabetes, Linnerud)
 State = Literal["embedded", "generated", "yours", "found", "incomplete", "missing"]
 
@@ -35,31 +39,34 @@ def list_sources() -> list[Listing]:
 
 def _listing(name: str, entry: type) -> Listing:
     summary = (entry.__doc__ or "").split("\n", 1)[0]
-    if name in ("csv", "npz"):
+    if name in YOURS:
         return Listing(name, summary, None, "yours")
     info: Info = entry().describe()
-    if name not in DIGIT_SETS:
+    needed = MADE_OF.get(name, name)
+    if needed not in FETCHED:
         return Listing(name, summary, info, "embedded" if entry in EMBEDDED else "generated")
     try:
-        place = DIGIT_SETS[name].find()
+        place = FETCHED[needed].find()
     except DataError:
         return Listing(name, summary, info, "incomplete")
     return Listing(name, summary, info, "found" if place else "missing", place)
 
 
 def fetch(name: str, progress: Progress | None = None) -> Path:
-    """Where mnist or usps lies, downloading it if it is nowhere. Raises DataError, UsageError."""
-    source = _digit_set(name)
+    """Where a set lies, downloading it if it is nowhere. Raises DataError, UsageError."""
+    source = _fetched(name)
     return source.find() or source.fetch(progress)
 
 
 def verify(name: str) -> list[Check]:
     """The SHA-256 of what is there against the known ones. Raises DataError, UsageError."""
-    return _digit_set(name).verify()
+    return _fetched(name).verify()
 
 
-def _digit_set(name: str) -> Mnist | Usps:
-    if name not in DIGIT_SETS:
+def _fetched(name: str) -> PictureSet:
+    if name not in FETCHED:
         kind = "needs no download" if name in SOURCES else "is no data set"
-        raise UsageError(f'"{name}" {kind}; those with files of their own: {", ".join(DIGIT_SETS)}')
-    return DIGIT_SETS[name]
+        if name in MADE_OF:
+            kind = f"is made of {MADE_OF[name]}"
+        raise UsageError(f'"{name}" {kind}; those with files of their own: {", ".join(FETCHED)}')
+    return FETCHED[name]

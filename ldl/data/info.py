@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from ldl.data.scale import Scaling
+    from ldl.data.fits import Scaling
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
+Picture = tuple[int, int, int]  # height, width, channels
 Progress = Callable[[str, int, int], None]  # what, done, total (0 where it is not known)
 
 
@@ -38,10 +39,25 @@ class Info:
 
     inputs: dict[str, Shape]  # the shape of one sample; the name is "x" when there is one input
     target: Target
-    image: tuple[int, int, int] | None = None  # (height, width, channels) if "x" is a picture
+    image: Picture | None = None  # if "x" is a picture
     samples: int | None = None
     official_test: int = 0
     features: tuple[str, ...] = ()  # the columns that "x" was read from, where they have names
+    extra_targets: dict[str, Target] = field(default_factory=dict)  # for auxiliary losses
+    crops: dict[str, tuple[Picture, Picture]] = field(default_factory=dict)  # read, seen
+
+    def picture(self, name: str) -> Picture | None:
+        """The input's size as a picture, None if it is none."""
+        shape = self.inputs[name]
+        if name == "x" and self.image is not None:
+            return self.image
+        if len(shape) == 2:
+            return shape[0], shape[1], 1
+        return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
+
+    def target_named(self, name: str) -> Target:
+        """The target called "labels", or the extra target of this name."""
+        return self.target if name == "labels" else self.extra_targets[name]
 
     def state(self) -> dict[str, Any]:
         """The same in what JSON can hold."""
@@ -50,15 +66,20 @@ class Info:
     @staticmethod
     def from_state(state: dict[str, Any]) -> Info:
         """`state` undone, also after a round through JSON, which makes lists of tuples."""
-        target = {**state["target"], "names": tuple(state["target"]["names"])}
         return Info(
             inputs={name: tuple(shape) for name, shape in state["inputs"].items()},
-            target=Target(**target),
+            target=_target(state["target"]),
             image=tuple(state["image"]) if state["image"] else None,
             samples=state["samples"],
             official_test=state["official_test"],
             features=tuple(state["features"]),
+            extra_targets={k: _target(v) for k, v in state.get("extra_targets", {}).items()},
+            crops={k: (tuple(a), tuple(b)) for k, (a, b) in state.get("crops", {}).items()},
         )
+
+
+def _target(state: dict[str, Any]) -> Target:
+    return Target(**{**state, "names": tuple(state["names"])})
 
 
 @dataclass(frozen=True)
@@ -68,6 +89,7 @@ class Raw:
     info: Info
     inputs: dict[str, Array]  # (n, *shape), real numbers of any type
     targets: Array | None  # int64 (n,) class indices, or float64 (n, k) values
+    extra: dict[str, Array] = field(default_factory=dict)  # the extra targets, like `targets`
 
     def sha256(self) -> str:
         """SHA-256 over name, type, shape and bytes of every array, targets last."""
@@ -75,6 +97,7 @@ class Raw:
         arrays = dict(self.inputs)
         if self.targets is not None:
             arrays["targets"] = self.targets
+        arrays |= {f"targets {name}": array for name, array in self.extra.items()}
         for name, array in arrays.items():
             digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
             digest.update(np.ascontiguousarray(array).data)
@@ -88,6 +111,7 @@ class Part:
     inputs: dict[str, Array]  # as the network sees them: noisy if there is noise
     clean: dict[str, Array]  # before noise; the very same arrays where there is none
     targets: Array | None  # int64 (n,) class indices, or float32 (n, k) values
+    extra: dict[str, Array] = field(default_factory=dict)  # the extra targets, like `targets`
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -104,6 +128,8 @@ class Dataset:
     sha256: str  # of the raw arrays
     scaler: Scaling | None
     limits: dict[str, tuple[Array, Array]] = field(default_factory=dict)  # of the training inputs
+    pictures: dict[str, Picture] = field(default_factory=dict)  # inputs that are, before any crop
+    uncropped: Part | None = None  # the training part before its crop; None where nothing is cut
 
 
 class Source(Protocol):

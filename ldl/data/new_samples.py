@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ldl.data.info import Array, Info
+from ldl.data.fits import Scaling
+from ldl.data.info import Array, Info, Shape
 from ldl.data.npz import read_arrays, read_headers
 from ldl.data.pipeline import prepare
-from ldl.data.scale import Scaling
 from ldl.data.sources.csv_file import ADVICE, class_indices
 from ldl.data.sources.npz_file import check_finite, class_names
 from ldl.data.table import Fault, Table, need_columns, numbers, quoted, read_table, refuse
@@ -52,7 +52,7 @@ def _from_csv(table: Table, info: Info) -> tuple[dict[str, Array], Array | None]
     labelled = bool(wanted) and all(name in table.header for name in wanted)
     features = info.features or tuple(name for name in table.header if name not in wanted)
     need_columns(table, features, "the network's inputs")
-    size = math.prod(info.inputs["x"])
+    size = math.prod(_shape(info, "x"))
     if len(features) != size:
         raise DataError(
             f"{table.path}: {len(features)} columns of inputs, where the network takes {size}; "
@@ -98,8 +98,13 @@ def _npz_label(info: Info) -> str:
     return info.target.label if info.target.label != "class" else "y"
 
 
+def _shape(info: Info, name: str) -> Shape:
+    """A sample as it is read: a picture that is cropped is given whole."""
+    return info.crops[name][0] if name in info.crops else info.inputs[name]
+
+
 def _input(path: Path, key: str, x: Array, info: Info, name: str) -> Array:
-    shape = info.inputs[name]
+    shape = _shape(info, name)
     if x.dtype.kind not in "biuf":
         raise DataError(f'{path}: "{key}" is of type {x.dtype}; inputs are real numbers')
     if x[0].size != math.prod(shape):

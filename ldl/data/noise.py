@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ldl.data.fits import blocks
 from ldl.data.info import Array
-from ldl.data.scale import blocks
 from ldl.fields import NonNegative, Share
 
 

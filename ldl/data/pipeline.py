@@ -1,14 +1,17 @@
-"""From a source to a data set: read → split → scale → shape → noise."""
+"""From a source to a data set: read → split → scale → shape → noise → crop."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from ldl.data.info import Array, Dataset, Info, Part, Progress, Raw, Shape
-from ldl.data.scale import Scaling
+from ldl.data.augment import centred
+from ldl.data.augmented import Augmented, Feed
+from ldl.data.fits import Scaling
+from ldl.data.info import Array, Dataset, Info, Part, Picture, Progress, Raw, Shape
 from ldl.data.spec import DataSpec
 from ldl.data.split import part_sizes, split_indices
 from ldl.engine.streams import stream
@@ -18,46 +21,57 @@ from ldl.errors import DataError
 def describe(spec: DataSpec) -> Info:
     """The data set's shapes, names and number of samples, as the network will see them.
 
-    Reads nothing but the user's own file for csv and npz. Raises DataError, also where the split
-    asks for more samples than there are.
+    Reads nothing but the user's own files for csv, npz and images. Raises DataError, also where
+    the split asks for more samples than there are.
     """
     info: Info = spec.source.describe()
     part_sizes(spec.split, info)
-    return _shaped(info, spec.shape)
+    if spec.scale is not None:
+        for name, shape in info.inputs.items():
+            spec.scale.check(shape, info.picture(name))
+    return _seen(info, spec)
 
 
-def load(spec: DataSpec, seed: int, progress: Progress | None = None) -> Dataset:
+def load(
+    spec: DataSpec, seed: int, progress: Progress | None = None, scaler: Scaling | None = None
+) -> Dataset:
     """The parts of the data set, float32, scaled, shaped and noisy; the same for the same seed.
 
-    `progress` hears of a download: what, bytes done, bytes in all. Raises DataError.
+    `progress` hears of a download: what, bytes done, bytes in all. `scaler` is one that was fitted
+    on the same data before. Raises DataError.
     """
     raw: Raw = spec.source.read(seed, progress)
-    info = _shaped(raw.info, spec.shape)
+    info, digest, pictures = _seen(raw.info, spec), raw.sha256(), _pictures(raw.info)
     rows = split_indices(spec.split, raw, seed)
     inputs = {part: {k: x[chosen] for k, x in raw.inputs.items()} for part, chosen in rows.items()}
-    scaler = None
-    if spec.scale is not None:
-        fits = {k: spec.scale.fit(x, _picture(raw.info, k)) for k, x in inputs["train"].items()}
-        scaler = Scaling({k: fit.reshaped(info.inputs[k]) for k, fit in fits.items()})
+    targets = {
+        part: (_targets(raw.targets, chosen), _extra(raw, chosen)) for part, chosen in rows.items()
+    }
+    del raw  # a large set is not kept twice
+    if spec.scale is not None and scaler is None:
+        training = inputs["train"].items()
+        scaler = Scaling({k: spec.scale.fit(x, pictures.get(k)) for k, x in training})
     parts = {
-        part: Part(clean, clean, None if raw.targets is None else _targets(raw.targets[chosen]))
+        part: Part(clean, clean, *targets[part])
         for part, chosen in rows.items()
         if len(chosen)
-        for clean in [prepare(inputs.pop(part), info, scaler)]
+        for clean in [_scaled(inputs.pop(part), info, scaler)]
     }
-    limits = {k: _limits(x, _picture(raw.info, k)) for k, x in parts["train"].clean.items()}
-    dataset = Dataset(
+    limits = {k: _limits(x, k in pictures) for k, x in parts["train"].clean.items()}
+    for name, part in parts.items():
+        _add_noise(part, limits, spec, seed, name)
+    seen = {name: _cropped(part, info) for name, part in parts.items()}
+    return Dataset(
         info,
-        parts["train"],
-        parts.get("validation"),
-        parts.get("test"),
-        raw.sha256(),
+        seen["train"],
+        seen.get("validation"),
+        seen.get("test"),
+        digest,
         scaler,
         limits,
+        pictures,
+        parts["train"] if seen["train"] is not parts["train"] else None,
     )
-    for name, part in parts.items():
-        _add_noise(dataset, part, spec, seed, name)
-    return dataset
 
 
 def redraw_noise(dataset: Dataset, spec: DataSpec, seed: int, epoch: int) -> None:
@@ -65,19 +79,77 @@ def redraw_noise(dataset: Dataset, spec: DataSpec, seed: int, epoch: int) -> Non
 
     Epoch 0's noise is the one that `load` drew; without noise nothing happens.
     """
-    _add_noise(dataset, dataset.train, spec, seed, "train", epoch)
+    _add_noise(dataset.uncropped or dataset.train, dataset.limits, spec, seed, "train", epoch)
+    if dataset.uncropped is not None and spec.noise is not None:
+        for k, x in _crop(dataset.uncropped.inputs, dataset.info).items():
+            np.copyto(dataset.train.inputs[k], x)
+
+
+def augmented(
+    dataset: Dataset, spec: DataSpec, seed: int, targets: Mapping[str, str]
+) -> Augmented | None:
+    """The training part for augmentation by batches, None where nothing is left to chance.
+
+    `targets` maps each input of the graph that takes a clean input as its target to that input's
+    name: it is changed as the input is. Noise was added before, and moves with the picture.
+    """
+    if not any(choice.draws for choice in spec.augment):
+        return None
+    part, shapes = dataset.uncropped or dataset.train, dataset.info.inputs
+    arrays = {name: (name, x) for name, x in part.inputs.items()}
+    arrays |= {name: (source, part.clean[source]) for name, source in targets.items()}
+    feeds = {
+        name: Feed(source, x, dataset.pictures[source], shapes[source])
+        for name, (source, x) in arrays.items()
+        if source in dataset.pictures
+    }
+    return Augmented(spec.augment, feeds, seed)
 
 
 def prepare(inputs: dict[str, Array], info: Info, scaler: Scaling | None) -> dict[str, Array]:
-    """Raw inputs (n, ...) → float32 (n, *shape), C-contiguous, scaled, as the network sees them."""
-    shaped = {k: x.reshape(len(x), *info.inputs[k]) for k, x in inputs.items()}
+    """Raw inputs (n, ...) → float32 (n, *shape), C-contiguous, as a network is judged on them."""
+    return _crop(_scaled(inputs, info, scaler), info)
+
+
+def _scaled(inputs: dict[str, Array], info: Info, scaler: Scaling | None) -> dict[str, Array]:
+    """Raw inputs scaled and shaped, not yet cropped."""
+    shaped = {k: x.reshape(len(x), *_uncropped_shape(info, k)) for k, x in inputs.items()}
     if scaler is not None:
         return scaler.transform(shaped)
     return {k: np.ascontiguousarray(x, np.float32) for k, x in shaped.items()}
 
 
+def _uncropped_shape(info: Info, name: str) -> Shape:
+    if name not in info.crops:
+        return info.inputs[name]
+    before, _ = info.crops[name]
+    return before if len(info.inputs[name]) == 3 else (math.prod(before),)
+
+
+def _cropped(part: Part, info: Info) -> Part:
+    """The part as a network is judged on it; itself where nothing is cropped."""
+    if not info.crops:
+        return part
+    clean = _crop(part.clean, info)
+    noisy = clean if part.inputs is part.clean else _crop(part.inputs, info)
+    return replace(part, inputs=noisy, clean=clean)
+
+
+def _crop(inputs: dict[str, Array], info: Info) -> dict[str, Array]:
+    cropped = dict(inputs)
+    for k, (before, (height, width, _)) in info.crops.items():
+        x = inputs[k].reshape(-1, *before)
+        cropped[k] = centred(x, height, width).reshape(-1, *info.inputs[k])
+    return cropped
+
+
 def _add_noise(
-    dataset: Dataset, part: Part, spec: DataSpec, seed: int, name: str, epoch: int = 0
+    part: Part,
+    limits: dict[str, tuple[Array, Array]],
+    spec: DataSpec,
+    seed: int,
+    name: str,
+    epoch: int = 0,
 ) -> None:
     if spec.noise is None:
         return
@@ -85,15 +157,24 @@ def _add_noise(
         part.inputs = {k: np.empty_like(x) for k, x in part.clean.items()}
     for k, clean in part.clean.items():
         rng = stream(seed, "data", "noise", name, k, epoch)
-        spec.noise.apply(clean, part.inputs[k], rng, *dataset.limits[k])
+        spec.noise.apply(clean, part.inputs[k], rng, *limits[k])
 
 
-def _targets(targets: Array) -> Array:
-    return targets if targets.dtype == np.int64 else targets.astype(np.float32)
+def _pictures(raw: Info) -> dict[str, Picture]:
+    sizes = {name: raw.picture(name) for name in raw.inputs}
+    return {name: size for name, size in sizes.items() if size is not None}
 
 
-def _picture(info: Info, name: str) -> bool:
-    return len(info.inputs[name]) > 1 or (name == "x" and info.image is not None)
+def _targets(targets: Array | None, rows: Array) -> Array | None:
+    if targets is None:
+        return None
+    chosen: Array = targets[rows]
+    return chosen if chosen.dtype == np.int64 else chosen.astype(np.float32)
+
+
+def _extra(raw: Raw, rows: Array) -> dict[str, Array]:
+    chosen = {name: _targets(values, rows) for name, values in raw.extra.items()}
+    return {name: values for name, values in chosen.items() if values is not None}
 
 
 def _limits(x: Array, picture: bool) -> tuple[Array, Array]:
@@ -101,17 +182,32 @@ def _limits(x: Array, picture: bool) -> tuple[Array, Array]:
     return np.asarray(x.min(axis=axis)), np.asarray(x.max(axis=axis))
 
 
-def _shaped(info: Info, shape: str) -> Info:
-    """The same with every input flat, or every picture as (height, width, channels)."""
-    if shape == "flat":
-        flat: dict[str, Shape] = {k: (math.prod(size),) for k, size in info.inputs.items()}
-        return replace(info, inputs=flat)
-    if not any(_picture(info, k) for k in info.inputs):
+def _seen(raw: Info, spec: DataSpec) -> Info:
+    """What the network sees of a source: its inputs cropped, flat or as pictures."""
+    pictures = _pictures(raw)
+    if spec.shape == "image" and not pictures:
         raise DataError(
             "shape: image, but the inputs are no pictures; shape: flat keeps them", "shape"
         )
-    image: dict[str, Shape] = {
-        k: info.image if k == "x" and info.image else (*size, 1) if len(size) == 2 else size
-        for k, size in info.inputs.items()
-    }
-    return replace(info, inputs=image)
+    after = _augmented_sizes(pictures, spec)
+    if spec.shape == "image":
+        shapes: dict[str, Shape] = {k: after.get(k, shape) for k, shape in raw.inputs.items()}
+    else:
+        shapes = {k: (math.prod(after.get(k, shape)),) for k, shape in raw.inputs.items()}
+    crops = {k: (pictures[k], size) for k, size in after.items() if size != pictures[k]}
+    image = after["x"] if raw.image is not None else None
+    return replace(raw, inputs=shapes, image=image, crops=crops)
+
+
+def _augmented_sizes(pictures: dict[str, Picture], spec: DataSpec) -> dict[str, Picture]:
+    """The pictures' sizes after all augmentation; DataError at the choice that does not fit."""
+    if spec.augment and not pictures:
+        raise DataError("augment needs pictures, and the inputs are none", "augment")
+    sizes = dict(pictures)
+    for i, choice in enumerate(spec.augment):
+        for name, size in sizes.items():
+            try:
+                sizes[name] = choice.shape(size)
+            except ValueError as error:
+                raise DataError(str(error), f"augment.{i}") from error
+    return sizes

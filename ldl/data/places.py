@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from ldl.errors import DataError
+
+DAY = 86_400.0  # seconds
 
 
 def cache_folder() -> Path:
@@ -36,9 +40,18 @@ def stamp(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
+def _sweep(path: Path) -> None:
+    """Removes what writers of this file that were killed over a day ago left half written."""
+    for stray in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError):
+            if time.time() - stray.stat().st_mtime > DAY:
+                stray.unlink()
+
+
 def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     """Writes a file whole or not at all: temporary name, fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

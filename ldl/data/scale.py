@@ -1,90 +1,35 @@
-"""Scaling of the inputs, feature by feature or all alike; fitted on the training part alone."""
+"""Scaling of the inputs; fitted on the training part alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from ldl.data.info import Array
+from ldl.data.fits import Affine, Whitening, blocks, repeated, wide_blocks
+from ldl.data.info import Array, Picture, Shape
+from ldl.errors import DataError, SettingError
+from ldl.fields import Positive
 
-BLOCK = 1 << 16  # numbers worked on at a time, so that intermediates stay in cache
-
-
-def blocks(x: Array) -> Iterator[slice]:
-    """Slices that cover the rows of x (n, ...) in order."""
-    step = max(1, BLOCK * len(x) // max(1, x.size))
-    return (slice(start, start + step) for start in range(0, len(x), step))
+Per = Literal["all", "channel", "feature"]
 
 
-@dataclass(frozen=True)
-class Affine:
-    """y = (x − shift) / scale, both of a sample's shape or (), in float64; y is float32."""
-
-    shift: Array
-    scale: Array
-
-    def transform(self, x: Array) -> Array:
-        """x (n, ...) of any real type → float32 (n, ...)."""
-        y = np.empty(x.shape, np.float32)
-        for rows in blocks(x):
-            y[rows] = (x[rows] - self.shift) / self.scale
-        return y
-
-    def inverse(self, y: Array) -> Array:
-        """The x that `transform` made y of, in float32."""
-        x = np.empty(y.shape, np.float32)
-        for rows in blocks(y):
-            x[rows] = y[rows] * self.scale + self.shift
-        return x
-
-    def reshaped(self, shape: tuple[int, ...]) -> Affine:
-        """The same for samples of another shape and the same size."""
-        if self.shift.ndim == 0:
-            return self
-        return Affine(self.shift.reshape(shape), self.scale.reshape(shape))
+def _per(per: Per | None, picture: Picture | None) -> Per:
+    return per or ("all" if picture else "feature")
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """One fitted `Affine` for each named input."""
-
-    inputs: dict[str, Affine]
-
-    def transform(self, inputs: dict[str, Array]) -> dict[str, Array]:
-        """Raw inputs → what the network sees, float32."""
-        return {name: self.inputs[name].transform(x) for name, x in inputs.items()}
-
-    def inverse(self, inputs: dict[str, Array]) -> dict[str, Array]:
-        """What the network sees (or gives back) → the source's own units."""
-        return {name: self.inputs[name].inverse(x) for name, x in inputs.items()}
-
-    def state(self) -> dict[str, dict[str, Any]]:
-        """The fitted numbers in what JSON can hold, exactly."""
-        return {
-            name: {"shift": fit.shift.tolist(), "scale": fit.scale.tolist()}
-            for name, fit in self.inputs.items()
-        }
-
-    @staticmethod
-    def from_state(state: dict[str, dict[str, Any]]) -> Scaling:
-        """`state` undone."""
-        return Scaling(
-            {
-                name: Affine(np.asarray(fit["shift"], float), np.asarray(fit["scale"], float))
-                for name, fit in state.items()
-            }
+def _check_per(per: Per | None, picture: Picture | None) -> None:
+    if per == "channel" and picture is None:
+        raise DataError(
+            "per: channel needs pictures; per: feature takes each column alone", "scale"
         )
 
 
-Per = Literal["feature", "all"]
-
-
-def _axis(per: Per | None, picture: bool) -> int | None:
-    """0 for numbers of each feature's own; None for one number, the default for pictures."""
-    return None if (per or ("all" if picture else "feature")) == "all" else 0
+def _channels(values: Array, picture: Picture) -> Array:
+    """A sample's numbers, a row for each pixel."""
+    return values.reshape(-1, picture[2])
 
 
 @dataclass(frozen=True)
@@ -93,28 +38,99 @@ class MinMax:
 
     per: Per | None = None  # None: all pixels of a picture alike, else each feature by itself
 
-    def fit(self, x: Array, picture: bool = False) -> Affine:
+    def check(self, shape: Shape, picture: Picture | None) -> None:
+        """DataError where samples of this shape cannot be scaled."""
+        _check_per(self.per, picture)
+
+    def fit(self, x: Array, picture: Picture | None = None) -> Affine:
         """x (n, ...) is the training part."""
-        axis = _axis(self.per, picture)
+        per = _per(self.per, picture)
+        axis = None if per == "all" else 0
         low, high = (np.asarray(f(x, axis=axis), np.float64) for f in (np.min, np.max))
+        if per == "channel" and picture is not None:
+            low, high = _channels(low, picture).min(axis=0), _channels(high, picture).max(axis=0)
         return Affine(low, np.where(high > low, high - low, 1.0))
 
 
 @dataclass(frozen=True)
 class Standard:
-    """y = (x − mean) / s.d. (over n): mean 0, variance 1 on the training part; constants give 0."""
+    """y = (x − mean) / s.d. (over n): mean 0, variance 1 on the training part; constants give 0.
+
+    `mean` and `std` may be given together, in the source's units (0 to 255 for pictures), one
+    number for all, for each channel or for each feature, as `per` says; then nothing is fitted.
+    """
 
     per: Per | None = None  # None: all pixels of a picture alike, else each feature by itself
+    mean: tuple[float, ...] | None = None
+    std: tuple[Positive, ...] | None = None
 
-    def fit(self, x: Array, picture: bool = False) -> Affine:
+    def __post_init__(self) -> None:
+        if (self.mean is None) != (self.std is None):
+            raise SettingError("mean" if self.std is None else "std", "give mean and std together")
+
+    def check(self, shape: Shape, picture: Picture | None) -> None:
+        """DataError where samples of this shape cannot be scaled."""
+        _check_per(self.per, picture)
+        per = _per(self.per, picture)
+        size = {"all": 1, "channel": picture[2] if picture else 1, "feature": math.prod(shape)}[per]
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) != size:
+                raise DataError(
+                    f"{name}: {len(values)} numbers, where per: {per} takes {size}", "scale"
+                )
+
+    def fit(self, x: Array, picture: Picture | None = None) -> Affine:
         """x (n, ...) is the training part; two passes over it, in float64."""
-        axis = _axis(self.per, picture)
+        per = _per(self.per, picture)
+        if self.mean is not None and self.std is not None:
+            return Affine(np.array(self.mean), np.array(self.std))
+        axis = None if per == "all" else 0
         mean = np.asarray(x.mean(axis=axis, dtype=np.float64))
-        squares = sum(((x[rows] - mean) ** 2).sum(axis=axis) for rows in blocks(x))
-        deviation = np.sqrt(np.asarray(squares, np.float64) * (mean.size / x.size))
+        if per == "channel" and picture is not None:
+            mean = _channels(mean, picture).mean(axis=0)
+        row = repeated(mean, x.shape[1:])
+        squares = np.asarray(sum(((x[r] - row) ** 2).sum(axis=axis) for r in blocks(x)), np.float64)
+        if per == "channel" and picture is not None:
+            squares = _channels(squares, picture).sum(axis=0)
+        deviation = np.sqrt(squares * (mean.size / x.size))
         # The mean of equal numbers may be off by a rounding; that must not become a scale.
         constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean)
         return Affine(mean, np.where(constant, 1.0, deviation))
 
 
-SCALERS: dict[str, type] = {"minmax": MinMax, "standard": Standard}
+LARGEST_WHITENED = 8192  # numbers to a sample: 256 MB of matrix, minutes of work
+
+
+@dataclass(frozen=True)
+class Zca:
+    """y = (x − mean)·U·diag(1/√(λ + ε·λ̄))·Uᵀ, with U·diag(λ)·Uᵀ the training part's covariance.
+
+    The numbers of a sample become uncorrelated and a picture stays one. λ̄, the mean variance, makes
+    ε free of units: the larger, the less is made of directions that hardly vary. Source: Bell and
+    Sejnowski 1997; ε = 0.1 at variance 1, Coates and Ng 2012.
+    """
+
+    epsilon: Positive = 0.1
+
+    def check(self, shape: Shape, picture: Picture | None) -> None:
+        """DataError where samples of this shape cannot be scaled."""
+        if math.prod(shape) > LARGEST_WHITENED:
+            raise DataError(
+                f"zca: {math.prod(shape)} numbers to a sample; {LARGEST_WHITENED} are the most",
+                "scale",
+            )
+
+    def fit(self, x: Array, picture: Picture | None = None) -> Whitening:
+        """x (n, ...) is the training part; in float64."""
+        mean = x.reshape(len(x), -1).mean(axis=0, dtype=np.float64)
+        covariance = np.zeros((mean.size, mean.size))
+        for rows in wide_blocks(x):
+            centred = x[rows].reshape(-1, mean.size) - mean
+            covariance += centred.T @ centred
+        values, vectors = np.linalg.eigh(covariance / len(x))
+        least = self.epsilon * (values.mean() or 1.0)
+        matrix = (vectors / np.sqrt(np.maximum(values, 0.0) + least)) @ vectors.T
+        return Whitening(mean, matrix.astype(np.float32))
+
+
+SCALERS: dict[str, type] = {"minmax": MinMax, "standard": Standard, "zca": Zca}

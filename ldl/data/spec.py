@@ -39,6 +39,7 @@ class DataSpec:
     split: Split = Split()
     noise: Annotated[Any, Choice("noise")] = None
     fresh_noise: bool = False  # draw the training part's noise anew each epoch
+    augment: tuple[Annotated[Any, Choice("augmentation")], ...] = ()  # of the training part
     shape: Literal["flat", "image"] = "flat"
     target: Literal["labels", "inputs"] | None = None  # None: the network decides
 

@@ -231,7 +231,8 @@ class Binding:
     def _own_arrays(self) -> list[Array]:
         """Buffers outside the arena: inputs, and what nodes made for themselves."""
         nodes = self.nodes.values()
-        made = [array for node in nodes for array in node.tmp.values() if array.base is None]
+        values = [value for node in nodes for value in node.tmp.values()]
+        made = [a for a in values if isinstance(a, np.ndarray) and a.base is None]
         seeds = [self.nodes[loss.name].dy for loss in self.graph.losses if loss.name in self.nodes]
         return [*self.inputs.values(), *made, *(dy for dy in seeds if dy is not None), *self._spare]
 

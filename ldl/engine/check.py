@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 
 import numpy as np
 
@@ -22,7 +23,8 @@ class Gradient:
 
     `error` is max |a − d| / max(|a|, |d|, floor) over the `checked` entries, a from backward and
     d from differences. The floor is a thousandth of the array's largest gradient, or what makes
-    the rounding of the loss, ε·|L|/h, an error of 10⁻⁶, if that is more.
+    the rounding of the loss, ε·|L|/h, an error of 10⁻⁶, if that is more. What is not finite, the
+    loss among it, is an infinite error.
     """
 
     name: str
@@ -41,12 +43,14 @@ def gradcheck(
     """∂L/∂w by (L(w + h) − L(w − h)) / 2h against backward, in float64, a row an array.
 
     `inputs` holds every input of the graph, (N, …). At most `entries` of each array are checked,
-    drawn from the seed. The random streams are rewound before every pass, so that dropout
-    drops the same values in all of them. An input that is also a target is left out of
-    `input_gradients`: differences would see both of its roles. Source: the two-sided difference
-    quotient, error O(h²).
+    drawn from the seed. Every weight is moved by N(0, 0.01²) first: biases of 0 would put layers
+    on the kink of relu, where there is no gradient. The random streams are rewound before every
+    pass, so that dropout drops the same values in all of them. An input that is also a target is
+    left out of `input_gradients`: differences would see both of its roles. Source: the two-sided
+    difference quotient, error O(h²).
     """
     parameters = Parameters(graph, seed, np.float64)
+    parameters.theta += 0.01 * stream(seed, "gradcheck weights").normal(size=parameters.theta.size)
     samples = len(next(iter(inputs.values())))
     binding = Binding(
         graph, parameters, samples, gradients=True, input_gradients=input_gradients, train=True
@@ -91,6 +95,7 @@ def gradcheck(
             flat[i] = here
             difference = (above - below) / (2 * STEP)
             scale = max(abs(difference), abs(float(analytic[i])), floor)
-            worst = max(worst, abs(difference - float(analytic[i])) / scale)
+            error = abs(difference - float(analytic[i])) / scale
+            worst = max(worst, error if isfinite(error) else inf)
         results.append(Gradient(name, len(chosen), flat.size, worst))
     return results

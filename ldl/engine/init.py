@@ -38,6 +38,15 @@ class Zeros:
 
 
 @dataclass(frozen=True)
+class Ones:
+    """w = 1."""
+
+    def draw(self, shape: Shape, fans: Fans, rng: np.random.Generator) -> Array:
+        """Values of `shape`, float64."""
+        return np.ones(shape)
+
+
+@dataclass(frozen=True)
 class Normal:
     """w ~ N(mean, std²)."""
 
@@ -106,6 +115,7 @@ class He:
 
 INITIALISERS: dict[str, type[Initialiser]] = {
     "zeros": Zeros,
+    "ones": Ones,
     "normal": Normal,
     "uniform": Uniform,
     "glorot": Glorot,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -73,9 +73,23 @@ class Node:
     w: dict[str, Array]
     dw: dict[str, Array]
     state: dict[str, Array]
-    tmp: dict[str, Array]
+    tmp: dict[str, Any]  # arrays, and what bind makes of them
     rng: np.random.Generator
     train: bool
+
+
+class Window(Protocol):
+    """How far a window reaches along an axis, and how far apart two windows are."""
+
+    @property
+    def reach(self) -> int:
+        """From the first to the last value, both included."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """Values from one window to the next."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,16 +98,22 @@ class Layer:
 
     `backward_reads` names what backward still reads of a node: "x", "y", both or neither.
     An `in_place` layer gives the right result when y is x[0]'s memory and dx[0] is dy's.
+    A `pointwise` layer mixes no positions: its values depend on the same place of its inputs.
     A `view` only renames its input's axes: the graph gives y and dx[0] the memory of x[0] and dy.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"x"})
     in_place: ClassVar[bool] = False
+    pointwise: ClassVar[bool] = False
     view: ClassVar[bool] = False
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """Shapes, weights and scratch for inputs `x`; raises ShapeError where they do not fit."""
         raise NotImplementedError
+
+    def windows(self, x: Spec) -> tuple[Window, ...]:
+        """The windows that slide over each axis but the channels; none for other layers."""
+        return ()
 
     def mirror(self, x: Spec) -> Layer:
         """The layer that leads back to inputs `x`, for the decoder of an autoencoder.

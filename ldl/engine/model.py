@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,9 +18,15 @@ EVALUATION_BATCH = 256
 class Model:
     """A graph with weights. Bindings are made on first use and kept, one for each batch size."""
 
-    def __init__(self, graph: Graph, seed: int = 0, dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+        frozen: Collection[str] = (),
+    ) -> None:
         self.graph = graph
-        self.parameters = Parameters(graph, seed, dtype)
+        self.parameters = Parameters(graph, seed, dtype, frozen)
         self._bindings: dict[tuple[object, ...], Binding] = {}
 
     def training(self, samples: int, outputs: tuple[str, ...] = ()) -> Binding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -13,19 +15,30 @@ from ldl.engine.streams import stream
 class Parameters:
     """θ (`theta`) and ∂L/∂θ (`gradient`), each one vector with named views, for one graph.
 
-    Decayed weights stand first: `theta[:decayed]`. Every weight is drawn from the stream of the
-    seed and its own name, in float64, so adding a layer moves no other draw.
+    Decayed weights stand first, `theta[:decayed]`, and those whose names are in `frozen` last, so
+    that whoever moves `theta[:moving]` cannot touch them. Every weight is drawn from the stream of
+    the seed and its own name, in float64, so adding a layer moves no other draw.
     """
 
-    def __init__(self, graph: Graph, seed: int = 0, dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+        frozen: Collection[str] = (),
+    ) -> None:
         self.dtype = np.dtype(dtype)
-        weights = sorted(graph.weights.items(), key=lambda item: not item[1].decay)
+        weights = sorted(
+            graph.weights.items(), key=lambda item: (item[0] in frozen, not item[1].decay)
+        )
         shapes = {name: weight.shape for name, weight in weights}
         theta, gradient = Flat(shapes, self.dtype), Flat(shapes, self.dtype)
         self.theta, self.weights = theta.vector, theta.views
         self.gradient, self.gradients = gradient.vector, gradient.views
+        still = [theta.starts[name] for name, _ in weights if name in frozen]
+        self.moving = still[0] if still else theta.vector.size
         plain = [theta.starts[name] for name, weight in weights if not weight.decay]
-        self.decayed = plain[0] if plain else theta.vector.size
+        self.decayed = min([self.moving, *plain[:1]])
         for name, weight in weights:
             rng = stream(seed, "weight", name)
             with np.errstate(over="ignore"):  # infinite weights diverge in the first step

@@ -84,7 +84,9 @@ def _by_class(counts: Array, names: tuple[str, ...]) -> dict[str, Any]:
         name: {**{key: float(v[i]) for key, v in scores.items()}, "support": int(support[i])}
         for i, name in enumerate(names)
     }
-    return {"macro": {key: float(v.mean()) for key, v in scores.items()}, "classes": classes}
+    seen = counts.sum(axis=0) + support > 0  # as scikit-learn: in neither, it does not count
+    macro = {key: float(v[seen].mean()) for key, v in scores.items()}
+    return {"macro": macro, "classes": classes}
 
 
 def _write_mistakes(

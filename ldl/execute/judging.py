@@ -21,6 +21,8 @@ from ldl.fields import Choice
 from ldl.runs import RunFolder, load_tensors, read_json, write_json
 from ldl.train import Steps, Totals
 
+SCALER = "scaler.safetensors"
+
 
 def judge(
     experiment: Experiment,
@@ -98,7 +100,7 @@ def evaluate(
     """Judge a run's saved network again, by its own evaluations or by others."""
     with run.lock():
         prepared = prepare(run.config)
-        dataset = prepared.data(progress)
+        dataset = prepared.data(progress, stored_scaler(run))
         same_data(run, dataset)
         experiment = prepared.experiment
         chosen = list(evaluations or experiment.config.evaluate or [])
@@ -125,13 +127,23 @@ def read_evaluations(texts: Sequence[str]) -> list[Evaluation]:
 
 def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
     """A run's network applied to the samples in a file: the experiment and outputs (n, …)."""
-    state = read_json(run.path / "data.json")
-    scaler = Scaling.from_state(state["scaler"]) if state["scaler"] else None
-    info = Info.from_state(state["info"])
+    info = Info.from_state(read_json(run.path / "data.json")["info"])
     experiment = building.build(load(run.config, Config, KINDS).value, info)
-    samples = read_inputs(path, info, scaler)
+    samples = read_inputs(path, info, stored_scaler(run))
     model = trained_model(run, experiment)
     return experiment, model.predict(samples.inputs, experiment.output)
+
+
+def stored_scaler(run: RunFolder) -> Scaling | None:
+    """The scaling that a run was trained with. Raises RunFolderError for damaged files."""
+    state = read_json(run.path / "data.json")["scaler"]
+    if not state:
+        return None
+    file = run.path / SCALER
+    try:
+        return Scaling.from_state(state, load_tensors(file)[0] if file.exists() else {})
+    except KeyError as error:
+        raise RunFolderError(f"{run.name}: {SCALER} lacks {error}") from error
 
 
 def trained_model(run: RunFolder, experiment: Experiment) -> Model:

@@ -10,9 +10,10 @@ import numpy as np
 
 from ldl import build as building
 from ldl.build import BuildError, Config, Experiment
+from ldl.build.experiment import DEFAULT_BATCH
 from ldl.config import Item, Loaded, load, to_yaml
 from ldl.config.tree import Path as ConfigPath
-from ldl.data import Dataset, Info, Progress, describe
+from ldl.data import Dataset, Info, Progress, Scaling, describe
 from ldl.data import load as load_data
 from ldl.engine.losses import Bce
 from ldl.errors import ConfigError, DataError, LdlError, Problem
@@ -36,11 +37,14 @@ class Prepared:
         """The resolved configuration, every default filled in."""
         return to_yaml(self.experiment.config, KINDS)
 
-    def data(self, progress: Progress | None = None) -> Dataset:
-        """The data set. Raises ConfigError, at the setting to which a fault is due."""
+    def data(self, progress: Progress | None = None, scaler: Scaling | None = None) -> Dataset:
+        """The data set, scaled as a run before was where its `scaler` is given.
+
+        Raises ConfigError, at the setting to which a fault is due.
+        """
         config = self.experiment.config
         try:
-            dataset = load_data(config.data, config.seed, progress)
+            dataset = load_data(config.data, config.seed, progress, scaler)
         except DataError as error:
             raise ConfigError([_data_problem(self.loaded, error)]) from error
         faults = _target_faults(self.experiment, dataset)
@@ -70,7 +74,9 @@ def prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
         faults += error.faults
     if faults:
         raise _sorted([loaded.problem(*fault) for fault in faults])
-    return Prepared(loaded, experiment)
+    size = "full" if config.optimizer.whole_set else config.train.batch_size or DEFAULT_BATCH
+    train = replace(config.train, batch_size=size)
+    return Prepared(loaded, replace(experiment, config=replace(config, train=train)))
 
 
 def classifier(config: Config, layers: Sequence[Item], info: Info) -> Experiment:
@@ -120,7 +126,8 @@ def _sorted(problems: Sequence[Problem]) -> ConfigError:
 
 def _data_problem(loaded: Loaded[Config], error: DataError) -> Problem:
     """A fault of the data at the setting to which it is due."""
-    return loaded.problem(("data", *error.setting.split(".")), str(error))
+    steps = (int(step) if step.isdecimal() else step for step in error.setting.split("."))
+    return loaded.problem(("data", *steps), str(error))
 
 
 def _target_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:

@@ -13,12 +13,13 @@ from typing import Any
 
 from ldl.build import Experiment
 from ldl.data import Dataset, Progress
-from ldl.errors import Diverged, Interrupted, RunFolderError
-from ldl.execute.judging import judge, same_data
+from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
+from ldl.execute.judging import SCALER, judge, same_data, stored_scaler
 from ldl.execute.preparing import Prepared, prepare
 from ldl.runs import RunFolder, save_tensors, to_json
 from ldl.runs.environment import environment
 from ldl.runs.log import log_to
+from ldl.runs.tensors import to_bytes
 from ldl.train import Progress as TrainProgress
 from ldl.train import Trainer
 from ldl.train.signals import raising
@@ -52,6 +53,7 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
         "overrides.yaml": _overrides(prepared.loaded.overrides).encode(),
         "environment.json": to_json(environment(sys.argv, config.seed, dataset.sha256, threads)),
         "data.json": to_json(data_state(dataset)),
+        **_scaler_files(dataset),
     }
     digest = hashlib.sha256(text.encode()).hexdigest()
     run = RunFolder.create(root, config.name, digest, contents)
@@ -75,7 +77,7 @@ def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
                 "change a copy of its config.yaml and train that"
             )
         prepared = prepare(run.config)
-        dataset = prepared.data(watchers.data)
+        dataset = prepared.data(watchers.data, stored_scaler(run))
         same_data(run, dataset)
         _train(prepared.experiment, dataset, run, watchers)
     return run
@@ -96,6 +98,16 @@ def data_state(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def _scaler_files(dataset: Dataset) -> dict[str, bytes]:
+    """The fitted numbers that are too many for data.json, with their SHA-256; often no files."""
+    arrays = dataset.scaler.arrays() if dataset.scaler else {}
+    if not arrays:
+        return {}
+    data = to_bytes(arrays)
+    line = f"{hashlib.sha256(data).hexdigest()}  {SCALER}\n"
+    return {SCALER: data, f"{SCALER}.sha256": line.encode()}
+
+
 def _train(experiment: Experiment, dataset: Dataset, run: RunFolder, watchers: Watchers) -> None:
     """Train, save, judge, draw. However that ends, the status says it."""
     run.set_status("running", epoch=0)
@@ -105,16 +117,24 @@ def _train(experiment: Experiment, dataset: Dataset, run: RunFolder, watchers: W
             with raising():
                 _work(trainer, log, watchers)
         except Interrupted as error:
+            error.folder = str(run.path)
             log.info("%s after epoch %s", error, trainer.epoch)
             run.set_status("interrupted", str(error), epoch=trainer.epoch)
             raise
         except Diverged as error:
+            error.folder = str(run.path)
             log.error("%s", error)
             run.set_status("diverged", str(error), epoch=trainer.epoch)
+            watchers.draw(run.path)
             raise
         except BaseException as error:
             log.exception("failed")
-            run.set_status("failed", f"{type(error).__name__}: {error}", epoch=trainer.epoch)
+            reason = (
+                str(error) if isinstance(error, LdlError) else f"{type(error).__name__}: {error}"
+            )
+            run.set_status("failed", reason, epoch=trainer.epoch)
+            if isinstance(error, RunError):
+                error.folder = str(run.path)
             raise
 
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a note to stop at the next batch; the second one stops at once."""
+"""SIGINT, SIGTERM and SIGHUP as a note to stop at the next batch; the second one stops at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from ldl.errors import Interrupted
 
-WATCHED = (signal.SIGINT, signal.SIGTERM)
+WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager

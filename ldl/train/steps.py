@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite, sqrt
 
 import numpy as np
 
+from ldl.data import Augmented, prefetched
 from ldl.engine.binding import Binding
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Memory, Optimizer
+from ldl.engine.schedules import Clock, State
 from ldl.engine.streams import stream
 from ldl.errors import Diverged
+from ldl.train.rules import Rules
 
+Batch = tuple[Array, Mapping[str, Array]]  # the samples' numbers, and the feeds that are made
+NOTHING: Mapping[str, Array] = {}
+PLAIN = Rules()
 ADVICE = "try a smaller learning_rate, inputs scaled to about 1, or another initialiser"
 
 
@@ -33,7 +41,9 @@ class Steps:
     """Training steps of a model on `feeds`, {graph input: (n, …)}.
 
     The order of epoch e is drawn from the seed and e, so an epoch begun again is the same. Give
-    `judged`, the names of an output and of its class indices, to count right answers.
+    `judged`, the names of an output and of its class indices, to count right answers. What
+    `augmented` gives stands in for the feeds of the same names, made while a step computes.
+    Frozen weights of the model stay as they are.
     """
 
     def __init__(
@@ -45,17 +55,29 @@ class Steps:
         seed: int,
         shuffle: bool = True,
         judged: tuple[str, str] | None = None,
+        augmented: Augmented | None = None,
+        rules: Rules = PLAIN,
     ) -> None:
         self.model, self.optimizer, self.seed, self.shuffle = model, optimizer, seed, shuffle
         self.feeds = {name: feeds[name] for name in model.graph.inputs}
         self.count = len(next(iter(self.feeds.values())))
+        self._augmented = augmented
+        made = augmented.feeds if augmented else ()
+        self._taken = {name: feed for name, feed in self.feeds.items() if name not in made}
         self.batch_size = min(batch_size, self.count)
         self.batches = -(-self.count // self.batch_size)
-        self.memory: Memory = optimizer.start(model.parameters.theta)
+        moving = model.parameters.moving
+        self.theta = model.parameters.theta[:moving]
+        self.gradient = model.parameters.gradient[:moving]
+        self.memory: Memory = optimizer.start(self.theta)
+        self.rules, self._clock = rules, Clock(self.batches, self.batches * rules.epochs)
+        self.schedule_state: State = rules.schedule.start() if rules.schedule else {}
+        self._scratch = np.empty_like(self.theta) if rules.penalty else None
         self._judged = judged
         self._kept = judged[:1] if judged else ()
         self._classes = np.empty(self.batch_size, np.int64)
         self._hits = np.empty(self.batch_size, bool)
+        self._boundary = model.graph.losses[0].layer.boundary if judged else 0.0
 
     def epoch(
         self, number: int, totals: Totals, after_batch: Callable[[Totals], None] | None = None
@@ -65,40 +87,94 @@ class Steps:
         `after_batch` sees the totals after each step. Raises Diverged in the step in which a
         loss or a gradient stops being finite.
         """
-        order = np.arange(self.count)
-        if self.shuffle:
-            order = stream(self.seed, "shuffle", number).permutation(self.count)
-        parameters, rate = self.model.parameters, self.optimizer.learning_rate
-        theta, gradient, decayed = parameters.theta, parameters.gradient, parameters.decayed
-        step, memory = self.optimizer.step, self.memory
-        with np.errstate(all="ignore"):
-            for start in range(totals.batch * self.batch_size, self.count, self.batch_size):
-                chosen = order[start : start + self.batch_size]
+        optimizer, rules, rate = self.optimizer, self.rules, self.optimizer.learning_rate
+        theta, gradient, decayed = self.theta, self.gradient, self.model.parameters.decayed
+        step, memory, searches = optimizer.step, self.memory, optimizer.searches
+        schedule, clipping = rules.schedule, rules.clipping
+        with np.errstate(all="ignore"), closing(self._batches(number, totals.batch)) as batches:
+            for chosen, made in batches:
                 binding = self.model.training(len(chosen), self._kept)
-                for name, array in binding.inputs.items():
-                    self.feeds[name].take(chosen, 0, array, "clip")
+                for name, feed in self._taken.items():
+                    feed.take(chosen, 0, binding.inputs[name], "clip")
+                for name, values in made.items():
+                    np.copyto(binding.inputs[name], values)
                 binding.forward()
                 loss = binding.loss()
                 binding.backward()
+                if rules.penalty is not None:
+                    self._penalise()
                 norm = sqrt(float(np.dot(gradient, gradient)))
                 if not (isfinite(loss) and isfinite(norm)):
                     raise Diverged(self._diagnosis(loss, number, totals.batch + 1))
+                if self._judged:
+                    totals.correct += self._correct(binding, *self._judged)
+                if clipping is not None:
+                    clipping.apply(gradient, norm)
+                if schedule is not None:
+                    rate = self.rate((number - 1) * self.batches + totals.batch)
+                if searches:
+                    memory.evaluate = partial(self._evaluate, binding)
                 step(theta, gradient, memory, rate, decayed)
                 totals.batch += 1
                 totals.samples += len(chosen)
                 totals.loss += loss * len(chosen)
                 totals.norm += norm
-                if self._judged:
-                    totals.correct += self._correct(binding, *self._judged)
                 if after_batch is not None:
                     after_batch(totals)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step of the whole training, counted from 0."""
+        top, schedule = self.optimizer.learning_rate, self.rules.schedule
+        if schedule is None:
+            return top
+        return schedule.rate(top, step, self._clock, self.schedule_state)
+
+    def last_rate(self, number: int) -> float:
+        """The learning rate of the last step of epoch `number` (from 1)."""
+        return self.rate(number * self.batches - 1)
+
+    def see(self, loss: float) -> None:
+        """Tell the schedule the loss of the epoch that has ended."""
+        if self.rules.schedule is not None:
+            self.rules.schedule.see(loss, self.optimizer.learning_rate, self.schedule_state)
+
+    def _penalise(self) -> None:
+        """Add the penalty's gradient."""
+        penalty, scratch = self.rules.penalty, self._scratch
+        assert penalty is not None and scratch is not None
+        decayed = self.model.parameters.decayed
+        penalty.add_gradient(self.theta, self.gradient, decayed, scratch)
+
+    def _evaluate(self, binding: Binding) -> float:
+        """The loss and penalty at θ as it stands, on the batch at hand; overwrites the gradient."""
+        binding.forward()
+        loss = binding.loss()
+        binding.backward()
+        penalty = self.rules.penalty
+        if penalty is None:
+            return loss
+        self._penalise()
+        return loss + penalty.value(self.theta, self.model.parameters.decayed)
+
+    def _batches(self, number: int, first: int) -> Generator[Batch, None, None]:
+        """The batches of epoch `number` from the one with index `first` on."""
+        order = np.arange(self.count)
+        if self.shuffle:
+            order = stream(self.seed, "shuffle", number).permutation(self.count)
+        starts = range(first * self.batch_size, self.count, self.batch_size)
+        rows = (order[start : start + self.batch_size] for start in starts)
+        augmented = self._augmented
+        if augmented is None:
+            return ((chosen, NOTHING) for chosen in rows)
+        augmented.start(number)
+        return prefetched((chosen, augmented.batch(chosen)) for chosen in rows)
 
     def _correct(self, binding: Binding, output: str, labels: str) -> int:
         """How many outputs of the batch give the right class, without new memory."""
         values, truth = binding.values[output], binding.inputs[labels]
         classes, hits = self._classes[: len(values)], self._hits[: len(values)]
         if values.shape[1] == 1:
-            np.greater(values[:, 0], 0.5, hits)
+            np.greater(values[:, 0], self._boundary, hits)
             np.equal(hits, truth, hits)
         else:
             values.argmax(axis=1, out=classes)

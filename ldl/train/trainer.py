@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from ldl.build.experiment import Experiment
-from ldl.data import Dataset, redraw_noise
+from ldl.data import Dataset, augmented, redraw_noise
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
 from ldl.runs import MetricsWriter, RunFolder
+from ldl.train.rules import rules
 from ldl.train.signals import Signals
 from ldl.train.steps import ADVICE, Steps, Totals
 from ldl.train.stopping import Best, watch
@@ -60,7 +61,7 @@ class Trainer:
         config = experiment.config
         self.experiment, self.dataset, self.run, self.show = experiment, dataset, run, show
         self.settings = config.train
-        self.model = Model(experiment.graph, config.seed)
+        self.model = Model(experiment.graph, config.seed, frozen=experiment.frozen)
         classifies = experiment.task == "classification"
         self.steps = Steps(
             self.model,
@@ -70,6 +71,8 @@ class Trainer:
             config.seed,
             self.settings.shuffle,
             (experiment.output, experiment.label_input) if classifies else None,
+            augmented(dataset, config.data, config.seed, experiment.input_targets),
+            rules(config),
         )
         self.validation = experiment.feeds(dataset.validation) if dataset.validation else None
         self.best: Best = watch(self.settings.early_stopping, self.validation is not None)
@@ -156,7 +159,7 @@ class Trainer:
         if self.validation is not None:
             figures = validate(self.model, self.experiment, self.validation)
             row |= {f"validation_{name}": value for name, value in figures.items()}
-        row["learning_rate"] = self.experiment.config.optimizer.learning_rate
+        row["learning_rate"] = self.steps.last_rate(number)
         row["gradient_norm"] = totals.norm / totals.batch
         row["seconds"] = time.monotonic() - self._began
         for name, figure in row.items():
@@ -164,6 +167,7 @@ class Trainer:
                 raise Diverged(f"{name} became {figure} in epoch {number}: {ADVICE}")
         if not np.isfinite(self.model.parameters.theta).all():
             raise Diverged(f"a weight stopped being finite in epoch {number}: {ADVICE}")
+        self.steps.see(row["validation_loss" if self.validation else "train_loss"] or 0.0)
         if self.best.see(number, row[self.best.column]):
             for name, array in self.model.parameters.arrays().items():
                 np.copyto(self._best_arrays.setdefault(name, np.empty_like(array)), array)
@@ -194,6 +198,8 @@ class Trainer:
             "reason": self.reason,
             "totals": asdict(self.totals),
             "steps": memory.steps,
+            "numbers": memory.numbers,
+            "schedule": self.steps.schedule_state,
             "best": asdict(self.best),
             "streams": {n: rng.bit_generator.state for n, rng in parameters.streams.items()},
         }
@@ -222,7 +228,8 @@ class Trainer:
             np.copyto(memory.moments[name], array)
         for name, stream_state in state["streams"].items():
             parameters.streams[name].bit_generator.state = stream_state
-        memory.steps = state["steps"]
+        memory.steps, memory.numbers = state["steps"], state["numbers"]
+        self.steps.schedule_state = state["schedule"]
         self.reason = state["reason"]
         self.epoch, self.totals = state["epoch"], Totals(**state["totals"])
         self.best = Best(**state["best"])

@@ -192,7 +192,7 @@ def test_softmax_before_cross_entropy() -> None:
 
 def test_bce_on_a_linear_layer() -> None:
     """Probabilities lie between 0 and 1."""
-    ((place, message),) = advised("network: [linear]\nloss: bce")
+    ((place, message),) = faults("network: [linear]\nloss: bce")
     assert place == "network.0" and "sigmoid" in message
     assert advised("network: [linear, sigmoid]\nloss: bce") == []
 

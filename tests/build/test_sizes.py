@@ -35,7 +35,8 @@ PICTURES = info(classes(10), (8, 8, 1))
 )
 def test_the_output_takes_the_size_of_the_targets(loss: str, about: Info, size: int) -> None:
     """One score a class (of two, bce wants one probability), one output a value or input."""
-    experiment = built(f"network: [{{linear: 4}}, relu, linear]\nloss: {loss}", about)
+    last = "linear, sigmoid" if "bce" in loss else "linear"
+    experiment = built(f"network: [{{linear: 4}}, relu, {last}]\nloss: {loss}", about)
     assert shapes(experiment)["linear2"] == (size,)
 
 

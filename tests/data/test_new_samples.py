@@ -51,7 +51,7 @@ def test_scaled_like_the_training_part(tmp_path: Path) -> None:
     rows = "".join(",".join(map(repr, map(float, row))) + "\n" for row in raw.inputs["x"])
     samples = read_inputs(write(tmp_path, "a,b,c,d\n" + rows), dataset.info, dataset.scaler)
     np.testing.assert_array_equal(samples.inputs["x"], dataset.scaler.transform(raw.inputs)["x"])
-    again = Scaling.from_state(dataset.scaler.state())
+    again = Scaling.from_state(dataset.scaler.state(), {})
     named = read_inputs(write(tmp_path, "a,b,c,d,class\n1,2,3,4,virginica\n"), dataset.info, again)
     assert named.targets.tolist() == [2]
 

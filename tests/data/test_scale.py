@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from ldl.data import SCALERS, SOURCES, DataSpec, Progress, Raw, Scaling, Split, load
+from ldl.data import SCALERS, SOURCES, DataSpec, Progress, Raw, Scaling, Split, describe, load
 from ldl.data.split import split_indices
+from ldl.errors import DataError, SettingError
 
 
 @pytest.mark.parametrize(
@@ -36,10 +38,10 @@ def test_constant_features_become_zero(name: str, value: float) -> None:
 
 def test_pictures_are_scaled_as_a_whole_unless_told() -> None:
     x = np.array([[0, 10], [4, 20]], np.uint8)
-    whole = SCALERS["minmax"]().fit(x, picture=True).transform(x)
+    whole = SCALERS["minmax"]().fit(x, picture=(1, 2, 1)).transform(x)
     np.testing.assert_allclose(whole, [[0, 0.5], [0.2, 1]], rtol=1e-6)
     assert SCALERS["minmax"]().fit(x).transform(x).tolist() == [[0, 0], [1, 1]]
-    by_pixel = SCALERS["minmax"]("feature").fit(x, picture=True)
+    by_pixel = SCALERS["minmax"]("feature").fit(x, picture=(1, 2, 1))
     assert by_pixel.transform(x).tolist() == [[0, 0], [1, 1]]
     assert SCALERS["standard"]("all").fit(x).shift.shape == ()
 
@@ -70,7 +72,7 @@ def test_nothing_leaks_from_the_other_parts(name: str) -> None:
 def test_state_survives_json(shape: str, per: str) -> None:
     spec = DataSpec(SOURCES["digits"](), SCALERS["standard"](per), shape=shape)
     dataset = load(spec, 0)
-    again = Scaling.from_state(json.loads(json.dumps(dataset.scaler.state())))
+    again = Scaling.from_state(json.loads(json.dumps(dataset.scaler.state())), {})
     raw = dataset.scaler.inverse(dataset.test.inputs)
     np.testing.assert_array_equal(again.transform(raw)["x"], dataset.scaler.transform(raw)["x"])
     np.testing.assert_allclose(raw["x"], np.round(raw["x"]), atol=1e-5)
@@ -80,3 +82,117 @@ def test_large_offsets_keep_their_digits() -> None:
     x = 1.7e9 + np.arange(10.0)[:, None]
     y = SCALERS["minmax"]().fit(x).transform(x)
     np.testing.assert_allclose(y[:, 0], np.arange(10) / 9, atol=1e-7)
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+PICTURE = (4, 5, 3)
+PIXELS = np.random.default_rng(1).integers(0, 256, (30, *PICTURE), np.uint8)
+
+
+@pytest.mark.parametrize("name", ["minmax", "standard"])
+@pytest.mark.parametrize("flat", [False, True])
+def test_each_channel_alone(name: str, flat: bool) -> None:
+    """As every channel's pixels scaled by themselves."""
+    x = PIXELS * np.array([1, 0.5, 0.1])
+    given = x.reshape(30, -1) if flat else x
+    fit = SCALERS[name]("channel").fit(given, PICTURE)
+    assert fit.shift.shape == fit.scale.shape == (3,)
+    y = fit.transform(given).reshape(x.shape)
+    for c in range(3):
+        alone = SCALERS[name]("all").fit(x[..., c]).transform(x[..., c])
+        np.testing.assert_allclose(y[..., c], alone, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(fit.inverse(fit.transform(given)), given, rtol=1e-5, atol=1e-4)
+
+
+def test_given_numbers_are_used() -> None:
+    """Nothing is fitted; units are the source's."""
+    scaler = SCALERS["standard"]("channel", (10.0, 20.0, 30.0), (1.0, 2.0, 4.0))
+    scaler.check((60,), PICTURE)
+    y = scaler.fit(PIXELS, PICTURE).transform(PIXELS)
+    np.testing.assert_allclose(y, (PIXELS - [10.0, 20.0, 30.0]) / [1.0, 2.0, 4.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scale", "source", "words"),
+    [
+        (("channel",), "iris", "per: channel needs pictures"),
+        (("channel", (1.0, 2.0, 3.0), (1.0, 1.0, 1.0)), "digits", "mean: 3 numbers.* takes 1"),
+        (("all", (1.0,), (1.0, 2.0)), "digits", "std: 2 numbers, where per: all takes 1"),
+        (("feature", (1.0,), (1.0,)), "iris", "mean: 1 numbers, where per: feature takes 4"),
+    ],
+)
+def test_what_does_not_fit_is_found_before_reading(scale: Any, source: str, words: str) -> None:
+    spec = DataSpec(SOURCES[source](), SCALERS["standard"](*scale))
+    with pytest.raises(DataError, match=words) as caught:
+        describe(spec)
+    assert caught.value.setting == "scale"
+
+
+def test_mean_and_std_come_together() -> None:
+    with pytest.raises(SettingError, match="mean: give mean and std together"):
+        SCALERS["standard"](mean=(1.0,))
+
+
+# --- whitening ----------------------------------------------------------------------------------
+
+
+def correlated(n: int = 400, d: int = 6) -> np.ndarray:
+    rng = np.random.default_rng(2)
+    return rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) + 1e3
+
+
+def test_zca_uncorrelates() -> None:
+    """With a small ε the covariance is the unit matrix."""
+    x = correlated()
+    y = SCALERS["zca"](1e-9).fit(x).transform(x)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(y.T @ y / len(y), np.eye(6), atol=2e-3)
+
+
+def test_zca_by_its_formula() -> None:
+    """And it is free of units: ε is a share of the mean variance."""
+    x, epsilon = correlated(), 0.3
+    fit = SCALERS["zca"](epsilon).fit(x)
+    covariance = np.cov(x.T, bias=True)
+    values, vectors = np.linalg.eigh(covariance)
+    matrix = vectors @ np.diag(1 / np.sqrt(values + epsilon * np.trace(covariance) / 6)) @ vectors.T
+    np.testing.assert_allclose(fit.matrix, matrix, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(fit.matrix, fit.matrix.T, atol=1e-7)
+    other = SCALERS["zca"](epsilon).fit(x * 255)
+    np.testing.assert_allclose(other.transform(x * 255), fit.transform(x), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(fit.inverse(fit.transform(x)), x, rtol=1e-5)
+
+
+def test_zca_of_pictures_and_constants() -> None:
+    """Of any shape; directions without variance give 0."""
+    fit = SCALERS["zca"]().fit(PIXELS, PICTURE)
+    y = fit.transform(PIXELS)
+    assert y.shape == PIXELS.shape
+    np.testing.assert_array_equal(fit.transform(PIXELS.reshape(30, 60)), y.reshape(30, 60))
+    flat = np.full((9, 4), 7.0)
+    assert np.abs(SCALERS["zca"]().fit(flat).transform(flat)).max() == 0
+    with pytest.raises(DataError, match=r"fitted on samples of 60 numbers, not \(4,\)"):
+        fit.transform(flat)
+    with pytest.raises(DataError, match="9000 numbers to a sample"):
+        SCALERS["zca"]().check((9000,), None)
+
+
+def test_zca_state_survives_json_and_arrays() -> None:
+    dataset = load(DataSpec(SOURCES["digits"](), SCALERS["zca"]()), 0)
+    state = json.loads(json.dumps(dataset.scaler.state()))
+    assert len(json.dumps(state)) < 100
+    again = Scaling.from_state(state, dataset.scaler.arrays())
+    raw = {"x": np.arange(128.0).reshape(2, 64)}
+    np.testing.assert_array_equal(again.transform(raw)["x"], dataset.scaler.transform(raw)["x"])
+    with pytest.raises(KeyError):
+        Scaling.from_state(state, {})
+
+
+def test_a_scaler_of_before_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = DataSpec(SOURCES["digits"](), SCALERS["zca"]())
+    before = load(spec, 0)
+    monkeypatch.setattr(SCALERS["zca"], "fit", lambda *_: pytest.fail("fitted again"))
+    again = load(spec, 0, scaler=before.scaler)
+    np.testing.assert_array_equal(again.test.inputs["x"], before.test.inputs["x"])

@@ -16,13 +16,20 @@ from ldl.engine.memory import Array
 
 
 def fresh_node(
-    layer: Layer, plan: Plan, x: tuple[Array, ...], w: dict[str, Array], weight: float = 1.0
+    layer: Layer,
+    plan: Plan,
+    x: tuple[Array, ...],
+    w: dict[str, Array],
+    weight: float = 1.0,
+    rng: np.random.Generator | None = None,
+    train: bool = True,
 ) -> Node:
     """A bound node for one call; gradients go to every numeric input, but not to a target.
 
     A loss is bound to ∂L/∂y = weight/N, one number for every sample.
     """
-    samples, dtype = len(x[0]), x[0].dtype
+    samples = len(x[0])
+    dtype = next(array.dtype for array in (*x, *w.values()) if array.dtype.kind == "f")
 
     def scratch(buffer: Buffer) -> Array:
         kind = np.dtype(np.int64) if buffer.integer else dtype
@@ -32,7 +39,10 @@ def fresh_node(
     node = Node(
         x=x,
         y=np.full((samples, *plan.y), np.nan, dtype),
-        dx=tuple(np.full_like(a, np.nan) if i < graded else None for i, a in enumerate(x)),
+        dx=tuple(
+            np.full_like(a, np.nan) if i < graded and a.dtype.kind == "f" else None
+            for i, a in enumerate(x)
+        ),
         dy=np.full(
             (samples, *plan.y), weight / samples if isinstance(layer, Loss) else np.nan, dtype
         ),
@@ -40,8 +50,8 @@ def fresh_node(
         dw={name: np.full_like(array, np.nan) for name, array in w.items()},
         state={name: np.array(array, dtype) for name, array in plan.state.items()},
         tmp={name: scratch(buffer) for name, buffer in plan.tmp.items()},
-        rng=np.random.default_rng(0),
-        train=True,
+        rng=rng or np.random.default_rng(0),
+        train=train,
     )
     layer.bind(node)
     return node
@@ -64,10 +74,18 @@ def backward(layer: Layer, node: Node) -> None:
 
 
 class Naive:
-    """Values, loss and all gradients of a graph for one batch of inputs."""
+    """Values, loss and all gradients of a graph for one batch of inputs.
+
+    Nodes draw from `streams`; a graph's own are needed where its layers draw anything.
+    """
 
     def __init__(
-        self, graph: Graph, weights: Mapping[str, Array], inputs: Mapping[str, Array]
+        self,
+        graph: Graph,
+        weights: Mapping[str, Array],
+        inputs: Mapping[str, Array],
+        streams: Mapping[str, np.random.Generator] | None = None,
+        train: bool = True,
     ) -> None:
         self.graph = graph
         self.values = {name: array.copy() for name, array in inputs.items()}
@@ -77,7 +95,9 @@ class Naive:
             w = {key: weights[f"{owner}.{key}"].copy() for key in plan.w}
             x = tuple(self.values[name].copy() for name in place.inputs)
             weight = place.weight if isinstance(place, LossPlace) else 1.0
-            node = self.nodes[place.name] = fresh_node(place.layer, plan, x, w, weight)
+            rng = streams[place.name] if streams else None
+            node = fresh_node(place.layer, plan, x, w, weight, rng, train)
+            self.nodes[place.name] = node
             forward(place.layer, node)
             self.values[place.name] = node.y.copy()
         self.loss = sum(loss.weight * self.values[loss.name].mean() for loss in graph.losses)

@@ -13,6 +13,20 @@ from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
 from ldl.engine.memory import Array, Shape
 
+# Layers that take any value, and those that want (L, C), with the settings that they need.
+ANYWHERE = (
+    *("identity", "tanh", "sigmoid", "relu", "leaky_relu", "softmax", "flatten"),
+    *("log_softmax", "elu", "gelu", "silu", "softplus", "layer_norm", "batch_norm", "dropout"),
+)
+SEQUENCES: dict[str, tuple[object, ...]] = {
+    "select": (-1,),
+    "mean": (0,),
+    "class_token": (Normal(0.5),),
+    "positional_embedding": ("learned", Normal(0.5)),
+    "multi_head_attention": (1, 0.3, True, False, Normal(0.5)),
+}
+TRIED = (*ANYWHERE, *SEQUENCES, "linear", "add", "multiply", "concat", "reshape")
+
 INPUTS: dict[str, Shape] = {"a": (4,), "b": (2, 3), "c": (6,)}
 
 
@@ -31,9 +45,9 @@ class Maker:
     def graph(self) -> Graph:
         """4 to 16 places and 1 to 3 losses, declared in any order."""
         for _ in range(self.rng.integers(4, 17)):
-            self.add(str(self.rng.choice([*LAYERS, "linear", "add", "sigmoid"])))
+            self.add(str(self.rng.choice([*TRIED, *["linear"] * 5, "add", "sigmoid"])))
         for _ in range(self.rng.integers(1, 4)):
-            self.grade(str(self.rng.choice([*LOSSES])))
+            self.grade(str(self.rng.choice([*LOSSES, *["bce"] * len(LOSSES)])))
         places, losses = self.rng.permutation(self.places), self.rng.permutation(self.losses)
         return Graph(self.inputs, list(places), list(losses))
 
@@ -56,9 +70,9 @@ class Maker:
         shape = self.shapes[x]
         if entry == "linear":
             return self.put(self.linear(shape[-1]), x)
-        if entry == "add":
+        if entry in ("add", "multiply"):
             more = [self.value(shape=shape) for _ in range(self.rng.integers(1, 4))]
-            return self.put(LAYERS["add"](), x, *more)
+            return self.put(LAYERS[entry](), x, *more)
         if entry == "concat":
             axis = int(self.rng.integers(len(shape)))
             fits = [n for n, s in self.shapes.items() if same_but_for(axis, s, shape)]
@@ -68,6 +82,10 @@ class Maker:
             total = prod(shape)
             parts = int(self.rng.choice([k for k in range(1, total + 1) if total % k == 0]))
             return self.put(LAYERS["reshape"]((parts, -1)), x)
+        if entry in SEQUENCES:
+            if len(shape) != 2:
+                x = self.put(LAYERS["reshape"]((-1, shape[-1])), x)
+            return self.put(LAYERS[entry](*SEQUENCES[entry]), x)
         return self.put(LAYERS[entry](), x)
 
     def linear(self, size: int) -> Layer:
@@ -83,7 +101,8 @@ class Maker:
     def grade(self, entry: str) -> None:
         """A loss on some value, against an input of its own or a value of the graph."""
         x = self.value()
-        if entry == "cross_entropy":
+        scores = entry in ("cross_entropy", "nll", "hinge")
+        if scores:
             x = self.put(LAYERS["flatten"](), x)
             x = self.put(self.linear(self.shapes[x][-1]), x)
             if self.shapes[x] == (1,):
@@ -91,14 +110,17 @@ class Maker:
         if entry == "bce":
             probabilities = [p.name for p in self.places if isinstance(p.layer, LAYERS["sigmoid"])]
             x = probabilities[-1] if probabilities else self.put(LAYERS["sigmoid"](), x)
-        reduction = () if entry == "cross_entropy" else (self.rng.choice(["mean", "sum"]),)
+        reduction = () if scores else (self.rng.choice(["mean", "sum"]),)
         weight, name = float(self.rng.uniform(0.2, 2.0)), f"loss{len(self.losses)}"
         loss: Loss = LOSSES[entry](*reduction)
-        self.losses.append(LossPlace(name, loss, (x, self.target(x, name)), weight))
+        self.losses.append(LossPlace(name, loss, (x, self.target(x, name, entry)), weight))
 
-    def target(self, x: str, loss: str) -> str:
+    def target(self, x: str, loss: str, entry: str) -> str:
         """Class indices where they can be, a value of the graph where allowed, or an input."""
         shape, kind = self.shapes[x], self.rng.random()
+        if entry == "hinge":
+            self.inputs[f"t {loss}"] = Spec((), integer=True)
+            return f"t {loss}"
         inner = [n for n, s in self.shapes.items() if s == shape and n != x]
         if self.inner_targets and inner and kind < 0.4:
             return str(self.rng.choice(inner))

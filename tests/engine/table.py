@@ -253,4 +253,16 @@ def loss_cases() -> list[Case]:
     return cases
 
 
-TABLE = [*layer_cases(), *loss_cases()]
+from .table_conv import conv_cases  # noqa: E402 - its rows are Cases
+from .table_more import more_cases  # noqa: E402 - its rows are Cases
+from .table_norm import norm_and_attention_cases  # noqa: E402 - its rows are Cases
+from .table_recurrent import recurrent_cases  # noqa: E402 - its rows are Cases
+
+TABLE = [
+    *layer_cases(),
+    *loss_cases(),
+    *conv_cases(),
+    *more_cases(),
+    *recurrent_cases(),
+    *norm_and_attention_cases(),
+]

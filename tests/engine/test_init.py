@@ -14,6 +14,7 @@ SHAPE = (300, 400)
 # Entry, its settings, mean, variance, and the largest value it may give.
 DRAWN: list[tuple[str, dict[str, object], float, float, float]] = [
     ("zeros", {}, 0.0, 0.0, 0.0),
+    ("ones", {}, 1.0, 0.0, 1.0),
     ("normal", {}, 0.0, 0.01**2, np.inf),
     ("normal", {"std": 0.3, "mean": -2.0}, -2.0, 0.09, np.inf),
     ("uniform", {}, 0.0, 1 / 30 / 3, 1 / sqrt(30)),
@@ -53,4 +54,4 @@ def test_draws_depend_on_the_generator_alone(entry: str) -> None:
     rule = INITIALISERS[entry]()
     one, two, other = (rule.draw((50,), FANS, np.random.default_rng(s)) for s in (1, 1, 2))
     np.testing.assert_array_equal(one, two)
-    assert entry == "zeros" or (one != other).any()
+    assert entry in ("zeros", "ones") or (one != other).any()

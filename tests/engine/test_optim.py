@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,59 @@ def adam(
     return rule
 
 
+def adagrad(epsilon: float = 1e-10) -> Callable[..., None]:
+    def rule(n: Number, g: float, rate: float, t: int) -> None:
+        n.kept["s"] = n.kept.get("s", 0.0) + g * g
+        n.value = n.value - rate * g / (sqrt(n.kept["s"]) + epsilon)
+
+    return rule
+
+
+def rmsprop(
+    alpha: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, centered: bool = False
+) -> Callable[..., None]:
+    """As PyTorch's documentation has it."""
+
+    def rule(n: Number, g: float, rate: float, t: int) -> None:
+        s = alpha * n.kept.get("s", 0.0) + (1 - alpha) * g * g
+        m = alpha * n.kept.get("m", 0.0) + (1 - alpha) * g
+        b = momentum * n.kept.get("b", 0.0)
+        b += g / (sqrt(max(0.0, s - m * m) if centered else s) + epsilon)
+        n.kept.update(s=s, m=m, b=b)
+        n.value = n.value - rate * b
+
+    return rule
+
+
+def nadam(
+    beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, decay: float = 0.004
+) -> Callable[..., None]:
+    """As PyTorch's documentation has it."""
+
+    def rule(n: Number, g: float, rate: float, t: int) -> None:
+        mu, ahead = (beta1 * (1 - 0.5 * 0.96 ** (k * decay)) for k in (t, t + 1))
+        product = n.kept.get("product", 1.0) * mu
+        m = beta1 * n.kept.get("m", 0.0) + (1 - beta1) * g
+        v = beta2 * n.kept.get("v", 0.0) + (1 - beta2) * g * g
+        n.kept.update(product=product, m=m, v=v)
+        m_hat = ahead * m / (1 - product * ahead) + (1 - mu) * g / (1 - product)
+        n.value = n.value - rate * m_hat / (sqrt(v / (1 - beta2**t)) + epsilon)
+
+    return rule
+
+
+def lion(beta1: float = 0.9, beta2: float = 0.99, decay: float = 0.0) -> Callable[..., None]:
+    """Program 1 of Chen et al."""
+
+    def rule(n: Number, g: float, rate: float, t: int) -> None:
+        m = n.kept.get("m", 0.0)
+        c = beta1 * m + (1 - beta1) * g
+        n.value = n.value - rate * ((c > 0) - (c < 0) + (decay * n.value if n.decayed else 0.0))
+        n.kept["m"] = beta2 * m + (1 - beta2) * g
+
+    return rule
+
+
 CASES: list[tuple[str, dict[str, object], Callable[..., None]]] = [
     ("gd", {}, gd),
     ("sgd", {}, sgd()),
@@ -72,6 +126,26 @@ CASES: list[tuple[str, dict[str, object], Callable[..., None]]] = [
     ("adamw", {}, adam(decay=0.01)),
     ("adamw", {"weight_decay": 0.3, "epsilon": 0.1}, adam(epsilon=0.1, decay=0.3)),
     ("adamw", {"weight_decay": 0.0}, adam()),
+    ("adagrad", {}, adagrad()),
+    ("adagrad", {"epsilon": 0.1}, adagrad(0.1)),
+    ("rmsprop", {}, rmsprop()),
+    ("rmsprop", {"alpha": 0.9, "epsilon": 0.1}, rmsprop(0.9, 0.1)),
+    ("rmsprop", {"alpha": 0.0, "momentum": 0.5, "epsilon": 0.1}, rmsprop(0.0, 0.1, 0.5)),
+    ("rmsprop", {"centered": True, "epsilon": 0.01}, rmsprop(0.99, 0.01, centered=True)),
+    (
+        "rmsprop",
+        {"centered": True, "momentum": 0.9, "alpha": 0.5, "epsilon": 0.1},
+        rmsprop(0.5, 0.1, 0.9, True),
+    ),
+    ("nadam", {}, nadam()),
+    (
+        "nadam",
+        {"beta1": 0.5, "beta2": 0.9, "epsilon": 0.01, "momentum_decay": 0.5},
+        nadam(0.5, 0.9, 0.01, 0.5),
+    ),
+    ("nadam", {"beta1": 0.0, "momentum_decay": 0.0}, nadam(0.0, decay=0.0)),
+    ("lion", {}, lion()),
+    ("lion", {"beta1": 0.5, "beta2": 0.5, "weight_decay": 0.3}, lion(0.5, 0.5, 0.3)),
 ]
 every_case = pytest.mark.parametrize(
     ("entry", "settings", "rule"),
@@ -81,7 +155,8 @@ every_case = pytest.mark.parametrize(
 
 
 def test_every_optimizer_has_a_reference() -> None:
-    assert set(Counter(entry for entry, _, _ in CASES)) == set(OPTIMIZERS)
+    """L-BFGS has its own in test_lbfgs.py: it needs a function, and no number moves alone."""
+    assert {*Counter(entry for entry, _, _ in CASES), "lbfgs"} == set(OPTIMIZERS)
 
 
 def gradients(seed: int = 1) -> list[dict[str, Array]]:
@@ -159,7 +234,7 @@ def test_the_gaps_between_views_stay_zero(
 def test_a_memory_that_is_copied_goes_on_to_the_same_bits(
     entry: str, settings: dict[str, object], rule: object
 ) -> None:
-    """What resuming rests on: steps and moments are all that an optimizer remembers."""
+    """What resuming rests on: steps, moments and numbers are all that an optimizer remembers."""
     optimizer = OPTIMIZERS[entry](**settings)
     whole, _ = run(optimizer, np.float32)
     theta, gradient = started(np.float32)
@@ -168,6 +243,7 @@ def test_a_memory_that_is_copied_goes_on_to_the_same_bits(
         fresh = optimizer.start(theta.vector)
         assert fresh.moments.keys() == memory.moments.keys()
         fresh.steps, fresh.moments = memory.steps, memory.moments
+        fresh.numbers = json.loads(json.dumps(memory.numbers))
         fresh.tmp.fill(np.nan)
         memory = fresh
         for name, array in given.items():
@@ -185,13 +261,14 @@ def test_an_optimizer_finds_the_bottom_of_a_bowl(
         optimizer = replace(optimizer, weight_decay=0.0)
     theta, bottom = np.zeros(16), np.linspace(-1, 1, 16)
     memory = optimizer.start(theta)
+    rate = 0.1 if entry == "adagrad" else 0.01  # its steps shrink by themselves
     for _ in range(3000):
-        optimizer.step(theta, theta - bottom, memory, 0.01, 16)
+        optimizer.step(theta, theta - bottom, memory, rate, 16)
     np.testing.assert_allclose(theta, bottom, atol=0.02)
 
 
-def test_only_gradient_descent_takes_the_whole_set() -> None:
-    assert [name for name, rule in OPTIMIZERS.items() if rule.whole_set] == ["gd"]
+def test_which_optimizers_take_the_whole_set() -> None:
+    assert [name for name, rule in OPTIMIZERS.items() if rule.whole_set] == ["gd", "lbfgs"]
 
 
 def test_nesterov_needs_momentum() -> None:

@@ -11,6 +11,8 @@ from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.errors import SettingError, ShapeError
 
+from .table import TABLE
+
 INDEX = Spec((), integer=True)
 REFUSED: list[tuple[Layer, tuple[Spec, ...], str]] = [
     (LAYERS["linear"](3), (Spec(()),), "at least one axis"),
@@ -26,6 +28,26 @@ REFUSED: list[tuple[Layer, tuple[Spec, ...], str]] = [
     (LAYERS["reshape"]((4,)), (Spec((2, 3)),), "cannot turn (2, 3), 6 values, into (4)"),
     (LAYERS["reshape"]((4, -1)), (Spec((2, 3)),), "into (4, -1)"),
     (LAYERS["reshape"]((7, -1)), (Spec((2, 3)),), "into (7, -1)"),
+    (LAYERS["batch_norm"](), (Spec(()),), "an axis of channels"),
+    (LAYERS["layer_norm"](), (Spec(()),), "an axis of channels"),
+    (LAYERS["multiply"](), (Spec((4,)), Spec((4, 1))), "cannot multiply (4) and (4, 1)"),
+    (LAYERS["multi_head_attention"](3), (Spec((5, 4)),), "4 channels do not divide into 3 heads"),
+    (LAYERS["multi_head_attention"](1), (Spec((4,)),), "a sequence (L, C), got (4)"),
+    (
+        LAYERS["multi_head_attention"](2),
+        (Spec((5, 4)), Spec((4,))),
+        "the padding of (5, 4) is (5), got (4)",
+    ),
+    (LAYERS["patches"](2), (Spec((4, 6)),), "a picture (H, W, C), got (4, 6)"),
+    (LAYERS["patches"](2), (Spec((4, 5, 1)),), "(4, 5, 1) does not divide into squares of 2"),
+    (LAYERS["class_token"](), (Spec((4,)),), "a sequence (L, C), got (4)"),
+    (LAYERS["positional_embedding"](), (Spec((4, 2, 1)),), "a sequence (L, C), got (4, 2, 1)"),
+    (LAYERS["select"](3), (Spec((3, 2)),), "axis 0 of (3, 2) has no position 3"),
+    (LAYERS["select"](-4), (Spec((3, 2)),), "has no position -4"),
+    (LAYERS["select"](0, 2), (Spec((3, 2)),), "axis 2 does not exist in (3, 2)"),
+    (LAYERS["mean"](-2), (Spec((3,)),), "axis -2 does not exist in (3)"),
+    (LAYERS["mean"]((0, 2)), (Spec((3, 2, 1)),), "axes (0, 2) are not different ones next to"),
+    (LAYERS["mean"]((0, -2)), (Spec((3, 2)),), "axes (0, -2) are not different ones"),
     (LOSSES["cross_entropy"](), (Spec((1,)), INDEX), "two classes or more, got (1)"),
     (LOSSES["cross_entropy"](), (Spec((2, 3)), Spec((2, 3))), "takes logits (C)"),
 ]
@@ -39,20 +61,19 @@ def test_shapes_that_do_not_fit_are_refused(
         layer.plan(inputs)
 
 
-def made(entry: str) -> Layer:
-    settings = {"linear": (3,), "reshape": ((-1,),)}
-    return LAYERS[entry](*settings.get(entry, ()))
+FIRST = {case.entry: case for case in reversed(TABLE)}  # the first row of each entry
 
 
 @pytest.mark.parametrize("entry", LAYERS)
 def test_a_layer_refuses_the_wrong_number_of_inputs_and_class_indices(entry: str) -> None:
-    layer, joins = made(entry), entry in ("add", "concat")
-    x = Spec((4,))
-    layer.plan((x, x) if joins else (x,))
-    with pytest.raises(ShapeError, match="got 1" if joins else "got 2"):
-        layer.plan((x,) if joins else (x, x))
-    with pytest.raises(ShapeError, match="got class indices"):
-        layer.plan((x, INDEX) if joins else (INDEX,))
+    layer, x = FIRST[entry].layer, tuple(given.spec for given in FIRST[entry].inputs)
+    layer.plan(x)
+    wrong = x * 3 if len(x) == 1 else x[:1]
+    with pytest.raises(ShapeError, match=f"got {len(wrong)}"):
+        layer.plan(wrong)
+    if entry != "embedding":
+        with pytest.raises(ShapeError, match="got class indices"):
+            layer.plan((*x[:-1], Spec(x[-1].shape, integer=True)))
 
 
 @pytest.mark.parametrize("entry", LOSSES)
@@ -76,17 +97,34 @@ def test_reshape_refuses_sizes_that_mean_nothing(shape: tuple[int, ...]) -> None
         LAYERS["reshape"](shape)
 
 
+def test_mean_refuses_no_axes() -> None:
+    with pytest.raises(SettingError, match="at least one axis"):
+        LAYERS["mean"](())
+
+
 # --- mirrors ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("entry", sorted({*LAYERS} - {"add", "concat"}))
-@pytest.mark.parametrize("shape", [(4,), (2, 3)])
-def test_a_mirror_leads_back_to_the_shape_it_came_from(entry: str, shape: tuple[int, ...]) -> None:
-    layer = made(entry)
-    y = layer.plan((Spec(shape),)).y
-    mirror = layer.mirror(Spec(shape))
-    assert mirror is not layer
-    assert mirror.plan((Spec(y),)).y == shape
+JOINING = {"add", "multiply", "concat"}
+ONE_WAY = {
+    *("embedding", "multi_head_attention", "patches", "class_token", "positional_embedding"),
+    *("select", "mean", "rnn", "gru", "lstm", "upsample", "conv_transpose1d", "conv_transpose2d"),
+}
+
+
+@pytest.mark.parametrize("entry", sorted({*LAYERS} - JOINING - ONE_WAY))
+def test_a_mirror_leads_back_to_the_shape_it_came_from(entry: str) -> None:
+    mirrored = 0
+    for case in (case for case in TABLE if case.entry == entry and case.inputs[0].shape):
+        x = case.inputs[0].spec
+        try:
+            mirror = case.layer.mirror(x)
+        except ShapeError:  # some settings have none, such as a dilation
+            continue
+        mirrored += 1
+        assert mirror is not case.layer
+        assert mirror.plan((Spec(case.layer.plan((x,)).y),)).y == x.shape
+    assert mirrored
 
 
 def test_a_mirror_keeps_the_settings() -> None:
@@ -95,7 +133,7 @@ def test_a_mirror_keeps_the_settings() -> None:
     assert vars(mirror) == {**vars(LAYERS["linear"](7, bias=False))}
 
 
-@pytest.mark.parametrize("entry", ["add", "concat"])
-def test_what_joins_values_has_no_mirror(entry: str) -> None:
+@pytest.mark.parametrize("entry", sorted(JOINING | ONE_WAY))
+def test_what_joins_or_loses_values_has_no_mirror(entry: str) -> None:
     with pytest.raises(ShapeError, match="no mirror image"):
-        LAYERS[entry]().mirror(Spec((4,)))
+        FIRST[entry].layer.mirror(FIRST[entry].inputs[0].spec)

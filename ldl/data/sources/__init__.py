@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ldl.data.sources.cifar10 import Cifar10
 from ldl.data.sources.csv_file import Csv
+from ldl.data.sources.digit_pairs import DigitPairs
 from ldl.data.sources.digit_sets import Mnist, Usps
 from ldl.data.sources.embedded import BreastCancer, Diabetes, Digits, Iris, Linnerud, Wine
 from ldl.data.sources.generated import Bands, Circles, Disc, Gaussians, Line, Moons
+from ldl.data.sources.image_folder import Images
 from ldl.data.sources.npz_file import Npz
 
 SOURCES: dict[str, type] = {
@@ -23,6 +26,9 @@ SOURCES: dict[str, type] = {
     "line": Line,
     "csv": Csv,
     "npz": Npz,
+    "images": Images,
     "mnist": Mnist,
     "usps": Usps,
+    "cifar10": Cifar10,
+    "digit_pairs": DigitPairs,
 }

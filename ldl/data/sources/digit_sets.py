@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -10,125 +9,25 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.data.idx import idx_bytes, read_idx
-from ldl.data.info import Array, Info, Progress, Raw, Target
-from ldl.data.openml import DownloadError, fetch
-from ldl.data.places import cache_folder, data_folders, write_whole
+from ldl.data.info import Array, Info, Progress, Target
+from ldl.data.openml import DownloadError
+from ldl.data.places import data_folders
 from ldl.data.sources.embedded import TEN
-from ldl.data.sources.npz_file import Npz
+from ldl.data.sources.picture_set import PARTS, Arrays, PictureSet, in_parts
 from ldl.errors import DataError
 
-PARTS = ("x_train", "y_train", "x_test", "y_test")
-Arrays = dict[str, Array]  # the four PARTS
-
 
 @dataclass(frozen=True)
-class Check:
-    """A SHA-256 as it should be and as it is."""
-
-    what: str
-    expected: str
-    found: str
-
-    @property
-    def good(self) -> bool:
-        """Whether they are the same."""
-        return self.expected == self.found
-
-
-@dataclass(frozen=True)
-class _DigitSet:
-    """Pictures of the ten digits with an official test part."""
-
-    name: ClassVar[str]
-    openml: ClassVar[int]  # the number of the data set there
-    info: ClassVar[Info]
-    pinned: ClassVar[dict[str, str]]  # what → SHA-256
-
-    def describe(self) -> Info:
-        """Constants; reads nothing."""
-        return self.info
-
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
-        """The training part, then the official test part; downloads them if they are not here."""
-        arrays = self.arrays(self.find() or self.fetch(progress))
-        pixels = self.info.inputs["x"][0]
-        x = np.concatenate([arrays["x_train"], arrays["x_test"]]).reshape(-1, pixels)
-        y = np.concatenate([arrays["y_train"], arrays["y_test"]]).astype(np.int64)
-        test = len(arrays["y_test"])
-        info = Info({"x": (pixels,)}, self.info.target, self.info.image, len(y), test)
-        return Raw(info, {"x": x}, y)
-
-    def find(self) -> Path | None:
-        """The folder or file that holds the set, None if there is none."""
-        files = [folder / f"{self.name}.npz" for folder in data_folders()]
-        return next((file for file in files if file.is_file()), None)
-
-    def fetch(self, progress: Progress | None = None) -> Path:
-        """Downloads the set into the cache and checks it. Raises DataError saying what to do."""
-        path = cache_folder() / f"{self.name}.npz"
-        try:
-            x, labels = fetch(self.name, self.openml, progress)
-            arrays = self.from_openml(x, labels)
-            write_whole(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
-        except (DownloadError, OSError) as error:
-            places = " or ".join(map(str, data_folders()))
-            raise DataError(
-                f"{self.name}: not in {places}; {error}\n  Put {self.files()} into "
-                f"{cache_folder()}, or set LDL_DATA_DIR to the folder that holds them."
-            ) from error
-        return path
-
-    def arrays(self, place: Path) -> Arrays:
-        """The four arrays from where `find` says they are. Raises DataError."""
-        raw = Npz(str(place)).read(0)
-        (x,), test = raw.inputs.values(), raw.info.official_test
-        height, width, _ = self.info.image or (0, 0, 0)
-        if raw.targets is None or not test or x[0].size != height * width:
-            raise DataError(
-                f"{place}: {', '.join(PARTS)} are needed, {height}×{width} pixels to a sample"
-            )
-        if raw.info.target.names != TEN:
-            raise DataError(f"{place}: the labels have to be the digits 0 to 9")
-        return _parts(x.reshape(-1, height, width), raw.targets.astype(np.uint8), test)
-
-    def verify(self) -> list[Check]:
-        """What there is against the known SHA-256. Raises DataError where nothing is found."""
-        place = self.find()
-        if place is None:
-            places = " or ".join(map(str, data_folders()))
-            raise DataError(f"{self.name}: not in {places}; `ldl data fetch {self.name}` gets it")
-        contents = self.contents(self.arrays(place))
-        return [
-            Check(what, self.pinned[what], hashlib.sha256(content).hexdigest())
-            for what, content in contents.items()
-        ]
-
-    def files(self) -> str:
-        """The names to look for, as an error says them."""
-        return f"{self.name}.npz (arrays {', '.join(PARTS)})"
-
-    def contents(self, arrays: Arrays) -> dict[str, bytes]:
-        """The bytes that `pinned` speaks of."""
-        raise NotImplementedError
-
-    def from_openml(self, x: Array, labels: list[str]) -> Arrays:
-        """The four arrays out of OpenML's rows, training rows first. Raises DownloadError."""
-        raise NotImplementedError
+class _DigitSet(PictureSet):
+    """Grey pictures of the ten digits."""
 
     def _halves(self, x: Array, labels: list[str]) -> Arrays:
         samples, test = self.info.samples or 0, self.info.official_test
-        height, width, _ = self.info.image or (0, 0, 0)
-        if x.shape != (samples, height * width) or set(labels) - {str(i) for i in range(11)}:
+        if x.shape != (samples, *self.info.inputs["x"]) or set(labels) - {*map(str, range(11))}:
             raise DownloadError(f"OpenML gave {x.shape} pixels and labels {sorted(set(labels))}")
         y = np.array(labels, np.int64)
         y = (y - y.min()).astype(np.uint8)  # USPS has 1 to 10 there for the digits 0 to 9
-        return _parts(x.reshape(samples, height, width), y, test)
-
-    def _compare(self, arrays: Arrays, keys: tuple[str, ...]) -> None:
-        contents = self.contents(arrays)
-        for key in keys:
-            if hashlib.sha256(contents[key]).hexdigest() != self.pinned[key]:
-                raise DownloadError(f"what OpenML gave is not {self.name}: {key} differs")
+        return in_parts(x.reshape(samples, *self.picture), y, test)
 
 
 @dataclass(frozen=True)
@@ -168,7 +67,7 @@ class Mnist(_DigitSet):
                 return folder / "mnist.npz"
         return None
 
-    def arrays(self, place: Path) -> Arrays:
+    def arrays(self, place: Path, progress: Progress | None = None) -> Arrays:
         """The four arrays, uint8. Raises DataError."""
         if place.is_file():
             return super().arrays(place)
@@ -235,11 +134,6 @@ class Usps(_DigitSet):
         arrays = self._halves(x, labels)
         self._compare(arrays, ("y_train", "y_test"))
         return arrays
-
-
-def _parts(x: Array, y: Array, test: int) -> Arrays:
-    """The four arrays; the last `test` samples are the test part."""
-    return dict(zip(PARTS, (x[:-test], y[:-test], x[-test:], y[-test:]), strict=True))
 
 
 def _idx_file(folder: Path, name: str) -> Path | None:

@@ -20,6 +20,7 @@ class Activation(Layer):
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"y"})
     in_place: ClassVar[bool] = True
+    pointwise: ClassVar[bool] = True
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The input's shape."""
@@ -167,3 +168,34 @@ class Softmax(Activation):
         np.vecdot(node.dy, node.y, node.tmp["sums"])
         np.subtract(node.dy, row, dx)
         np.multiply(dx, node.y, dx)
+
+
+@dataclass(frozen=True, eq=False)
+class LogSoftmax(Activation):
+    """y_c = x_c − log Σ_k e^(x_k), over the last axis; the maximum is taken off first."""
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """The input's shape, one number a row, and the exponentials."""
+        shape = one_input(x)
+        if not shape:
+            raise ShapeError("log_softmax needs an axis of values, got single numbers")
+        work = {"exp": Buffer(shape, "forward"), "slope": Buffer(shape, "backward")}
+        return Plan(y=shape, tmp={**work, "row": Buffer((*shape[:-1], 1))})
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y."""
+        row, exp, y = node.tmp["row"], node.tmp["exp"], node.y
+        np.maximum.reduce(node.x[0], axis=-1, keepdims=True, out=row)
+        np.subtract(node.x[0], row, y)
+        np.exp(y, exp)
+        np.add.reduce(exp, axis=-1, keepdims=True, out=row)
+        np.log(row, row)
+        np.subtract(y, row, y)
+
+    def backward(self, node: Node) -> None:
+        """∂x = ∂y − e^y Σ_k ∂y_k."""
+        row, slope = node.tmp["row"], node.tmp["slope"]
+        np.add.reduce(node.dy, axis=-1, keepdims=True, out=row)
+        np.exp(node.y, slope)
+        np.multiply(slope, row, slope)
+        np.subtract(node.dy, slope, node.dx[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class Linear(Layer):
     `init`, biases by `bias_init`; biases are not decayed.
     """
 
+    pointwise: ClassVar[bool] = True
     units: Size | None = None
     bias: bool = True
     init: Annotated[Any, Choice("initialiser")] = Glorot()

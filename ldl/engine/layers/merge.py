@@ -18,6 +18,7 @@ class Add(Layer):
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     in_place: ClassVar[bool] = True
+    pointwise: ClassVar[bool] = True
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The inputs' common shape."""
@@ -41,10 +42,41 @@ class Add(Layer):
 
 
 @dataclass(frozen=True, eq=False)
+class Multiply(Layer):
+    """y = x₁ · x₂ · …,  value by value, all of one shape."""
+
+    pointwise: ClassVar[bool] = True
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """The inputs' common shape."""
+        shapes = several_inputs(x)
+        if len(set(shapes)) > 1:
+            raise ShapeError(f"cannot multiply {' and '.join(map(words, shapes))}")
+        return Plan(y=shapes[0])
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y."""
+        first, second, *rest = node.x
+        np.multiply(first, second, node.y)
+        for x in rest:
+            np.multiply(node.y, x, node.y)
+
+    def backward(self, node: Node) -> None:
+        """∂xᵢ = ∂y · the product of the others."""
+        for i, dx in enumerate(node.dx):
+            if dx is not None:
+                part = node.dy
+                for x in node.x[:i] + node.x[i + 1 :]:
+                    np.multiply(part, x, dx)
+                    part = dx
+
+
+@dataclass(frozen=True, eq=False)
 class Concat(Layer):
     """y = [x₁ x₂ …] along `axis`, counted without the samples' axis; the other axes agree."""
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
+    pointwise: ClassVar[bool] = True
     axis: int = -1
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -60,7 +61,7 @@ class Recurrent(Layer):
         """Output (H,) or (L, H); L·(C + H)·GH multiply-adds for G gates."""
         shape = one_input(x)
         if len(shape) != 2:
-            raise ShapeError(f"takes a sequence (length, channels), got {words(shape)}")
+            raise ShapeError(f"takes a sequence (L, C), got {words(shape)}")
         (length, channels), H = shape, self.units
         columns, fans = self.gates * H, Fans(H, H)
         w = {
@@ -72,7 +73,7 @@ class Recurrent(Layer):
                 w[name] = Weight((columns,), self.bias_init, fans, decay=False)
         tmp = {
             "z": Buffer((length + 1, H + self.bias + channels)),
-            "part": Buffer((H,)),
+            "a": Buffer((self.blocks * H,), "forward"),
             "da": Buffer((length, self.blocks * H), "backward"),
             "dh": Buffer((H,), "backward"),
             "dx": Buffer((length, channels), "backward"),
@@ -87,15 +88,15 @@ class Recurrent(Layer):
     def bind(self, node: Node) -> None:
         """The wide matrix and views with time first, (L, N, …), whose items are the steps'."""
         tmp, x, H = node.tmp, node.x[0], self.units
-        samples, length, channels = x.shape
+        samples, length, _ = x.shape
         z = tmp["z"].reshape(length + 1, samples, -1)
         tmp["h_old"], tmp["h"] = z[:-1, :, :H], z[1:, :, :H]
         tmp["ones"], tmp["x"] = z[:-1, :, H : H + self.bias], z[:-1, :, H + self.bias :]
         tmp["xT"] = x.transpose(1, 0, 2)
         tmp["y"] = tmp["h"].transpose(1, 0, 2) if self.return_sequences else tmp["h"][-1]
         tmp["z"] = z[:-1]
-        wide = tmp["wide"] = np.zeros((z.shape[-1], self.blocks * H), x.dtype)
-        tmp["wide_blocks"] = wide.reshape(-1, self.blocks, H).transpose(1, 0, 2)
+        tmp["wide"] = np.zeros((z.shape[-1], self.blocks * H), x.dtype)
+        tmp["a_blocks"] = tmp["a"].reshape(samples, self.blocks, H).transpose(1, 0, 2)
         halved = np.isin(np.arange(self.blocks), self.sigmoids)
         tmp["scale"] = np.where(halved, 0.5, 1.0).astype(x.dtype).repeat(H)
         if node.dy is not None:
@@ -143,6 +144,27 @@ class Recurrent(Layer):
             np.multiply(wide[H + self.bias :].T, unscale, tmp["wxT"])
             tmp["da_flat"].dot(tmp["wxT"], tmp["dx"])
             np.copyto(node.dx[0], tmp["dxT"])
+
+    def from_the_last(self, node: Node, *names: str) -> Iterator[tuple[Array, ...]]:
+        """The steps' items of tmp's arrays, last step first; tmp["dh"] is then ∂hₜ.
+
+        ∂hₜ = ∂aₜ₊₁·w_hhᵀ (+ carry) (+ ∂yₜ): what the step itself hands back is in tmp["carry"].
+        """
+        tmp = node.tmp
+        dh, whT, carry = tmp["dh"], tmp["whT"], tmp.get("carry")
+        dys = reversed(tmp["dy"]) if self.return_sequences else repeat(None)
+        np.copyto(dh, tmp["dy"][-1] if self.return_sequences else node.dy)
+        later: Array | None = None
+        steps = zip(*(reversed(tmp[name]) for name in names), strict=True)
+        for da, dy, items in zip(reversed(tmp["da_h"]), dys, steps, strict=False):
+            if later is not None:
+                np.matmul(later, whT, dh)  # dot would copy a part of the columns
+                if carry is not None:
+                    np.add(dh, carry, dh)
+                if dy is not None:
+                    np.add(dh, dy, dh)
+            yield items
+            later = da
 
     def _widen(self, node: Node) -> None:
         """Overwrite the wide matrix from the weights."""

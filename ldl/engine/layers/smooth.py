@@ -24,35 +24,32 @@ class Elu(Activation):
     Exponential Linear Units, 2016. The slope at 0 is α.
     """
 
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
     alpha: NonNegative = 1.0
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
-        """The input's shape; the slopes are kept, as with another α than 1 y does not tell them."""
+        """The input's shape; the slopes are kept from forward to backward."""
         shape = one_input(x)
-        return Plan(y=shape, tmp={"slope": Buffer(shape), "step": Buffer(shape, "forward")})
-
-    backward_reads: ClassVar[frozenset[str]] = frozenset()
+        return Plan(y=shape, tmp={"slope": Buffer(shape), "work": Buffer(shape, "forward")})
 
     def bind(self, node: Node) -> None:
         """Zeros of y's shape, against which NumPy compares fast, and the constants."""
-        dtype = node.y.dtype
-        node.tmp["zeros"] = np.zeros_like(node.y)
-        node.tmp["alpha"] = scalar(self.alpha, dtype)
-        node.tmp["rest"] = scalar(1.0 - self.alpha, dtype)
+        tmp, dtype = node.tmp, node.y.dtype
+        tmp["zeros"] = np.zeros_like(node.y)
+        tmp["alpha"], tmp["rest"] = scalar(self.alpha, dtype), scalar(1.0 - self.alpha, dtype)
 
     def forward(self, node: Node) -> None:
         """Overwrite y = max(x, 0) + α e^min(x, 0) − α, and the slopes: 1 where x > 0."""
-        tmp, x, y = node.tmp, node.x[0], node.y
-        slope, step = tmp["slope"], tmp["step"]
-        np.minimum(x, tmp["zeros"], out=slope)
+        tmp, y, slope, work = node.tmp, node.y, node.tmp["slope"], node.tmp["work"]
+        np.minimum(node.x[0], tmp["zeros"], out=slope)
         np.exp(slope, slope)
         np.multiply(slope, tmp["alpha"], slope)
-        np.greater(x, tmp["zeros"], step)
-        np.maximum(x, tmp["zeros"], out=y)
-        np.add(y, slope, y)
-        np.subtract(y, tmp["alpha"], y)
-        np.multiply(step, tmp["rest"], step)
-        np.add(slope, step, slope)
+        np.subtract(slope, tmp["alpha"], work)
+        np.maximum(node.x[0], tmp["zeros"], out=y)
+        np.add(y, work, y)
+        np.greater(y, tmp["zeros"], work)
+        np.multiply(work, tmp["rest"], work)
+        np.add(slope, work, slope)
 
     def backward(self, node: Node) -> None:
         """∂x = ∂y · slope."""
@@ -109,9 +106,9 @@ class Softplus(Activation):
     beta: Positive = 1.0
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
-        """The input's shape, and scratch for u and w."""
+        """The input's shape, and scratch for u, w and w − 1."""
         shape = one_input(x)
-        scratch = {"u": Buffer(shape, "forward"), "w": Buffer(shape, "forward")}
+        scratch = {name: Buffer(shape, "forward") for name in ("u", "w", "v")}
         return Plan(y=shape, tmp={**scratch, "slope": Buffer(shape, "backward")})
 
     def bind(self, node: Node) -> None:
@@ -124,15 +121,15 @@ class Softplus(Activation):
     def forward(self, node: Node) -> None:
         """Overwrite y."""
         tmp, y = node.tmp, node.y
-        u, w, one = tmp["u"], tmp["w"], tmp["one"]
+        u, w, v, one = tmp["u"], tmp["w"], tmp["v"], tmp["one"]
         np.absolute(node.x[0], u)
         np.multiply(u, tmp["minus"], u)
         np.exp(u, u)
         np.maximum(node.x[0], tmp["zeros"], out=y)
         np.multiply(y, tmp["beta"], y)
         np.add(u, one, w)
-        np.subtract(u, w, u)
-        np.add(u, one, u)
+        np.subtract(w, one, v)
+        np.subtract(u, v, u)
         np.divide(u, w, u)
         np.log(w, w)
         np.add(w, u, w)
@@ -152,29 +149,28 @@ class Softplus(Activation):
 class Gelu(Activation):
     """y = x Φ(x), with Φ the normal distribution: y = max(x, 0) − |x| Q(|x|), Q = ½ erfc(·/√2).
 
-    With `approximate: tanh`, y = ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))), three times as fast.
-    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016; how Q is computed is said in
-    `ldl.engine.erfc`.
+    With `approximate: tanh`, y = ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))), which is faster.
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016; `ldl.engine.erfc` says how
+    Q is computed.
     """
 
-    backward_reads: ClassVar[frozenset[str]] = frozenset({"x"})
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
     approximate: Literal["none", "tanh"] = "none"
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The input's shape; the slopes are kept from forward to backward."""
         shape = one_input(x)
-        scratch = {name: Buffer(shape, "forward") for name in ("u", "tail", "work")}
-        return Plan(y=shape, tmp={**scratch, "slope": Buffer(shape)})
+        work = {name: Buffer(shape, "forward") for name in ("u", "v", "w")}
+        return Plan(y=shape, tmp={**work, "slope": Buffer(shape)})
 
     def bind(self, node: Node) -> None:
         """Zeros of y's shape, against which NumPy compares fast, and the constants."""
-        tmp, dtype = node.tmp, node.y.dtype
-        tmp["zeros"], tmp["half"] = np.zeros_like(node.y), scalar(-0.5, dtype)
-        tmp["peak"] = scalar(1.0 / sqrt(2.0 * pi), dtype)
+        tmp, dtype, rate = node.tmp, node.y.dtype, sqrt(2.0 / pi)
+        tmp["zeros"], tmp["half"] = np.zeros_like(node.y), scalar(0.5, dtype)
         tmp["one"], tmp["two"] = scalar(1.0, dtype), scalar(2.0, dtype)
-        rate = sqrt(2.0 / pi)
+        tmp["exponent"], tmp["peak"] = scalar(-0.5, dtype), scalar(1.0 / sqrt(2.0 * pi), dtype)
         tmp["rate"], tmp["cubic"] = scalar(rate, dtype), scalar(0.044715 * rate, dtype)
-        tmp["cubic3"] = scalar(3.0 * 0.044715 * rate, dtype)
+        tmp["bend"] = scalar(3.0 * 0.044715 * rate, dtype)
         prepare(dtype)
 
     def forward(self, node: Node) -> None:
@@ -185,12 +181,12 @@ class Gelu(Activation):
             self._by_tail(node)
 
     def _by_tail(self, node: Node) -> None:
-        """The slope is h = Q − |x| φ where x < 0, and 1 − h where x > 0."""
+        """The slope is h = Q − |x| φ(x) where x < 0, and 1 − h where x > 0."""
         tmp, x, y = node.tmp, node.x[0], node.y
-        u, tail, work, slope = tmp["u"], tmp["tail"], tmp["work"], tmp["slope"]
+        u, tail, work, slope = tmp["u"], tmp["v"], tmp["w"], tmp["slope"]
         np.absolute(x, u)
         np.multiply(u, u, slope)
-        np.multiply(slope, tmp["half"], slope)
+        np.multiply(slope, tmp["exponent"], slope)
         np.exp(slope, slope)
         upper_tail(u, slope, tail, work)
         np.multiply(slope, tmp["peak"], slope)
@@ -206,22 +202,21 @@ class Gelu(Activation):
         np.subtract(y, tail, y)
 
     def _by_tanh(self, node: Node) -> None:
-        """With g = ½ (1 + tanh) and c the tanh's slope, y = x g and y′ = g + 2 y (1 − g) c."""
+        """With g = ½ (1 + tanh) and c its argument's slope, y = x g and y′ = g + 2 (1 − g) y c."""
         tmp, x, y = node.tmp, node.x[0], node.y
-        square, g, slope = tmp["u"], tmp["tail"], tmp["slope"]
-        np.multiply(x, x, square)
-        np.multiply(square, tmp["cubic"], g)
+        c, g, slope = tmp["u"], tmp["v"], tmp["slope"]
+        np.multiply(x, x, c)
+        np.multiply(c, tmp["cubic"], g)
         np.add(g, tmp["rate"], g)
         np.multiply(g, x, g)
         np.tanh(g, g)
-        np.subtract(tmp["one"], g, slope)  # 2 (1 − g)
+        np.subtract(tmp["one"], g, slope)
         np.add(g, tmp["one"], g)
         np.multiply(g, tmp["half"], g)
-        np.negative(g, g)
-        np.multiply(square, tmp["cubic3"], square)
-        np.add(square, tmp["rate"], square)
+        np.multiply(c, tmp["bend"], c)
+        np.add(c, tmp["rate"], c)
         np.multiply(x, g, y)
-        np.multiply(slope, square, slope)
+        np.multiply(slope, c, slope)
         np.multiply(slope, y, slope)
         np.add(slope, g, slope)
 

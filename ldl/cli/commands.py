@@ -1,0 +1,9 @@
+"""All commands: each module registers its own, and the help lists them in this order."""
+
+from __future__ import annotations
+
+# isort: off
+from ldl.cli.app import app
+from ldl.cli import training, checking, judging, reading, datasets, reference  # noqa: F401
+
+__all__ = ["app"]

@@ -1,0 +1,70 @@
+"""Pairs of MNIST digits to be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from ldl.data.info import Array, Info, Progress, Raw, Target
+from ldl.data.sources.digit_sets import Mnist
+from ldl.data.sources.embedded import TEN
+from ldl.engine.streams import stream
+from ldl.errors import DataError
+from ldl.fields import Range
+
+SIDE = 14  # pixels
+
+
+@dataclass(frozen=True)
+class DigitPairs:
+    """Two MNIST digits at 14×14: is the first at most the second? Inputs `first` and `second`.
+
+    `pairs` of MNIST's training part and `test_pairs` of its test part, no digit twice, drawn from
+    the seed; pixels are means of 2×2, from 0 to 255. The digits themselves are the extra targets
+    `first_digit` and `second_digit`, for auxiliary losses. Source: F. Fleuret's course EE-559.
+    """
+
+    pairs: Annotated[int, Range(1, 30_000)] = 1000
+    test_pairs: Annotated[int, Range(1, 5000)] = 1000
+
+    def describe(self) -> Info:
+        """Constants; reads nothing."""
+        digits = Target("classes", TEN)
+        return Info(
+            inputs={"first": (SIDE, SIDE), "second": (SIDE, SIDE)},
+            target=Target("classes", ("first > second", "first ≤ second")),
+            samples=self.pairs + self.test_pairs,
+            official_test=self.test_pairs,
+            extra_targets={"first_digit": digits, "second_digit": digits},
+        )
+
+    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+        """Draws the pairs; reads MNIST, and downloads it if it is not here."""
+        mnist = Mnist().read(seed, progress)
+        assert mnist.targets is not None
+        test = mnist.info.official_test
+        halves = {"train": len(mnist.targets) - test, "test": test}
+        counts = {"train": self.pairs, "test": self.test_pairs}
+        for half, count in counts.items():
+            if 2 * count > halves[half]:
+                raise DataError(f"{count} pairs need {2 * count} digits; there are {halves[half]}")
+        rows = [
+            stream(seed, "data", "digit_pairs", half).permutation(halves[half])[: 2 * count]
+            for half, count in counts.items()
+        ]
+        pairs = np.concatenate([rows[0], rows[1] + halves["train"]]).reshape(-1, 2)
+        pictures = {name: _halved(mnist.inputs["x"][pairs[:, i]]) for i, name in enumerate(INPUTS)}
+        first, second = (mnist.targets[pairs[:, i]] for i in (0, 1))
+        extra = {"first_digit": first, "second_digit": second}
+        return Raw(self.describe(), pictures, (first <= second).astype(np.int64), extra)
+
+
+INPUTS = ("first", "second")
+
+
+def _halved(x: Array) -> Array:
+    """uint8 (n, 784) → float32 (n, 14, 14), the mean of each 2×2, which is exact."""
+    means: Array = x.reshape(-1, SIDE, 2, SIDE, 2).mean(axis=(2, 4), dtype=np.float32)
+    return means

@@ -1,0 +1,150 @@
+"""The products of convolutions: windows copied for few images at a time."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ldl.engine.layers.windows import Axis, sliding
+from ldl.engine.memory import Array, aligned
+
+CACHED = 1 << 20  # bytes of windows that are worth copying at once: about a core's own cache
+
+
+def _channels(array: Array, group: int, groups: int) -> Array:
+    """The channels of one group."""
+    size = array.shape[-1] // groups
+    return array[..., group * size : (group + 1) * size]
+
+
+class Gather:
+    """Copies windows of x, a block of images at a time, and multiplies them."""
+
+    def __init__(
+        self, x: Array, y: Array, axes: tuple[Axis, Axis], group: int, groups: int
+    ) -> None:
+        self.x, self.y = _channels(x, group, groups), _channels(y, group, groups)
+        rows, columns = axes
+        channels, outputs = self.x.shape[3], self.y.shape[3]
+        kernel = (rows.kernel, columns.kernel, channels)
+        window, positions = prod(kernel), rows.out * columns.out
+        padding = rows.padded > rows.size or columns.padded > columns.size
+        single = window == channels and rows.stride == columns.stride == 1
+        self.plain = single and not padding and groups == 1
+        self.contiguous = groups == 1
+        block = max(1, min(len(x), CACHED // (positions * window * x.itemsize)))
+        self.windows = aligned((block, rows.out, columns.out, *kernel), x.dtype)
+        matrix = self.windows.reshape(block * positions, window)
+        inner = None
+        if padding:
+            inner = aligned((block, rows.padded, columns.padded, channels), x.dtype)
+        self.part = aligned((block * positions, outputs), x.dtype)
+        self.sum = aligned((window, outputs), x.dtype)
+        self.steps = []
+        for start in range(0, len(x), block):
+            count = min(block, len(x) - start)
+            images = self.x[start : start + count]
+            source = images if inner is None else inner[:count]
+            into = None if inner is None else source[:, rows.inside, columns.inside]
+            y_block = self.y[start : start + count]
+            flat = y_block.reshape(-1, outputs) if self.contiguous else None
+            cut = matrix[: count * positions]
+            self.steps.append(
+                (images, into, sliding(source, axes), self.windows[:count], cut, y_block, flat)
+            )
+
+    def products(self, kernel: Array) -> None:
+        """y = windows · kernel."""
+        if self.plain:
+            self.x.reshape(-1, self.x.shape[3]).dot(kernel, self.y.reshape(-1, self.y.shape[3]))
+            return
+        for images, into, view, windows, matrix, y_block, flat in self.steps:
+            if into is not None:
+                np.copyto(into, images)
+            np.copyto(windows, view)
+            if flat is not None:
+                matrix.dot(kernel, flat)
+            else:
+                part = self.part[: len(matrix)]
+                np.dot(matrix, kernel, part)
+                np.copyto(y_block, part.reshape(y_block.shape))
+
+    def weights(self, dkernel: Array) -> None:
+        """∂kernel = Σ windowsᵀ · ∂y, the blocks added in their order."""
+        total = self.sum
+        for number, (images, into, view, windows, matrix, y_block, flat) in enumerate(self.steps):
+            if into is not None:
+                np.copyto(into, images)
+            np.copyto(windows, view)
+            if flat is None:
+                flat = self.part[: len(matrix)]
+                np.copyto(flat.reshape(y_block.shape), y_block)
+            np.dot(matrix.T, flat, total)
+            if number:
+                np.add(dkernel, total, dkernel)
+            else:
+                np.copyto(dkernel, total)
+
+
+class Correlate:
+    """∂x as a convolution of padded ∂y with the kernel turned round; for stride 1."""
+
+    @staticmethod
+    def fits(axes: tuple[Axis, Axis], groups: int) -> bool:
+        """Whether windows of ∂y can be laid over ∂x this way."""
+        near = all(max(a.before, a.after) < a.kernel for a in axes)
+        return groups == 1 and near and all(a.stride == a.dilation == 1 for a in axes)
+
+    def __init__(
+        self, dx: Array, dy: Array, axes: tuple[Axis, Axis], group: int, groups: int
+    ) -> None:
+        turned = tuple(
+            Axis(a.out, a.kernel, 1, a.kernel - 1 - a.before, a.kernel - 1 - a.after) for a in axes
+        )
+        rows, columns = axes
+        self.shape = (rows.kernel, columns.kernel, dx.shape[3], dy.shape[3])
+        self.turned = aligned((rows.kernel, columns.kernel, dy.shape[3], dx.shape[3]), dx.dtype)
+        self.matrix = self.turned.reshape(-1, dx.shape[3])
+        self.gather = Gather(dy, dx, (turned[0], turned[1]), 0, 1)
+
+    def inputs(self, kernel: Array) -> None:
+        """∂x[h] = Σ_k ∂y[h + before − k] · w[k]ᵀ."""
+        w = kernel.reshape(self.shape)
+        np.copyto(self.turned, w[::-1, ::-1].transpose(0, 1, 3, 2))
+        self.gather.products(self.matrix)
+
+
+class Scatter:
+    """∂x by adding each window's share where it was read; for any stride, dilation and groups."""
+
+    def __init__(
+        self, dx: Array, dy: Array, axes: tuple[Axis, Axis], group: int, groups: int
+    ) -> None:
+        rows, columns = self.axes = axes
+        self.dx, self.dy = _channels(dx, group, groups), _channels(dy, group, groups)
+        channels, positions = self.dx.shape[3], rows.out * columns.out
+        window = rows.kernel * columns.kernel * channels
+        block = max(1, min(len(dx), CACHED // (positions * window * dx.itemsize)))
+        self.block = block
+        self.padded = aligned((block, rows.padded, columns.padded, channels), dx.dtype)
+        self.part = aligned((block, rows.out, columns.out, self.dy.shape[3]), dx.dtype)
+        self.windows = aligned(
+            (block, rows.out, columns.out, rows.kernel, columns.kernel, channels), dx.dtype
+        )
+
+    def inputs(self, kernel: Array) -> None:
+        """Windows' gradients ∂y · wᵀ, added up in the order of the kernel's positions."""
+        rows, columns = self.axes
+        for start in range(0, len(self.dx), self.block):
+            count = min(self.block, len(self.dx) - start)
+            part, windows, padded = self.part[:count], self.windows[:count], self.padded[:count]
+            np.copyto(part, self.dy[start : start + count])
+            matrix = windows.reshape(-1, len(kernel))
+            np.dot(part.reshape(len(matrix), -1), kernel.T, matrix)
+            padded.fill(0.0)
+            for i in range(rows.kernel):
+                for j in range(columns.kernel):
+                    place = padded[:, rows.at(i), columns.at(j)]
+                    np.add(place, windows[:, :, :, i, j], place)
+            np.copyto(self.dx[start : start + count], padded[:, rows.inside, columns.inside])

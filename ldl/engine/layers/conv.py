@@ -1,0 +1,206 @@
+"""Convolutions: windows times a matrix, a few images at a time so that the copies stay in cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from ldl.engine.init import Fans, Glorot, Zeros
+from ldl.engine.layer import Layer, Node, Plan, Spec, Weight
+from ldl.engine.layers.blocks import Correlate, Gather, Scatter
+from ldl.engine.layers.deconv import ConvTranspose1d, ConvTranspose2d
+from ldl.engine.layers.shapes import one_input, words
+from ldl.engine.layers.windows import Axis, axis, pair
+from ldl.engine.memory import Array, Shape
+from ldl.errors import SettingError, ShapeError
+from ldl.fields import Choice, Count, Size
+
+
+@dataclass(frozen=True, eq=False)
+class _Convolution(Layer):
+    """What convolutions over one and two axes share; both see images (N, H, W, C)."""
+
+    out_channels: Size
+    kernel_size: Any = 3
+    stride: Any = 1
+    padding: Any = 0
+    dilation: Any = 1
+    groups: Size = 1
+    bias: bool = True
+    init: Annotated[Any, Choice("initialiser")] = Glorot()
+    bias_init: Annotated[Any, Choice("initialiser")] = Zeros()
+
+    def __post_init__(self) -> None:
+        """Refuse groups that do not divide the channels."""
+        if self.out_channels % self.groups:
+            raise SettingError(
+                "groups", f"{self.groups} do not divide {self.out_channels} channels"
+            )
+
+    def image(self, shape: Shape) -> Shape:
+        """The input as (height, width, channels). Raises ShapeError."""
+        raise NotImplementedError
+
+    def axes(self, shape: Shape) -> tuple[Axis, Axis]:
+        """The windows over height and width."""
+        raise NotImplementedError
+
+    def kernel(self, axes: tuple[Axis, Axis], channels: int) -> Shape:
+        """The weight's shape."""
+        raise NotImplementedError
+
+    def plan(self, x: tuple[Spec, ...]) -> Plan:
+        """Output (…, C_out), a value for each window; windows·K·C_in·C_out multiply-adds."""
+        shape = one_input(x)
+        height, width, channels = self.image(shape)
+        if channels % self.groups:
+            raise ShapeError(f"{self.groups} groups do not divide {channels} channels")
+        axes = self.axes((height, width, channels))
+        rows, columns = axes
+        window = rows.kernel * columns.kernel
+        fans = Fans(window * channels // self.groups, window * self.out_channels // self.groups)
+        w = {"weight": Weight(self.kernel(axes, channels // self.groups), self.init, fans)}
+        if self.bias:
+            w["bias"] = Weight((self.out_channels,), self.bias_init, fans, decay=False)
+        outs = (rows.out, columns.out)[3 - len(shape) :]
+        return Plan(
+            y=(*outs, self.out_channels),
+            w=w,
+            multiply_adds=rows.out * columns.out * fans.fan_in * self.out_channels,
+        )
+
+    def windows(self, x: Spec) -> tuple[Axis, ...]:
+        """An axis of windows for each axis of the input."""
+        return self.axes(self.image(x.shape))[3 - len(x.shape) :]
+
+    def transposed(self, shape: Shape) -> tuple[Axis, Axis]:
+        """The windows that a transposed convolution back to `shape` has. Raises ShapeError."""
+        axes = self.axes(self.image(shape))
+        if self.groups > 1 or any(a.dilation > 1 or a.before != a.after for a in axes):
+            raise ShapeError("has no mirror image with groups, dilation or uneven padding")
+        return axes
+
+    def bind(self, node: Node) -> None:
+        """Images, kernels as matrices, and the blocks that forward and backward go through."""
+        tmp, samples = node.tmp, len(node.x[0])
+        shape = self.image(node.x[0].shape[1:])
+        axes = self.axes(shape)
+        x = node.x[0].reshape(samples, *shape)
+        y = node.y.reshape(samples, axes[0].out, axes[1].out, self.out_channels)
+        tmp["y"] = y.reshape(-1, self.out_channels)
+        tmp["blocks"] = [Gather(x, y, axes, group, self.groups) for group in range(self.groups)]
+        tmp["kernels"] = _kernels(node.w["weight"], self.groups)
+        if node.dy is None:
+            return
+        dy = node.dy.reshape(y.shape)
+        tmp["dy"] = dy.reshape(tmp["y"].shape)
+        tmp["ones"] = np.ones(len(tmp["dy"]), y.dtype)
+        tmp["dkernels"] = _kernels(node.dw["weight"], self.groups)
+        tmp["dyblocks"] = [Gather(x, dy, axes, group, self.groups) for group in range(self.groups)]
+        if node.dx[0] is not None:
+            dx = node.dx[0].reshape(x.shape)
+            make = Correlate if Correlate.fits(axes, self.groups) else Scatter
+            tmp["inputs"] = [make(dx, dy, axes, group, self.groups) for group in range(self.groups)]
+
+    def forward(self, node: Node) -> None:
+        """Overwrite y, a few images at a time: windows · kernel + b."""
+        tmp = node.tmp
+        for gather, kernel in zip(tmp["blocks"], tmp["kernels"], strict=True):
+            gather.products(kernel)
+        if self.bias:
+            np.add(tmp["y"], node.w["bias"], tmp["y"])
+
+    def backward(self, node: Node) -> None:
+        """∂w = Σ windowsᵀ·∂y,  ∂b = Σ ∂y,  ∂x by the same products the other way round."""
+        tmp = node.tmp
+        for gather, dkernel in zip(tmp["dyblocks"], tmp["dkernels"], strict=True):
+            gather.weights(dkernel)
+        if self.bias:
+            tmp["ones"].dot(tmp["dy"], node.dw["bias"])
+        if node.dx[0] is not None:
+            for back, kernel in zip(tmp["inputs"], tmp["kernels"], strict=True):
+                back.inputs(kernel)
+
+
+def _kernels(weight: Array, groups: int) -> list[Array]:
+    """A weight (…, C_in, C_out) as a matrix (K·C_in, C_out) for each group of outputs."""
+    matrix = weight.reshape(-1, weight.shape[-1])
+    return np.split(matrix, groups, axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Conv1d(_Convolution):
+    """y_t = Σ_k x_{t·stride + k·dilation − padding} · w_k + b,  x (N, L, C_in), y (N, L′, C_out).
+
+    w (K, C_in/groups, C_out), b (C_out,). `padding: same` gives L′ = ⌈L/stride⌉. Source:
+    Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016; as in PyTorch
+    it is a correlation: the kernel is not turned round.
+    """
+
+    kernel_size: Size = 3
+    stride: Size = 1
+    padding: Count | Literal["same"] = 0
+    dilation: Size = 1
+
+    def mirror(self, x: Spec) -> Layer:
+        """A transposed convolution to the length and channels of `x`."""
+        line = self.transposed(x.shape)[1]
+        return ConvTranspose1d(
+            x.shape[1], self.kernel_size, self.stride, line.before, 0, x.shape[0],
+            self.bias, self.init, self.bias_init,
+        )  # fmt: skip
+
+    def image(self, shape: Shape) -> Shape:
+        """An image of height 1."""
+        if len(shape) != 2:
+            raise ShapeError(f"conv1d takes (length, channels), got {words(shape)}")
+        return 1, *shape
+
+    def axes(self, shape: Shape) -> tuple[Axis, Axis]:
+        """One row."""
+        line = axis(shape[1], self.kernel_size, self.stride, self.padding, self.dilation)
+        return axis(1, 1, 1, 0), line
+
+    def kernel(self, axes: tuple[Axis, Axis], channels: int) -> Shape:
+        """(K, C_in/groups, C_out)."""
+        return axes[1].kernel, channels, self.out_channels
+
+
+@dataclass(frozen=True, eq=False)
+class Conv2d(_Convolution):
+    """y_hw = Σ_ij x_{h·stride + i·dilation − padding, …} · w_ij + b,  x (N, H, W, C_in).
+
+    y (N, H′, W′, C_out), w (K_h, K_w, C_in/groups, C_out), b (C_out,). Settings of two axes are
+    one number or [height, width]. Source: as conv1d; a correlation, as in PyTorch.
+    """
+
+    kernel_size: Size | tuple[Size, Size] = 3
+    stride: Size | tuple[Size, Size] = 1
+    padding: Count | tuple[Count, Count] | Literal["same"] = 0
+    dilation: Size | tuple[Size, Size] = 1
+
+    def mirror(self, x: Spec) -> Layer:
+        """A transposed convolution to the height, width and channels of `x`."""
+        rows, columns = self.transposed(x.shape)
+        return ConvTranspose2d(
+            x.shape[2], self.kernel_size, self.stride, (rows.before, columns.before), 0,
+            (x.shape[0], x.shape[1]), self.bias, self.init, self.bias_init,
+        )  # fmt: skip
+
+    def image(self, shape: Shape) -> Shape:
+        """The input as it is."""
+        if len(shape) != 3:
+            raise ShapeError(f"conv2d takes (height, width, channels), got {words(shape)}")
+        return shape
+
+    def axes(self, shape: Shape) -> tuple[Axis, Axis]:
+        """Rows and columns."""
+        settings = (self.kernel_size, self.stride, self.padding, self.dilation)
+        rows, columns = zip(*map(pair, settings), strict=True)
+        return axis(shape[0], *rows), axis(shape[1], *columns)
+
+    def kernel(self, axes: tuple[Axis, Axis], channels: int) -> Shape:
+        """(K_h, K_w, C_in/groups, C_out)."""
+        return axes[0].kernel, axes[1].kernel, channels, self.out_channels

@@ -1,0 +1,61 @@
+"""What normalisations share: their weights, and blocks of rows that stay in cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import isqrt, log
+from typing import ClassVar
+
+from ldl.engine.init import Fans, Ones, Zeros
+from ldl.engine.layer import Layer, Spec, Weight
+from ldl.engine.layers.shapes import one_input
+from ldl.engine.memory import Shape
+from ldl.errors import ShapeError
+
+BLOCK = 32768  # values of a block of rows: three such blocks stay in the second cache
+
+
+@dataclass(frozen=True, eq=False)
+class Norm(Layer):
+    """Each value shifted and scaled by the statistics of a group that it belongs to.
+
+    Backward reads the centred values that forward leaves, so y may take x's memory.
+    """
+
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
+    in_place: ClassVar[bool] = True
+    pointwise: ClassVar[bool] = True
+
+    def mirror(self, x: Spec) -> Layer:
+        """The same normalisation, with weights of its own."""
+        return replace(self)
+
+
+def channels(x: tuple[Spec, ...]) -> Shape:
+    """The input's shape, which has a last axis."""
+    shape = one_input(x)
+    if not shape:
+        raise ShapeError("a normalisation needs an axis of channels, got single numbers")
+    return shape
+
+
+def weights(size: int) -> dict[str, Weight]:
+    """w = 1 and b = 0, one of each a channel, not decayed."""
+    return {
+        "weight": Weight((size,), Ones(), Fans(1, 1), decay=False),
+        "bias": Weight((size,), Zeros(), Fans(1, 1), decay=False),
+    }
+
+
+def near(count: int, size: int, goal: int) -> int:
+    """The divisor d of `count` for which d·size comes nearest to `goal`, as a ratio."""
+    return min(divisors(count), key=lambda d: abs(log(d * size / goal)))
+
+
+def divisors(count: int) -> Iterator[int]:
+    """All that divide `count`."""
+    for d in range(1, isqrt(count) + 1):
+        if count % d == 0:
+            yield d
+            yield count // d

@@ -1,0 +1,101 @@
+"""Windows that slide over one or two axes: sizes, padding, and views of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ldl.engine.memory import Array, Shape
+from ldl.errors import ShapeError
+
+Padding = int | Sequence[int] | Literal["same"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Windows of `kernel` values, `dilation` apart, every `stride`, over `size` padded values."""
+
+    size: int
+    kernel: int
+    stride: int
+    before: int
+    after: int
+    dilation: int = 1
+
+    @property
+    def reach(self) -> int:
+        """From the first to the last value of a window, both included."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def padded(self) -> int:
+        """The axis's size with its padding."""
+        return self.before + self.size + self.after
+
+    @property
+    def out(self) -> int:
+        """How many windows there are."""
+        return (self.padded - self.reach) // self.stride + 1
+
+    @property
+    def inside(self) -> slice:
+        """Where the values lie within the padding."""
+        return slice(self.before, self.before + self.size)
+
+    def at(self, offset: int) -> slice:
+        """The padded positions of the value number `offset` of every window."""
+        start = offset * self.dilation
+        return slice(start, start + (self.out - 1) * self.stride + 1, self.stride)
+
+
+def axis(
+    size: int, kernel: int, stride: int, padding: int | str, dilation: int = 1, ceil: bool = False
+) -> Axis:
+    """The windows of one axis. Raises ShapeError where not even one fits.
+
+    `same` pads so that the number of windows is ⌈size/stride⌉, the odd one after (TensorFlow's
+    rule; with stride 1 also PyTorch's). With `ceil` a last window may begin within the padded
+    axis and reach beyond it (PyTorch's ceil_mode).
+    """
+    reach = dilation * (kernel - 1) + 1
+    if padding == "same":
+        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+        found = Axis(size, kernel, stride, total // 2, total - total // 2, dilation)
+    else:
+        found = Axis(size, kernel, stride, int(padding), int(padding), dilation)
+    if ceil:
+        out = -(-(found.padded - reach) // stride) + 1
+        if (out - 1) * stride >= size + found.before:
+            out -= 1  # a window that would begin in the padding after the values is left out
+        more = (out - 1) * stride + reach - found.padded
+        found = Axis(size, kernel, stride, found.before, found.after + max(more, 0), dilation)
+    if found.out < 1 or found.padded < reach:
+        raise ShapeError(f"a window of {reach} does not fit on an axis of {size}, padding included")
+    return found
+
+
+def pair(value: int | str | Sequence[int]) -> tuple[int | str, int | str]:
+    """One number for both axes, or one for each."""
+    if isinstance(value, int | str):
+        return value, value
+    first, second = value
+    return first, second
+
+
+def padded_shape(axes: tuple[Axis, Axis], channels: int) -> Shape:
+    """(height, width, channels) with padding."""
+    return axes[0].padded, axes[1].padded, channels
+
+
+def sliding(x: Array, axes: tuple[Axis, Axis]) -> Array:
+    """The windows of padded x (N, H, W, C) as a view (N, out, out, kernel, kernel, C)."""
+    n, h, w, c = x.strides
+    rows, columns = axes
+    shape = (len(x), rows.out, columns.out, rows.kernel, columns.kernel, x.shape[3])
+    strides = (
+        n, h * rows.stride, w * columns.stride, h * rows.dilation, w * columns.dilation, c,
+    )  # fmt: skip
+    return np.lib.stride_tricks.as_strided(x, shape, strides)

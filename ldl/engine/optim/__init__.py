@@ -1,0 +1,40 @@
+"""Optimizers: rules that move the flat vector θ (`theta`) along its gradient g, in place.
+
+An optimizer holds no arrays; its `Memory` does. The decayed weights are `theta[:decayed]`.
+"""
+
+from __future__ import annotations
+
+from ldl.engine.optim.adam import Adam, AdamW, Nadam
+from ldl.engine.optim.adaptive import Adagrad, RmsProp
+from ldl.engine.optim.base import Memory, Optimizer
+from ldl.engine.optim.descent import Gd, Sgd
+from ldl.engine.optim.lbfgs import Lbfgs
+from ldl.engine.optim.lion import Lion
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "gd": Gd,
+    "sgd": Sgd,
+    "adagrad": Adagrad,
+    "rmsprop": RmsProp,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": Nadam,
+    "lion": Lion,
+    "lbfgs": Lbfgs,
+}
+
+__all__ = [
+    "OPTIMIZERS",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Gd",
+    "Lbfgs",
+    "Lion",
+    "Memory",
+    "Nadam",
+    "Optimizer",
+    "RmsProp",
+    "Sgd",
+]

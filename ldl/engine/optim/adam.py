@@ -1,0 +1,117 @@
+"""Adam and its kin: a mean of gradients over the root of a mean of their squares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import ClassVar
+
+import numpy as np
+
+from ldl.engine.memory import Array
+from ldl.engine.optim.base import Memory, Optimizer
+from ldl.fields import Momentum, NonNegative, Positive
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  θ ← θ − η · m̂ / (√v̂ + ε).
+
+    m̂ = m / (1−β₁ᵗ) and v̂ = v / (1−β₂ᵗ) at step t. Source: Kingma and Ba, Adam, 2015,
+    algorithm 1. The moments are kept without their factors (1−β), which saves two passes over
+    the vectors; ε is the paper's, outside the root and after the correction.
+    """
+
+    moments: ClassVar[tuple[str, ...]] = ("mean", "square")
+    learning_rate: Positive = 0.001
+    beta1: Momentum = 0.9
+    beta2: Momentum = 0.999
+    epsilon: Positive = 1e-8
+
+    def step(
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+    ) -> None:
+        """Move `theta`."""
+        memory.steps += 1
+        mean, square, tmp = memory.moments["mean"], memory.moments["square"], memory.tmp
+        np.multiply(mean, self.beta1, mean)
+        np.add(mean, gradient, mean)
+        np.multiply(square, self.beta2, square)
+        np.multiply(gradient, gradient, tmp)
+        np.add(square, tmp, square)
+        # √v̂ + ε = r·(√square + ε/r) with r below, so the factors need one pass, not three.
+        first = (1.0 - self.beta1) / (1.0 - self.beta1**memory.steps)
+        root = sqrt((1.0 - self.beta2) / (1.0 - self.beta2**memory.steps))
+        np.sqrt(square, tmp)
+        np.add(tmp, self.epsilon / root, tmp)
+        np.divide(mean, tmp, tmp)
+        np.multiply(tmp, learning_rate * first / root, tmp)
+        np.subtract(theta, tmp, theta)
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """θ ← θ − η λ θ, then Adam's step: weight decay λ apart from the gradient.
+
+    Biases are not decayed. Source: Loshchilov and Hutter, Decoupled Weight Decay
+    Regularization, 2019, in PyTorch's variant, where λ is multiplied with η.
+    """
+
+    weight_decay: NonNegative = 0.01
+
+    def step(
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+    ) -> None:
+        """Move `theta`."""
+        np.multiply(theta[:decayed], 1.0 - learning_rate * self.weight_decay, theta[:decayed])
+        super().step(theta, gradient, memory, learning_rate, decayed)
+
+
+@dataclass(frozen=True)
+class Nadam(Optimizer):
+    """Adam with Nesterov's momentum: θ ← θ − η · (a g + b m) / (√v̂ + ε), m and v as in Adam.
+
+    μ_t = β₁ (1 − ½ · 0.96^(ψt)) and Π_t the product of all μ up to t; a = (1 − μ_t) / (1 − Π_t),
+    b = μ_(t+1) / (1 − Π_(t+1)). ψ is `momentum_decay`. Source: Dozat, Incorporating Nesterov
+    Momentum into Adam, 2016, in PyTorch's variant. The moments are kept without their factors.
+    """
+
+    moments: ClassVar[tuple[str, ...]] = ("mean", "square")
+    learning_rate: Positive = 0.002
+    beta1: Momentum = 0.9
+    beta2: Momentum = 0.999
+    epsilon: Positive = 1e-8
+    momentum_decay: NonNegative = 0.004
+
+    def step(
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+    ) -> None:
+        """Move `theta`."""
+        memory.steps += 1
+        mean, square, tmp = memory.moments["mean"], memory.moments["square"], memory.tmp
+        now, ahead = self._shares(memory)
+        np.multiply(mean, self.beta1, mean)
+        np.add(mean, gradient, mean)
+        np.multiply(square, self.beta2, square)
+        np.multiply(gradient, gradient, tmp)
+        np.add(square, tmp, square)
+        np.multiply(mean, (1.0 - self.beta1) * ahead / now, tmp)
+        np.add(gradient, tmp, gradient)
+        root = sqrt((1.0 - self.beta2) / (1.0 - self.beta2**memory.steps))
+        np.sqrt(square, tmp)
+        np.add(tmp, self.epsilon / root, tmp)
+        np.divide(gradient, tmp, gradient)
+        np.multiply(gradient, learning_rate * now / root, gradient)
+        np.subtract(theta, gradient, theta)
+
+    def _shares(self, memory: Memory) -> tuple[float, float]:
+        """a and b of this step; the product of all μ is kept as a number."""
+        now, ahead = self._momentum(memory.steps), self._momentum(memory.steps + 1)
+        product = memory.numbers.get("product", 1.0) * now
+        memory.numbers["product"] = product
+        return (1.0 - now) / (1.0 - product), ahead / (1.0 - product * ahead)
+
+    def _momentum(self, t: int) -> float:
+        """μ at step t."""
+        fall: float = 0.96 ** (t * self.momentum_decay)
+        return self.beta1 * (1.0 - 0.5 * fall)

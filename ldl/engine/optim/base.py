@@ -1,0 +1,56 @@
+"""What every optimizer is and keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ldl.engine.memory import Array, aligned
+from ldl.fields import Positive
+
+
+@dataclass
+class Memory:
+    """What an optimizer keeps: the number of steps taken, moments, single numbers.
+
+    Those are saved with a checkpoint and are all that the next step needs; `tmp` is scratch.
+    `evaluate` gives the loss at θ as it stands and overwrites the gradient: whoever calls the step
+    of a rule that `searches` sets it.
+    """
+
+    steps: int
+    moments: dict[str, Array]
+    tmp: Array
+    numbers: dict[str, float] = field(default_factory=dict)
+    evaluate: Callable[[], float] | None = None
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """θ ← θ − η · direction.
+
+    `whole_set` says that a step is meant to see the whole training set at once, `searches` that
+    it evaluates the loss at several places, through `memory.evaluate`.
+    """
+
+    moments: ClassVar[tuple[str, ...]] = ()
+    whole_set: ClassVar[bool] = False
+    searches: ClassVar[bool] = False
+    learning_rate: Positive
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The moments that these settings need."""
+        return self.moments
+
+    def start(self, theta: Array) -> Memory:
+        """Moments of θ's length, all zero."""
+        moments = {name: aligned(theta.shape, theta.dtype) for name in self.kept}
+        return Memory(0, moments, aligned(theta.shape, theta.dtype))
+
+    def step(
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+    ) -> None:
+        """Move `theta`; `gradient` may be overwritten."""
+        raise NotImplementedError

@@ -1,0 +1,75 @@
+"""Gradient descent: on the whole set, and on batches with momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ldl.engine.memory import Array
+from ldl.engine.optim.base import Memory, Optimizer
+from ldl.errors import SettingError
+from ldl.fields import Momentum, NonNegative, Positive
+
+
+@dataclass(frozen=True)
+class Gd(Optimizer):
+    """θ ← θ − η g, with g over the whole training set: batch gradient descent (Cauchy, 1847)."""
+
+    whole_set: ClassVar[bool] = True
+    learning_rate: Positive = 0.1
+
+    def step(
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+    ) -> None:
+        """Move `theta`."""
+        memory.steps += 1
+        np.multiply(gradient, learning_rate, gradient)
+        np.subtract(theta, gradient, theta)
+
+
+@dataclass(frozen=True)
+class Sgd(Optimizer):
+    """v ← μ v + g,  θ ← θ − η v;  with Nesterov θ ← θ − η (g + μ v).
+
+    μ is `momentum`; `weight_decay` λ adds λ θ to g (L2, biases left out). Source: Sutskever et
+    al., On the importance of initialization and momentum in deep learning, 2013, in PyTorch's
+    variant: η stands outside v.
+    """
+
+    moments: ClassVar[tuple[str, ...]] = ("velocity",)
+    learning_rate: Positive = 0.01
+    momentum: Momentum = 0.0
+    nesterov: bool = False
+    weight_decay: NonNegative = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse Nesterov's rule without a momentum."""
+        if self.nesterov and not self.momentum:
+            raise SettingError("nesterov", "needs a momentum above 0")
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """A velocity only where there is momentum."""
+        return self.moments if self.momentum else ()
+
+    def step(
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+    ) -> None:
+        """Move `theta`."""
+        memory.steps += 1
+        tmp = memory.tmp
+        if self.weight_decay:
+            np.multiply(theta[:decayed], self.weight_decay, tmp[:decayed])
+            np.add(gradient[:decayed], tmp[:decayed], gradient[:decayed])
+        if self.momentum:
+            velocity = memory.moments["velocity"]
+            np.multiply(velocity, self.momentum, velocity)
+            np.add(velocity, gradient, velocity)
+            share = self.momentum if self.nesterov else 1.0
+            np.multiply(velocity, learning_rate * share, tmp)
+            np.subtract(theta, tmp, theta)
+        if self.nesterov or not self.momentum:
+            np.multiply(gradient, learning_rate, gradient)
+            np.subtract(theta, gradient, theta)

@@ -1,0 +1,211 @@
+"""Normalisation: running statistics, judging, and blocks of rows larger than the table's."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import pytest
+
+from ldl.engine.binding import Binding
+from ldl.engine.check import gradcheck
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Layer, Node, Spec
+from ldl.engine.layers import LAYERS
+from ldl.engine.layers.batch_norm import blocks_of
+from ldl.engine.losses import LOSSES
+from ldl.engine.memory import Array, Shape
+from ldl.engine.model import Model
+from ldl.engine.parameters import Parameters
+
+from . import naive
+
+
+def graph_of(layer: Layer, shape: Shape, times: int = 1) -> Graph:
+    """The layer `times` times in a row, and a loss."""
+    places = [Place(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i in range(times)]
+    loss = LossPlace("loss", LOSSES["mse"](), (f"n{times - 1}", "t"))
+    return Graph({"x": Spec(shape), "t": Spec(shape)}, places, [loss])
+
+
+def trained(layer: Layer, batches: list[Array]) -> Parameters:
+    """What is kept after a forward on each batch."""
+    parameters = Parameters(graph_of(layer, batches[0].shape[1:]), 0, np.float64)
+    for x in batches:
+        graph = graph_of(layer, x.shape[1:])
+        binding = Binding(graph, parameters, len(x), train=True)
+        binding.inputs["x"][...] = x
+        binding.forward()
+    return parameters
+
+
+def draws(shape: Shape, count: int, seed: int = 0) -> list[Array]:
+    rng = np.random.default_rng(seed)
+    return [rng.normal(3.0, 2.0, shape) for _ in range(count)]
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 5, 3), (3, 2, 4, 1)])
+@pytest.mark.parametrize("momentum", [0.1, 0.37, 1.0, 0.0])
+def test_running_statistics_follow_the_batches(shape: Shape, momentum: float) -> None:
+    batches = draws(shape, 3)
+    mean, var = np.zeros(shape[-1]), np.ones(shape[-1])
+    for x in batches:
+        rows = x.reshape(-1, shape[-1])
+        mean = (1 - momentum) * mean + momentum * rows.mean(0)
+        var = (1 - momentum) * var + momentum * rows.var(0, ddof=1)
+    state = trained(LAYERS["batch_norm"](momentum), batches).state
+    np.testing.assert_allclose(state["n0.running_mean"], mean, rtol=1e-13)
+    np.testing.assert_allclose(state["n0.running_var"], var, rtol=1e-13)
+
+
+def test_a_layer_at_two_places_has_one_pair_of_running_statistics() -> None:
+    parameters = Parameters(graph_of(LAYERS["batch_norm"](0.5), (3,), times=2), 0, np.float64)
+    assert set(parameters.state) == {"n0.running_mean", "n0.running_var"}
+    binding = Binding(graph_of(LAYERS["batch_norm"](0.5), (3,), 2), parameters, 4, train=True)
+    (x,) = draws((4, 3), 1)
+    binding.inputs["x"][...] = x
+    binding.forward()
+    # The second place sees mean 0, so the first one's move is halved.
+    np.testing.assert_allclose(parameters.state["n0.running_mean"], x.mean(0) / 4, rtol=1e-12)
+
+
+def test_one_value_a_channel_moves_no_running_statistics_and_gives_the_bias() -> None:
+    layer = LAYERS["batch_norm"]()
+    (x,) = draws((1, 3), 1)
+    parameters = trained(layer, [x])
+    np.testing.assert_array_equal(parameters.state["n0.running_mean"], np.zeros(3))
+    np.testing.assert_array_equal(parameters.state["n0.running_var"], np.ones(3))
+    parameters.weights["n0.bias"][...] = (1.0, 2.0, 3.0)
+    binding = Binding(graph_of(layer, x.shape[1:]), parameters, 1, ("n0",), train=True)
+    binding.inputs["x"][...] = x
+    binding.forward()
+    np.testing.assert_array_equal(binding.values["n0"], [[1.0, 2.0, 3.0]])
+
+
+def test_judging_uses_the_running_statistics_and_leaves_them_alone() -> None:
+    layer, epsilon = LAYERS["batch_norm"](epsilon=0.01), 0.01
+    x, other = draws((5, 2, 3), 2)
+    parameters = trained(layer, [x])
+    kept = {name: array.copy() for name, array in parameters.state.items()}
+    parameters.weights["n0.weight"][...] = (2.0, -1.0, 0.5)
+    binding = Binding(graph_of(layer, x.shape[1:]), parameters, 5, ("n0",))
+    binding.inputs["x"][...] = other
+    binding.forward()
+    rate = parameters.weights["n0.weight"] / np.sqrt(kept["n0.running_var"] + epsilon)
+    expected = (other - kept["n0.running_mean"]) * rate
+    np.testing.assert_allclose(binding.values["n0"], expected, rtol=1e-12)
+    for name, array in kept.items():
+        np.testing.assert_array_equal(parameters.state[name], array)
+
+
+def test_gradients_with_running_statistics() -> None:
+    """A binding with gradients that does not train: each value moves by itself."""
+    layer = LAYERS["batch_norm"]()
+    plan = layer.plan((Spec((2, 3)),))
+    rng = np.random.default_rng(1)
+    w = {name: rng.normal(size=3) for name in plan.w}
+    x, dy = rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 2, 3))
+
+    def node_at(x: Array) -> Node:
+        node = naive.fresh_node(layer, plan, (x,), w, train=False)
+        node.state["running_mean"][...] = (0.3, -1.0, 2.0)
+        node.state["running_var"][...] = (0.5, 1.0, 4.0)
+        layer.forward(node)
+        return node
+
+    node = node_at(x)
+    node.dy[...] = dy
+    layer.backward(node)
+    step = 1e-6
+    for at in np.ndindex(x.shape):
+        moved = x.copy()
+        moved[at] += step
+        difference = ((node_at(moved).y - node.y) * dy).sum() / step
+        assert node.dx[0][at] == pytest.approx(difference, rel=1e-6, abs=1e-8)
+    normal = (x - node.state["running_mean"]) / np.sqrt(node.state["running_var"] + 1e-5)
+    np.testing.assert_allclose(node.dw["weight"], (dy * normal).sum((0, 1)), rtol=1e-12)
+    np.testing.assert_allclose(node.dw["bias"], dy.sum((0, 1)), rtol=1e-12)
+
+
+def test_running_statistics_are_saved_and_loaded() -> None:
+    graph = graph_of(LAYERS["batch_norm"](), (3,))
+    model, other = Model(graph), Model(graph)
+    binding = model.training(4)
+    binding.inputs["x"][...] = draws((4, 3), 1)[0]
+    binding.forward()
+    other.parameters.load({name: a.copy() for name, a in model.parameters.arrays().items()})
+    (x,) = draws((6, 3), 1, seed=5)
+    np.testing.assert_array_equal(model.predict({"x": x}, "n0"), other.predict({"x": x}, "n0"))
+    np.testing.assert_array_equal(
+        other.parameters.state["n0.running_var"], model.parameters.state["n0.running_var"]
+    )
+
+
+# Rows of constants, several blocks, and a number of rows that is prime.
+LARGE = [
+    *((64, (13, 13, 6)), (37, (40, 40)), (1021, (33,)), (5, (3, 7, 67)), (8191, (1,)), (2, (4,))),
+    (128, (16, 16, 16)),
+]
+
+
+@pytest.mark.parametrize(("samples", "shape"), LARGE)
+def test_blocks_change_nothing(samples: int, shape: Shape) -> None:
+    layer = LAYERS["batch_norm"]()
+    plan = layer.plan((Spec(shape),))
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(1.0, 3.0, (2, samples, *shape))
+    w = {name: rng.normal(size=shape[-1]) for name in plan.w}
+    node = naive.fresh_node(layer, plan, (x,), w)
+    layer.forward(node)
+    node.dy[...] = dy
+    layer.backward(node)
+    axes = tuple(range(x.ndim - 1))
+    rate = 1 / np.sqrt(x.var(axes) + 1e-5)
+    normal = (x - x.mean(axes)) * rate
+    np.testing.assert_allclose(node.y, normal * w["weight"] + w["bias"], rtol=1e-9, atol=1e-11)
+    pull = dy - dy.mean(axes) - normal * (dy * normal).mean(axes)
+    np.testing.assert_allclose(node.dx[0], pull * rate * w["weight"], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(node.dw["weight"], (dy * normal).sum(axes), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("samples", "shape"), LARGE)
+def test_blocks_stay_within_reach_of_their_goals(samples: int, shape: Shape) -> None:
+    size, count = shape[-1], samples * prod(shape[:-1])
+    lines, width = blocks_of(count, size)
+    assert width % size == 0
+    assert count * size % (lines * width) == 0
+    assert count * size // (lines * width) <= 64
+
+
+def test_statistics_of_values_far_from_zero_keep_their_digits() -> None:
+    """E[x²] − μ² would lose all of them here."""
+    rng = np.random.default_rng(0)
+    x = (1000.0 + rng.normal(size=(64, 5))).astype(np.float32)
+    for entry, axis in (("batch_norm", 0), ("layer_norm", 1)):
+        layer = LAYERS[entry]()
+        plan = layer.plan((Spec((5,)),))
+        w = {"weight": np.ones(5, np.float32), "bias": np.zeros(5, np.float32)}
+        node = naive.fresh_node(layer, plan, (x,), w)
+        layer.forward(node)
+        exact = x.astype(float)
+        centred = exact - exact.mean(axis, keepdims=True)
+        expected = centred / np.sqrt(exact.var(axis, keepdims=True) + 1e-5)
+        np.testing.assert_allclose(node.y, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("entry", ["batch_norm", "layer_norm"])
+def test_no_decay_reaches_a_norm(entry: str) -> None:
+    parameters = Parameters(graph_of(LAYERS[entry](), (3,)))
+    assert parameters.decayed == 0
+    np.testing.assert_array_equal(parameters.weights["n0.weight"], np.ones(3))
+    np.testing.assert_array_equal(parameters.weights["n0.bias"], np.zeros(3))
+
+
+def test_a_chain_of_norms_has_right_gradients() -> None:
+    layers = [LAYERS[name]() for name in ("batch_norm", "layer_norm", "batch_norm")]
+    places = [Place(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i, layer in enumerate(layers)]
+    loss = LossPlace("loss", LOSSES["mse"](), ("n2", "t"))
+    graph = Graph({"x": Spec((2, 5)), "t": Spec((2, 5))}, places, [loss])
+    x, t = draws((4, 2, 5), 2)
+    rows = gradcheck(graph, {"x": x, "t": t}, input_gradients=True)
+    assert max(row.error for row in rows) < 1e-6

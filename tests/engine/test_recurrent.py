@@ -1,0 +1,61 @@
+"""What the table cannot say of recurrent layers: refusals, saturated gates, the last state."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from ldl.engine.init import Normal
+from ldl.engine.layer import Node, Spec
+from ldl.engine.layers import LAYERS
+from ldl.engine.memory import Array
+from ldl.errors import ShapeError
+
+from .naive import fresh_node
+
+KINDS = ["rnn", "gru", "lstm"]
+
+
+def run(kind: str, x: Array, scale: float = 0.5, **settings: bool) -> Node:
+    """A node, forward and backward run, with the same weights for the same scale."""
+    layer = LAYERS[kind](4, init=Normal(scale), bias_init=Normal(scale), **settings)
+    plan, rng = layer.plan((Spec(x.shape[1:]),)), np.random.default_rng(5)
+    w = {k: v.init.draw(v.shape, v.fans, rng).astype(x.dtype) for k, v in plan.w.items()}
+    node = fresh_node(layer, plan, (x,), w)
+    layer.forward(node)
+    node.dy[...] = 1.0
+    layer.backward(node)
+    return node
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(64,), (), (8, 8, 1)])
+def test_what_is_no_sequence_is_refused(kind: str, shape: tuple[int, ...]) -> None:
+    words = "takes a sequence (L, C), got (" + ", ".join(map(str, shape)) + ")"
+    with pytest.raises(ShapeError, match=re.escape(words)):
+        LAYERS[kind](4).plan((Spec(shape),))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_has_no_mirror(kind: str) -> None:
+    with pytest.raises(ShapeError, match="no mirror image"):
+        LAYERS[kind](4).mirror(Spec((3, 2)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_last_state_is_the_last_of_all(kind: str) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 5, 2))
+    every, last = run(kind, x, return_sequences=True), run(kind, x)
+    np.testing.assert_array_equal(last.y, every.y[:, -1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_saturated_gates_stay_finite_and_quiet(kind: str) -> None:
+    """Sums of a thousand would overflow an exponential; warnings are errors here."""
+    x = np.random.default_rng(0).normal(size=(3, 5, 2)).astype(np.float32)
+    node = run(kind, x, scale=1000.0)
+    arrays = [node.y, node.dx[0], *node.dw.values()]
+    assert all(np.isfinite(array).all() for array in arrays)
+    assert np.abs(node.y).max() <= 1.0

@@ -1,0 +1,194 @@
+"""Losses and activations against PyTorch's: values, and gradients of the mean over samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ldl.engine.binding import Binding
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Spec
+from ldl.engine.layers import LAYERS
+from ldl.engine.losses import LOSSES
+from ldl.engine.memory import Array
+from ldl.engine.parameters import Parameters
+
+pytestmark = pytest.mark.external
+
+SAMPLES, CLASSES = 9, 4
+DTYPES = {np.float32: 3e-6, np.float64: 1e-11}
+W = (0.5, 3.0, 0.0, 1.5)
+Theirs = Callable[[Tensor, Tensor], Tensor]
+
+
+def drawn(kind: str) -> tuple[Array, Array]:
+    """Scores or probabilities, and targets of the kind."""
+    rng = np.random.default_rng(3)
+    scores = rng.normal(0, 3, (SAMPLES, CLASSES))
+    shares = rng.dirichlet(np.ones(CLASSES), SAMPLES)
+    labels = rng.integers(CLASSES, size=SAMPLES)
+    if kind == "probabilities":
+        return rng.uniform(0.02, 0.98, (SAMPLES, CLASSES)), rng.uniform(size=(SAMPLES, CLASSES))
+    if kind == "values":
+        return scores, rng.normal(size=(SAMPLES, CLASSES))
+    if kind == "shares":
+        return scores, shares
+    return scores, labels
+
+
+def row_mean(values: Tensor) -> Tensor:
+    """Over a sample's values."""
+    return values.mean(1)
+
+
+def weighted_bce(values: Tensor, t: Tensor, zero: float, one: float) -> Tensor:
+    """Rows of weighted binary cross entropies, by hand: PyTorch has it on logits alone."""
+    return row_mean(-one * t * values.log() - zero * (1 - t) * (1 - values).log())
+
+
+w = torch.tensor(W, dtype=torch.float64)
+CASES: list[tuple[str, tuple[Any, ...], str, Theirs]] = [
+    ("mse", (), "values", lambda p, t: row_mean((p - t) ** 2)),
+    ("mae", (), "values",
+     lambda p, t: row_mean(functional.l1_loss(p, t, reduction="none"))),
+    ("huber", (), "values",
+     lambda p, t: row_mean(functional.huber_loss(p, t, reduction="none"))),
+    ("huber", ("sum", 0.4), "values",
+     lambda p, t: functional.huber_loss(p, t, reduction="none", delta=0.4).sum(1)),
+    ("bce", (), "probabilities",
+     lambda p, t: row_mean(functional.binary_cross_entropy(p, t, reduction="none"))),
+    ("bce", ("mean", (0.5, 2.0)), "probabilities", lambda p, t: weighted_bce(p, t, 0.5, 2.0)),
+    ("bce_with_logits", (), "shares",
+     lambda p, t: row_mean(
+         functional.binary_cross_entropy_with_logits(p, t, reduction="none"))),
+    ("bce_with_logits", ("sum", (1.0, 2.5)), "shares",
+     lambda p, t: functional.binary_cross_entropy_with_logits(
+         p, t, reduction="none", pos_weight=torch.full((CLASSES,), 2.5, dtype=p.dtype)).sum(1)),
+    ("cross_entropy", (), "labels",
+     lambda p, t: functional.cross_entropy(p, t, reduction="none")),
+    ("cross_entropy", (), "shares",
+     lambda p, t: functional.cross_entropy(p, t, reduction="none")),
+    ("cross_entropy", (0.2,), "labels",
+     lambda p, t: functional.cross_entropy(p, t, reduction="none", label_smoothing=0.2)),
+    ("cross_entropy", (0.2, W), "labels",
+     lambda p, t: functional.cross_entropy(
+         p, t, w.to(p.dtype), reduction="none", label_smoothing=0.2)),
+    ("cross_entropy", (0.1, W), "shares",
+     lambda p, t: functional.cross_entropy(
+         p, t, w.to(p.dtype), reduction="none", label_smoothing=0.1)),
+    ("nll", (), "labels", lambda p, t: functional.nll_loss(p, t, reduction="none")),
+    ("nll", (W,), "labels",
+     lambda p, t: functional.nll_loss(p, t, w.to(p.dtype), reduction="none")),
+    ("kl_divergence", (), "shares",
+     lambda p, t: functional.kl_div(p, t, reduction="none").sum(1)),
+    ("kl_divergence", ("mean",), "shares",
+     lambda p, t: functional.kl_div(p, t, reduction="none").mean(1)),
+]  # fmt: skip
+
+
+def close(ours: Array, theirs: Tensor, allowed: float) -> None:
+    """Within rounding of the largest value."""
+    wanted = theirs.detach().numpy()
+    assert ours.shape == wanted.shape
+    assert np.abs(ours - wanted).max() <= allowed * max(1.0, np.abs(wanted).max())
+
+
+@pytest.mark.parametrize(
+    ("entry", "settings", "kind", "theirs"), CASES, ids=[f"{c[0]}{c[1]}-{c[2]}" for c in CASES]
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_losses_agree(
+    entry: str, settings: tuple[Any, ...], kind: str, theirs: Theirs, dtype: type
+) -> None:
+    """A value a sample, and the gradient of their mean."""
+    p, t = drawn(kind)
+    p = p.astype(dtype)
+    t = t if t.dtype.kind == "i" else t.astype(dtype)
+    specs = {"p": Spec(p.shape[1:]), "t": Spec(t.shape[1:], t.dtype.kind == "i")}
+    graph = Graph(specs, [], [LossPlace("loss", LOSSES[entry](*settings), ("p", "t"))])
+    parameters = Parameters(graph, 0, dtype)
+    binding = Binding(graph, parameters, SAMPLES, (), gradients=True, input_gradients=True)
+    binding.inputs["p"][...], binding.inputs["t"][...] = p, t
+    binding.forward()
+    binding.backward()
+    rival = torch.from_numpy(p.copy()).requires_grad_()
+    values = theirs(rival, torch.from_numpy(t))
+    values.mean().backward()
+    close(binding.values["loss"], values, DTYPES[dtype])
+    assert rival.grad is not None
+    close(binding.input_gradients["p"], rival.grad, DTYPES[dtype])
+
+
+def test_a_hinge_of_two_classes_is_pytorchs() -> None:
+    """Of two classes Crammer and Singer's and PyTorch's (which divides by C) are one, but for ½."""
+    rng = np.random.default_rng(4)
+    z, labels = rng.normal(size=(SAMPLES, 2)), rng.integers(2, size=SAMPLES)
+    graph = Graph(
+        {"p": Spec((2,)), "t": Spec((), True)},
+        [],
+        [LossPlace("loss", LOSSES["hinge"](), ("p", "t"))],
+    )
+    binding = Binding(
+        graph, Parameters(graph, 0, np.float64), SAMPLES, (), gradients=True, input_gradients=True
+    )
+    binding.inputs["p"][...], binding.inputs["t"][...] = z, labels
+    binding.forward()
+    binding.backward()
+    rival = torch.from_numpy(z).requires_grad_()
+    values = 2 * functional.multi_margin_loss(rival, torch.from_numpy(labels), reduction="none")
+    values.mean().backward()
+    close(binding.values["loss"], values, 1e-12)
+    assert rival.grad is not None
+    close(binding.input_gradients["p"], rival.grad, 1e-12)
+
+
+ACTIVATIONS: list[tuple[str, tuple[Any, ...], Callable[[Tensor], Tensor]]] = [
+    ("tanh", (), torch.tanh),
+    ("sigmoid", (), torch.sigmoid),
+    ("relu", (), torch.relu),
+    ("leaky_relu", (), functional.leaky_relu),
+    ("elu", (), functional.elu),
+    ("elu", (0.3,), lambda x: functional.elu(x, 0.3)),
+    ("gelu", (), functional.gelu),
+    ("gelu", ("tanh",), lambda x: functional.gelu(x, approximate="tanh")),
+    ("silu", (), functional.silu),
+    ("softplus", (), lambda x: functional.softplus(x, threshold=1e9)),
+    ("softplus", (2.5,), lambda x: functional.softplus(x, 2.5, threshold=1e9)),
+    ("softmax", (), lambda x: torch.softmax(x, -1)),
+    ("log_softmax", (), lambda x: torch.log_softmax(x, -1)),
+]
+
+
+@pytest.mark.parametrize(
+    ("entry", "settings", "theirs"), ACTIVATIONS, ids=[f"{a[0]}{a[1]}" for a in ACTIVATIONS]
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_activations_agree(
+    entry: str, settings: tuple[Any, ...], theirs: Callable[[Tensor], Tensor], dtype: type
+) -> None:
+    """From −12 to 12: values, and the gradient of half the squared distance from a goal."""
+    rng = np.random.default_rng(5)
+    x, goal = rng.uniform(-12, 12, (SAMPLES, 40)).astype(dtype), rng.normal(size=(SAMPLES, 40))
+    loss = LossPlace("loss", LOSSES["mse"]("sum"), ("y", "t"), 0.5)
+    graph = Graph(
+        {"x": Spec((40,)), "t": Spec((40,))}, [Place("y", LAYERS[entry](*settings), ("x",))], [loss]
+    )
+    binding = Binding(
+        graph, Parameters(graph, 0, dtype), SAMPLES, ["y"], gradients=True, input_gradients=True
+    )
+    binding.inputs["x"][...], binding.inputs["t"][...] = x, goal.astype(dtype)
+    binding.forward()
+    ours = binding.values["y"].copy()
+    binding.backward()
+    rival = torch.from_numpy(x.copy()).requires_grad_()
+    y = theirs(rival)
+    (0.5 * ((y - torch.from_numpy(goal.astype(dtype))) ** 2).sum(1).mean()).backward()
+    close(ours, y, DTYPES[dtype])
+    assert rival.grad is not None
+    close(binding.input_gradients["x"], rival.grad, DTYPES[dtype])

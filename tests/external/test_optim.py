@@ -1,0 +1,267 @@
+"""Optimizers and schedules against PyTorch's, over fifty steps on a small network's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+from ldl.engine.binding import Binding
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Spec
+from ldl.engine.layers import LAYERS
+from ldl.engine.losses import LOSSES
+from ldl.engine.memory import Array
+from ldl.engine.optim import OPTIMIZERS
+from ldl.engine.parameters import Parameters
+from ldl.engine.penalty import Clipping
+from ldl.engine.schedules import (
+    Clock,
+    Cosine,
+    Cyclic,
+    Exponential,
+    InverseTime,
+    MultiStep,
+    OneCycle,
+    Plateau,
+    Schedule,
+    Step,
+    Warmup,
+)
+
+pytestmark = pytest.mark.external
+
+STEPS, SAMPLES, INPUTS, HIDDEN, CLASSES = 50, 12, 5, 7, 3
+DTYPES = {np.float32: (torch.float32, 2e-5), np.float64: (torch.float64, 1e-11)}
+Rule = Callable[..., torch.optim.Optimizer]
+
+CASES: list[tuple[str, dict[str, Any], Rule, dict[str, Any]]] = [
+    ("sgd", {"momentum": 0.9, "nesterov": True}, torch.optim.SGD, {}),
+    ("sgd", {"momentum": 0.5, "weight_decay": 0.1}, torch.optim.SGD, {}),
+    ("adagrad", {}, torch.optim.Adagrad, {"eps": 1e-10}),
+    ("rmsprop", {}, torch.optim.RMSprop, {}),
+    ("rmsprop", {"alpha": 0.9, "momentum": 0.8}, torch.optim.RMSprop, {}),
+    ("rmsprop", {"centered": True, "momentum": 0.5, "epsilon": 0.01}, torch.optim.RMSprop, {}),
+    ("adam", {}, torch.optim.Adam, {}),
+    ("adam", {"beta1": 0.5, "beta2": 0.9, "epsilon": 0.01}, torch.optim.Adam, {}),
+    ("adamw", {"weight_decay": 0.3}, torch.optim.AdamW, {}),
+    ("nadam", {}, torch.optim.NAdam, {}),
+    ("nadam", {"beta1": 0.5, "momentum_decay": 0.1}, torch.optim.NAdam, {}),
+]  # fmt: skip
+
+
+def data(dtype: type) -> tuple[Array, Array]:
+    """A batch."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(SAMPLES, INPUTS)).astype(dtype)
+    return x, rng.integers(CLASSES, size=SAMPLES)
+
+
+def ours(dtype: type) -> Binding:
+    """linear, tanh, linear, cross entropy, bound to the batch."""
+    specs = {"x": Spec((INPUTS,)), "t": Spec((), True)}
+    places = [
+        Place("a", LAYERS["linear"](HIDDEN), ("x",)),
+        Place("b", LAYERS["tanh"](), ("a",)),
+        Place("c", LAYERS["linear"](CLASSES), ("b",)),
+    ]
+    graph = Graph(specs, places, [LossPlace("loss", LOSSES["cross_entropy"](), ("c", "t"))])
+    binding = Binding(graph, Parameters(graph, 1, dtype), SAMPLES, gradients=True, train=True)
+    binding.inputs["x"][...], binding.inputs["t"][...] = data(dtype)
+    return binding
+
+
+def theirs(binding: Binding, kind: torch.dtype) -> nn.Sequential:
+    """The same network with the same weights."""
+    net = nn.Sequential(nn.Linear(INPUTS, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, CLASSES)).to(kind)
+    weights = binding.parameters.weights
+    with torch.no_grad():
+        for layer, name in ((net[0], "a"), (net[2], "c")):
+            layer.weight.copy_(torch.from_numpy(weights[f"{name}.weight"].T.copy()))
+            layer.bias.copy_(torch.from_numpy(weights[f"{name}.bias"].copy()))
+    return net
+
+
+def groups(net: nn.Sequential, decay: float) -> list[dict[str, Any]]:
+    """Biases are not decayed."""
+    return [
+        {"params": [net[0].weight, net[2].weight], "weight_decay": decay},
+        {"params": [net[0].bias, net[2].bias], "weight_decay": 0.0},
+    ]
+
+
+def torch_settings(settings: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Our names in PyTorch's words."""
+    known = {k: v for k, v in settings.items() if k not in ("beta1", "beta2", "weight_decay")}
+    if "beta1" in settings or "beta2" in settings:
+        known["betas"] = (settings.get("beta1", 0.9), settings.get("beta2", 0.999))
+    if "epsilon" in known:
+        known["eps"] = known.pop("epsilon")
+    return {**known, **more}
+
+
+def close(binding: Binding, net: nn.Sequential, allowed: float) -> None:
+    """All weights agree."""
+    weights = binding.parameters.weights
+    for layer, name in ((net[0], "a"), (net[2], "c")):
+        pairs = ((layer.weight.detach().numpy().T, "weight"), (layer.bias.detach().numpy(), "bias"))
+        for expected, key in pairs:
+            np.testing.assert_allclose(weights[f"{name}.{key}"], expected, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize(
+    ("entry", "settings", "rule", "more"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES]
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("clip", [None, "norm", "value"])
+def test_fifty_steps_agree(
+    entry: str,
+    settings: dict[str, Any],
+    rule: Rule,
+    more: dict[str, Any],
+    dtype: type,
+    clip: str | None,
+) -> None:
+    """With no clipping, with the norm cut and with values cut."""
+    kind, allowed = DTYPES[dtype]
+    if entry == "nadam":  # PyTorch keeps the product of its momenta in float32
+        allowed = max(allowed, 1e-6)
+    optimizer, rate = OPTIMIZERS[entry](**settings), 0.01
+    binding = ours(dtype)
+    net, parameters = theirs(binding, kind), binding.parameters
+    decay = settings.get("weight_decay", 0.0)
+    rival = rule(groups(net, decay), lr=rate, **torch_settings(settings, more))
+    memory = optimizer.start(parameters.theta)
+    clipping = {
+        "norm": Clipping(norm=0.3), "value": Clipping(value=0.05), None: Clipping()
+    }[clip]  # fmt: skip
+    x, t = data(dtype)
+    for _ in range(STEPS):
+        binding.forward()
+        binding.backward()
+        clipping.apply(parameters.gradient, float(np.linalg.norm(parameters.gradient)))
+        optimizer.step(parameters.theta, parameters.gradient, memory, rate, parameters.decayed)
+        rival.zero_grad()
+        nn.functional.cross_entropy(net(torch.from_numpy(x)), torch.from_numpy(t)).backward()
+        if clip == "norm":
+            nn.utils.clip_grad_norm_(net.parameters(), 0.3)
+        elif clip == "value":
+            nn.utils.clip_grad_value_(net.parameters(), 0.05)
+        rival.step()
+    close(binding, net, allowed)
+
+
+def test_lbfgs_comes_to_the_same_bottom() -> None:
+    """Both with strong Wolfe conditions, on the loss and a penalty that makes it round."""
+    binding = ours(np.float64)
+    net, parameters = theirs(binding, torch.float64), binding.parameters
+    theta, gradient = parameters.theta, parameters.gradient
+    optimizer = OPTIMIZERS["lbfgs"]()
+    memory = optimizer.start(theta)
+
+    def evaluate() -> float:
+        binding.forward()
+        binding.backward()
+        gradient[...] += 0.2 * theta
+        return binding.loss() + 0.1 * float(theta @ theta)
+
+    memory.evaluate = evaluate
+    for _ in range(STEPS):
+        optimizer.step(theta, gradient, memory, 1.0, parameters.decayed)
+    rival = torch.optim.LBFGS(
+        net.parameters(), max_iter=1000, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
+    )
+    x, t = (torch.from_numpy(a) for a in data(np.float64))
+
+    def closure() -> torch.Tensor:
+        rival.zero_grad()
+        loss = nn.functional.cross_entropy(net(x), t)
+        loss = loss + 0.1 * sum((p * p).sum() for p in net.parameters())
+        loss.backward()
+        return loss
+
+    rival.step(closure)  # type: ignore[arg-type]
+    assert evaluate() == pytest.approx(float(closure().detach()), abs=1e-8)
+    assert np.abs(gradient).max() < 1e-6
+
+
+# --- schedules ----------------------------------------------------------------------------------
+
+ETA, EPOCH = 0.2, 4
+Scheduler = Callable[[torch.optim.Optimizer], Any]
+SCHEDULES: list[tuple[Schedule, str, Scheduler]] = [
+    (InverseTime(0.3), "epoch", lambda o: lr_scheduler.LambdaLR(o, lambda t: 1 / (1 + 0.3 * t))),
+    (Exponential(0.9), "epoch", lambda o: lr_scheduler.ExponentialLR(o, 0.9)),
+    (Exponential(0.97, "step"), "step", lambda o: lr_scheduler.ExponentialLR(o, 0.97)),
+    (Step(3, 0.5), "epoch", lambda o: lr_scheduler.StepLR(o, 3, 0.5)),
+    (MultiStep((2, 7), 0.1), "epoch", lambda o: lr_scheduler.MultiStepLR(o, [2, 7])),
+    (Cosine(), "epoch", lambda o: lr_scheduler.CosineAnnealingLR(o, 10)),
+    (Cosine(6, 0.05), "epoch", lambda o: lr_scheduler.CosineAnnealingLR(o, 6, 0.05)),
+    (Cosine(per="step"), "step", lambda o: lr_scheduler.CosineAnnealingLR(o, 40)),
+    (Cyclic(1.0, 5, 3), "step", lambda o: lr_scheduler.CyclicLR(o, ETA, 1.0, 5, 3)),
+    (
+        Cyclic(1.0, 5, 3, "triangular2"), "step",
+        lambda o: lr_scheduler.CyclicLR(o, ETA, 1.0, 5, 3, "triangular2"),
+    ),
+    (
+        Cyclic(1.0, 4, None, "exp_range", 0.9), "step",
+        lambda o: lr_scheduler.CyclicLR(o, ETA, 1.0, 4, None, "exp_range", 0.9),
+    ),
+    (OneCycle(), "step", lambda o: lr_scheduler.OneCycleLR(o, ETA, 40)),
+    (
+        OneCycle(0.4, "linear", 10.0, 100.0, True), "step",
+        lambda o: lr_scheduler.OneCycleLR(
+            o, ETA, 40, pct_start=0.4, anneal_strategy="linear", div_factor=10.0,
+            final_div_factor=100.0, three_phase=True,
+        ),
+    ),
+    (
+        Warmup(2, 0.5, Exponential(0.97, "step")), "step",
+        lambda o: lr_scheduler.SequentialLR(
+            o,
+            [lr_scheduler.LinearLR(o, 0.5, 1.0, 8), lr_scheduler.ExponentialLR(o, 0.97)],
+            [8],
+        ),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("schedule", "unit", "scheduler"), SCHEDULES, ids=[str(s[0]) for s in SCHEDULES]
+)
+def test_rates_agree(schedule: Schedule, unit: str, scheduler: Scheduler) -> None:
+    """Over ten epochs of four steps."""
+    rival = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=ETA, momentum=0.9)
+    moved = scheduler(rival)
+    clock, state = Clock(EPOCH, 10 * EPOCH), schedule.start()
+    for step in range(clock.total):
+        expected = rival.param_groups[0]["lr"]
+        assert schedule.rate(ETA, step, clock, state) == pytest.approx(float(expected), rel=1e-9)
+        rival.step()
+        if (unit == "step" or step % EPOCH == EPOCH - 1) and step < clock.total - 1:
+            moved.step()
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"factor": 0.5, "patience": 2}, {"patience": 0, "cooldown": 2, "min_lr": 0.003},
+    {"patience": 1, "threshold": 0.1},
+])  # fmt: skip
+def test_a_plateau_agrees(settings: dict[str, Any]) -> None:
+    """On losses that fall and stick."""
+    rng = np.random.default_rng(2)
+    losses = np.maximum(0.3, 1.0 / np.arange(1, 61)) + rng.uniform(0, 0.02, 60)
+    rival = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=ETA)
+    moved = lr_scheduler.ReduceLROnPlateau(rival, eps=0.0, **settings)
+    schedule, clock = Plateau(**settings), Clock(1, 60)
+    state = schedule.start()
+    for epoch, loss in enumerate(losses.tolist()):
+        expected = rival.param_groups[0]["lr"]
+        assert schedule.rate(ETA, epoch, clock, state) == pytest.approx(expected, rel=1e-12)
+        schedule.see(loss, ETA, state)
+        moved.step(loss)
+    assert state["share"] < 1.0
