@@ -14,7 +14,7 @@ from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Write
 from ldl.build.spec import Config, EncoderDecoder, LossTerm
 from ldl.config import suggest
 from ldl.config.tree import Path
-from ldl.data import Info, Part, part_sizes
+from ldl.data import Affine, Info, Part, part_sizes
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers.activation import Activation
@@ -55,13 +55,16 @@ class Experiment:
     targets: Mapping[str, str]
     origins: Mapping[str, Path]
 
-    def feeds(self, part: Part) -> dict[str, Array]:
-        """The arrays of a part, by the graph's input names; reconstruction targets are clean."""
+    def feeds(self, part: Part, scale: Affine | None = None) -> dict[str, Array]:
+        """The arrays of a part, by the graph's input names; reconstruction targets are clean.
+
+        `scale` is that of the values to learn.
+        """
         feeds = dict(part.inputs)
         for name, source in self.targets.items():
             if source == "labels":
                 assert part.targets is not None
-                feeds[name] = part.targets
+                feeds[name] = scale.transform(part.targets) if scale else part.targets
             else:
                 feeds[name] = (part.clean if source in self.info.inputs else part.extra)[source]
         return feeds

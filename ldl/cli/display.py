@@ -60,6 +60,13 @@ class Display:
         elif not self.quiet and done == 0:
             say(f"{what} …")
 
+    def note(self, text: str) -> None:
+        """Advice on what the data shows."""
+        if self.live:
+            self._bar.console.print(f"note: {text}")
+        else:
+            say(f"note: {text}")
+
     def stage(self, name: str) -> None:
         """What is being done after training."""
         if self.live:

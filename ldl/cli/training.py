@@ -43,7 +43,7 @@ def train(
     prepared = prepare(Path(file), overrides or [])
     print_notes(prepared)
     with Display(quiet) as display:
-        watchers = Watchers(display.data, display.training, display.stage, draw)
+        watchers = Watchers(display.data, display.training, display.stage, draw, display.note)
         run = execute(prepared, runs_root(runs), watchers)
     finish(run, began, json)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -22,7 +22,9 @@ def blocks(x: Array) -> Iterator[slice]:
 
 
 class Fit(Protocol):
-    """A scaling with its numbers found."""
+    """A scaling with its numbers found; `separable` where each number is scaled by itself."""
+
+    separable: ClassVar[bool]
 
     def transform(self, x: Array) -> Array:
         """x (n, ...) of any real type → float32 (n, ...)."""
@@ -49,6 +51,7 @@ class Affine:
     along a sample's numbers, so that a sample may be flat or a picture, channels last.
     """
 
+    separable: ClassVar[bool] = True
     shift: Array
     scale: Array
 
@@ -84,6 +87,7 @@ class Affine:
 class Whitening:
     """y = (x − mean)·matrix, mean float64 (d,), matrix float32 (d, d), d numbers to a sample."""
 
+    separable: ClassVar[bool] = False
     mean: Array
     matrix: Array
 

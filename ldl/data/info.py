@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from ldl.data.fits import Scaling
+    from ldl.data.fits import Affine, Scaling
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -112,6 +112,7 @@ class Part:
     clean: dict[str, Array]  # before noise; the very same arrays where there is none
     targets: Array | None  # int64 (n,) class indices, or float32 (n, k) values
     extra: dict[str, Array] = field(default_factory=dict)  # the extra targets, like `targets`
+    rows: Array | None = None  # int64 (n,): which samples of the source these are, from 0
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -130,6 +131,16 @@ class Dataset:
     limits: dict[str, tuple[Array, Array]] = field(default_factory=dict)  # of the training inputs
     pictures: dict[str, Picture] = field(default_factory=dict)  # inputs that are, before any crop
     uncropped: Part | None = None  # the training part before its crop; None where nothing is cut
+    target_scale: Affine | None = None  # of the values that a network learns; parts have them raw
+
+    def in_units(self, name: str, x: Array) -> Array:
+        """Inputs as the source has them, scaling undone; whitened ones stay as they are."""
+        fit = self.scaler.inputs[name] if self.scaler else None
+        return fit.inverse(x) if fit is not None and fit.separable else x
+
+    def in_target_units(self, outputs: Array) -> Array:
+        """What a network gives for values, scaling undone."""
+        return self.target_scale.inverse(outputs) if self.target_scale else outputs
 
 
 class Source(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ldl.data.augment import centred
 from ldl.data.augmented import Augmented, Feed
-from ldl.data.fits import Scaling
+from ldl.data.fits import Affine, Scaling
 from ldl.data.info import Array, Dataset, Info, Part, Picture, Progress, Raw, Shape
 from ldl.data.spec import DataSpec
 from ldl.data.split import part_sizes, split_indices
@@ -29,6 +29,8 @@ def describe(spec: DataSpec) -> Info:
     if spec.scale is not None:
         for name, shape in info.inputs.items():
             spec.scale.check(shape, info.picture(name))
+    if spec.scale_targets is not None and info.target.kind != "values":
+        raise DataError("only values are scaled, and the target is none", "scale_targets")
     return _seen(info, spec)
 
 
@@ -52,7 +54,7 @@ def load(
         training = inputs["train"].items()
         scaler = Scaling({k: spec.scale.fit(x, pictures.get(k)) for k, x in training})
     parts = {
-        part: Part(clean, clean, *targets[part])
+        part: Part(clean, clean, *targets[part], chosen)
         for part, chosen in rows.items()
         if len(chosen)
         for clean in [_scaled(inputs.pop(part), info, scaler)]
@@ -71,7 +73,18 @@ def load(
         limits,
         pictures,
         parts["train"] if seen["train"] is not parts["train"] else None,
+        _target_scale(spec, targets["train"][0]),
     )
+
+
+def _target_scale(spec: DataSpec, values: Array | None) -> Affine | None:
+    """The scaling of the values to learn, fitted on the training part."""
+    if spec.scale_targets is None or values is None:
+        return None
+    fit = spec.scale_targets.fit(values, None)
+    if not isinstance(fit, Affine):
+        raise DataError("targets are scaled each by itself: minmax or standard", "scale_targets")
+    return fit
 
 
 def redraw_noise(dataset: Dataset, spec: DataSpec, seed: int, epoch: int) -> None:

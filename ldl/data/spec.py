@@ -37,6 +37,7 @@ class DataSpec:
     source: Annotated[Any, Choice("source")]
     scale: Annotated[Any, Choice("scaler")] = None
     split: Split = Split()
+    scale_targets: Annotated[Any, Choice("scaler")] = None  # values alone; undone in all figures
     noise: Annotated[Any, Choice("noise")] = None
     fresh_noise: bool = False  # draw the training part's noise anew each epoch
     augment: tuple[Annotated[Any, Choice("augmentation")], ...] = ()  # of the training part

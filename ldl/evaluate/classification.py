@@ -95,7 +95,7 @@ def _write_mistakes(
     info, plots = context.dataset.info, context.folder / "plots"
     names = np.array(info.target.names)
     columns = {
-        "sample": wrong,
+        "sample": wrong if judged.part.rows is None else judged.part.rows[wrong],
         "true": names[labels(judged.part)[wrong]],
         "predicted": names[predicted[wrong]],
         "confidence": probabilities[wrong, predicted[wrong]].astype(np.float32),
@@ -108,5 +108,6 @@ def _write_mistakes(
     header, values = list(columns), [column.tolist() for column in columns.values()]
     if x is not None and x[0].size <= _WIDEST:
         header += feature_names(info, x[0].size)
-        values += x[wrong].reshape(len(wrong), x[0].size).T.tolist()
+        seen = context.dataset.in_units("x", x[wrong])
+        values += seen.reshape(len(wrong), x[0].size).T.tolist()
     write_table(plots / judged.file("mistakes", "csv"), header, zip(*values, strict=True))

@@ -52,11 +52,13 @@ class DecisionRegions:
         outputs = context.predict({name: grid})
         answer = _classes(context, outputs) if context.task == "classification" else {}
         answer = answer or {"values": outputs.reshape(len(grid), -1)[:, 0]}
+        lines = context.dataset.in_units(name, np.stack([x, y], axis=1))
+        x, y = lines[:, 0], lines[:, 1]
         write_arrays(
             context.folder / "plots" / judged.file("decision_regions", "npz"),
             x=x,
             y=y,
-            points=points,
+            points=context.dataset.in_units(name, points),
             labels=labels(judged.part).reshape(len(points), -1)[:, 0],
             names=np.array(info.target.names),
             features=np.array(feature_names(info, 2)),

@@ -66,7 +66,8 @@ def _errors(true: Array, predicted: Array) -> dict[str, float | None]:
 
 
 def _write_fit(context: Context, judged: Judged, true: Array, predicted: Array) -> None:
-    inputs = list(judged.part.inputs.values())
+    dataset = context.dataset
+    inputs = [dataset.in_units(name, x) for name, x in judged.part.inputs.items()]
     single = len(inputs) == 1 and inputs[0][0].size == 1
     x = inputs[0].reshape(-1) if single else np.arange(len(true))
     column = feature_names(context.dataset.info, 1) if single else []

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+
 from ldl import build as building
 from ldl.build import Config, Experiment
 from ldl.config import Item, load, loads
-from ldl.data import Dataset, Info, Part, Progress, Scaling, Target, read_inputs
+from ldl.data import Affine, Dataset, Info, Part, Progress, Scaling, Target, read_inputs
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
@@ -41,7 +43,7 @@ def judge(
     context = Context(
         dataset=dataset,
         task=experiment.task,
-        predict=lambda inputs: model.predict(inputs, experiment.output),
+        predict=lambda inputs: dataset.in_target_units(model.predict(inputs, experiment.output)),
         probabilities=experiment.probabilities,
         folder=run.path,
         seed=experiment.config.seed,
@@ -130,8 +132,10 @@ def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
     info = Info.from_state(read_json(run.path / "data.json")["info"])
     experiment = building.build(load(run.config, Config, KINDS).value, info)
     samples = read_inputs(path, info, stored_scaler(run))
-    model = trained_model(run, experiment)
-    return experiment, model.predict(samples.inputs, experiment.output)
+    outputs = trained_model(run, experiment).predict(samples.inputs, experiment.output)
+    state = read_json(run.path / "data.json")["target_scale"]
+    scale = Affine(*(np.asarray(state[key]) for key in ("shift", "scale"))) if state else None
+    return experiment, scale.inverse(outputs) if scale else outputs
 
 
 def stored_scaler(run: RunFolder) -> Scaling | None:

@@ -15,12 +15,14 @@ from ldl.config import Item, Loaded, load, to_yaml
 from ldl.config.tree import Path as ConfigPath
 from ldl.data import Dataset, Info, Progress, Scaling, describe
 from ldl.data import load as load_data
+from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.losses import Bce
 from ldl.errors import ConfigError, DataError, LdlError, Problem
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.denoising import Denoising
 
 KINDS = {**building.KINDS, "evaluation": EVALUATIONS}
+LARGE_TARGET = 100.0
 GRAPH_KEYS = ("data", "network", "blocks", "loss")
 Fault = tuple[ConfigPath, str]
 
@@ -128,6 +130,30 @@ def _data_problem(loaded: Loaded[Config], error: DataError) -> Problem:
     """A fault of the data at the setting to which it is due."""
     steps = (int(step) if step.isdecimal() else step for step in error.setting.split("."))
     return loaded.problem(("data", *steps), str(error))
+
+
+def data_notes(experiment: Experiment, dataset: Dataset) -> list[str]:
+    """What the data shows that is allowed but hardly meant."""
+    notes = []
+    values = dataset.train.targets
+    if experiment.task == "regression" and dataset.target_scale is None and values is not None:
+        largest = float(np.abs(values).max())
+        if largest > LARGE_TARGET:
+            advice = "`data.scale_targets: standard` usually trains better, in the same units"
+            notes.append(f"the values to learn go up to {largest:g}: {advice}")
+    layers = {place.name: place.layer for place in experiment.graph.places}
+    feeds = experiment.feeds(dataset.train, dataset.target_scale)
+    for loss in experiment.graph.losses:
+        target = feeds[loss.inputs[1]]
+        if not isinstance(layers.get(loss.inputs[0]), Sigmoid) or target.dtype.kind == "i":
+            continue
+        low, high = float(target.min()), float(target.max())
+        if low < 0.0 or high > 1.0:
+            given = (
+                f"{loss.inputs[0]} gives 0 to 1, but its targets go from {low:.3g} to {high:.3g}"
+            )
+            notes.append(f"{given}: scale them with minmax, or end with another layer")
+    return notes
 
 
 def _target_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +12,13 @@ from logging import Logger
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ldl.build import Experiment
 from ldl.data import Dataset, Progress
 from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
 from ldl.execute.judging import SCALER, judge, same_data, stored_scaler
-from ldl.execute.preparing import Prepared, prepare
+from ldl.execute.preparing import Prepared, data_notes, prepare
 from ldl.runs import RunFolder, save_tensors, to_json
 from ldl.runs.environment import environment
 from ldl.runs.log import log_to
@@ -33,6 +36,7 @@ class Watchers:
     training: Callable[[TrainProgress], None] = lambda progress: None
     stage: Callable[[str], None] = lambda stage: None
     draw: Callable[[Path], Any] = lambda folder: None
+    note: Callable[[str], None] = lambda note: None
 
 
 SILENT = Watchers()
@@ -45,6 +49,8 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
     """
     config = prepared.experiment.config
     dataset = prepared.data(watchers.data)
+    for note in data_notes(prepared.experiment, dataset):
+        watchers.note(note)
     text = prepared.yaml
     threads = {"asked": config.train.threads, "set": prepared.experiment.threads}
     contents = {
@@ -53,6 +59,7 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
         "overrides.yaml": _overrides(prepared.loaded.overrides).encode(),
         "environment.json": to_json(environment(sys.argv, config.seed, dataset.sha256, threads)),
         "data.json": to_json(data_state(dataset)),
+        "split.npz": split_rows(dataset),
         **_scaler_files(dataset),
     }
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -95,7 +102,19 @@ def data_state(dataset: Dataset) -> dict[str, Any]:
     return {
         "info": dataset.info.state(),
         "scaler": dataset.scaler.state() if dataset.scaler else None,
+        "target_scale": dataset.target_scale.state() if dataset.target_scale else None,
     }
+
+
+def split_rows(dataset: Dataset) -> bytes:
+    """split.npz: which samples of the source each part holds, counted from 0."""
+    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    content = io.BytesIO()
+    rows: dict[str, Any] = {
+        name: part.rows for name, part in parts.items() if part and part.rows is not None
+    }
+    np.savez_compressed(content, **rows)
+    return content.getvalue()
 
 
 def _scaler_files(dataset: Dataset) -> dict[str, bytes]:

@@ -66,7 +66,7 @@ class Trainer:
         self.steps = Steps(
             self.model,
             config.optimizer,
-            experiment.feeds(dataset.train),
+            experiment.feeds(dataset.train, dataset.target_scale),
             experiment.batch_size,
             config.seed,
             self.settings.shuffle,
@@ -74,7 +74,8 @@ class Trainer:
             augmented(dataset, config.data, config.seed, experiment.input_targets),
             rules(config),
         )
-        self.validation = experiment.feeds(dataset.validation) if dataset.validation else None
+        held, scale = dataset.validation, dataset.target_scale
+        self.validation = experiment.feeds(held, scale) if held else None
         self.best: Best = watch(self.settings.early_stopping, self.validation is not None)
         self.epoch = 0  # finished epochs
         self.totals = Totals()
