@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench clean
+.PHONY: help demo test test-slow test-external check bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ldl needs Python 3.11 or later; say which with PYTHON=…")'
@@ -28,10 +28,14 @@ demo: $(VENV)/ready ## train configs/denoise.yaml on the embedded digits
 	$(BIN)/ldl train configs/denoise.yaml
 
 test: $(VENV)/dev ## the tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not external"
 
 test-slow: $(VENV)/dev ## the tests that take longer, such as twenty kills and resumes
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+test-external: $(VENV)/dev ## the layers, losses and optimizers against PyTorch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[external]'
+	$(BIN)/python -m pytest -n $(WORKERS) -m external tests/external
 
 check: $(VENV)/dev ## ruff, mypy, the import order and the tests
 	$(BIN)/ruff check .
