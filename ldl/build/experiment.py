@@ -14,6 +14,7 @@ from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Write
 from ldl.build.spec import Config, EncoderDecoder, LossTerm
 from ldl.config import suggest
 from ldl.config.tree import Path
+from ldl.cores import usable_cores
 from ldl.data import Affine, Info, Part, part_sizes
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Layer, Spec
@@ -28,6 +29,7 @@ PLACE_NAMES: dict[type[Layer], str] = {**LAYER_NAMES, **LOSS_NAMES}
 Task = Literal["classification", "regression", "reconstruction"]
 DEFAULT_BATCH = 32
 SMALL_PRODUCT = 2_000_000  # multiply-adds
+LARGE_STEP = 300_000_000  # multiply-adds
 
 
 class BuildError(Exception):
@@ -90,10 +92,28 @@ class Experiment:
         A second thread gains nothing below some two million multiply-adds a product, and costs
         much on a machine that is busy. None: as many as the BLAS takes by itself.
         """
+        if self.parts > 1:
+            return 1
         if self.config.train.threads is not None:
             return self.config.train.threads
-        largest = max(plan.multiply_adds for plan in self.graph.plans.values())
+        plans = self.graph.plans.values()
+        largest = max(plan.multiply_adds // plan.products for plan in plans)
         return 1 if largest * self.batch_size < SMALL_PRODUCT else None
+
+    @property
+    def parts(self) -> int:
+        """Into how many parts a batch is divided, a thread each: for large convolutions alone.
+
+        Their windows are copied by one thread; where only products are large, the BLAS divides
+        them better.
+        """
+        work = sum(plan.multiply_adds for plan in self.graph.plans.values()) * self.batch_size
+        slides = any(
+            place.layer.windows(self.graph.specs[place.inputs[0]]) for place in self.graph.places
+        )
+        if not slides or not self.graph.splits or work < LARGE_STEP:
+            return 1
+        return min(self.config.train.threads or usable_cores() or 1, self.batch_size)
 
     @property
     def label_input(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -62,6 +62,7 @@ class Binding:
 
     Values that overflow become infinite and NaN as IEEE 754 has it; NumPy's warnings about that
     are for the caller to silence with `np.errstate`. `bytes` counts all buffers, weights aside.
+    A binding to a part of a batch is told its size, `whole`, and the memory of its `inputs`.
     """
 
     def __init__(
@@ -74,8 +75,11 @@ class Binding:
         gradients: bool = False,
         input_gradients: bool = False,
         train: bool = False,
+        whole: int | None = None,
+        inputs: Mapping[str, Array] | None = None,
     ) -> None:
         self.graph, self.parameters, self.samples, self.train = graph, parameters, samples, train
+        self._whole = whole or samples
         wanted = [*outputs, *(loss.name for loss in graph.losses if losses)]
         self._lives = Lifetimes(graph, wanted, gradients, input_gradients)
         self._root = self._lives.shared_values()
@@ -84,7 +88,7 @@ class Binding:
         self._want_gradients()
         self._want_scratch()
         self._arena.make()
-        self.inputs = {
+        self.inputs = inputs or {
             name: aligned((samples, *spec.shape), np.int64 if spec.integer else parameters.dtype)
             for name, spec in graph.inputs.items()
         }
@@ -244,7 +248,7 @@ class Binding:
 
     def _loss_weights(self, place: LossPlace) -> Array:
         """What each sample's loss is multiplied with in the weighted mean."""
-        return np.full(self.samples, place.weight / self.samples, self.parameters.dtype)
+        return np.full(self.samples, place.weight / self._whole, self.parameters.dtype)
 
     def _forward_steps(self) -> list[Callable[[], object]]:
         """What forward calls, after each layer has prepared its views."""

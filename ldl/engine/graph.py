@@ -93,6 +93,11 @@ class Graph:
         }
 
     @property
+    def splits(self) -> bool:
+        """Whether a batch can be divided without changing what is computed."""
+        return all(place.layer.splits for place in self.order)
+
+    @property
     def state(self) -> dict[str, Array]:
         """Starting values of what is kept but not trained, by full name."""
         return {

@@ -60,6 +60,7 @@ class Plan:
     state: Mapping[str, Array] = field(default_factory=dict)
     tmp: Mapping[str, Buffer] = field(default_factory=dict)
     multiply_adds: int = 0
+    products: int = 1  # one after the other, among which the multiply-adds are divided
 
 
 @dataclass(slots=True)
@@ -114,6 +115,11 @@ class Layer:
     def windows(self, x: Spec) -> tuple[Window, ...]:
         """The windows that slide over each axis but the channels; none for other layers."""
         return ()
+
+    @property
+    def splits(self) -> bool:
+        """Whether each sample is treated by itself and nothing is drawn: a batch can be divided."""
+        return True
 
     def mirror(self, x: Spec) -> Layer:
         """The layer that leads back to inputs `x`, for the decoder of an autoencoder.

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph
 from ldl.engine.memory import Array
+from ldl.engine.parallel import ParallelBinding
 from ldl.engine.parameters import Parameters
 
 EVALUATION_BATCH = 256
@@ -24,19 +25,27 @@ class Model:
         seed: int = 0,
         dtype: DTypeLike = np.float32,
         frozen: Collection[str] = (),
+        threads: int = 1,
     ) -> None:
         self.graph = graph
+        self.threads = threads if graph.splits else 1
         self.parameters = Parameters(graph, seed, dtype, frozen)
         self._bindings: dict[tuple[object, ...], Binding] = {}
+        self._training: dict[tuple[object, ...], Binding | ParallelBinding] = {}
 
-    def training(self, samples: int, outputs: tuple[str, ...] = ()) -> Binding:
+    def training(self, samples: int, outputs: tuple[str, ...] = ()) -> Binding | ParallelBinding:
         """The binding for training steps on `samples`, with gradients."""
-        key = ("train", samples, outputs)
-        if key not in self._bindings:
-            self._bindings[key] = Binding(
-                self.graph, self.parameters, samples, outputs, gradients=True, train=True
-            )
-        return self._bindings[key]
+        key = (samples, outputs)
+        if key not in self._training:
+            graph, parameters = self.graph, self.parameters
+            threads = min(self.threads, samples)
+            if threads > 1:
+                self._training[key] = ParallelBinding(graph, parameters, samples, outputs, threads)
+            else:
+                self._training[key] = Binding(
+                    graph, parameters, samples, outputs, gradients=True, train=True
+                )
+        return self._training[key]
 
     def evaluation(
         self, samples: int, outputs: tuple[str, ...] = (), losses: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from copy import copy
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -48,6 +49,14 @@ class Parameters:
         }
         self.streams = {place.name: stream(seed, "node", place.name) for place in graph.order}
         self.count = sum(view.size for view in self.weights.values())
+
+    def beside(self) -> Parameters:
+        """The same weights and state with a gradient vector of their own."""
+        twin = copy(self)
+        shapes = {name: view.shape for name, view in self.weights.items()}
+        gradient = Flat(shapes, self.dtype)
+        twin.gradient, twin.gradients = gradient.vector, gradient.views
+        return twin
 
     def arrays(self) -> dict[str, Array]:
         """All that a saved network consists of, by name: weights and kept state."""

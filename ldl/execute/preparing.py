@@ -129,7 +129,8 @@ def _sorted(problems: Sequence[Problem]) -> ConfigError:
 def _data_problem(loaded: Loaded[Config], error: DataError) -> Problem:
     """A fault of the data at the setting to which it is due."""
     steps = (int(step) if step.isdecimal() else step for step in error.setting.split("."))
-    return loaded.problem(("data", *steps), str(error))
+    message, _, rest = str(error).partition("\n")
+    return loaded.problem(("data", *steps), message, rest)
 
 
 def data_notes(experiment: Experiment, dataset: Dataset) -> list[str]:

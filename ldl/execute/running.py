@@ -52,7 +52,12 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
     for note in data_notes(prepared.experiment, dataset):
         watchers.note(note)
     text = prepared.yaml
-    threads = {"asked": config.train.threads, "set": prepared.experiment.threads}
+    experiment = prepared.experiment
+    threads = {
+        "asked": config.train.threads,
+        "set": experiment.threads,
+        "parts_of_a_batch": experiment.parts,
+    }
     contents = {
         "config.yaml": text.encode(),
         "source.yaml": prepared.loaded.text.encode(),

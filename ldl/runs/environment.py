@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import ldl
+from ldl.cores import usable_cores
 
 PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "matplotlib", "safetensors", "PyYAML")
 VARIABLES: Final = ("OPENBLAS_", "OMP_", "MKL_", "BLIS_", "VECLIB_", "NPY_", "KMP_", "GOTO_")
@@ -64,12 +65,6 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int | None:
-    """The cores that this process may run on; a cluster often gives fewer than there are."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count()
 
 
 def blas() -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from ldl.engine.binding import Binding
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Memory, Optimizer
+from ldl.engine.parallel import ParallelBinding
 from ldl.engine.schedules import Clock, State
 from ldl.engine.streams import stream
 from ldl.errors import Diverged
@@ -145,7 +146,7 @@ class Steps:
         decayed = self.model.parameters.decayed
         penalty.add_gradient(self.theta, self.gradient, decayed, scratch)
 
-    def _evaluate(self, binding: Binding) -> float:
+    def _evaluate(self, binding: Binding | ParallelBinding) -> float:
         """The loss and penalty at θ as it stands, on the batch at hand; overwrites the gradient."""
         binding.forward()
         loss = binding.loss()
@@ -169,7 +170,7 @@ class Steps:
         augmented.start(number)
         return prefetched((chosen, augmented.batch(chosen)) for chosen in rows)
 
-    def _correct(self, binding: Binding, output: str, labels: str) -> int:
+    def _correct(self, binding: Binding | ParallelBinding, output: str, labels: str) -> int:
         """How many outputs of the batch give the right class, without new memory."""
         values, truth = binding.values[output], binding.inputs[labels]
         classes, hits = self._classes[: len(values)], self._hits[: len(values)]

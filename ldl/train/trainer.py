@@ -61,7 +61,9 @@ class Trainer:
         config = experiment.config
         self.experiment, self.dataset, self.run, self.show = experiment, dataset, run, show
         self.settings = config.train
-        self.model = Model(experiment.graph, config.seed, frozen=experiment.frozen)
+        self.model = Model(
+            experiment.graph, config.seed, frozen=experiment.frozen, threads=experiment.parts
+        )
         classifies = experiment.task == "classification"
         self.steps = Steps(
             self.model,

@@ -35,6 +35,11 @@ class MultiHeadAttention(Layer):
     causal: bool = False
     init: Annotated[Any, Choice("initialiser")] = Glorot()
 
+    @property
+    def splits(self) -> bool:
+        """Only without dropout, whose draws would depend on how the batch is divided."""
+        return self.dropout == 0
+
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The input's shape; scores are kept keys first, (L, h, L), so that sums run over rows."""
         length, channels = self._checked(x)

@@ -30,6 +30,11 @@ class BatchNorm(Norm):
     momentum: Share = 0.1
     epsilon: Positive = 1e-5
 
+    @property
+    def splits(self) -> bool:
+        """No: the statistics are those of the whole batch."""
+        return False
+
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The input's shape; x − μ is kept for backward."""
         shape = channels(x)

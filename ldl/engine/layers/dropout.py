@@ -45,6 +45,11 @@ class Dropout(Layer):
     pointwise: ClassVar[bool] = True
     rate: Momentum = 0.5
 
+    @property
+    def splits(self) -> bool:
+        """No: the draws would depend on how the batch is divided."""
+        return False
+
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The input's shape; the mask is kept for backward."""
         shape = one_input(x)

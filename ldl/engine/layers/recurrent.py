@@ -83,6 +83,7 @@ class Recurrent(Layer):
             w=w,
             tmp={**tmp, **self.scratch(length)},
             multiply_adds=length * (channels + H) * columns,
+            products=length,
         )
 
     def bind(self, node: Node) -> None:

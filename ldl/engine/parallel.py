@@ -1,0 +1,91 @@
+"""A batch split over threads: each runs its own part of the samples through the whole graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from ldl.engine.binding import Binding
+from ldl.engine.graph import Graph
+from ldl.engine.memory import Array, aligned
+from ldl.engine.parameters import Parameters
+
+
+class ParallelBinding:
+    """A `Binding` for training whose samples are divided among `threads` parts.
+
+    Every part has its own memory and gradient vector; the gradients are added in the order of
+    the parts, so the same number of threads gives the same bits. NumPy and the BLAS let other
+    threads run while they compute. Only for graphs in which no layer mixes samples or draws.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        parameters: Parameters,
+        samples: int,
+        outputs: Sequence[str],
+        threads: int,
+    ) -> None:
+        self.samples = samples
+        self.inputs = {
+            name: aligned((samples, *spec.shape), np.int64 if spec.integer else parameters.dtype)
+            for name, spec in graph.inputs.items()
+        }
+        edges = [samples * i // threads for i in range(threads + 1)]
+        self._owners = [parameters, *(parameters.beside() for _ in range(threads - 1))]
+        self._parts = [
+            Binding(
+                graph,
+                owner,
+                stop - start,
+                outputs,
+                gradients=True,
+                train=True,
+                whole=samples,
+                inputs={name: array[start:stop] for name, array in self.inputs.items()},
+            )
+            for owner, start, stop in zip(self._owners, edges, edges[1:], strict=False)
+        ]
+        self.values = dict(self.inputs)
+        self._copies: list[list[tuple[Array, Array]]] = [[] for _ in self._parts]
+        for name in outputs:
+            whole = self.values[name] = aligned(
+                (samples, *graph.specs[name].shape), parameters.dtype
+            )
+            for copies, part, start in zip(self._copies, self._parts, edges, strict=False):
+                copies.append((whole[start : start + part.samples], part.values[name]))
+        self.bytes = sum(part.bytes for part in self._parts)
+        # NumPy's warnings are set for each thread; what overflows is found in the loss.
+        self._pool = ThreadPoolExecutor(threads - 1, initializer=partial(np.seterr, all="ignore"))
+
+    def forward(self) -> None:
+        """Compute every value from the inputs."""
+        self._run([partial(self._forward, i) for i in range(len(self._parts))])
+
+    def backward(self) -> None:
+        """Compute every gradient; forward has run on the same inputs."""
+        self._run([part.backward for part in self._parts])
+        first, *others = (owner.gradient for owner in self._owners)
+        for gradient in others:
+            np.add(first, gradient, first)
+
+    def loss(self) -> float:
+        """The weighted mean of the losses over the samples of the last forward."""
+        return sum([part.loss() for part in self._parts])
+
+    def _forward(self, number: int) -> None:
+        self._parts[number].forward()
+        for whole, part in self._copies[number]:
+            np.copyto(whole, part)
+
+    def _run(self, jobs: list[Callable[[], None]]) -> None:
+        """The first job here, the others in threads of their own; back when all are done."""
+        first, *others = jobs
+        waiting = [self._pool.submit(job) for job in others]
+        first()
+        for each in waiting:
+            each.result()
