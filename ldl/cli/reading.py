@@ -159,6 +159,8 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
     print(folder.path)
     print(f"{status.status}: {status.reason}" if status.reason else status.status)
     print(f"started {status.started}, {duration(status.seconds)} of training and judging")
+    for line in _settings(folder.config, folder.overrides):
+        print(line)
     if status.best:
         print("best: " + ", ".join(f"{k} {figure(v)}" for k, v in status.best.items()))
     if rows:
@@ -168,6 +170,21 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
     for path in sorted(folder.path.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
             print(f"  {path.relative_to(folder.path)}  {_bytes(path)}")
+
+
+def _settings(config: Path, overrides: Path) -> list[str]:
+    """What was trained: the sections that say most, in short, and the overrides."""
+    from ldl.config import read
+    from ldl.config.emit import flow
+
+    tree = _plain_tree(read(config).tree) if config.exists() else {}
+    chosen = {"data": (tree.get("data") or {}).get("source"), "optimizer": tree.get("optimizer")}
+    lines = [f"{name}: {flow(value)}" for name, value in chosen.items() if value is not None]
+    changed = overrides.read_text(encoding="utf-8").strip() if overrides.exists() else "[]"
+    if changed != "[]":
+        items = (line.removeprefix("- ") for line in changed.split("\n"))
+        lines.append(f"changed: {', '.join(items)}")
+    return lines
 
 
 def _bytes(path: Path) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -145,8 +147,18 @@ def need_columns(table: Table, names: Sequence[str], what: str) -> None:
     if absent:
         raise DataError(
             f"{table.path}: there is no column {quoted(absent)} for {what}; "
-            f"the columns are {quoted(table.header)}"
+            f"the columns are {quoted(table.header)}{_hint(absent[0], table.header)}"
         )
+
+
+def _hint(name: str, header: Sequence[str]) -> str:
+    """What was probably meant: another delimiter, or a name that is nearly the same."""
+    single = header[0] if len(header) == 1 else ""
+    delimiter = next((each for each in (";", "\t", "|", ",") if each in single), None)
+    if delimiter is not None:
+        return f"\ndid you mean `delimiter: {json.dumps(delimiter)}`?"
+    near = difflib.get_close_matches(name, header, n=1)
+    return f'\ndid you mean "{near[0]}"?' if near else ""
 
 
 def quoted(names: Sequence[str]) -> str:
