@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-external check bench clean
+.PHONY: help demo test test-slow test-external lint check bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +37,12 @@ test-external: $(VENV)/dev ## the layers, losses and optimizers against PyTorch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[external]'
 	$(BIN)/python -m pytest -n $(WORKERS) -m external tests/external
 
-check: $(VENV)/dev ## ruff, mypy, the import order and the tests
+lint: $(VENV)/dev ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(MAKE) test
+
+check: lint test ## the gate: ruff, mypy, and the tests, among them the import order
 
 bench: $(VENV)/bench ## speed against PyTorch and a step planned by hand
 	$(BIN)/python -m benchmarks.steps

@@ -1,0 +1,15 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Only `-m external` looks at tests/external, which import PyTorch."""
+    external = Path(__file__).parent / "external"
+    if collection_path.is_relative_to(external) and config.option.markexpr != "external":
+        return True
+    return None
