@@ -73,18 +73,19 @@ def watch_functions(clock: Clock) -> None:
     """Give the parts of `ldl train` their phases."""
     import ldl.execute
     import ldl.plots
+    from ldl.execute import preparing, running
     from ldl.plots import style
     from ldl.runs import RunFolder
     from ldl.train import Trainer
 
     for phase, owner, name in (
         ("check the configuration", ldl.execute, "prepare"),
-        ("load the data", ldl.execute, "load_data"),
-        ("record the environment", ldl.execute, "environment"),
+        ("load the data", preparing, "load_data"),
+        ("record the environment", running, "environment"),
         ("make the run folder", RunFolder, "create"),
-        ("plan the network", ldl.execute, "Trainer"),
+        ("plan the network", running, "Trainer"),
         ("train", Trainer, "fit"),
-        ("judge", ldl.execute, "judge"),
+        ("judge", running, "judge"),
         ("make the pictures", ldl.plots, "draw"),
         ("write the PNGs", style, "save"),
         ("wait for the disk (fsync)", os, "fsync"),
