@@ -9,7 +9,7 @@ from ldl.config.tree import Siblings
 from ldl.data.spec import DataSpec
 from ldl.engine.optim import Adam
 from ldl.errors import SettingError
-from ldl.fields import Choice, Count, LayerList, NonNegative, Positive, Size
+from ldl.fields import Choice, Count, FilePath, LayerList, NonNegative, Positive, Size
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Config:
     data: DataSpec
     blocks: dict[str, Annotated[Any, LayerList()]] = field(default_factory=dict)
     network: Annotated[Any, LayerList()] | EncoderDecoder
+    start_from: Annotated[str, FilePath()] | None = None  # a run whose weights are taken, by name
     loss: LossTerm | list[LossTerm] | None = None  # None: as the task asks
     optimizer: Annotated[Any, Choice("optimizer")] = Adam()
     schedule: Annotated[Any, Choice("schedule")] = None  # of the learning rate; None: constant

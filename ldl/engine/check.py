@@ -85,22 +85,29 @@ def gradcheck(
     rng = stream(seed, "gradcheck")
     results = []
     for name, (values, gradient) in arrays.items():
-        flat, analytic = values.reshape(-1), gradient.reshape(-1)
-        chosen = rng.permutation(flat.size)[:entries]
-        floor = max(1e-3 * float(np.abs(analytic).max(initial=0.0)), 1e-12)
-        worst = 0.0
-        for i in chosen:
-            least = inf
-            for step in STEPS:
-                difference = _difference(flat, i, step, loss)
-                scale = max(abs(difference), abs(float(analytic[i])), floor, rounding / step)
-                error = abs(difference - float(analytic[i])) / scale
-                least = min(least, error if isfinite(error) else inf)
-                if least < GOOD:
-                    break
-            worst = max(worst, least)
-        results.append(Gradient(name, len(chosen), flat.size, worst))
+        chosen = rng.permutation(values.size)[:entries]
+        worst = _worst(values.reshape(-1), gradient.reshape(-1), chosen, rounding, loss)
+        results.append(Gradient(name, len(chosen), values.size, worst))
     return results
+
+
+def _worst(
+    values: Array, gradient: Array, chosen: Array, rounding: float, loss: Callable[[], float]
+) -> float:
+    """The largest error of the chosen entries, each at the step that suits it best."""
+    floor = max(1e-3 * float(np.abs(gradient).max(initial=0.0)), 1e-12)
+    worst = 0.0
+    for i in chosen:
+        least, analytic = inf, float(gradient[i])
+        for step in STEPS:
+            difference = _difference(values, i, step, loss)
+            scale = max(abs(difference), abs(analytic), floor, rounding / step)
+            error = abs(difference - analytic) / scale
+            least = min(least, error if isfinite(error) else inf)
+            if least < GOOD:
+                break
+        worst = max(worst, least)
+    return worst
 
 
 def _difference(flat: Array, i: int, step: float, loss: Callable[[], float]) -> float:

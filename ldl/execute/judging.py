@@ -101,7 +101,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Judge a run's saved network again, by its own evaluations or by others."""
     with run.lock():
-        prepared = prepare(run.config)
+        prepared = prepare(run.config, start=False)
         dataset = prepared.data(progress, stored_scaler(run))
         same_data(run, dataset)
         experiment = prepared.experiment

@@ -17,9 +17,11 @@ from ldl.data import Dataset, Info, Progress, Scaling, describe
 from ldl.data import load as load_data
 from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.losses import Bce
+from ldl.engine.memory import Array
 from ldl.errors import ConfigError, DataError, LdlError, Problem
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.denoising import Denoising
+from ldl.execute.transfer import donor
 
 KINDS = {**building.KINDS, "evaluation": EVALUATIONS}
 LARGE_TARGET = 100.0
@@ -33,6 +35,7 @@ class Prepared:
 
     loaded: Loaded[Config]
     experiment: Experiment
+    weights: dict[str, Array]  # of the run to start from; none where there is no such
 
     @property
     def yaml(self) -> str:
@@ -55,8 +58,11 @@ class Prepared:
         return dataset
 
 
-def prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
-    """Read, check and build. Raises ConfigError with every mistake; reads no more than headers."""
+def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> Prepared:
+    """Read, check and build. Raises ConfigError with every mistake; reads no more than headers.
+
+    Only with `start` are the weights of `start_from` read.
+    """
     try:
         loaded = load(path, Config, KINDS, overrides)
     except ConfigError as error:
@@ -74,11 +80,15 @@ def prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
         experiment = building.build(config, info)
     except BuildError as error:
         faults += error.faults
+    try:
+        weights = donor(config.start_from) if start and config.start_from else {}
+    except DataError as error:
+        faults.append((("start_from",), str(error)))
     if faults:
         raise _sorted([loaded.problem(*fault) for fault in faults])
     size = "full" if config.optimizer.whole_set else config.train.batch_size or DEFAULT_BATCH
     train = replace(config.train, batch_size=size)
-    return Prepared(loaded, replace(experiment, config=replace(config, train=train)))
+    return Prepared(loaded, replace(experiment, config=replace(config, train=train)), weights)
 
 
 def classifier(config: Config, layers: Sequence[Item], info: Info) -> Experiment:

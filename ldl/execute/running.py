@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import Logger
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ldl.build import Experiment
 from ldl.data import Dataset, Progress
+from ldl.engine.memory import Array
 from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
 from ldl.execute.judging import SCALER, judge, same_data, stored_scaler
 from ldl.execute.preparing import Prepared, data_notes, prepare
-from ldl.runs import RunFolder, save_tensors, to_json
+from ldl.execute.transfer import START, transfer
+from ldl.runs import RunFolder, load_tensors, save_tensors, to_json
 from ldl.runs.environment import environment
 from ldl.runs.log import log_to
 from ldl.runs.tensors import to_bytes
@@ -65,12 +66,13 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
         "environment.json": to_json(environment(sys.argv, config.seed, dataset.sha256, threads)),
         "data.json": to_json(data_state(dataset)),
         "split.npz": split_rows(dataset),
-        **_scaler_files(dataset),
+        **_tensor_files(START, prepared.weights),
+        **_tensor_files(SCALER, dataset.scaler.arrays() if dataset.scaler else {}),
     }
     digest = hashlib.sha256(text.encode()).hexdigest()
     run = RunFolder.create(root, config.name, digest, contents)
     with run.lock():
-        _train(prepared.experiment, dataset, run, watchers)
+        _train(prepared, dataset, run, watchers)
     return run
 
 
@@ -88,10 +90,10 @@ def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
                 f"{run.name} would diverge again: {status.reason}; "
                 "change a copy of its config.yaml and train that"
             )
-        prepared = prepare(run.config)
+        prepared = replace(prepare(run.config, start=False), weights=_start(run))
         dataset = prepared.data(watchers.data, stored_scaler(run))
         same_data(run, dataset)
-        _train(prepared.experiment, dataset, run, watchers)
+        _train(prepared, dataset, run, watchers)
     return run
 
 
@@ -122,21 +124,31 @@ def split_rows(dataset: Dataset) -> bytes:
     return content.getvalue()
 
 
-def _scaler_files(dataset: Dataset) -> dict[str, bytes]:
-    """The fitted numbers that are too many for data.json, with their SHA-256; often no files."""
-    arrays = dataset.scaler.arrays() if dataset.scaler else {}
+def _tensor_files(name: str, arrays: Mapping[str, Array]) -> dict[str, bytes]:
+    """A file of arrays and its SHA-256; nothing where there are none."""
     if not arrays:
         return {}
     data = to_bytes(arrays)
-    line = f"{hashlib.sha256(data).hexdigest()}  {SCALER}\n"
-    return {SCALER: data, f"{SCALER}.sha256": line.encode()}
+    line = f"{hashlib.sha256(data).hexdigest()}  {name}\n"
+    return {name: data, f"{name}.sha256": line.encode()}
 
 
-def _train(experiment: Experiment, dataset: Dataset, run: RunFolder, watchers: Watchers) -> None:
+def _start(run: RunFolder) -> dict[str, Array]:
+    """The weights that a run started from, where it had any."""
+    file = run.path / START
+    return load_tensors(file)[0] if file.exists() else {}
+
+
+def _train(prepared: Prepared, dataset: Dataset, run: RunFolder, watchers: Watchers) -> None:
     """Train, save, judge, draw. However that ends, the status says it."""
+    experiment = prepared.experiment
     run.set_status("running", epoch=0)
     with log_to(run.log) as log, _threads(experiment.threads):
         trainer = Trainer(experiment, dataset, run, watchers.training)
+        if prepared.weights:
+            taken = transfer(trainer.model.parameters, prepared.weights)
+            log.info("%s", taken)
+            watchers.note(str(taken))
         try:
             with raising():
                 _work(trainer, log, watchers)
