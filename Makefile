@@ -46,6 +46,8 @@ check: lint test ## the gate: ruff, mypy, and the tests, among them the import o
 
 bench: $(VENV)/bench ## speed against PyTorch and a step planned by hand
 	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.networks
+	$(BIN)/python -m benchmarks.command
 
 clean: ## remove the environment and caches; runs stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
