@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ldl.build.faults import MISSING_UNITS, Fault, graph_faults, training_faults
+from ldl.build.faults import MISSING_UNITS, Fault, graph_faults, size_faults, training_faults
 from ldl.build.freeze import freeze_faults, frozen_weights
 from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
 from ldl.build.spec import Config, EncoderDecoder, LossTerm
@@ -185,7 +185,11 @@ def build(config: Config, info: Info) -> Experiment:
         raise BuildError(list(dict.fromkeys(faults)))
     code = network.values.get("code") if isinstance(config.network, EncoderDecoder) else None
     output = losses[0].inputs[0]
-    return Experiment(config, info, graph, task, output, code, targets, network.origins)
+    experiment = Experiment(config, info, graph, task, output, code, targets, network.origins)
+    faults = size_faults(graph, experiment.batch_size, network)
+    if faults:
+        raise BuildError(faults)
+    return experiment
 
 
 def task_of(config: Config, info: Info) -> Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from ldl.build.network import Network
@@ -11,6 +12,7 @@ from ldl.data import Info
 from ldl.engine.graph import Graph, LossPlace
 from ldl.engine.layer import Layer
 from ldl.engine.layers.activation import LogSoftmax, Sigmoid, Softmax
+from ldl.engine.layers.batch_norm import BatchNorm
 from ldl.engine.layers.linear import Linear
 from ldl.engine.layers.shapes import words
 from ldl.engine.losses import Bce, BceWithLogits, CrossEntropy, Hinge, KlDivergence, Nll
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 Fault = tuple[Path, str]
 OPTIMIZER_NAMES: dict[type[Optimizer], str] = {rule: name for name, rule in OPTIMIZERS.items()}
 MISSING_UNITS = "units are missing"
+MOST_VALUES = 4_000_000_000  # 16 GB, before gradients
 MOST_WEIGHTS = 500_000_000  # 2 GB, and as much again for gradients and for each moment
 
 
@@ -35,6 +38,16 @@ def graph_faults(graph: Graph, network: Network, info: Info) -> list[Fault]:
     found = [_class_fault(loss, graph, network, info) for loss in graph.losses]
     found += [_bce_fault(loss, graph, network) for loss in graph.losses]
     return [fault for fault in found if fault]
+
+
+def size_faults(graph: Graph, batch: int, network: Network) -> list[Fault]:
+    """Values of a step that no memory holds; said at the layer that has most of them."""
+    sizes = {place.name: prod(graph.plans[place.name].y) for place in graph.places}
+    values, largest = sum(sizes.values()) * batch, max(sizes, key=sizes.__getitem__)
+    if values <= MOST_VALUES:
+        return []
+    message = f"a step of {batch} samples has {values:,} values; {MOST_VALUES:,} are the most"
+    return [(network.origins[largest], f"{message} ({largest} gives most)")]
 
 
 def _bce_fault(loss: LossPlace, graph: Graph, network: Network) -> Fault | None:
@@ -95,6 +108,12 @@ def advice(experiment: Experiment) -> list[Fault]:
             notes.append((path, note))
         if isinstance(loss.layer, BceWithLogits) and experiment.task == "reconstruction":
             notes.append((path, "bce_with_logits leaves logits, no pictures: use bce"))
+    if experiment.batch_size == 1:
+        notes += [
+            (experiment.origins[place.name], "batch_norm needs batches of more than one sample")
+            for place in graph.places
+            if isinstance(place.layer, BatchNorm)
+        ]
     used = {place.name for place in graph.needed(loss.name for loss in graph.losses)}
     idle = [place.name for place in graph.places if place.name not in used]
     return notes + [(experiment.origins[name], f"no loss depends on {name}") for name in idle]

@@ -13,6 +13,7 @@ _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 MOST: Final = 1000
 _LONGEST = 400
+_MOST_LINES = 20  # of advice
 
 
 def split_lines(text: str) -> list[str]:
@@ -40,7 +41,8 @@ class Problems:
     def build(self, mark: Mark, message: str, advice: str = "") -> Problem:
         """The problem at `mark`, with its source line."""
         place = (mark.file, mark.line, mark.column, self.line(mark), mark.width)
-        return Problem(_clean(message), *place, _clean(advice))
+        lines = [_clean(line) for line in advice.split("\n")[:_MOST_LINES]]
+        return Problem(_clean(message), *place, "\n".join(lines))
 
     def add(self, mark: Mark, message: str, advice: str = "") -> None:
         """Record a mistake. Raises ConfigError when there are more than anybody reads."""

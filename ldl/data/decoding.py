@@ -77,4 +77,5 @@ def refuse(faults: dict[str, str], what: str, advice: str = "") -> None:
     listed = [f"{name} {reason}" for name, reason in [*faults.items()][:MOST_LISTED]]
     if len(faults) > MOST_LISTED:
         listed.append(f"and {len(faults) - MOST_LISTED} more")
-    raise DataError(f"{what}: {'; '.join(listed)}" + (f" — {advice}" if advice else ""))
+    lines = "".join(f"\n  {line}" for line in listed)
+    raise DataError(f"{what}{lines}" + (f"\n{advice}" if advice else ""))

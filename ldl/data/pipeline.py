@@ -30,7 +30,9 @@ def describe(spec: DataSpec) -> Info:
         for name, shape in info.inputs.items():
             spec.scale.check(shape, info.picture(name))
     if spec.scale_targets is not None and info.target.kind != "values":
-        raise DataError("only values are scaled, and the target is none", "scale_targets")
+        raise DataError(
+            f"only values are scaled, and the target is {info.target.kind}", "scale_targets"
+        )
     return _seen(info, spec)
 
 

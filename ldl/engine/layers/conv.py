@@ -155,7 +155,7 @@ class Conv1d(_Convolution):
     def image(self, shape: Shape) -> Shape:
         """An image of height 1."""
         if len(shape) != 2:
-            raise ShapeError(f"conv1d takes (length, channels), got {words(shape)}")
+            raise ShapeError(f"takes (length, channels), got {words(shape)}: reshape before it")
         return 1, *shape
 
     def axes(self, shape: Shape) -> tuple[Axis, Axis]:
@@ -192,7 +192,8 @@ class Conv2d(_Convolution):
     def image(self, shape: Shape) -> Shape:
         """The input as it is."""
         if len(shape) != 3:
-            raise ShapeError(f"conv2d takes (height, width, channels), got {words(shape)}")
+            advice = "`data.shape: image` keeps pictures whole, and reshape makes them"
+            raise ShapeError(f"takes (height, width, channels), got {words(shape)}: {advice}")
         return shape
 
     def axes(self, shape: Shape) -> tuple[Axis, Axis]:

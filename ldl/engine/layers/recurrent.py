@@ -61,7 +61,10 @@ class Recurrent(Layer):
         """Output (H,) or (L, H); L·(C + H)·GH multiply-adds for G gates."""
         shape = one_input(x)
         if len(shape) != 2:
-            raise ShapeError(f"takes a sequence (L, C), got {words(shape)}")
+            advice = (
+                "`return_sequences: true` keeps all states of one before, reshape makes sequences"
+            )
+            raise ShapeError(f"takes a sequence (L, C), got {words(shape)}: {advice}")
         (length, channels), H = shape, self.units
         columns, fans = self.gates * H, Fans(H, H)
         w = {

@@ -87,7 +87,8 @@ def matched(x: tuple[Spec, ...]) -> Spec:
         raise ShapeError("the prediction must be numbers, not class indices")
     if target.integer and (len(prediction.shape) > 1 or target.shape):
         raise ShapeError(
-            f"class indices go with a prediction of one axis, got {words(prediction.shape)}"
+            f"class indices go with a prediction of one axis, got {words(prediction.shape)}: "
+            "flatten before the last layer"
         )
     if not target.integer and target.shape != prediction.shape:
         raise ShapeError(

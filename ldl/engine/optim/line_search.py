@@ -70,7 +70,7 @@ def _between(low: Point, high: Point) -> float:
     Where there is none, or an end is not finite, the middle.
     """
     width, middle = high.at - low.at, 0.5 * (low.at + high.at)
-    if not (isfinite(high.loss) and isfinite(high.slope)):
+    if width == 0.0 or not (isfinite(high.loss) and isfinite(high.slope)):
         return middle
     first = low.slope + high.slope - 3.0 * (high.loss - low.loss) / width
     square = first * first - low.slope * high.slope

@@ -1,0 +1,26 @@
+"""L-BFGS with steps so small that its bracket has no width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ldl.execute import prepare, train
+
+TEXT = """\
+seed: 3
+data: {source: digits, scale: minmax}
+network: [{linear: 8}, relu, linear]
+optimizer: {lbfgs: RATE}
+train: {epochs: 10}
+"""
+
+
+@pytest.mark.parametrize("rate", ["1e-3", "1e-6"])
+def test_lbfgs_with_a_small_rate(rate: str, tmp_path: Path) -> None:
+    """It goes on, and the loss never rises."""
+    file = tmp_path / "small.yaml"
+    file.write_text(TEXT.replace("RATE", rate))
+    run = train(prepare(file), tmp_path / "runs")
+    assert run.read_status().status == "completed"
