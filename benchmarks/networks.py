@@ -131,8 +131,9 @@ class Ours:
         inputs = {"x": Spec(case.shape), "t": Spec((), True)}
         self.graph = Graph(inputs, places, [LossPlace("loss", CrossEntropy(), (value, "t"))])
         work = sum(plan.multiply_adds for plan in self.graph.plans.values()) * case.batch
-        self.threads = 2 if work >= LARGE_STEP and self.graph.splits else 1
-        self.model = Model(self.graph, threads=self.threads)
+        large = work >= LARGE_STEP
+        self.blas = 2 if large and not self.graph.splits else 1  # as `ldl.build` decides
+        self.model = Model(self.graph, threads=2 if large else 1)
         x, t = data(case)
         self.steps = Steps(self.model, Sgd(RATE), {"x": x, "t": t}, case.batch, 0, shuffle=False)
         self.epochs = 0
@@ -145,7 +146,7 @@ class Ours:
 
         self.epochs += 1
         totals = Totals()
-        with threadpool_limits(1 if self.threads > 1 else 2, user_api="blas"):
+        with threadpool_limits(self.blas, user_api="blas"):
             self.steps.epoch(self.epochs, totals)
         return totals.loss / totals.samples
 

@@ -90,12 +90,15 @@ class Experiment:
         """Threads of the matrix products: as configured, else one where all products are small.
 
         A second thread gains nothing below some two million multiply-adds a product, and costs
-        much on a machine that is busy. None: as many as the BLAS takes by itself.
+        much on a machine that is busy. Convolutions are made of small ones; large steps of them
+        are divided by samples. None: as many as the BLAS takes by itself.
         """
         if self.parts > 1:
             return 1
         if self.config.train.threads is not None:
             return self.config.train.threads
+        if self._slides:
+            return 1 if self._work < LARGE_STEP else None
         plans = self.graph.plans.values()
         largest = max(plan.multiply_adds // plan.products for plan in plans)
         return 1 if largest * self.batch_size < SMALL_PRODUCT else None
@@ -107,13 +110,20 @@ class Experiment:
         Their windows are copied by one thread; where only products are large, the BLAS divides
         them better.
         """
-        work = sum(plan.multiply_adds for plan in self.graph.plans.values()) * self.batch_size
-        slides = any(
-            place.layer.windows(self.graph.specs[place.inputs[0]]) for place in self.graph.places
-        )
-        if not slides or not self.graph.splits or work < LARGE_STEP:
+        if not self._slides or not self.graph.splits or self._work < LARGE_STEP:
             return 1
         return min(self.config.train.threads or usable_cores() or 1, self.batch_size)
+
+    @property
+    def _work(self) -> int:
+        """Multiply-adds of a step forward."""
+        return sum(plan.multiply_adds for plan in self.graph.plans.values()) * self.batch_size
+
+    @property
+    def _slides(self) -> bool:
+        """Whether windows slide over anything."""
+        specs = self.graph.specs
+        return any(place.layer.windows(specs[place.inputs[0]]) for place in self.graph.places)
 
     @property
     def label_input(self) -> str:

@@ -34,8 +34,7 @@ class Gather:
         self.plain = single and not padding and groups == 1
         self.contiguous = groups == 1
         block = max(1, min(len(x), CACHED // (positions * window * x.itemsize)))
-        self.windows = aligned((block, rows.out, columns.out, *kernel), x.dtype)
-        matrix = self.windows.reshape(block * positions, window)
+        buffer = aligned((block * positions * window,), x.dtype)
         inner = None
         if padding:
             inner = aligned((block, rows.padded, columns.padded, channels), x.dtype)
@@ -49,10 +48,13 @@ class Gather:
             into = None if inner is None else source[:, rows.inside, columns.inside]
             y_block = self.y[start : start + count]
             flat = y_block.reshape(-1, outputs) if self.contiguous else None
-            cut = matrix[: count * positions]
-            self.steps.append(
-                (images, into, sliding(source, axes), self.windows[:count], cut, y_block, flat)
-            )
+            view, shape = sliding(source, axes), (count, rows.out, columns.out, *kernel)
+            if channels == 1:
+                # Of one channel a window's rows are short: copies run along the image's instead.
+                view, shape = view.transpose(3, 4, 5, 0, 1, 2), (*kernel, *shape[:3])
+            windows = buffer[: count * positions * window].reshape(shape)
+            matrix = windows.reshape(window, -1).T if channels == 1 else windows.reshape(-1, window)
+            self.steps.append((images, into, view, windows, matrix, y_block, flat))
 
     def products(self, kernel: Array) -> None:
         """y = windows · kernel."""
