@@ -12,6 +12,7 @@ from ldl.cli.output import duration, figure, say
 if TYPE_CHECKING:
     from ldl.train import Progress
 
+BAR = 12  # columns of the bar
 LINES = 20  # plain lines for a whole training, about
 
 
@@ -25,6 +26,7 @@ class Display:
         self._task: Any = None
         self._shown = 0.0
         self._rate = 0.0
+        self._row: dict[str, float | int | None] = {}  # of the last finished epoch
         self._start: tuple[float, int] | None = None  # when, and how many epochs were done then
 
     def __enter__(self) -> Self:
@@ -35,7 +37,7 @@ class Display:
 
             self._bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=BAR),
                 TextColumn("{task.fields[words]}"),
                 console=console(stderr=True),
                 transient=True,
@@ -77,6 +79,7 @@ class Display:
         if self.quiet:
             return
         now = time.monotonic()
+        self._row = progress.row or self._row
         self._start = self._start or (now, progress.epoch - 1)
         if self.live:
             if progress.row is None or now - self._shown > 0.1:
@@ -100,19 +103,29 @@ class Display:
     def _words(self, progress: Progress, now: float, done: float) -> str:
         """Losses, metrics, speed and time left."""
         words = []
-        for name, value in (progress.row or {}).items():
-            if name not in ("epoch", "seconds", "gradient_norm"):
-                words.append(f"{name} {figure(value)}")
+        row = dict(progress.row or self._row)
         if progress.row is None and progress.totals.samples:
-            words.append(f"train_loss {figure(progress.totals.loss / progress.totals.samples)}")
+            row["train_loss"] = progress.totals.loss / progress.totals.samples
+        for name, value in row.items():
+            if name not in ("epoch", "seconds", "gradient_norm", "learning_rate"):
+                words.append(f"{name} {figure(value)}")
+        start, first = self._start or (now, 0)
+        if first < done < progress.epochs:
+            left = (now - start) / (done - first) * (progress.epochs - done)
+            words.insert(2, f"{duration(left)} left")  # what is asked first, after the losses
         if progress.seconds > 0 and progress.totals.samples:
             self._rate = progress.totals.samples / progress.seconds
         if self._rate:
             words.append(f"{self._rate:,.0f} samples/s")
-        start, first = self._start or (now, 0)
-        if first < done < progress.epochs:
-            left = (now - start) / (done - first) * (progress.epochs - done)
-            words.append(f"{duration(left)} left")
+        if "learning_rate" in row:
+            words.append(f"learning_rate {figure(row['learning_rate'])}")
+        return self._fitting(words, len(f"epoch {progress.epochs}/{progress.epochs}"))
+
+    def _fitting(self, words: list[str], taken: int) -> str:
+        """As many of the words as the line has room for; all where it is no terminal's."""
+        room = self._bar.console.width - taken - BAR - 4 if self.live else None
+        while room is not None and len(words) > 1 and len("  ".join(words)) > room:
+            words.pop()
         return "  ".join(words)
 
     def _show(self, what: str, done: float, total: float, words: str) -> None:
