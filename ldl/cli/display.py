@@ -108,7 +108,8 @@ class Display:
             row["train_loss"] = progress.totals.loss / progress.totals.samples
         for name, value in row.items():
             if name not in ("epoch", "seconds", "gradient_norm", "learning_rate"):
-                words.append(f"{name} {figure(value)}")
+                short = name.removeprefix("train_").replace("validation_", "val_")
+                words.append(f"{short if self.live else name} {figure(value)}")
         start, first = self._start or (now, 0)
         if first < done < progress.epochs:
             left = (now - start) / (done - first) * (progress.epochs - done)
