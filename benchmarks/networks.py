@@ -115,7 +115,7 @@ class Ours:
     """The trainer's loop."""
 
     def __init__(self, case: Case) -> None:
-        from ldl.build.experiment import LARGE_STEP
+        from ldl.build.division import divide
         from ldl.engine.graph import Graph, LossPlace, Place
         from ldl.engine.layer import Spec
         from ldl.engine.layers import LAYERS
@@ -130,10 +130,8 @@ class Ours:
             value = f"{i}"
         inputs = {"x": Spec(case.shape), "t": Spec((), True)}
         self.graph = Graph(inputs, places, [LossPlace("loss", CrossEntropy(), (value, "t"))])
-        work = sum(plan.multiply_adds for plan in self.graph.plans.values()) * case.batch
-        large = work >= LARGE_STEP
-        self.blas = 2 if large and not self.graph.splits else 1  # as `ldl.build` decides
-        self.model = Model(self.graph, threads=2 if large else 1)
+        self.division = divide(self.graph, case.batch)
+        self.model = Model(self.graph, threads=self.division.parts)
         x, t = data(case)
         self.steps = Steps(self.model, Sgd(RATE), {"x": x, "t": t}, case.batch, 0, shuffle=False)
         self.epochs = 0
@@ -146,7 +144,7 @@ class Ours:
 
         self.epochs += 1
         totals = Totals()
-        with threadpool_limits(self.blas, user_api="blas"):
+        with threadpool_limits(self.division.blas or 2, user_api="blas"):
             self.steps.epoch(self.epochs, totals)
         return totals.loss / totals.samples
 

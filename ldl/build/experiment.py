@@ -8,13 +8,13 @@ from typing import Literal
 
 import numpy as np
 
+from ldl.build.division import Division, divide
 from ldl.build.faults import MISSING_UNITS, Fault, graph_faults, size_faults, training_faults
 from ldl.build.freeze import freeze_faults, frozen_weights
 from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
 from ldl.build.spec import Config, EncoderDecoder, LossTerm
 from ldl.config import suggest
 from ldl.config.tree import Path
-from ldl.cores import usable_cores
 from ldl.data import Affine, Info, Part, part_sizes
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Layer, Spec
@@ -28,8 +28,6 @@ LOSS_NAMES: dict[type[Layer], str] = {loss: name for name, loss in LOSSES.items(
 PLACE_NAMES: dict[type[Layer], str] = {**LAYER_NAMES, **LOSS_NAMES}
 Task = Literal["classification", "regression", "reconstruction"]
 DEFAULT_BATCH = 32
-SMALL_PRODUCT = 2_000_000  # multiply-adds
-LARGE_STEP = 300_000_000  # multiply-adds
 
 
 class BuildError(Exception):
@@ -86,44 +84,9 @@ class Experiment:
         return min(DEFAULT_BATCH if size is None else size, most)
 
     @property
-    def threads(self) -> int | None:
-        """Threads of the matrix products: as configured, else one where all products are small.
-
-        A second thread gains nothing below some two million multiply-adds a product, and costs
-        much on a machine that is busy. Convolutions are made of small ones; large steps of them
-        are divided by samples. None: as many as the BLAS takes by itself.
-        """
-        if self.parts > 1:
-            return 1
-        if self.config.train.threads is not None:
-            return self.config.train.threads
-        if self._slides:
-            return 1 if self._work < LARGE_STEP else None
-        plans = self.graph.plans.values()
-        largest = max(plan.multiply_adds // plan.products for plan in plans)
-        return 1 if largest * self.batch_size < SMALL_PRODUCT else None
-
-    @property
-    def parts(self) -> int:
-        """Into how many parts a batch is divided, a thread each: for large convolutions alone.
-
-        Their windows are copied by one thread; where only products are large, the BLAS divides
-        them better.
-        """
-        if not self._slides or not self.graph.splits or self._work < LARGE_STEP:
-            return 1
-        return min(self.config.train.threads or usable_cores() or 1, self.batch_size)
-
-    @property
-    def _work(self) -> int:
-        """Multiply-adds of a step forward."""
-        return sum(plan.multiply_adds for plan in self.graph.plans.values()) * self.batch_size
-
-    @property
-    def _slides(self) -> bool:
-        """Whether windows slide over anything."""
-        specs = self.graph.specs
-        return any(place.layer.windows(specs[place.inputs[0]]) for place in self.graph.places)
+    def division(self) -> Division:
+        """How a step is divided among threads."""
+        return divide(self.graph, self.batch_size, self.config.train.threads)
 
     @property
     def label_input(self) -> str:

@@ -170,7 +170,7 @@ def data_notes(experiment: Experiment, dataset: Dataset) -> list[str]:
 def _target_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:
     """Targets that a loss cannot take, which only the data shows."""
     faults: list[Fault] = []
-    feeds = experiment.feeds(dataset.train)
+    feeds = experiment.feeds(dataset.train, dataset.target_scale)
     for loss in experiment.graph.losses:
         target = feeds[loss.inputs[1]]
         if not isinstance(loss.layer, Bce) or target.dtype.kind == "i":

@@ -56,8 +56,8 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
     experiment = prepared.experiment
     threads = {
         "asked": config.train.threads,
-        "set": experiment.threads,
-        "parts_of_a_batch": experiment.parts,
+        "parts_of_a_batch": experiment.division.parts,
+        "blas": experiment.division.blas,
     }
     contents = {
         "config.yaml": text.encode(),
@@ -143,7 +143,7 @@ def _train(prepared: Prepared, dataset: Dataset, run: RunFolder, watchers: Watch
     """Train, save, judge, draw. However that ends, the status says it."""
     experiment = prepared.experiment
     run.set_status("running", epoch=0)
-    with log_to(run.log) as log, _threads(experiment.threads):
+    with log_to(run.log) as log, _threads(experiment.division.blas):
         trainer = Trainer(experiment, dataset, run, watchers.training)
         if prepared.weights:
             taken = transfer(trainer.model.parameters, prepared.weights)

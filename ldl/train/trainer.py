@@ -62,7 +62,10 @@ class Trainer:
         self.experiment, self.dataset, self.run, self.show = experiment, dataset, run, show
         self.settings = config.train
         self.model = Model(
-            experiment.graph, config.seed, frozen=experiment.frozen, threads=experiment.parts
+            experiment.graph,
+            config.seed,
+            frozen=experiment.frozen,
+            threads=experiment.division.parts,
         )
         classifies = experiment.task == "classification"
         self.steps = Steps(

@@ -1,0 +1,26 @@
+"""Targets are judged as the loss sees them: scaled, where that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ldl.errors import ConfigError
+from ldl.execute import prepare
+
+TEXT = """\
+data: {source: diabetes, scale: standard, scale_targets: SCALE}
+network: [linear, sigmoid]
+loss: bce
+"""
+
+
+def test_bce_takes_values_that_are_scaled_into_its_range(tmp_path: Path) -> None:
+    """From 25 to 346 they are refused; minmax brings them to 0 to 1."""
+    file = tmp_path / "values.yaml"
+    file.write_text(TEXT.replace("SCALE", "null"))
+    with pytest.raises(ConfigError, match="bce takes targets from 0 to 1"):
+        prepare(file).data()
+    file.write_text(TEXT.replace("SCALE", "minmax"))
+    assert prepare(file).data().target_scale is not None
