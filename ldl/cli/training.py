@@ -70,6 +70,41 @@ def resume(
     finish(folder, began, json)
 
 
+@command("ldl verify last")
+def verify(
+    run: RunArgument,
+    runs: RunsOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Train a run once more and say whether it comes out the same, or where it first differs."""
+    from dataclasses import asdict
+
+    from ldl.cli.display import Display
+    from ldl.execute import Watchers
+    from ldl.execute import verify as execute
+    from ldl.runs import runs_root
+    from ldl.runs.listing import find
+
+    folder = find(runs_root(runs), run)
+    with Display(quiet) as display:
+        verdict = execute(folder, Watchers(data=display.data, training=display.training))
+    if json:
+        print_json({"run": str(folder.path), "same": verdict.same, **asdict(verdict)})
+    elif verdict.epoch is not None:
+        figures = f"{verdict.column} was {verdict.before!r} and is {verdict.now!r}"
+        print(f"{folder.name} differs from epoch {verdict.epoch} of {verdict.epochs} on: {figures}")
+    elif verdict.weights is False:
+        print(f"{folder.name}: all {verdict.epochs} epochs are the same, the saved weights are not")
+    else:
+        saved = " and the saved weights" if verdict.weights else ""
+        print(f"{folder.name}: all {verdict.epochs} epochs{saved} are the same, bit for bit")
+    if not verdict.same:
+        if verdict.surroundings and not json:
+            say(f"not as they were: {', '.join(verdict.surroundings)}; compare environment.json")
+        raise typer.Exit(1)
+
+
 def draw(folder: Path) -> None:
     """The run's pictures."""
     from ldl.plots import draw as draw_all

@@ -5,11 +5,13 @@ from __future__ import annotations
 from ldl.execute.judging import evaluate, predict, read_evaluations
 from ldl.execute.preparing import KINDS, Prepared, prepare
 from ldl.execute.running import SILENT, Watchers, resume, train
+from ldl.execute.verifying import Verdict, verify
 
 __all__ = [
     "KINDS",
     "SILENT",
     "Prepared",
+    "Verdict",
     "Watchers",
     "evaluate",
     "predict",
@@ -17,4 +19,5 @@ __all__ = [
     "read_evaluations",
     "resume",
     "train",
+    "verify",
 ]

@@ -90,7 +90,7 @@ def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
                 f"{run.name} would diverge again: {status.reason}; "
                 "change a copy of its config.yaml and train that"
             )
-        prepared = replace(prepare(run.config, start=False), weights=_start(run))
+        prepared = replace(prepare(run.config, start=False), weights=start_weights(run))
         dataset = prepared.data(watchers.data, stored_scaler(run))
         same_data(run, dataset)
         _train(prepared, dataset, run, watchers)
@@ -133,7 +133,7 @@ def _tensor_files(name: str, arrays: Mapping[str, Array]) -> dict[str, bytes]:
     return {name: data, f"{name}.sha256": line.encode()}
 
 
-def _start(run: RunFolder) -> dict[str, Array]:
+def start_weights(run: RunFolder) -> dict[str, Array]:
     """The weights that a run started from, where it had any."""
     file = run.path / START
     return load_tensors(file)[0] if file.exists() else {}
