@@ -233,6 +233,10 @@ def _loss(
         chosen = info.target_named(source)
         if chosen.kind == "none":
             raise NetworkError(path, "the data has no labels; `data.target: inputs` learns inputs")
+        weights = getattr(term.loss, "class_weights", None)
+        if chosen.kind == "classes" and weights is not None and len(weights) != chosen.size:
+            at = (*path, LOSS_NAMES[type(term.loss)], "class_weights")
+            raise NetworkError(at, f"{len(weights)} weights for {chosen.size} classes")
         spec = Spec((), True) if chosen.kind == "classes" else Spec((chosen.size,))
     target = f"target.{source}"
     inputs[target], targets[target] = spec, source

@@ -17,6 +17,7 @@ from ldl.engine.layers.linear import Linear
 from ldl.engine.layers.shapes import words
 from ldl.engine.losses import Bce, BceWithLogits, CrossEntropy, Hinge, KlDivergence, Nll
 from ldl.engine.optim import OPTIMIZERS, Optimizer
+from ldl.engine.schedules import Cosine, Cyclic, Plateau, Schedule, Warmup
 
 if TYPE_CHECKING:
     from ldl.build.experiment import Experiment
@@ -92,7 +93,22 @@ def training_faults(config: Config, task: str) -> list[Fault]:
     if stopping and stopping.monitor == "accuracy" and task != "classification":
         path = ("train", "early_stopping", "monitor")
         faults.append((path, "only a network that learns classes has an accuracy"))
-    return faults
+    rate = config.optimizer.learning_rate
+    return faults + schedule_faults(config.schedule, rate, ("schedule",))
+
+
+def schedule_faults(schedule: Schedule | None, rate: float, at: Path) -> list[Fault]:
+    """Limits of a schedule that lie on the wrong side of the optimizer's learning rate."""
+    if isinstance(schedule, Warmup):
+        return schedule_faults(schedule.then, rate, (*at, "warmup", "then"))
+    found = f"the optimizer's learning_rate is {rate:g}"
+    if isinstance(schedule, Cyclic) and schedule.max_lr < rate:
+        return [((*at, "cyclic", "max_lr"), f"the rate cycles up to max_lr, but {found}")]
+    if isinstance(schedule, Plateau) and schedule.min_lr > rate:
+        return [((*at, "plateau", "min_lr"), f"the rate falls to min_lr, but {found}")]
+    if isinstance(schedule, Cosine) and schedule.eta_min > rate:
+        return [((*at, "cosine", "eta_min"), f"the rate falls to eta_min, but {found}")]
+    return []
 
 
 def advice(experiment: Experiment) -> list[Fault]:
@@ -108,6 +124,10 @@ def advice(experiment: Experiment) -> list[Fault]:
             notes.append((path, note))
         if isinstance(loss.layer, BceWithLogits) and experiment.task == "reconstruction":
             notes.append((path, "bce_with_logits leaves logits, no pictures: use bce"))
+    schedule, epochs = experiment.config.schedule, experiment.config.train.epochs
+    if isinstance(schedule, Warmup) and schedule.epochs >= epochs:
+        message = f"the warm-up never ends: the training has {epochs} epochs"
+        notes.append((("schedule", "warmup", "epochs"), message))
     if experiment.batch_size == 1:
         notes += [
             (experiment.origins[place.name], "batch_norm needs batches of more than one sample")

@@ -55,6 +55,7 @@ def predict(
         typer.Option("--output", "-o", metavar="CSV", help="Where to write; else stdout."),
     ] = None,
     runs: RunsOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Apply a trained network to new samples, a CSV row for each."""
     import io
@@ -66,6 +67,10 @@ def predict(
     if output is not None and not Path(output).absolute().parent.is_dir():
         raise UsageError(f"there is no folder {Path(output).parent} to write {output} to")
     experiment, outputs = execute(find(runs_root(runs), run), Path(data))
+    if json and output is None:
+        header, *rows = _rows(experiment, outputs)
+        print_json([dict(zip(header, map(_value, row), strict=True)) for row in rows])
+        return
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_rows(experiment, outputs))
     if output is None:
@@ -73,6 +78,14 @@ def predict(
     else:
         write_text(Path(output), text.getvalue())
         print(f"{len(outputs)} predictions in {output}", file=sys.stderr)
+
+
+def _value(cell: str) -> Any:
+    """A figure as a number, a class by its name."""
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
 
 
 def _rows(experiment: Experiment, outputs: Any) -> Iterator[list[Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .helpers import advised, classes, faults, info
 
 
@@ -18,3 +20,37 @@ def test_batch_norm_on_batches_of_one() -> None:
     assert advised(text) == [
         ("network.1", "batch_norm needs batches of more than one sample"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "place"),
+    [
+        ("cyclic: 0.001", "schedule.cyclic.max_lr"),
+        ("plateau: {min_lr: 1}", "schedule.plateau.min_lr"),
+        ("cosine: {eta_min: 1}", "schedule.cosine.eta_min"),
+        ("warmup: {then: {cosine: {eta_min: 1}}}", "schedule.warmup.then.cosine.eta_min"),
+    ],
+)
+def test_a_schedule_on_the_wrong_side_of_the_learning_rate(schedule: str, place: str) -> None:
+    """A top below the rate, or a bottom above it, at the setting that says it."""
+    text = f"network: [linear]\noptimizer: {{sgd: 0.1}}\nschedule: {{{schedule}}}"
+    ((found, message),) = faults(text)
+    assert found == place and "0.1" in message
+
+
+def test_a_warm_up_that_never_ends() -> None:
+    """Allowed, for trying things out with few epochs, and said."""
+    text = "network: [linear]\nschedule: {warmup: {epochs: 5}}\ntrain: {epochs: 5}"
+    assert advised(text) == [
+        ("schedule.warmup.epochs", "the warm-up never ends: the training has 5 epochs")
+    ]
+
+
+@pytest.mark.parametrize(
+    "many", ["cross_entropy: {class_weights: [1, 2]}", "nll: {class_weights: [1]}"]
+)
+def test_class_weights_that_do_not_fit_the_classes(many: str) -> None:
+    """Said at the setting."""
+    name = many.split(":")[0]
+    ((place, message),) = faults(f"network: [linear, log_softmax]\nloss: {{{many}}}")
+    assert place == f"loss.{name}.class_weights" and "for 3 classes" in message
