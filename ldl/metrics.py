@@ -60,6 +60,58 @@ def purity(counts: Array) -> float:
     return float(counts.max(axis=1).sum() / counts.sum())
 
 
+def cluster_purity(counts: Array) -> Floats:
+    """maxₗ m[r, l] / Σₗ m[r, l], (R,): the share of a cluster's commonest class; NaN if empty."""
+    total = counts.sum(axis=1)
+    share: Floats = np.full(len(counts), np.nan)
+    np.divide(counts.max(axis=1), total, out=share, where=total > 0)
+    return share
+
+
+def class_purity(counts: Array) -> Floats:
+    """Σ m[r, c] / Σₗ m[r, l] over the clusters r whose commonest class is c, (L,); NaN without any.
+
+    How pure the clusters are that go by the class's name; of equally common classes the first one
+    gives a cluster its name.
+    """
+    named = counts.argmax(axis=1)[:, None] == np.arange(counts.shape[1])
+    named &= counts.sum(axis=1, keepdims=True) > 0
+    own = (counts * named).sum(axis=0)
+    total = (counts.sum(axis=1, keepdims=True) * named).sum(axis=0)
+    share: Floats = np.full(len(own), np.nan)
+    np.divide(own, total, out=share, where=total > 0)
+    return share
+
+
+def nmi(counts: Array) -> float:
+    """2·I / (Hʳ + Hˡ): mutual information of rows and columns over the mean of their entropies.
+
+    I = Σ p[r, l]·ln(p[r, l] / (p[r]·p[l])), p = m / N; 1 where neither side varies.
+    Source: Strehl and Ghosh, Cluster Ensembles, 2002, with the arithmetic mean of the entropies.
+    """
+    p = counts / counts.sum()
+    rows, columns = p.sum(axis=1), p.sum(axis=0)
+    mean = (_entropy(rows) + _entropy(columns)) / 2
+    if mean == 0:
+        return 1.0
+    information = _entropy(rows) + _entropy(columns) - _entropy(p.ravel())
+    return max(0.0, float(information / mean))
+
+
+def ari(counts: Array) -> float:
+    """(Σ C(m[r, l], 2) − e) / ((a + b)/2 − e),  a = Σᵣ C(mᵣ, 2), b = Σₗ C(mₗ, 2), e = a·b/C(N, 2).
+
+    The adjusted Rand index: pairs of samples that both sides keep together, 0 on average by chance.
+    Source: Hubert and Arabie, Comparing Partitions, 1985.
+    """
+    a, b = (_pairs(counts.sum(axis=axis)).sum() for axis in (1, 0))
+    together = _pairs(counts).sum()
+    all_pairs = _pairs(counts.sum())
+    expected = a * b / all_pairs if all_pairs else 0.0
+    most = (a + b) / 2
+    return 1.0 if most == expected else float((together - expected) / (most - expected))
+
+
 def log_loss(true: Array, probabilities: Array) -> float:
     """-1/N · Σₙ ln p[n, trueₙ], in nats; true (N,) indices, probabilities (N, C).
 
@@ -128,3 +180,16 @@ def _distributions(x: Array, epsilon: float) -> Floats:
 
 def _ratio(top: Floats, bottom: Array) -> Floats:
     return np.divide(top, bottom, out=np.zeros(len(top)), where=bottom > 0)
+
+
+def _entropy(p: Array) -> float:
+    """−Σ p·ln p, in nats."""
+    held = p[p > 0]
+    return float(-np.sum(held * np.log(held)))
+
+
+def _pairs(m: Array) -> Floats:
+    """C(m, 2), elementwise."""
+    each = np.asarray(m, np.float64)
+    pairs: Floats = each * (each - 1) / 2
+    return pairs

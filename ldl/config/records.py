@@ -12,6 +12,8 @@ from ldl.errors import SettingError
 if TYPE_CHECKING:
     from ldl.config.checker import Checker
 
+BESIDE = ("as", "from")  # what layers and losses bear beside their settings, not among them
+
 
 def list_of(checker: Checker, tree: Tree, rule: ListOf, path: Path) -> Any:
     """A list; one choice alone may stand for a list of it."""
@@ -67,7 +69,8 @@ def fill(checker: Checker, tree: Tree, cls: type, path: Path, where: str) -> Any
     fields = fields_of(cls)
     entries = tree.value if isinstance(tree.value, dict) else {}
     start = len(checker.problems)
-    meant = {_unknown(checker, key, value, fields, where) for key, value in entries.items()}
+    keys = [*(field.key for field in fields), *(() if path else checker.aside)]
+    meant = {_unknown(checker, key, value, keys, where) for key, value in entries.items()}
     values = {}
     for field in fields:
         if field.key in entries:
@@ -84,13 +87,14 @@ def fill(checker: Checker, tree: Tree, cls: type, path: Path, where: str) -> Any
 
 
 def _unknown(
-    checker: Checker, key: str, value: Tree, fields: tuple[Field, ...], where: str
+    checker: Checker, key: str, value: Tree, keys: list[str], where: str
 ) -> str | None:
     """Record a key that is no field; returns the one that was meant, so that it is not missed."""
-    keys = [field.key for field in fields]
     if key in keys:
         return None
     advice = advise(key, keys) if keys else "it has no settings"
+    if key in BESIDE and where.startswith("`"):
+        advice = f"`{key}` stands beside it: `{{{where.strip('`')}: …, {key}: …}}`"
     checker.fault(value.key or value.mark, f"unknown key `{key}` in {where}", advice)
     return nearest(key, keys)
 

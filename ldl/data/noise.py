@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 
 from ldl.data.fits import blocks
 from ldl.data.info import Array
-from ldl.fields import NonNegative, Share
+from ldl.errors import SettingError
+from ldl.fields import Choice, NonNegative, Share
 
 
 class Noise(Protocol):
@@ -72,4 +73,27 @@ class Mask:
             np.multiply(clean[rows], kept, out=out[rows])
 
 
-NOISES: dict[str, type] = {"gaussian": Gaussian, "replace": Replace, "mask": Mask}
+@dataclass(frozen=True)
+class Mixed:
+    """Each sample has one of `noises`, drawn for it, all as likely."""
+
+    noises: tuple[Annotated[Any, Choice("noise")], ...]
+
+    def __post_init__(self) -> None:
+        """Refuse an empty list."""
+        if not self.noises:
+            raise SettingError("noises", "needs at least one")
+
+    def apply(
+        self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
+    ) -> None:
+        """clean float32 (n, ...) → out; first a whole number a sample, then each noise's draws."""
+        drawn = rng.integers(len(self.noises), size=len(clean))
+        for i, noise in enumerate(self.noises):
+            rows = np.flatnonzero(drawn == i)
+            noisy = np.empty_like(clean[rows])
+            noise.apply(clean[rows], noisy, rng, low, high)
+            out[rows] = noisy
+
+
+NOISES: dict[str, type] = {"gaussian": Gaussian, "replace": Replace, "mask": Mask, "mixed": Mixed}

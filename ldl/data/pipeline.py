@@ -37,16 +37,20 @@ def describe(spec: DataSpec) -> Info:
 
 
 def load(
-    spec: DataSpec, seed: int, progress: Progress | None = None, scaler: Scaling | None = None
+    spec: DataSpec,
+    seed: int,
+    progress: Progress | None = None,
+    scaler: Scaling | None = None,
+    rows: Mapping[str, Array] | None = None,
 ) -> Dataset:
     """The parts of the data set, float32, scaled, shaped and noisy; the same for the same seed.
 
     `progress` hears of a download: what, bytes done, bytes in all. `scaler` is one that was fitted
-    on the same data before. Raises DataError.
+    on the same data before; `rows`, by part, stand in for the split. Raises DataError.
     """
     raw: Raw = spec.source.read(seed, progress)
     info, digest, pictures = _seen(raw.info, spec), raw.sha256(), _pictures(raw.info)
-    rows = split_indices(spec.split, raw, seed)
+    rows = split_indices(spec.split, raw, seed) if rows is None else rows
     inputs = {part: {k: x[chosen] for k, x in raw.inputs.items()} for part, chosen in rows.items()}
     targets = {
         part: (_targets(raw.targets, chosen), _extra(raw, chosen)) for part, chosen in rows.items()

@@ -14,13 +14,15 @@ class Split:
     """How the samples are divided: a whole number is a count, a fraction a share.
 
     Shares are of all samples. Where a source has an official test part (mnist, usps), `train` and
-    `validation` are taken from the rest, and `test` from the official part alone.
+    `validation` are taken from the rest, and `test` from the official part alone, but where they
+    are `pooled`.
     """
 
     train: Count | Share | None = None  # None: all that the other parts leave
     validation: Count | Share | None = 0.1  # 0 or None: no such part
     test: Count | Share | None = None  # None: 0.2, or the whole official test part
     stratify: bool = True  # classes keep their proportions in every part
+    pooled: bool = False  # an official test part is thrown together with the rest, and all divided
 
     def __post_init__(self) -> None:
         if self.train is not None and self.train == 0:

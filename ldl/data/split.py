@@ -26,7 +26,8 @@ def part_sizes(split: Split, info: Info) -> Sizes:
 
     Raises DataError where the parts want more samples than there are, or one would be empty.
     """
-    samples, official = info.samples or 0, info.official_test
+    samples = info.samples or 0
+    official = 0 if split.pooled else info.official_test
     pool = samples - official
     test = split.test if split.test is not None else (1.0 if official else 0.2)
     if official:
@@ -70,7 +71,7 @@ def split_indices(split: Split, raw: Raw, seed: int) -> dict[str, Array]:
     """The rows of each part, in random order; a whole official test part keeps its own order."""
     sizes = part_sizes(split, raw.info)
     classes = raw.targets if split.stratify and raw.info.target.kind == "classes" else None
-    official = raw.info.official_test
+    official = 0 if split.pooled else raw.info.official_test
     pool = (raw.info.samples or 0) - official
     rng = stream(seed, "data", "split")
     if not official:

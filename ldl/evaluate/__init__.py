@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldl.evaluate.activations import Activations
+from ldl.evaluate.baselines import Baselines
 from ldl.evaluate.classification import Classification
+from ldl.evaluate.clustering import Clustering
+from ldl.evaluate.compression import Compression
 from ldl.evaluate.context import ClassifierSettings, Context, Evaluation, Task
 from ldl.evaluate.denoising import Denoising
+from ldl.evaluate.embedding import Embedding
+from ldl.evaluate.filters import Filters
+from ldl.evaluate.folds import Folds
+from ldl.evaluate.latent_classifier import LatentClassifier
+from ldl.evaluate.noise_sweep import NoiseSweep
 from ldl.evaluate.reconstruction import Reconstruction
 from ldl.evaluate.regions import DecisionRegions
 from ldl.evaluate.regression import Regression
@@ -28,6 +37,15 @@ EVALUATIONS: dict[str, type[Evaluation]] = {
     "reconstruction": Reconstruction,
     "denoising": Denoising,
     "decision_regions": DecisionRegions,
+    "clustering": Clustering,
+    "compression": Compression,
+    "latent_classifier": LatentClassifier,
+    "embedding": Embedding,
+    "noise_sweep": NoiseSweep,
+    "baselines": Baselines,
+    "folds": Folds,
+    "filters": Filters,
+    "activations": Activations,
 }
 
 

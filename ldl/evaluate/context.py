@@ -6,17 +6,18 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
 from ldl.errors import DataError
+from ldl.evaluate.network import Misfit, Network, Shape
+from ldl.evaluate.network import Task as Task
 
 if TYPE_CHECKING:
     from ldl.data.info import Dataset, Info, Part
 
 Array = NDArray[Any]
-Task = Literal["classification", "regression", "reconstruction"]
 PartName = Literal["test", "validation", "train"]
 PARTS: tuple[PartName, ...] = ("test", "validation", "train")
 
@@ -47,6 +48,23 @@ class Context:
         [Any, Array, Array, int, ClassifierSettings], Callable[[Array], Array]
     ]
     """(layers, inputs (n, …), labels (n,), classes, settings) to inputs → class indices (n,)."""
+    network: Network
+    values: Callable[[str, Mapping[str, Array]], Array]
+    """(name of a value, inputs) to that value (n, …), in evaluation mode."""
+    weights: Mapping[str, Array]
+    """Every trained array by its full name, `linear1.weight`."""
+    decoder: Callable[[str], Callable[[Array], Array] | None]
+    """The way from a value to the output; None where the output needs more than that value."""
+    retrain: Callable[[Array, Array | None, Array], Context]
+    """Rows of the source to train on, to validate on (or None) and to judge: the network of the
+    same configuration trained anew on them, and its data. Raises RunError where it diverges."""
+    turn: int = 1
+    """2, 3, … where the same evaluation of the same part stands in the list again."""
+
+    def file(self, part: PartName, stem: str, suffix: str) -> str:
+        """`stem.suffix` for the test part, `stem-train.suffix` for another, `stem-2` if again."""
+        ending = ("" if part == "test" else f"-{part}") + ("" if self.turn < 2 else f"-{self.turn}")
+        return f"{stem}{ending}.{suffix}"
 
 
 class Evaluation(Protocol):
@@ -59,6 +77,26 @@ class Evaluation(Protocol):
         """The results; writes below `context.folder`. Raises DataError where `fault` speaks."""
 
 
+@runtime_checkable
+class LooksInside(Protocol):
+    """An evaluation of more than the output: it knows which networks it does not fit."""
+
+    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+        """What does not fit, by setting ("" for the whole); asked before any training."""
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """An evaluation that trains a classifier of its own where the data has classes."""
+
+    @property
+    def classifier(self) -> Any:
+        """Its layers."""
+
+    def read(self, info: Info, network: Network) -> Shape | None:
+        """The shape of a sample that the classifier reads; None where the network lacks it."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """The part that is judged: its name, its data and what a reader should know of the choice."""
@@ -66,6 +104,7 @@ class Judged:
     name: PartName
     part: Part
     notes: tuple[str, ...]
+    context: Context
 
     @property
     def samples(self) -> int:
@@ -73,7 +112,15 @@ class Judged:
 
     def file(self, stem: str, suffix: str) -> str:
         """`stem.suffix` for the test part, `stem-train.suffix` for another one."""
-        return f"{stem}{'' if self.name == 'test' else '-' + self.name}.{suffix}"
+        return self.context.file(self.name, stem, suffix)
+
+    def plot(self, stem: str, suffix: str) -> Path:
+        """Where a picture's numbers go."""
+        return self.context.folder / "plots" / self.file(stem, suffix)
+
+    def matrix(self, stem: str) -> Path:
+        """Where a contingency matrix goes."""
+        return self.context.folder / "contingency" / self.file(stem, "csv")
 
 
 def judge(evaluation: Evaluation, context: Context, wanted: PartName) -> Judged:
@@ -81,15 +128,24 @@ def judge(evaluation: Evaluation, context: Context, wanted: PartName) -> Judged:
 
     Raises DataError where the evaluation does not fit the data or the task.
     """
-    fault = evaluation.fault(context.dataset.info, context.task)
-    if fault:
-        raise DataError(fault)
+    info, found = context.dataset.info, at_hand(context.dataset, wanted)
+    fault = evaluation.fault(info, context.task)
+    if not fault and isinstance(evaluation, LooksInside):
+        fault = "; ".join(message for _, message in evaluation.misfits(info, context.network))
+    if fault or found is None:
+        raise DataError(fault or "there is no sample to judge")
+    missed = f"there is no {wanted} part: judged on the {found} part"
+    notes = () if found == wanted else (missed,)
+    return Judged(found, getattr(context.dataset, found), notes, context)
+
+
+def at_hand(dataset: Dataset, wanted: PartName) -> PartName | None:
+    """The wanted part, or the next of test, validation, train that holds a sample."""
     for name in PARTS[PARTS.index(wanted) :]:
-        part: Part | None = getattr(context.dataset, name)
-        if part is not None and len(next(iter(part.inputs.values()))):
-            missed = f"there is no {wanted} part: judged on the {name} part"
-            return Judged(name, part, () if name == wanted else (missed,))
-    raise DataError("there is no sample to judge")
+        part: Part | None = getattr(dataset, name)
+        if part is not None and len(part):
+            return name
+    return None
 
 
 def labels(part: Part) -> Array:

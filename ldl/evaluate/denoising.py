@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ from ldl.evaluate.context import (
     number,
 )
 from ldl.evaluate.files import write_arrays, write_contingency
+from ldl.evaluate.network import Network, Shape
 from ldl.evaluate.pictures import NO_PICTURES, spread
 from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs, sheet
 from ldl.fields import LayerList, Positive, Size
@@ -57,6 +59,10 @@ class Denoising:
         """Needs a network that gives its one input back."""
         return reconstructs(info, task, "denoising")
 
+    def read(self, info: Info, network: Network) -> Shape:
+        """The classifier reads the inputs."""
+        return info.inputs["x"]
+
     def run(self, context: Context) -> dict[str, Any]:
         """Three accuracies, and the distances of noisy and denoised samples from the original."""
         judged = judge(self, context, self.part)
@@ -72,9 +78,9 @@ class Denoising:
         if info.image is None:
             notes.append(NO_PICTURES)
         else:
-            file = context.folder / "plots" / judged.file("denoising", "npz")
             chosen = spread(part.targets, judged.samples)
-            write_arrays(file, **sheet(info, part, chosen, noisy=noisy, denoised=denoised))
+            shown = sheet(info, part, chosen, noisy=noisy, denoised=denoised)
+            write_arrays(judged.plot("denoising", "npz"), **shown)
         shown = {"noisy": noisy, "denoised": denoised}
         return {
             "part": judged.name,
@@ -93,16 +99,34 @@ class Denoising:
         if target.kind != "classes" or train.targets is None or judged.part.targets is None:
             notes.append("the data has no classes: no classifier, no accuracies")
             return None
-        settings = ClassifierSettings(self.epochs, self.batch_size, self.learning_rate)
-        classify = context.train_classifier(
-            self.classifier, train.clean["x"], train.targets, len(target.names), settings
-        )
+        classify = reader(self, context)
         true = labels(judged.part)
         accuracy = {}
         for name, x in shown.items():
             predicted = classify(x)
             counts = metrics.contingency(true, predicted, len(target.names))
-            file = context.folder / "contingency" / judged.file(name, "csv")
-            write_contingency(file, counts, target.names)
+            write_contingency(judged.matrix(name), counts, target.names)
             accuracy[name] = number(metrics.accuracy(true, predicted))
         return accuracy
+
+
+class OwnClassifier(Protocol):
+    """The settings of an evaluation that trains a classifier."""
+
+    @property
+    def classifier(self) -> Any: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+
+
+def reader(own: OwnClassifier, context: Context) -> Callable[[Array], Array]:
+    """A classifier of clean inputs, trained on the clean training samples alone."""
+    train, target = context.dataset.train, context.dataset.info.target
+    settings = ClassifierSettings(own.epochs, own.batch_size, own.learning_rate)
+    return context.train_classifier(
+        own.classifier, train.clean["x"], labels(train), len(target.names), settings
+    )

@@ -51,7 +51,7 @@ class Reconstruction:
         if info.image is None:
             notes.append(NO_PICTURES)
         else:
-            file = context.folder / "plots" / judged.file("reconstruction", "npz")
+            file = judged.plot("reconstruction", "npz")
             chosen = spread(part.targets, judged.samples)
             write_arrays(file, **sheet(info, part, chosen, reconstruction=rebuilt))
         divergence = kl_or_note(clean, {"kl_divergence": rebuilt}, notes)

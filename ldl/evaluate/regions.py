@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ldl.evaluate.context import Context, PartName, Task, feature_names, judge, labels
 from ldl.evaluate.files import write_arrays
+from ldl.evaluate.hyperplanes import segments
 from ldl.fields import Range
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ class DecisionRegions:
     The grid has `resolution` lines a side and reaches 8 % beyond the points on either side.
     Leaves `plots/decision_regions.npz`: `x` and `y`, the grid's lines; `classes` and `confidence`
     (y, x) of a classifier, or `values` (y, x) of a regression's first target; the judged part's
-    `points` (n, 2) and their `labels` (n,); the class or target `names` and those of the two
-    `features`.
+    `points` (n, 2), their `labels` (n,) and a classifier's `predicted` classes (n,); `lines`
+    (l, 2, 2), the ends of those on which a unit of a first linear layer is 0; the class or target
+    `names` and those of the two `features`.
     """
 
     resolution: Annotated[int, Range(2, 2000)] = 200
+    hyperplanes: bool = True  # draw the lines of a first linear layer
     part: PartName = "test"
 
     def fault(self, info: Info, task: Task) -> str | None:
@@ -47,15 +50,19 @@ class DecisionRegions:
         judged = judge(self, context, self.part)
         info = context.dataset.info
         ((name, points),) = judged.part.inputs.items()
-        x, y = (self._lines(points[:, axis]) for axis in (0, 1))
+        x, y = (lines_around(points[:, axis], self.resolution) for axis in (0, 1))
         grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         outputs = context.predict({name: grid})
         answer = _classes(context, outputs) if context.task == "classification" else {}
         answer = answer or {"values": outputs.reshape(len(grid), -1)[:, 0]}
+        more = {"lines": self._hyperplanes(context, name, x, y)}
+        if "classes" in answer:
+            read = context.probabilities(context.predict(judged.part.inputs))
+            more["predicted"] = read.argmax(axis=1)
         lines = context.dataset.in_units(name, np.stack([x, y], axis=1))
         x, y = lines[:, 0], lines[:, 1]
         write_arrays(
-            context.folder / "plots" / judged.file("decision_regions", "npz"),
+            judged.plot("decision_regions", "npz"),
             x=x,
             y=y,
             points=context.dataset.in_units(name, points),
@@ -63,14 +70,33 @@ class DecisionRegions:
             names=np.array(info.target.names),
             features=np.array(feature_names(info, 2)),
             **{key: value.reshape(len(y), len(x)) for key, value in answer.items()},
+            **more,
         )
         limits = {"x1": [float(x[0]), float(x[-1])], "x2": [float(y[0]), float(y[-1])]}
-        return {"part": judged.name, "limits": limits, "notes": list(judged.notes)}
+        count = len(more["lines"])
+        return {
+            "part": judged.name,
+            "limits": limits,
+            "hyperplanes": count,
+            "notes": list(judged.notes),
+        }
 
-    def _lines(self, values: Array) -> Array:
-        low, high = float(values.min()), float(values.max())
-        margin = _MARGIN * (high - low) or 1.0
-        return np.linspace(low - margin, high + margin, self.resolution, dtype=np.float32)
+    def _hyperplanes(self, context: Context, name: str, x: Array, y: Array) -> Array:
+        """The lines of the first layer, in the data's own units; none where it is not linear."""
+        first = context.network.first
+        if not self.hyperplanes or first is None or (first.kind, first.input) != ("linear", name):
+            return np.zeros((0, 2, 2))
+        weight = context.weights[f"{first.name}.weight"]
+        bias = context.weights.get(f"{first.name}.bias", np.zeros(weight.shape[1]))
+        found = segments(weight, bias, (x[0], x[-1]), (y[0], y[-1]))
+        return context.dataset.in_units(name, found.reshape(-1, 2)).reshape(found.shape)
+
+
+def lines_around(values: Array, resolution: int) -> Array:
+    """The grid's lines on one axis: they reach a little beyond the values."""
+    low, high = float(values.min()), float(values.max())
+    margin = _MARGIN * (high - low) or 1.0
+    return np.linspace(low - margin, high + margin, resolution, dtype=np.float32)
 
 
 def _classes(context: Context, outputs: Array) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,10 @@ from ldl.engine.model import Model
 from ldl.engine.optim import Adam
 from ldl.errors import Diverged, RunError, RunFolderError, UsageError
 from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation
+from ldl.evaluate.context import at_hand
+from ldl.execute.inside import decoder, network_of, values
 from ldl.execute.preparing import KINDS, classifier, evaluation_faults, prepare
+from ldl.execute.retraining import retrainer
 from ldl.fields import Choice
 from ldl.runs import RunFolder, load_tensors, read_json, write_json
 from ldl.train import Steps, Totals
@@ -40,7 +44,31 @@ def judge(
     and a number where the same is there twice.
     """
     names = {kind: name for name, kind in EVALUATIONS.items()}
-    context = Context(
+    context = _context(experiment, model, dataset, run)
+    added: dict[str, Any] = {}
+    seen: Counter[tuple[str, str | None]] = Counter()
+    for evaluation in evaluations:
+        name = names[type(evaluation)]
+        stage(name)
+        here = (name, at_hand(dataset, getattr(evaluation, "part", "test")))
+        seen[here] += 1
+        found = evaluation.run(replace(context, turn=seen[here]))
+        key = name + ("" if found["part"] == "test" else f"-{found['part']}")
+        twice = sum(each.rstrip("0123456789-") == key for each in added)
+        added[f"{key}-{twice + 1}" if twice else key] = found
+    before = read_json(run.results) if run.results.exists() else {}
+    write_json(run.results, {**before, **added})
+    return added
+
+
+def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFolder) -> Context:
+    """A trained network as evaluations see it."""
+    again = retrainer(experiment, dataset, run)
+
+    def retrain(training: Array, validation: Array | None, judged: Array) -> Context:
+        return _context(*again(training, validation, judged), run)
+
+    return Context(
         dataset=dataset,
         task=experiment.task,
         predict=lambda inputs: dataset.in_target_units(model.predict(inputs, experiment.output)),
@@ -48,17 +76,12 @@ def judge(
         folder=run.path,
         seed=experiment.config.seed,
         train_classifier=_classifier_trainer(experiment.config),
+        network=network_of(experiment),
+        values=values(experiment, model),
+        weights=model.parameters.weights,
+        decoder=decoder(experiment, model),
+        retrain=retrain,
     )
-    added: dict[str, Any] = {}
-    for evaluation in evaluations:
-        stage(names[type(evaluation)])
-        found = evaluation.run(context)
-        key = names[type(evaluation)] + ("" if found["part"] == "test" else f"-{found['part']}")
-        twice = sum(each.rstrip("0123456789-") == key for each in added)
-        added[f"{key}-{twice + 1}" if twice else key] = found
-    before = read_json(run.results) if run.results.exists() else {}
-    write_json(run.results, {**before, **added})
-    return added
 
 
 def _classifier_trainer(config: Config) -> Any:
@@ -107,7 +130,7 @@ def evaluate(
         experiment = prepared.experiment
         chosen = list(evaluations or experiment.config.evaluate or [])
         asked = replace(experiment.config, evaluate=chosen)
-        faults = evaluation_faults(asked, experiment.info)
+        faults = evaluation_faults(asked, experiment.info, network_of(experiment))
         if faults:
             raise UsageError("\n".join(message for _, message in faults))
         model = trained_model(run, experiment)

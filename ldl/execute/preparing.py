@@ -11,21 +11,24 @@ import numpy as np
 from ldl import build as building
 from ldl.build import BuildError, Config, Experiment
 from ldl.build.experiment import DEFAULT_BATCH
-from ldl.config import Item, Loaded, load, to_yaml
+from ldl.config import Item, Loaded, load, loads, to_yaml
 from ldl.config.tree import Path as ConfigPath
-from ldl.data import Dataset, Info, Progress, Scaling, describe
+from ldl.data import Dataset, Info, Progress, Scaling, Split, describe
 from ldl.data import load as load_data
 from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.losses import Bce
 from ldl.engine.memory import Array
 from ldl.errors import ConfigError, DataError, LdlError, Problem
 from ldl.evaluate import EVALUATIONS, default_evaluations
-from ldl.evaluate.denoising import Denoising
+from ldl.evaluate.context import Classifies, LooksInside
+from ldl.evaluate.network import Misfit, Network
+from ldl.execute.inside import network_of
 from ldl.execute.transfer import donor
 
 KINDS = {**building.KINDS, "evaluation": EVALUATIONS}
 LARGE_TARGET = 100.0
 GRAPH_KEYS = ("data", "network", "blocks", "loss")
+ASIDE = ("grid",)  # sections of a file that no single run looks at
 Fault = tuple[ConfigPath, str]
 
 
@@ -52,10 +55,14 @@ class Prepared:
             dataset = load_data(config.data, config.seed, progress, scaler)
         except DataError as error:
             raise ConfigError([_data_problem(self.loaded, error)]) from error
+        self.check(dataset)
+        return dataset
+
+    def check(self, dataset: Dataset) -> None:
+        """Raises ConfigError where a loss cannot take the targets of its data set."""
         faults = _target_faults(self.experiment, dataset)
         if faults:
             raise ConfigError([self.loaded.problem(*fault) for fault in faults])
-        return dataset
 
 
 def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> Prepared:
@@ -64,55 +71,107 @@ def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> Pr
     Only with `start` are the weights of `start_from` read.
     """
     try:
-        loaded = load(path, Config, KINDS, overrides)
+        loaded = load(path, Config, KINDS, overrides, aside=ASIDE)
     except ConfigError as error:
-        raise _sorted([*error.problems, *_network_problems(path, overrides)]) from None
-    config = replace(loaded.value, name=loaded.value.name or path.stem)
+        raise in_order([*error.problems, *_network_problems(path, overrides)]) from None
+    return _built(loaded, path.stem, start)
+
+
+def prepare_text(text: str, name: str, start: bool = True) -> Prepared:
+    """`prepare` of a text; messages call it `name`."""
+    return _built(loads(text, name, Config, KINDS, aside=ASIDE), Path(name).stem, start)
+
+
+def _built(loaded: Loaded[Config], stem: str, start: bool) -> Prepared:
+    config = replace(loaded.value, name=loaded.value.name or stem)
     try:
         info = describe(config.data)
     except DataError as error:
         raise ConfigError([_data_problem(loaded, error)]) from error
-    if config.evaluate is None:
-        chosen = default_evaluations(building.task_of(config, info), info)
-        config = replace(config, evaluate=list(chosen))
-    faults = evaluation_faults(config, info)
-    try:
-        experiment = building.build(config, info)
-    except BuildError as error:
-        faults += error.faults
+    config = completed(config, info)
+    experiment, faults = examined(config, info)
     try:
         weights = donor(config.start_from) if start and config.start_from else {}
     except DataError as error:
         faults.append((("start_from",), str(error)))
-    if faults:
-        raise _sorted([loaded.problem(*fault) for fault in faults])
+    if faults or experiment is None:
+        raise in_order([loaded.problem(*fault) for fault in faults])
+    return Prepared(loaded, replace(experiment, config=with_batch_size(config)), weights)
+
+
+def examined(config: Config, info: Info) -> tuple[Experiment | None, list[Fault]]:
+    """The experiment, or None, and all that is wrong with it and its evaluations."""
+    experiment: Experiment | None = None
+    network: Network | None = None
+    faults: list[Fault] = []
+    try:
+        experiment = building.build(config, info)
+        network = network_of(experiment)
+    except BuildError as error:
+        faults += error.faults
+    return experiment, faults + evaluation_faults(config, info, network)
+
+
+def completed(config: Config, info: Info) -> Config:
+    """The configuration with the evaluations of its task, where it names none."""
+    if config.evaluate is not None:
+        return config
+    chosen = default_evaluations(building.task_of(config, info), info)
+    return replace(config, evaluate=list(chosen))
+
+
+def with_batch_size(config: Config) -> Config:
+    """The configuration with the batch size that it leaves to its optimizer."""
     size = "full" if config.optimizer.whole_set else config.train.batch_size or DEFAULT_BATCH
-    train = replace(config.train, batch_size=size)
-    return Prepared(loaded, replace(experiment, config=replace(config, train=train)), weights)
+    return replace(config, train=replace(config.train, batch_size=size))
 
 
 def classifier(config: Config, layers: Sequence[Item], info: Info) -> Experiment:
     """The experiment of a classifier that an evaluation trains on `info`. Raises BuildError."""
-    data = replace(config.data, target="labels", noise=None, fresh_noise=False)
+    everything = Split(train=1.0, validation=0, test=0)  # `info` counts training samples alone
+    data = replace(config.data, target="labels", noise=None, fresh_noise=False, split=everything)
     small = Config(data=data, network=layers, blocks=config.blocks, seed=config.seed)
     return building.build(small, info)
 
 
-def evaluation_faults(config: Config, info: Info) -> list[Fault]:
-    """Evaluations that do not fit the data or the task, or whose own networks cannot be built."""
+def evaluation_faults(config: Config, info: Info, network: Network | None) -> list[Fault]:
+    """Evaluations that do not fit the data, the task or the network, or whose own cannot be built.
+
+    Without `network`, which could not be built, what depends on it is left unsaid.
+    """
+    names = {kind: name for name, kind in EVALUATIONS.items()}
     faults: list[Fault] = []
     for i, evaluation in enumerate(config.evaluate or []):
+        here: ConfigPath = ("evaluate", i)
+        name = names[type(evaluation)]
         fault = evaluation.fault(info, building.task_of(config, info))
         if fault:
-            faults.append((("evaluate", i), fault))
-        elif isinstance(evaluation, Denoising) and info.target.kind == "classes":
-            given = Info({"x": info.inputs["x"]}, info.target, samples=info.samples)
-            try:
-                classifier(config, evaluation.classifier, given)
-            except BuildError as error:
-                here = ("evaluate", i, "denoising", "classifier")
-                faults += [(p if p[0] == "evaluate" else here, m) for p, m in error.faults]
+            faults.append((here, fault))
+            continue
+        inner: list[Misfit] = []
+        if network is not None and isinstance(evaluation, LooksInside):
+            inner = evaluation.misfits(info, network)
+        faults += [((*here, name, key) if key else here, message) for key, message in inner]
+        if isinstance(evaluation, Classifies) and info.target.kind == "classes" and not inner:
+            faults += _classifier_faults(config, info, network, evaluation, (*here, name))
     return faults
+
+
+def _classifier_faults(
+    config: Config, info: Info, network: Network | None, evaluation: Classifies, here: ConfigPath
+) -> list[Fault]:
+    """What is wrong with an evaluation's own classifier."""
+    shape = evaluation.read(info, network or Network())
+    if shape is None:
+        return []
+    try:
+        classifier(
+            config, evaluation.classifier, Info({"x": shape}, info.target, None, info.samples)
+        )
+    except BuildError as error:
+        place = (*here, "classifier")
+        return [(p if p[0] == "evaluate" else place, message) for p, message in error.faults]
+    return []
 
 
 def _network_problems(path: Path, overrides: Sequence[str]) -> list[Problem]:
@@ -121,7 +180,7 @@ def _network_problems(path: Path, overrides: Sequence[str]) -> list[Problem]:
     The network needs `data`, `network`, `blocks` and `loss` to be sound; otherwise nothing is said.
     """
     try:
-        loaded = load(path, Config, KINDS, overrides, GRAPH_KEYS)
+        loaded = load(path, Config, KINDS, overrides, GRAPH_KEYS, ASIDE)
         building.build(loaded.value, describe(loaded.value.data))
     except BuildError as error:
         return [loaded.problem(*fault) for fault in error.faults]
@@ -130,7 +189,7 @@ def _network_problems(path: Path, overrides: Sequence[str]) -> list[Problem]:
     return []
 
 
-def _sorted(problems: Sequence[Problem]) -> ConfigError:
+def in_order(problems: Sequence[Problem]) -> ConfigError:
     """All problems in the order of their files, lines and columns."""
     files = list(dict.fromkeys(problem.file for problem in problems))
     return ConfigError(sorted(problems, key=lambda p: (files.index(p.file), p.line, p.column)))
@@ -138,9 +197,14 @@ def _sorted(problems: Sequence[Problem]) -> ConfigError:
 
 def _data_problem(loaded: Loaded[Config], error: DataError) -> Problem:
     """A fault of the data at the setting to which it is due."""
-    steps = (int(step) if step.isdecimal() else step for step in error.setting.split("."))
     message, _, rest = str(error).partition("\n")
-    return loaded.problem(("data", *steps), message, rest)
+    return loaded.problem(data_place(error), message, rest)
+
+
+def data_place(error: DataError) -> ConfigPath:
+    """The setting to which a fault of the data is due."""
+    steps = (int(step) if step.isdecimal() else step for step in error.setting.split("."))
+    return ("data", *steps)
 
 
 def data_notes(experiment: Experiment, dataset: Dataset) -> list[str]:

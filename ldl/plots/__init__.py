@@ -1,7 +1,8 @@
 """Pictures of a run: reads the files of its folder, computes nothing, draws a PNG beside each.
 
 Every file that an evaluation leaves has a kind, its name up to the first hyphen; what follows is
-the part that was judged, the test part where nothing does.
+the part that was judged, the test part where nothing does, and a number where an evaluation stands
+in the list again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ldl.errors import RunFolderError
-from ldl.plots import curves, matrices, points, sheets, style
+from ldl.plots import curves, levels, matrices, planes, points, sheets, style, tiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +32,8 @@ _MATRICES = {
     "original": "Contingency on original samples",
     "noisy": "Contingency on noisy samples",
     "denoised": "Contingency on denoised samples",
+    "clustering": "Clusters against classes",
+    "latent_classifier": "Contingency of the classifier of codes",
 }
 
 
@@ -78,11 +81,21 @@ def _tasks(folder: Path) -> Iterator[_Task]:
         for name, by_epoch in _BY_EPOCH.items():
             yield table, plots / f"{name}.png", partial(_by_epoch, by_epoch, columns, run)
     for path in sorted([*folder.glob("contingency/*.csv"), *plots.glob("*.*")]):
-        kind, _, part = path.stem.partition("-")
+        kind, _, ending = path.stem.partition("-")
         make = _contingency if path.parent != plots else _FIGURES.get((kind, path.suffix))
         if make:
-            subtitle = f"{run} · {part or 'test'} part"
-            yield path, path.with_suffix(".png"), partial(make, path, subtitle)
+            yield path, path.with_suffix(".png"), partial(make, path, subtitle(run, kind, ending))
+
+
+def subtitle(run: str, kind: str, ending: str) -> str:
+    """The run, and the part that `ending` names: `train`, `train-2`, `2`, or nothing for test."""
+    part, _, number = ending.partition("-")
+    if part.isdecimal():
+        part, number = "", part
+    said = [run]
+    if kind not in _PARTLESS:
+        said.append(f"{part or 'test'} part")
+    return " · ".join([*said, f"no. {number}"] if number else said)
 
 
 def _by_epoch(
@@ -113,6 +126,7 @@ def _denoising(path: Path, subtitle: str) -> Figure | None:
     return sheets.rows(_arrays(path), ("original", "noisy", "denoised"), "Denoising", subtitle)
 
 
+_PARTLESS = ("filters", "folds", "tsne", "pca")  # what says itself which samples it shows
 _BY_EPOCH = {"loss": curves.loss, "metrics": curves.metrics, "optimizer": curves.steps}
 _FIGURES: dict[tuple[str, str], Callable[[Path, str], Figure | None]] = {
     ("mistakes", ".npz"): lambda path, run: sheets.mistakes(_arrays(path), run),
@@ -120,4 +134,20 @@ _FIGURES: dict[tuple[str, str], Callable[[Path, str], Figure | None]] = {
     ("denoising", ".npz"): _denoising,
     ("decision_regions", ".npz"): lambda path, run: points.regions(_arrays(path), run),
     ("fit", ".csv"): lambda path, run: points.fit(points.read_fit(path), run),
+    ("clusters", ".npz"): lambda path, run: planes.clusters(_arrays(path), run),
+    ("cluster_centres", ".npz"): lambda path, run: tiles.centres(_arrays(path), run),
+    ("compression", ".npz"): lambda path, run: tiles.compression(_arrays(path), run),
+    ("tsne", ".npz"): lambda path, run: planes.layout(
+        _arrays(path), run, "t-SNE", "t-SNE dimension"
+    ),
+    ("pca", ".npz"): lambda path, run: planes.layout(
+        _arrays(path), run, "Principal components", "principal component"
+    ),
+    ("noise_sweep", ".csv"): lambda path, run: levels.noise(levels.read(path), run),
+    ("noise_sheet", ".npz"): lambda path, run: tiles.noise_levels(_arrays(path), run),
+    ("baselines", ".csv"): lambda path, run: levels.baselines(levels.read(path), run),
+    ("baseline_regions", ".npz"): lambda path, run: planes.baselines(_arrays(path), run),
+    ("folds", ".csv"): lambda path, run: levels.folds(levels.read(path), run),
+    ("filters", ".npz"): lambda path, run: tiles.filters(_arrays(path), run),
+    ("activations", ".npz"): lambda path, run: tiles.activations(_arrays(path), run),
 }

@@ -59,7 +59,7 @@ def contingency(matrix: Matrix, title: str, run: str) -> Figure:
     _ticks(ax, matrix)
     if largest <= _NUMBERS_UP_TO:
         _numbers(ax, counts, shares, with_shares=largest <= _SHARES_UP_TO)
-    bar = style.colour_bar(fig, ax, _MAP, 0, 1, f"share of the {matrix.row_axis} class")
+    bar = style.colour_bar(fig, ax, _MAP, 0, 1, f"share of the {_axis(matrix.row_axis)}")
     bar.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     return fig
 
@@ -84,9 +84,14 @@ def _ticks(ax: Axes, matrix: Matrix) -> None:
         axis.set_tick_params(length=0)
     if _turned(matrix.columns):
         ax.tick_params(axis="x", rotation=90)
-    ax.set_xlabel(f"{matrix.column_axis} class")
-    ax.set_ylabel(f"{matrix.row_axis} class")
+    ax.set_xlabel(_axis(matrix.column_axis))
+    ax.set_ylabel(_axis(matrix.row_axis))
     ax.spines[:].set_visible(False)
+
+
+def _axis(name: str) -> str:
+    """What stands along an axis: true or predicted classes, or clusters."""
+    return name if name == "cluster" else f"{name} class"
 
 
 def _margins(matrix: Matrix) -> tuple[float, float]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ldl.plots import style
+from ldl.plots import planes, style
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -20,7 +21,7 @@ Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 _TARGETS = 4
 _VALUES = "viridis"
-_LISTED = 20
+_MANY = 40  # hyperplanes: from here on the lines are thinner
 
 
 class Fit(NamedTuple):
@@ -68,21 +69,27 @@ def fit(fits: list[Fit], run: str) -> Figure | None:
 
 
 def regions(data: Arrays, run: str) -> Figure:
-    """The answer over the plane, paler where a classifier is less sure, and the samples on it."""
+    """The answer over the plane, paler where a classifier is less sure, and the samples on it.
+
+    With the lines of a first linear layer, and rings around what is misclassified, where the data
+    has them.
+    """
     classes = "classes" in data
-    listed = ["class", "and 999 more", *(style.short(str(name)) for name in data["names"])]
-    right = 0.6 + style.widest(listed, style.RC["font.size"]) if classes else 1.0
+    right = planes.room_for(data["names"]) if classes else 1.0
     title = "Decision regions" if classes else "Prediction by place"
-    fig = style.figure(5.2 + right, 5.6, title, f"{run} · {len(data['points'])} samples")
-    ax = style.axes(fig, 0.75, 0.58, right, 0.72)
+    fig = style.figure(5.2 + right, 5.86, title, f"{run} · {len(data['points'])} samples")
+    ax = style.axes(fig, 0.75, 0.58, right, 0.98)
     x, y = data["x"], data["y"]
     extent = (float(x[0]), float(x[-1]), float(y[0]), float(y[-1]))
     ax.set_xlabel(style.short(f"input {data['features'][0]}", 40))
     ax.set_ylabel(style.short(f"input {data['features'][1]}", 40))
-    if classes:
-        _paint_classes(ax, data, extent)
-    else:
-        _paint_values(fig, ax, data, extent)
+    more = _paint_classes(ax, data, extent) if classes else _paint_values(fig, ax, data, extent)
+    more += _hyperplanes(ax, data)
+    beside = ax.get_legend()
+    if more:
+        if beside is not None:
+            ax.add_artist(beside)
+        style.legend_above(ax, handles=more)
     ax.set_xlim(*extent[:2])
     ax.set_ylim(*extent[2:])
     return fig
@@ -113,34 +120,37 @@ def _truth(ax: Axes, one: Fit) -> None:
     ax.set_ylabel(f"predicted {style.short(one.target, 34)}")
 
 
-def _paint_classes(ax: Axes, data: Arrays, extent: tuple[float, float, float, float]) -> None:
+def _paint_classes(
+    ax: Axes, data: Arrays, extent: tuple[float, float, float, float]
+) -> list[Artist]:
+    """The areas, the samples and their legend; returns what else there is to name."""
     names = data["names"]
-    colours = _class_colours(len(names))
     chance = 1 / max(len(names), 2)
     sure = np.clip((data["confidence"] - chance) / (1 - chance), 0, 1)
-    strength = (0.12 + 0.38 * sure)[..., None]
-    painted = 1 - strength * (1 - colours[data["classes"]])
-    ax.imshow(painted, origin="lower", extent=extent, aspect="auto")
-    for i, name in enumerate(names):
-        own = data["points"][data["labels"] == i]
-        label = style.short(str(name)) if i < _LISTED else None
-        (dots,) = ax.plot(*own.T, ls="", marker=style.MARKERS[i % len(style.MARKERS)], label=label)
-        dots.set(color=colours[i], markersize=5, markeredgecolor="white", markeredgewidth=0.6)
-    if len(names) > _LISTED:
-        ax.plot([], [], ls="", label=f"and {len(names) - _LISTED} more")
-    ax.legend(
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1.0),
-        title="class",
-        alignment="left",
-        handletextpad=0.3,
-        borderaxespad=0.1,
-    )
+    planes.paint(ax, data["classes"], 0.12 + 0.38 * sure, len(names), extent)
+    planes.dots(ax, data["points"], data["labels"], names)
+    planes.class_legend(ax)
+    if "predicted" not in data:
+        return []
+    return planes.mark_wrong(ax, data["points"], data["labels"], data["predicted"])
+
+
+def _hyperplanes(ax: Axes, data: Arrays) -> list[Artist]:
+    """Lines on which a unit of the first layer is 0."""
+    from matplotlib.collections import LineCollection
+
+    lines = data.get("lines", np.zeros((0, 2, 2)))
+    if not len(lines):
+        return []
+    width = 0.9 if len(lines) <= _MANY else 0.5
+    label = f"first layer's hyperplanes ({len(lines)})"
+    drawn = LineCollection([*lines], colors=style.INK, linewidths=width, alpha=0.55, label=label)
+    return [ax.add_collection(drawn)]
 
 
 def _paint_values(
     fig: Figure, ax: Axes, data: Arrays, extent: tuple[float, float, float, float]
-) -> None:
+) -> list[Artist]:
     both = np.concatenate([data["values"].ravel(), np.ravel(data["labels"])])
     low, high = float(np.nanmin(both)), float(np.nanmax(both))
     high = high if high > low else low + 1
@@ -149,13 +159,4 @@ def _paint_values(
     first, second = data["points"].T
     ax.scatter(first, second, 22, data["labels"], edgecolor="white", lw=0.7, **limits)
     style.colour_bar(fig, ax, _VALUES, low, high, style.short(str(data["names"][0]), 40))
-
-
-def _class_colours(count: int) -> Array:
-    from matplotlib import colormaps
-    from matplotlib.colors import to_rgb
-
-    if count <= len(style.CLASSES):
-        return np.array([to_rgb(colour) for colour in style.CLASSES[: max(count, 1)]])
-    colours: Array = colormaps["turbo"](np.linspace(0.05, 0.95, count))
-    return colours[:, :3]
+    return []

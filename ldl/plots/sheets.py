@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
-_TILE = 84
-_GAP = 6
-_HEAT = "magma"
-_ACROSS = 8
+TILE = 84
+GAP = 6
+HEAT = "magma"
+ACROSS = 8
 
 
 def rows(data: Arrays, names: tuple[str, ...], title: str, run: str) -> Figure | None:
@@ -27,18 +27,17 @@ def rows(data: Arrays, names: tuple[str, ...], title: str, run: str) -> Figure |
     original = data["original"]
     if not len(original):
         return None
-    limits, error = _limits(original), np.nan_to_num(data["error"], posinf=0.0)
+    span, error = limits(original), np.nan_to_num(data["error"], posinf=0.0)
     highest = float(error.max()) or 1.0
-    pictures = [_grey_or_rgb(data[name], limits) for name in names]
-    sheet, size = _mosaic([*pictures, _heat(error / highest)], 0)
+    pictures = [grey_or_rgb(data[name], span) for name in names]
+    sheet, size = mosaic([zoomed(row) for row in (*pictures, heat(error / highest))], 0)
     named = any(str(label) for label in data["labels"])
-    fig, ax = _figure(
+    fig, ax = framed(
         sheet, title, run, left=1.3, right=0.8, below=0.18, above=1.02 if named else 0.72
     )
-    heights = [(size[0] + _GAP) * row + size[0] / 2 for row in range(len(names) + 1)]
-    ax.set_yticks(heights, [*names, "squared error"])
-    _columns(ax, data["labels"] if named else [], size[1])
-    _error_scale(fig, ax, sheet.shape[0], size[0], highest)
+    row_names(ax, [*names, "squared error"], size[0])
+    columns(ax, data["labels"] if named else [], size[1])
+    error_scale(fig, ax, sheet.shape[0], size[0], highest)
     return fig
 
 
@@ -50,17 +49,17 @@ def mistakes(data: Arrays, run: str) -> Figure | None:
     names = [str(name) for name in (*data["true"], *data["predicted"])]
     long = max(map(len, names)) > 3
     below = 54 if long else 40
-    tiles = _grey_or_rgb(images, _limits(images))
-    rows = [tiles[i : i + _ACROSS] for i in range(0, len(tiles), _ACROSS)]
-    sheet, size = _mosaic(rows, below)
+    tiles = zoomed(grey_or_rgb(images, limits(images)))
+    rows = [tiles[i : i + ACROSS] for i in range(0, len(tiles), ACROSS)]
+    sheet, size = mosaic(rows, below)
     title = "Most confident mistakes"
-    fig, ax = _figure(sheet, title, run, left=0.2, right=0.2, below=0.15, above=0.7, least=4.2)
+    fig, ax = framed(sheet, title, run, left=0.2, right=0.2, below=0.15, above=0.7, least=4.2)
     ax.set_yticks([])
     ax.set_xticks([])
-    columns = (data["true"], data["predicted"], data["confidence"])
-    for i, (true, predicted, confidence) in enumerate(zip(*columns, strict=True)):
-        x = (i % _ACROSS) * (size[1] + _GAP) + size[1] / 2
-        y = (i // _ACROSS) * (size[0] + _GAP + below) + size[0] + 3
+    said = (data["true"], data["predicted"], data["confidence"])
+    for i, (true, predicted, confidence) in enumerate(zip(*said, strict=True)):
+        x = (i % ACROSS) * (size[1] + GAP) + size[1] / 2
+        y = (i // ACROSS) * (size[0] + GAP + below) + size[0] + 3
         joint = "\nas " if long else " read as "
         text = f"{style.short(str(true), 12)}{joint}{style.short(str(predicted), 10)}"
         ax.text(x, y, f"{text}\n{_percent(confidence)}", size=7, ha="center", va="top")
@@ -71,7 +70,7 @@ def _percent(confidence: float) -> str:
     return ">99.9%" if confidence > 0.999 else f"{100 * confidence:.1f}%"
 
 
-def _figure(
+def framed(
     sheet: Array,
     title: str,
     run: str,
@@ -94,31 +93,45 @@ def _figure(
     return fig, ax
 
 
-def _columns(ax: Axes, labels: Iterable[object], width: int) -> None:
+def row_names(ax: Axes, names: list[str], height: int) -> None:
+    """What each row of a sheet shows, at its left."""
+    ax.set_yticks([(height + GAP) * row + height / 2 for row in range(len(names))], names)
+
+
+def columns(ax: Axes, labels: Iterable[object], width: int) -> None:
+    """The classes above the columns of a sheet."""
     names = [style.short(str(label), 11) for label in labels]
-    ax.set_xticks([(width + _GAP) * i + width / 2 for i in range(len(names))], names)
+    ax.set_xticks([(width + GAP) * i + width / 2 for i in range(len(names))], names)
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
     ax.set_xlabel("class" if names else "")
 
 
-def _error_scale(fig: Figure, ax: Axes, pixels: int, tile: int, highest: float) -> None:
+def error_scale(fig: Figure, ax: Axes, pixels: int, tile: int, highest: float) -> None:
+    """The scale of the squared error beside the lowest row."""
     box = ax.get_position()
     height = box.height * tile / pixels
     row = fig.add_axes((box.x0, box.y0, box.width, height), frameon=False, xticks=[], yticks=[])
-    bar = style.colour_bar(fig, row, _HEAT, 0, highest, "")
+    bar = style.colour_bar(fig, row, HEAT, 0, highest, "")
     bar.set_yticks([0, highest / 2, highest], ["0", f"{highest / 2:.2g}", f"{highest:.2g}"])
     bar.set_ylim(0, highest)
 
 
-def _mosaic(rows: list[Array], below: int) -> tuple[Array, tuple[int, int]]:
+def zoomed(tiles: Array, size: int = TILE) -> Array:
+    """Tiles (n, h, w, 3) about `size` pixels wide and high: each pixel repeated, or some left out.
+
+    Never over twice that size.
+    """
+    longest = max(tiles.shape[1:3])
+    zoom, skip = max(1, round(size / longest)), -(-longest // (2 * size))
+    return tiles[:, ::skip, ::skip].repeat(zoom, axis=1).repeat(zoom, axis=2)
+
+
+def mosaic(rows: list[Array], below: int) -> tuple[Array, tuple[int, int]]:
     """Rows of (n, h, w, 3) bytes as one white-gapped picture, and a tile's height and width."""
-    high, wide = rows[0].shape[1:3]
-    zoom, skip = max(1, round(_TILE / max(high, wide))), -(-max(high, wide) // (2 * _TILE))
-    rows = [row[:, ::skip, ::skip].repeat(zoom, axis=1).repeat(zoom, axis=2) for row in rows]
     h, w = rows[0].shape[1:3]
-    step, pitch, across = h + _GAP + below, w + _GAP, max(map(len, rows))
-    sheet = np.full((step * len(rows) - (0 if below else _GAP), pitch * across - _GAP, 3), 255)
+    step, pitch, across = h + GAP + below, w + GAP, max(map(len, rows))
+    sheet = np.full((step * len(rows) - (0 if below else GAP), pitch * across - GAP, 3), 255)
     sheet = sheet.astype(np.uint8)
     for r, row in enumerate(rows):
         for i, tile in enumerate(row):
@@ -126,15 +139,15 @@ def _mosaic(rows: list[Array], below: int) -> tuple[Array, tuple[int, int]]:
     return sheet, (h, w)
 
 
-def _limits(images: Array) -> tuple[float, float]:
+def limits(images: Array) -> tuple[float, float]:
     """What is black and what is white: 0 and 1 where the pictures lie between, else their range."""
     low, high = float(np.nanmin(images)), float(np.nanmax(images))
     return (0.0, 1.0) if low >= -0.05 and high <= 1.05 else (low, high)
 
 
-def _grey_or_rgb(images: Array, limits: tuple[float, float]) -> Array:
+def grey_or_rgb(images: Array, span: tuple[float, float]) -> Array:
     """(n, h, w, c) values to (n, h, w, 3) bytes; other than three channels are averaged."""
-    low, high = limits
+    low, high = span
     scaled = np.nan_to_num((images - low) / ((high - low) or 1.0))
     levels = (np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
     if levels.shape[-1] == 3:
@@ -143,8 +156,9 @@ def _grey_or_rgb(images: Array, limits: tuple[float, float]) -> Array:
     return grey.repeat(3, axis=-1)
 
 
-def _heat(shares: Array) -> Array:
+def heat(shares: Array) -> Array:
+    """Shares of the largest error (…) as colours (…, 3)."""
     from matplotlib import colormaps
 
-    colours: Array = colormaps[_HEAT](shares, bytes=True)
+    colours: Array = colormaps[HEAT](shares, bytes=True)
     return colours[..., :3]

@@ -74,15 +74,21 @@ def axes(fig: Figure, left: float, bottom: float, right: float, top: float) -> A
     return fig.add_axes((*box, *size))
 
 
-def legend_above(ax: Axes, columns: int = 4) -> None:
-    """A legend in one row above the axes, at the right, where no data is."""
+def legend_above(
+    ax: Axes, columns: int = 4, handles: list[Any] | None = None, length: float = 1.4
+) -> None:
+    """A legend in one row above the axes, at the right, where no data is; of all or of some.
+
+    Dashes need a greater `length` to be told from a line.
+    """
     ax.legend(
+        **({} if handles is None else {"handles": handles}),
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
         ncols=columns,
         borderaxespad=0.15,
         borderpad=0.1,
-        handlelength=1.4,
+        handlelength=length,
         columnspacing=1.2,
     )
 
@@ -128,3 +134,14 @@ def short(text: str, limit: int = 18) -> str:
     """The text, or its beginning and an ellipsis; dollar signs stay dollar signs."""
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return text.replace("$", r"\$")
+
+
+def class_colours(count: int) -> Array:
+    """A colour (3,) for each of `count` classes."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
+
+    if count <= len(CLASSES):
+        return np.array([to_rgb(colour) for colour in CLASSES[: max(count, 1)]])
+    colours: Array = colormaps["turbo"](np.linspace(0.05, 0.95, count))
+    return colours[:, :3]

@@ -8,7 +8,8 @@ import pytest
 from ldl.data import NOISES, SCALERS, SOURCES, Dataset, DataSpec, load, redraw_noise
 from ldl.errors import SettingError
 
-ENTRIES = {name: entry(0.3) for name, entry in NOISES.items()}
+ENTRIES = {name: entry(0.3) for name, entry in NOISES.items() if name != "mixed"}
+ENTRIES["mixed"] = NOISES["mixed"]((ENTRIES["gaussian"], ENTRIES["mask"]))
 
 
 def digits(noise: object, seed: int = 0, **settings: object) -> tuple[Dataset, DataSpec]:
@@ -88,7 +89,7 @@ def test_mask() -> None:
     np.testing.assert_array_equal(part.inputs["x"][~hit], part.clean["x"][~hit])
 
 
-@pytest.mark.parametrize("name", NOISES)
+@pytest.mark.parametrize("name", [name for name in NOISES if name != "mixed"])
 def test_none_at_strength_zero(name: str) -> None:
     dataset, _ = digits(NOISES[name](0.0))
     np.testing.assert_array_equal(dataset.train.inputs["x"], dataset.train.clean["x"])
@@ -104,3 +105,19 @@ def test_redrawing_nothing() -> None:
     before = dataset.train.inputs["x"].copy()
     redraw_noise(dataset, spec, 0, 3)
     np.testing.assert_array_equal(before, dataset.train.inputs["x"])
+
+
+def test_mixed_noise_gives_each_sample_one_of_its_noises() -> None:
+    """About half of the samples are as they were, about half are empty."""
+    noise = NOISES["mixed"]((NOISES["mask"](0.0), NOISES["mask"](1.0)))
+    clean = np.ones((1000, 3), np.float32)
+    out = np.empty_like(clean)
+    noise.apply(clean, out, np.random.default_rng(0), 0.0, 1.0)
+    sums = out.sum(axis=1)
+    assert set(sums.tolist()) == {0.0, 3.0}
+    assert 450 < (sums == 3.0).sum() < 550
+
+
+def test_mixed_noise_needs_some() -> None:
+    with pytest.raises(SettingError, match="at least one"):
+        NOISES["mixed"](())

@@ -127,3 +127,13 @@ def test_divide_without_classes() -> None:
     assert len(first) == 4
     assert len(second) == 3
     assert not set(first) & set(second)
+
+
+def test_a_pooled_official_part_is_divided_like_the_rest() -> None:
+    """Every part has samples of both, and together they are all there are."""
+    raw = raw_of([50, 50], official=40)
+    split = Split(train=0.6, validation=0.2, test=0.2, pooled=True)
+    rows = split_indices(split, raw, seed=0)
+    assert [len(part) for part in rows.values()] == [60, 20, 20]
+    assert sorted(np.concatenate(list(rows.values()))) == list(range(100))
+    assert all((part >= 60).any() and (part < 60).any() for part in rows.values())

@@ -11,6 +11,7 @@ import pytest
 
 from ldl.data.info import Dataset, Info, Part, Target
 from ldl.evaluate import Context
+from ldl.evaluate.network import Network
 
 
 def part(x: Any, targets: Any = None, clean: Any = None) -> Part:
@@ -31,8 +32,14 @@ def context(tmp_path: Path) -> Callable[..., Context]:
             "predict": lambda inputs: inputs["x"],
             "probabilities": lambda outputs: outputs,
             "train_classifier": lambda *_: lambda x: np.zeros(len(x), np.int64),
+            "network": Network(dict(info.inputs)),
+            "values": lambda name, inputs: inputs[name],
+            "weights": {},
+            "decoder": lambda name: None,
+            "retrain": lambda *rows: pytest.fail("nothing is trained again here"),
         }
-        dataset = Dataset(info, test=test, sha256="", scaler=None, **parts)
+        limits = more.pop("limits", {})
+        dataset = Dataset(info, test=test, sha256="", scaler=None, limits=limits, **parts)
         return Context(dataset, task, folder=tmp_path, seed=0, **(settings | more))
 
     return make

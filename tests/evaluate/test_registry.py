@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 import pytest
 
+from ldl.data.info import Info
 from ldl.errors import DataError
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.classification import Classification
 from ldl.evaluate.context import judge
+from ldl.evaluate.network import Network
 from ldl.evaluate.reconstruction import Reconstruction
 from ldl.evaluate.regions import DecisionRegions
 from ldl.evaluate.regression import Regression
@@ -25,7 +28,7 @@ def test_an_entry_is_a_frozen_dataclass_with_readable_types_and_defaults(name: s
     entry: Any = EVALUATIONS[name]
     assert entry.__dataclass_params__.frozen
     assert set(get_type_hints(entry)) == {f.name for f in dataclasses.fields(entry)}
-    assert entry().part == "test"
+    assert getattr(entry(), "part", "test") == "test"  # what judges no samples has no part
 
 
 def test_the_defaults_judge_the_task_and_show_the_plane() -> None:
@@ -55,6 +58,26 @@ def test_validation_never_becomes_test(context: Any) -> None:
     assert judge(Classification(), given, "test").notes == ()
 
 
+@pytest.mark.parametrize("name", ["clustering", "latent_classifier", "embedding", "activations"])
+def test_a_place_that_is_not_there_is_refused_with_those_that_are(name: str, context: Any) -> None:
+    evaluation: Any = EVALUATIONS[name](place="cod")
+    known = Network({"x": (2,), "code": (2,), "linear1": (7,)})
+    ((setting, reason),) = evaluation.misfits(PLAIN, known)
+    assert setting == "place"
+    assert "no value is named cod" in reason
+    assert "did you mean `code`? there are: `code`, `linear1`, `x`" in reason
+    given = context("classification", PLAIN, part([[0, 0]], [0]), network=known)
+    with pytest.raises(DataError, match="no value is named cod"):
+        evaluation.run(given)
+
+
+def test_files_bear_the_part_and_the_turn(context: Any) -> None:
+    given = context("classification", PLAIN, part([[0, 0]], [0]))
+    assert given.file("test", "clusters", "npz") == "clusters.npz"
+    assert replace(given, turn=2).file("test", "clusters", "npz") == "clusters-2.npz"
+    assert replace(given, turn=3).file("train", "clusters", "npz") == "clusters-train-3.npz"
+
+
 @pytest.mark.parametrize(
     ("name", "task", "data", "reason"),
     [
@@ -64,6 +87,12 @@ def test_validation_never_becomes_test(context: Any) -> None:
         ("denoising", "regression", PLAIN, "task is regression"),
         ("decision_regions", "classification", info((64,), ("a", "b")), r"x \(64,\)"),
         ("decision_regions", "reconstruction", PLAIN, "not reconstructions"),
+        ("clustering", "reconstruction", info((2,), kind="none"), "say how many clusters"),
+        ("compression", "classification", PLAIN, "task is classification"),
+        ("latent_classifier", "reconstruction", info((2,), ("y",), "values"), "with classes"),
+        ("noise_sweep", "regression", PLAIN, "task is regression"),
+        ("baselines", "regression", PLAIN, "task is regression"),
+        ("folds", "classification", Info({"x": (2,)}, PLAIN.target, samples=4), "5 folds of 4"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_and_while_running(

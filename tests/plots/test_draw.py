@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from ldl.errors import RunFolderError
 from ldl.evaluate.files import write_arrays, write_contingency, write_table
-from ldl.plots import draw, run_name
+from ldl.plots import draw, run_name, subtitle
 
 rng = np.random.default_rng(0)
 
@@ -48,7 +49,46 @@ def folder(tmp_path: Path) -> Path:
         features=np.array(["u", "v"]),
     )
     write_table(plots / "mistakes-train.csv", ["sample"], [])
+    more_evaluations(run, images, names)
     return run
+
+
+def more_evaluations(run: Path, images: Any, names: Any) -> None:
+    """What evaluations of inner values leave, and those of other methods and trainings."""
+    plots, plane = run / "plots", {"points": rng.random((3, 2)), "labels": np.arange(3) % 2}
+    plane |= {"place": np.array("code"), "names": np.array(["a", "b"])}
+    counts = np.array([[1, 2], [3, 0]])
+    more = {"columns": ["a", "b"], "corner": "cluster\\true"}
+    write_contingency(run / "contingency" / "clustering-2.csv", counts, ["c1", "c2"], **more)
+    write_arrays(plots / "clusters.npz", **plane, clusters=np.arange(3), centres=np.eye(3, 2))
+    write_arrays(plots / "cluster_centres.npz", images=images, names=names, sizes=np.arange(3))
+    rebuilt = {"original": images, "reconstruction": images, "pca": images, "code": images[..., 0]}
+    write_arrays(plots / "compression.npz", **rebuilt, error=images[..., 0], labels=names)
+    parts = {"part": np.zeros(3, int), "parts": np.array(["training"])}
+    write_arrays(plots / "tsne.npz", **plane, **parts)
+    write_arrays(plots / "pca-train.npz", **plane, **parts)
+    header = ["noise", "level", "input", "mse", "kl_divergence", "accuracy"]
+    rows = [["mask", 0.5, side, 1, 2, 3] for side in ("noisy", "denoised")]
+    write_table(plots / "noise_sweep.csv", header, rows)
+    both = {"noisy": images[None], "denoised": images[None]}
+    write_arrays(plots / "noise_sheet.npz", levels=np.array(["mask 0.5"]), labels=names, **both)
+    header = ["model", "C", "training", "validation", "test (judged)", "chosen"]
+    write_table(plots / "baselines.csv", header, [["rbf_svm", 1, 0.9, 0.8, 0.7, 1]])
+    write_arrays(
+        plots / "baseline_regions.npz",
+        **{key: value for key, value in plane.items() if key != "place"},
+        x=np.arange(3.0),
+        y=np.arange(2.0),
+        classes=np.zeros((1, 2, 3), int),
+        predicted=np.zeros((1, 3), int),
+        models=np.array(["rbf_svm"]),
+        features=np.array(["u", "v"]),
+    )
+    rows = [[1, 5, 0.5], [2, 5, 0.7], ["mean", "", 0.6], ["sd", "", 0.1]]
+    write_table(plots / "folds-validation.csv", ["fold", "samples", "accuracy"], rows)
+    write_arrays(plots / "filters.npz", filters=images, layer=np.array("linear1"))
+    values = {"values": images[..., 0, 0], "labels": names, "place": np.array("tanh1")}
+    write_arrays(plots / "activations-train-2.npz", **values)
 
 
 def test_every_file_becomes_a_picture_beside_it(folder: Path) -> None:
@@ -66,6 +106,19 @@ def test_every_file_becomes_a_picture_beside_it(folder: Path) -> None:
         "contingency/noisy.png",
         "contingency/denoised.png",
         "contingency/classification-train.png",
+        "contingency/clustering-2.png",
+        "plots/clusters.png",
+        "plots/cluster_centres.png",
+        "plots/compression.png",
+        "plots/tsne.png",
+        "plots/pca-train.png",
+        "plots/noise_sweep.png",
+        "plots/noise_sheet.png",
+        "plots/baselines.png",
+        "plots/baseline_regions.png",
+        "plots/folds-validation.png",
+        "plots/filters.png",
+        "plots/activations-train-2.png",
     }
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
     assert not list(folder.rglob("*.tmp"))
@@ -103,6 +156,21 @@ def test_a_picture_without_data_any_more_goes(folder: Path) -> None:
     write_arrays(folder / "plots" / "mistakes.npz", images=empty)
     draw(folder)
     assert not (folder / "plots" / "mistakes.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "said"),
+    [
+        ("activations", "", "run · test part"),
+        ("activations", "2", "run · test part · no. 2"),
+        ("activations", "train-2", "run · train part · no. 2"),
+        ("clustering", "validation", "run · validation part"),
+        ("folds", "validation", "run"),
+        ("filters", "2", "run · no. 2"),
+    ],
+)
+def test_a_picture_says_which_part_and_which_of_several(kind: str, ending: str, said: str) -> None:
+    assert subtitle("run", kind, ending) == said
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def test_clusters_against_classes_need_not_be_square(tmp_path: Path) -> None:
     more = {"columns": ["a", "b", "c"], "corner": "cluster\\true"}
     drawn = figure(tmp_path, [[1, 0, 2], [0, 4, 0]], ["k0", "k1"], **more)
     axes, bar = drawn.axes
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("true class", "cluster class")
-    assert bar.get_ylabel() == "share of the cluster class"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("true class", "cluster")
+    assert bar.get_ylabel() == "share of the cluster"
     assert "accuracy" not in drawn.texts[1].get_text()
 
 

@@ -1,0 +1,47 @@
+"""What is known of a network before it is trained: its values by name, and its first layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ldl.config import suggest
+
+Shape = tuple[int, ...]
+Kind = Literal["linear", "conv1d", "conv2d", "other"]
+Task = Literal["classification", "regression", "reconstruction"]
+Misfit = tuple[str, str]  # a setting of the evaluation, and what is wrong with it
+
+
+@dataclass(frozen=True)
+class First:
+    """The first layer with weights: what it is, what it reads, and the value that shows its work.
+
+    `activated` is the activation that follows it, or the layer itself.
+    """
+
+    name: str
+    kind: Kind
+    input: str | None  # the data's input that it reads, through nothing but new axes
+    weight: Shape
+    activated: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shapes of a sample's values, by name: inputs, layers, and `code` in an autoencoder."""
+
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    first: First | None = None
+    task: Task = "classification"
+
+
+def unknown_place(name: str, network: Network, setting: str = "place") -> list[Misfit]:
+    """What is wrong with a place that the network does not have."""
+    if name in network.shapes:
+        return []
+    advice = suggest.advise(name, list(network.shapes), "there are")
+    if name == "code":
+        advice += "; a value is called `code` by `as: code`, or in encoder and decoder"
+    return [(setting, f"no value is named {name}: {advice}")]

@@ -1,0 +1,68 @@
+"""The same network trained again on other rows, for evaluations such as cross-validation."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ldl import build as building
+from ldl.build import Experiment
+from ldl.data import Dataset, Split
+from ldl.data import load as load_data
+from ldl.engine.memory import Array
+from ldl.engine.model import Model
+from ldl.errors import Diverged, RunError
+from ldl.execute.transfer import START, transfer
+from ldl.runs import RunFolder, load_tensors
+from ldl.train import Trainer
+
+SCRATCH = ".retraining-"  # the beginning of a folder's name within the run's, gone when it is done
+Retrained = tuple[Experiment, Model, Dataset]
+
+
+def retrainer(
+    experiment: Experiment, dataset: Dataset, run: RunFolder
+) -> Callable[[Array, Array | None, Array], Retrained]:
+    """(rows to train on, to validate on or None, to judge) to an experiment, its model, its data.
+
+    The configuration and the seed are the run's own; scaling, noise and the kept epoch follow
+    from the given rows. Raises RunError where the training diverges or the data has changed.
+    """
+
+    def retrain(training: Array, validation: Array | None, judged: Array) -> Retrained:
+        rows = {"train": training, "test": judged}
+        if validation is not None:
+            rows["validation"] = validation
+        config = experiment.config
+        data = load_data(config.data, config.seed, rows=rows)
+        if data.sha256 != dataset.sha256:
+            raise RunError("the data has changed since the run began: it cannot be trained again")
+        held = 0 if validation is None else len(validation)
+        split = Split(len(training), held, len(judged))
+        asked = replace(config, data=replace(config.data, split=split), evaluate=[])
+        again = building.build(asked, replace(experiment.info, official_test=0))
+        for stray in run.path.glob(f"{SCRATCH}*"):  # of a process that was killed
+            shutil.rmtree(stray, ignore_errors=True)
+        with TemporaryDirectory(prefix=SCRATCH, dir=run.path) as scratch:
+            return again, _trained(again, data, RunFolder(Path(scratch)), run), data
+
+    return retrain
+
+
+def _trained(experiment: Experiment, data: Dataset, scratch: RunFolder, run: RunFolder) -> Model:
+    """The network after its training, with the weights that are kept."""
+    from threadpoolctl import threadpool_limits
+
+    trainer = Trainer(experiment, data, scratch)
+    start = run.path / START
+    if start.exists():
+        transfer(trainer.model.parameters, load_tensors(start)[0])
+    try:
+        with threadpool_limits(experiment.division.blas, user_api="blas"):
+            trainer.fit()
+    except Diverged as error:
+        raise RunError(f"trained again on other rows: {error}") from error
+    return trainer.model

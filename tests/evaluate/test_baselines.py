@@ -1,0 +1,147 @@
+"""Well-known methods where their answer is known, and C never chosen by what is judged."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.svm import SVC
+
+from ldl.errors import SettingError
+from ldl.evaluate.baselines import Baselines
+from ldl.evaluate.network import Network
+
+from .conftest import info, part
+
+DATA = info((2,), ("outer", "inner"))
+
+
+def rings(count: int, seed: int) -> Any:
+    """Points within and around the unit circle, with a gap between."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    angle = rng.uniform(0, 2 * np.pi, count)
+    radius = np.where(labels == 1, rng.uniform(0, 0.8, count), rng.uniform(1.2, 2, count))
+    return part(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), labels)
+
+
+def answers(x: Any) -> Any:
+    """A network that always says inner."""
+    return np.tile([0.25, 0.75], (len(x), 1))
+
+
+def run(context: Any, evaluation: Baselines, **parts: Any) -> dict[str, Any]:
+    made = context("classification", DATA, parts.pop("test"), probabilities=answers, **parts)
+    results: dict[str, Any] = evaluation.run(made)
+    return results
+
+
+def test_a_ring_needs_the_kernel(context: Any, tmp_path: Path) -> None:
+    train, validation, test = rings(120, 0), rings(40, 1), rings(60, 2)
+    results = run(context, Baselines(), train=train, validation=validation, test=test)
+    accuracy = results["accuracy"]
+    assert accuracy["rbf_svm"] == 1.0 and accuracy["network"] == 0.5
+    assert accuracy["linear_svm"] < 0.75 and accuracy["logistic_regression"] < 0.75
+    assert accuracy["majority"] == 0.5 and results["chosen_on"] == "validation"
+    with (tmp_path / "plots" / "baselines.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1 + 3 * 5 and rows[0]["test (judged)"] == "0.5"
+    for row in rows[1:]:
+        if row["model"] == "rbf_svm":
+            model = SVC(C=float(row["C"])).fit(train.inputs["x"], train.targets)
+            for column, of in (("training", train), ("validation", validation)):
+                assert float(row[column]) == model.score(of.inputs["x"], of.targets)
+            by_c = results["models"]["rbf_svm"]["accuracies"]
+            assert float(row["test (judged)"]) == by_c[f"{float(row['C']):g}"]
+    with np.load(tmp_path / "plots" / "baseline_regions.npz") as plane:
+        kernel = plane["models"].tolist().index("rbf_svm")
+        x, y = np.meshgrid(plane["x"], plane["y"])
+        inside = np.hypot(x, y) < 0.6
+        assert (plane["classes"][kernel][inside] == 1).all()
+        np.testing.assert_array_equal(plane["predicted"][kernel], test.targets)
+
+
+def test_c_is_chosen_on_the_validation_part_whatever_the_judged_one_says(context: Any) -> None:
+    """The judged part's labels are turned about: that must not move the choice."""
+    train, validation, test = rings(120, 0), rings(40, 1), rings(60, 2)
+    first = run(context, Baselines(), train=train, validation=validation, test=test)
+    turned = part(test.inputs["x"], 1 - test.targets)
+    second = run(context, Baselines(), train=train, validation=validation, test=turned)
+    for model in first["models"]:
+        assert first["models"][model]["C"] == second["models"][model]["C"]
+        assert first["accuracy"][model] == pytest.approx(1 - second["accuracy"][model])
+
+
+@pytest.mark.parametrize("evaluation", [Baselines(), Baselines(part="validation")])
+def test_otherwise_by_cross_validation_on_the_training_part(
+    evaluation: Baselines, context: Any
+) -> None:
+    held = rings(40, 1) if evaluation.part == "validation" else None
+    results = run(context, evaluation, train=rings(100, 0), validation=held, test=rings(20, 2))
+    assert results["chosen_on"] == "cross-validation" and results["part"] == evaluation.part
+    assert results["accuracy"]["rbf_svm"] == 1.0
+    again = run(context, evaluation, train=rings(100, 0), validation=held, test=rings(20, 2))
+    assert again == results
+
+
+def test_of_equally_good_values_the_smallest_is_chosen(context: Any) -> None:
+    easy = part([[-5, 0], [-4, 0], [4, 0], [5, 0]] * 5, [0, 0, 1, 1] * 5)
+    results = run(context, Baselines((10.0, 1.0)), train=easy, validation=easy, test=easy)
+    assert {model["C"] for model in results["models"].values()} == {1.0}
+
+
+def test_large_training_parts_are_thinned_by_class_with_a_note(context: Any) -> None:
+    results = run(context, Baselines((1.0,), samples=30), train=rings(100, 0), test=rings(20, 1))
+    assert results["training_samples"] == 30 and "30 of 100" in results["notes"][0]
+
+
+def test_a_class_of_one_sample_is_no_obstacle(context: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(12, 2))
+    lone = part(x, [0, 1] * 5 + [0, 2])
+    data = info((2,), ("a", "b", "c"))
+    made = context(
+        "classification", data, lone, probabilities=lambda x: np.tile([0.5, 0.3, 0.2], (len(x), 1))
+    )
+    assert set(Baselines((1.0,)).run(made)["accuracy"]) > {"linear_svm", "rbf_svm"}
+
+
+def test_images_have_no_plane(context: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    data = info((3, 3, 1), ("outer", "inner"), image=(3, 3, 1))
+    one = part(rng.random((20, 3, 3, 1)), [0, 1] * 10)
+    made = context("classification", data, one, probabilities=answers)
+    Baselines((1.0,), models=("linear_svm",)).run(made)
+    assert [path.name for path in tmp_path.glob("plots/*")] == ["baselines.csv"]
+
+
+def test_an_autoencoder_stands_beside_principal_components(context: Any) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((30, 1)) * np.array([[1.0, 0.5, 0.2]])
+    made = context(
+        "reconstruction",
+        info((3,), kind="none"),
+        part(x),
+        network=Network({"x": (3,), "code": (1,)}),
+        predict=lambda inputs: inputs["x"] / 2,
+    )
+    results = Baselines().run(made)
+    assert results["components"] == 1 and results["variance"] == pytest.approx(1.0)
+    assert results["mse"]["network"] == pytest.approx(float(np.mean((x / 2) ** 2)), rel=1e-5)
+    assert results["mse"]["pca"] < 1e-9
+
+
+def test_only_an_autoencoder_needs_the_place() -> None:
+    assert Baselines().misfits(DATA, Network({"x": (2,)})) == []
+    lacking = Network({"x": (2,)}, task="reconstruction")
+    ((setting, reason),) = Baselines().misfits(DATA, lacking)
+    assert setting == "place" and "no value is named code" in reason
+    assert Baselines(place="x").misfits(DATA, lacking) == []
+
+
+@pytest.mark.parametrize(("settings", "reason"), [({"C": ()}, "C: "), ({"models": ()}, "models: ")])
+def test_empty_lists_are_refused(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SettingError, match=reason):
+        Baselines(**settings)

@@ -1,0 +1,89 @@
+"""Clusters that can be told by eye, counted by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ldl.data.info import Part
+from ldl.errors import DataError
+from ldl.evaluate.clustering import Clustering
+from ldl.evaluate.network import Network
+
+from .conftest import info, part
+
+# Three heaps; of the judged samples, the one at (0, 9) is a b among c's.
+TRAIN = part([[0, 0], [0, 1], [9, 0], [9, 1], [0, 9], [0, 10]], [0, 0, 1, 1, 2, 2])
+TEST = part([[0, 0.5], [9, 0.5], [9, 0.5], [0, 9], [0, 10]], [0, 1, 1, 1, 2])
+DATA = info((2,), ("a", "b", "c"))
+CODE = Network({"x": (2,), "code": (2,)})
+
+
+def run(context: Any, evaluation: Clustering, test: Part = TEST, **more: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "train": TRAIN,
+        "network": CODE,
+        "values": lambda name, inputs: inputs["x"],
+    }
+    results: dict[str, Any] = evaluation.run(
+        context("reconstruction", more.pop("data", DATA), test, **(settings | more))
+    )
+    return results
+
+
+def test_purities_and_the_matrix_by_hand(context: Any, tmp_path: Path) -> None:
+    results = run(context, Clustering())
+    assert (results["k"], results["place"], results["samples"]) == (3, "code", 5)
+    assert results["purity"] == 4 / 5
+    assert results["median_purity"] == 1.0
+    assert {n: c["purity"] for n, c in results["classes"].items()} == {"a": 1, "b": 0.75, "c": None}
+    text = (tmp_path / "contingency" / "clustering.csv").read_text(encoding="utf-8")
+    rows = text.splitlines()
+    assert rows[0] == "cluster\\true,a,b,c" and rows[1] == "c1,1,0,0"
+    # Squares of the distances from centres that lie half a unit beside the training samples.
+    assert results["inertia"] == pytest.approx((0 + 0 + 0 + 0.25 + 0.25) / 5)
+
+
+def test_clusters_stand_in_the_order_of_their_classes(context: Any, tmp_path: Path) -> None:
+    run(context, Clustering(n_init=3), part(TRAIN.inputs["x"], TRAIN.targets))
+    text = (tmp_path / "contingency" / "clustering.csv").read_text(encoding="utf-8")
+    assert text == "cluster\\true,a,b,c\nc1,2,0,0\nc2,0,2,0\nc3,0,0,2\n"
+    with np.load(tmp_path / "plots" / "clusters.npz") as plane:
+        np.testing.assert_array_equal(plane["clusters"], plane["labels"])
+        np.testing.assert_allclose(plane["centres"], [[0, 0.5], [9, 0.5], [0, 9.5]])
+
+
+def test_a_cluster_without_a_judged_sample_has_no_purity(context: Any) -> None:
+    results = run(context, Clustering(), part([[0, 0], [9, 0]], [0, 1]))
+    clusters = list(results["clusters"].values())
+    assert [c["samples"] for c in clusters] == [1, 1, 0]
+    assert clusters[-1] == {"class": None, "purity": None, "samples": 0}
+    assert results["purity"] == 1.0
+
+
+def test_without_classes_the_number_is_given_and_the_inertia_is_all(context: Any) -> None:
+    data = info((2,), kind="none")
+    results = run(context, Clustering(k=3), part(TEST.inputs["x"]), data=data)
+    assert results["k"] == 3 and "purity" not in results and results["inertia"] > 0
+
+
+def test_centres_are_decoded_for_images(context: Any, tmp_path: Path) -> None:
+    data = info((2,), ("a", "b", "c"), image=(1, 2, 1))
+    run(context, Clustering(), data=data, decoder=lambda name: lambda z: 2 * z)
+    with np.load(tmp_path / "plots" / "cluster_centres.npz") as centres:
+        np.testing.assert_allclose(centres["images"][0].ravel(), [0, 1])
+        assert centres["names"][0] == "a" and centres["sizes"].sum() == 5
+
+
+def test_more_clusters_than_samples_are_refused(context: Any) -> None:
+    with pytest.raises(DataError, match="7 clusters of 6 training samples"):
+        run(context, Clustering(k=7))
+
+
+def test_equal_points_are_noted(context: Any) -> None:
+    same = part(np.zeros((6, 2)), [0, 0, 1, 1, 2, 2])
+    results = run(context, Clustering(), same, train=same)
+    assert "distinct clusters" in results["notes"][0] and results["purity"] == pytest.approx(1 / 3)

@@ -1,0 +1,111 @@
+"""Weights and activations as pictures: every number where it belongs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ldl.errors import DataError
+from ldl.evaluate.activations import Activations
+from ldl.evaluate.filters import Filters
+from ldl.evaluate.network import First, Network
+
+from .conftest import info, part
+
+rng = np.random.default_rng(0)
+IMAGE = info((6,), ("a", "b"), image=(2, 3, 1))
+ONE = part(rng.random((4, 6)), [0, 1, 0, 1])
+
+
+def network(kind: Any, weight: tuple[int, ...]) -> Network:
+    first = First("first", kind, "x", weight, "tanh1")
+    return Network({"x": (6,), "first": weight[-1:], "tanh1": weight[-1:]}, first)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "picture"),
+    [
+        ("linear", (6, 5), (2, 3, 1)),
+        ("conv2d", (3, 2, 1, 5), (3, 2, 1)),
+        ("conv1d", (3, 2, 5), (1, 3, 2)),
+    ],
+)
+def test_each_unit_is_a_picture(
+    kind: Any, shape: tuple[int, ...], picture: tuple[int, ...], context: Any, tmp_path: Path
+) -> None:
+    weight = rng.normal(size=shape)
+    weight[..., 2] = 0  # a dead unit
+    made = context(
+        "classification", IMAGE, ONE, network=network(kind, shape), weights={"first.weight": weight}
+    )
+    results = Filters(count=4).run(made)
+    assert (results["count"], results["shape"], results["dead"]) == (5, list(picture), 1)
+    lengths = [np.linalg.norm(weight[..., i]) for i in range(5)]
+    assert results["norm"] == pytest.approx(np.mean(lengths))
+    with np.load(tmp_path / "plots" / "filters.npz") as stored:
+        assert stored["filters"].shape == (4, *picture)
+        for i in range(4):
+            np.testing.assert_array_equal(stored["filters"][i].ravel(), weight[..., i].ravel())
+
+
+@pytest.mark.parametrize(
+    ("data", "known", "names"),
+    [
+        (info((6,), ("a", "b")), network("linear", (6, 5)), "is first"),  # no image
+        (IMAGE, network("linear", (9, 5)), "is first"),  # reads something else
+        (IMAGE, network("other", (6, 5)), "is first"),
+        (IMAGE, Network({"x": (6,)}), "is none"),
+    ],
+)
+def test_other_first_layers_are_refused(
+    data: Any, known: Network, names: str, context: Any
+) -> None:
+    ((setting, reason),) = Filters().misfits(data, known)
+    assert setting == "" and "linear on images or a convolution" in reason and names in reason
+    with pytest.raises(DataError, match="convolution"):
+        Filters().run(context("classification", data, ONE, network=known))
+
+
+@pytest.mark.parametrize(
+    ("shape", "stored"),
+    [((5,), (4, 5)), ((7, 3), (4, 3, 7)), ((4, 2, 20), (4, 16, 4, 2)), ((), (4, 1))],
+)
+def test_activations_of_any_shape(
+    shape: tuple[int, ...], stored: tuple[int, ...], context: Any, tmp_path: Path
+) -> None:
+    z = np.maximum(rng.normal(size=(4, *shape)), 0).astype(np.float32)
+    asked: list[str] = []
+
+    def values(name: str, inputs: Any) -> Any:
+        asked.append(name)
+        assert inputs is ONE.inputs
+        return z
+
+    made = context("classification", IMAGE, ONE, network=network("linear", (6, 5)), values=values)
+    results = Activations().run(made)
+    assert asked == ["tanh1"] == [results["place"]] and results["shape"] == list(shape)
+    assert results["zeros"] == pytest.approx((z == 0).mean())
+    assert results["mean"] == pytest.approx(float(z.mean()), rel=1e-5)
+    assert results["sd"] == pytest.approx(float(z.std()), rel=1e-5)
+    with np.load(tmp_path / "plots" / "activations.npz") as found:
+        assert found["values"].shape == stored and found["images"].shape == (4, 2, 3, 1)
+        assert found["labels"].tolist() == ["a", "a", "b", "b"]
+        if len(shape) == 3:
+            np.testing.assert_array_equal(found["values"][1, 5], z[2, ..., 5])
+        if len(shape) == 2:
+            np.testing.assert_array_equal(found["values"][1], z[2].T)
+
+
+def test_units_that_never_change_are_counted(context: Any) -> None:
+    z = np.array([[0, 1, 2], [0, 1, 3], [0, 1, 2], [0, 0, 2]], np.float32)
+    made = context("classification", IMAGE, ONE, values=lambda name, inputs: z)
+    results = Activations(place="x", samples=2).run(made)
+    assert results["constant_units"] == 1 and results["zeros"] == pytest.approx(5 / 12)
+
+
+def test_without_weights_a_place_is_asked_for() -> None:
+    ((setting, reason),) = Activations().misfits(IMAGE, Network({"x": (6,)}))
+    assert setting == "" and "name a `place`" in reason
