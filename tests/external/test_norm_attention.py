@@ -71,10 +71,13 @@ def channels_last(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def norms(shape: tuple[int, ...], momentum: float, epsilon: float) -> tuple[Parameters, Any]:
-    """Ours and PyTorch's, with the same random weights."""
+    """Ours and PyTorch's, with the same random weights.
+
+    PyTorch's in float64: its float32 variance of 10,816 values is off by 5e-6, ours by 2e-7.
+    """
     layer = LAYERS["batch_norm"](momentum, epsilon)
     kind = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d}[len(shape)]
-    net = kind(shape[-1], eps=epsilon, momentum=momentum)
+    net = kind(shape[-1], eps=epsilon, momentum=momentum).double()
     parameters = bound(layer, [draw(*shape)], None, True).parameters
     for name in ("weight", "bias"):
         parameters.weights[f"it.{name}"][...] = draw(shape[-1], seed=len(name))
@@ -92,7 +95,7 @@ def test_batch_norm(shape: tuple[int, ...], momentum: float, epsilon: float) -> 
         judged = seed == 2
         net.train(not judged)
         net.zero_grad()
-        given = torch.from_numpy(x).requires_grad_()
+        given = torch.from_numpy(x).double().requires_grad_()
         y = channels_last(net, given)
         pulled(y, goal)
         binding = bound(layer, [x], parameters, train=not judged)

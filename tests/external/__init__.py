@@ -1,0 +1,1 @@
+"""The engine against PyTorch's and ONNX's values; `make test-external` runs these."""
