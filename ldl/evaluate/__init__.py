@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldl.evaluate.activations import Activations
 from ldl.evaluate.baselines import Baselines
+from ldl.evaluate.by_hand import ByHand
 from ldl.evaluate.classification import Classification
 from ldl.evaluate.clustering import Clustering
 from ldl.evaluate.compression import Compression
@@ -15,6 +16,7 @@ from ldl.evaluate.embedding import Embedding
 from ldl.evaluate.filters import Filters
 from ldl.evaluate.folds import Folds
 from ldl.evaluate.latent_classifier import LatentClassifier
+from ldl.evaluate.matrix import Matrix
 from ldl.evaluate.noise_sweep import NoiseSweep
 from ldl.evaluate.reconstruction import Reconstruction
 from ldl.evaluate.regions import DecisionRegions
@@ -44,6 +46,8 @@ EVALUATIONS: dict[str, type[Evaluation]] = {
     "noise_sweep": NoiseSweep,
     "baselines": Baselines,
     "folds": Folds,
+    "matrix": Matrix,
+    "by_hand": ByHand,
     "filters": Filters,
     "activations": Activations,
 }

@@ -149,6 +149,7 @@ def _purities(counts: Array, names: list[str], classes: tuple[str, ...]) -> dict
     return {
         "purity": number(metrics.purity(counts)),
         "median_purity": number(np.nanmedian(by_cluster)),
+        "lowest_purity": number(np.nanmin(by_cluster)),
         "nmi": number(metrics.nmi(counts)),
         "ari": number(metrics.ari(counts)),
         "classes": {

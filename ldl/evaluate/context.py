@@ -55,9 +55,12 @@ class Context:
     """Every trained array by its full name, `linear1.weight`."""
     decoder: Callable[[str], Callable[[Array], Array] | None]
     """The way from a value to the output; None where the output needs more than that value."""
-    retrain: Callable[[Array, Array | None, Array], Context]
-    """Rows of the source to train on, to validate on (or None) and to judge: the network of the
-    same configuration trained anew on them, and its data. Raises RunError where it diverges."""
+    retrain: Callable[..., Context]
+    """Rows of the source to train on, to validate on (or None) and to judge, and perhaps another
+    `loss` or `optimizer` in a mapping: the network of the configuration trained anew on them, and
+    its data. Raises RunError where it diverges."""
+    drive: Callable[[int], dict[str, float]]
+    """Steps to the largest difference of any weight from the training loop's, by other ways."""
     turn: int = 1
     """2, 3, … where the same evaluation of the same part stands in the list again."""
 

@@ -70,7 +70,7 @@ class Folds:
             kept, out = divide(len(others), [len(others) - count, count], tags, rng)
             validation = rows[others[out]] if count else None
             again = context.retrain(rows[others[kept]], validation, rows[fold])
-            found.append(_figures(again, notes))
+            found.append(figures_of(again, notes))
         figures = {name: _summary([each[name] for each in found]) for name in found[0]}
         self._write(context, found, figures, sizes)
         head = {"part": self.part, "samples": len(rows), "k": self.k, **figures}
@@ -114,8 +114,8 @@ class Folds:
         write_table(path, ["fold", "samples", *found[0]], table)
 
 
-def _figures(context: Context, notes: list[str]) -> dict[str, float | None]:
-    """A network's figures on its test part."""
+def figures_of(context: Context, notes: list[str]) -> dict[str, float | None]:
+    """A network's figures on its test part, by its task."""
     part = context.dataset.test
     assert part is not None
     outputs = context.predict(part.inputs)

@@ -35,6 +35,7 @@ class Network:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     first: First | None = None
     task: Task = "classification"
+    chain: bool = False  # one layer after another and one loss, nothing drawn, no samples mixed
 
 
 def unknown_place(name: str, network: Network, setting: str = "place") -> list[Misfit]:

@@ -24,7 +24,19 @@ def network_of(experiment: Experiment) -> Network:
     shapes = {name: graph.specs[name].shape for name in (*info.inputs, *places)}
     if experiment.code is not None:
         shapes.setdefault(CODE, graph.specs[experiment.code].shape)
-    return Network(shapes, _first(graph), experiment.task)
+    return Network(shapes, _first(graph), experiment.task, _is_chain(graph))
+
+
+def _is_chain(graph: Graph) -> bool:
+    """Whether each place reads the one before it alone, and each sample is treated by itself."""
+    before: str | None = None
+    for place in graph.order:
+        plan = graph.plans[place.name]
+        first = before is None and place.inputs[0] in graph.inputs
+        if (not first and place.inputs[0] != before) or place.layer.view or plan.state:
+            return False
+        before = place.name
+    return graph.splits and len(graph.losses) == 1
 
 
 def values(experiment: Experiment, model: Model) -> Callable[[str, Mapping[str, Array]], Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from ldl.engine.optim import Adam
 from ldl.errors import Diverged, RunError, RunFolderError, UsageError
 from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation
 from ldl.evaluate.context import at_hand
+from ldl.execute.driving import driver
 from ldl.execute.inside import decoder, network_of, values
 from ldl.execute.preparing import KINDS, classifier, evaluation_faults, prepare
 from ldl.execute.retraining import retrainer
@@ -65,8 +66,13 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
     """A trained network as evaluations see it."""
     again = retrainer(experiment, dataset, run)
 
-    def retrain(training: Array, validation: Array | None, judged: Array) -> Context:
-        return _context(*again(training, validation, judged), run)
+    def retrain(
+        training: Array,
+        validation: Array | None,
+        judged: Array,
+        changes: Mapping[str, Any] | None = None,
+    ) -> Context:
+        return _context(*again(training, validation, judged, changes or {}), run)
 
     return Context(
         dataset=dataset,
@@ -81,6 +87,7 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
         weights=model.parameters.weights,
         decoder=decoder(experiment, model),
         retrain=retrain,
+        drive=driver(experiment, dataset),
     )
 
 

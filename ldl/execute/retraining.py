@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from ldl import build as building
-from ldl.build import Experiment
+from ldl.build import Config, Experiment
+from ldl.build.spec import LossTerm
 from ldl.data import Dataset, Split
 from ldl.data import load as load_data
 from ldl.engine.memory import Array
@@ -25,31 +27,48 @@ Retrained = tuple[Experiment, Model, Dataset]
 
 def retrainer(
     experiment: Experiment, dataset: Dataset, run: RunFolder
-) -> Callable[[Array, Array | None, Array], Retrained]:
-    """(rows to train on, to validate on or None, to judge) to an experiment, its model, its data.
+) -> Callable[[Array, Array | None, Array, Mapping[str, Any]], Retrained]:
+    """(rows to train on, to validate on or None, to judge, changes) to a trained experiment.
 
-    The configuration and the seed are the run's own; scaling, noise and the kept epoch follow
-    from the given rows. Raises RunError where the training diverges or the data has changed.
+    The configuration and the seed are the run's own, but for a `loss` and an `optimizer` among the
+    changes; scaling, noise and the kept epoch follow from the given rows. Raises RunError where
+    the training diverges, cannot be built or has data that changed.
     """
 
-    def retrain(training: Array, validation: Array | None, judged: Array) -> Retrained:
+    def retrain(
+        training: Array, validation: Array | None, judged: Array, changes: Mapping[str, Any]
+    ) -> Retrained:
         rows = {"train": training, "test": judged}
         if validation is not None:
             rows["validation"] = validation
-        config = experiment.config
+        config = _changed(experiment.config, changes)
         data = load_data(config.data, config.seed, rows=rows)
         if data.sha256 != dataset.sha256:
             raise RunError("the data has changed since the run began: it cannot be trained again")
         held = 0 if validation is None else len(validation)
         split = Split(len(training), held, len(judged))
         asked = replace(config, data=replace(config.data, split=split), evaluate=[])
-        again = building.build(asked, replace(experiment.info, official_test=0))
+        try:
+            again = building.build(asked, replace(experiment.info, official_test=0))
+        except building.BuildError as error:
+            raise RunError(str(error)) from error
         for stray in run.path.glob(f"{SCRATCH}*"):  # of a process that was killed
             shutil.rmtree(stray, ignore_errors=True)
         with TemporaryDirectory(prefix=SCRATCH, dir=run.path) as scratch:
             return again, _trained(again, data, RunFolder(Path(scratch)), run), data
 
     return retrain
+
+
+def _changed(config: Config, changes: Mapping[str, Any]) -> Config:
+    """With another loss or optimizer; one that takes the whole set a step is let."""
+    if "loss" in changes:
+        config = replace(config, loss=LossTerm(changes["loss"]))
+    if "optimizer" in changes:
+        size = None if changes["optimizer"].whole_set else config.train.batch_size
+        train = replace(config.train, batch_size=size)
+        config = replace(config, optimizer=changes["optimizer"], train=train)
+    return config
 
 
 def _trained(experiment: Experiment, data: Dataset, scratch: RunFolder, run: RunFolder) -> Model:
@@ -64,5 +83,5 @@ def _trained(experiment: Experiment, data: Dataset, scratch: RunFolder, run: Run
         with threadpool_limits(experiment.division.blas, user_api="blas"):
             trainer.fit()
     except Diverged as error:
-        raise RunError(f"trained again on other rows: {error}") from error
+        raise RunError(f"trained again: {error}") from error
     return trainer.model

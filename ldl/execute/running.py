@@ -43,8 +43,15 @@ class Watchers:
 SILENT = Watchers()
 
 
-def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFolder:
+def train(
+    prepared: Prepared,
+    root: Path,
+    watchers: Watchers = SILENT,
+    files: Mapping[str, bytes] | None = None,
+) -> RunFolder:
     """Train in a new folder under `root`, judge, draw, and leave the folder complete.
+
+    `files` are laid into the folder beside its own when it appears.
 
     Raises Diverged or Interrupted, and what evaluations raise; the folder's status says so too.
     """
@@ -53,26 +60,18 @@ def train(prepared: Prepared, root: Path, watchers: Watchers = SILENT) -> RunFol
     for note in data_notes(prepared.experiment, dataset):
         watchers.note(note)
     text = prepared.yaml
-    experiment = prepared.experiment
-    threads = {
-        "asked": config.train.threads,
-        "parts_of_a_batch": experiment.division.parts,
-        "blas": experiment.division.blas,
-    }
     contents = {
         "config.yaml": text.encode(),
         "source.yaml": prepared.loaded.text.encode(),
         "overrides.yaml": _overrides(prepared.loaded.overrides).encode(),
-        "environment.json": to_json(environment(sys.argv, config.seed, dataset.sha256, threads)),
-        "data.json": to_json(data_state(dataset)),
-        "split.npz": split_rows(dataset),
-        **_tensor_files(START, prepared.weights),
-        **_tensor_files(SCALER, dataset.scaler.arrays() if dataset.scaler else {}),
+        **data_files(dataset),
+        **start_files(prepared, dataset, environment(sys.argv, config.seed)),
+        **(files or {}),
     }
     digest = hashlib.sha256(text.encode()).hexdigest()
     run = RunFolder.create(root, config.name, digest, contents)
     with run.lock():
-        _train(prepared, dataset, run, watchers)
+        train_into(prepared, dataset, run, watchers)
     return run
 
 
@@ -93,7 +92,7 @@ def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
         prepared = replace(prepare(run.config, start=False), weights=start_weights(run))
         dataset = prepared.data(watchers.data, stored_scaler(run))
         same_data(run, dataset)
-        _train(prepared, dataset, run, watchers)
+        train_into(prepared, dataset, run, watchers)
     return run
 
 
@@ -102,6 +101,31 @@ def _overrides(overrides: Sequence[str]) -> str:
     import yaml
 
     return yaml.safe_dump(list(overrides), allow_unicode=True, default_flow_style=False)
+
+
+def data_files(dataset: Dataset) -> dict[str, bytes]:
+    """The files of a new run that tell of its data."""
+    return {
+        "data.json": to_json(data_state(dataset)),
+        "split.npz": split_rows(dataset),
+        **_tensor_files(SCALER, dataset.scaler.arrays() if dataset.scaler else {}),
+    }
+
+
+def start_files(prepared: Prepared, dataset: Dataset, found: Mapping[str, Any]) -> dict[str, bytes]:
+    """What a new run starts from: weights, and the environment that was `found`, with its own."""
+    division = prepared.experiment.division
+    own = {
+        "seed": prepared.experiment.config.seed,
+        "data_sha256": dataset.sha256,
+        "threads": {
+            "asked": prepared.experiment.config.train.threads,
+            "parts_of_a_batch": division.parts,
+            "blas": division.blas,
+        },
+    }
+    weights = _tensor_files(START, prepared.weights)
+    return {**weights, "environment.json": to_json({**found, **own})}
 
 
 def data_state(dataset: Dataset) -> dict[str, Any]:
@@ -139,8 +163,13 @@ def start_weights(run: RunFolder) -> dict[str, Array]:
     return load_tensors(file)[0] if file.exists() else {}
 
 
-def _train(prepared: Prepared, dataset: Dataset, run: RunFolder, watchers: Watchers) -> None:
-    """Train, save, judge, draw. However that ends, the status says it."""
+def train_into(
+    prepared: Prepared, dataset: Dataset, run: RunFolder, watchers: Watchers = SILENT
+) -> None:
+    """Train, save, judge, draw, from the folder's checkpoint on if it has one; its lock is held.
+
+    Raises what `train` raises. However it ends, the status says it.
+    """
     experiment = prepared.experiment
     run.set_status("running", epoch=0)
     with log_to(run.log) as log, _threads(experiment.division.blas):
@@ -175,7 +204,7 @@ def _train(prepared: Prepared, dataset: Dataset, run: RunFolder, watchers: Watch
 
 
 def _work(trainer: Trainer, log: Logger, watchers: Watchers) -> None:
-    """What `_train` watches over."""
+    """What `train_into` watches over."""
     run, experiment, model = trainer.run, trainer.experiment, trainer.model
     log.info("training %s weights on %s samples", model.parameters.count, trainer.steps.count)
     outcome = trainer.fit()

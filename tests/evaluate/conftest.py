@@ -37,6 +37,7 @@ def context(tmp_path: Path) -> Callable[..., Context]:
             "weights": {},
             "decoder": lambda name: None,
             "retrain": lambda *rows: pytest.fail("nothing is trained again here"),
+            "drive": lambda steps: pytest.fail("nothing is driven here"),
         }
         limits = more.pop("limits", {})
         dataset = Dataset(info, test=test, sha256="", scaler=None, limits=limits, **parts)

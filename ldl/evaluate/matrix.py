@@ -1,0 +1,63 @@
+"""One network trained with several losses and optimizers, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from ldl.errors import DataError, RunError
+from ldl.evaluate.context import Context, PartName, Task, judge
+from ldl.evaluate.files import write_table
+from ldl.evaluate.folds import figures_of
+from ldl.fields import Choice
+
+if TYPE_CHECKING:
+    from ldl.data.info import Info
+
+OWN = "own"  # the run's own loss
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The figures of the run's network, trained anew with each loss and each optimizer.
+
+    `optimizers` and `losses` give each a name of your own: `{gd: {gd: 0.1}, momentum: {sgd: …}}`.
+    Without `losses`, the run's own. Each training has the run's data, seed and settings; one that
+    diverges has no figures, and a note says so. Figures are those of `folds`. Leaves
+    `plots/matrix.csv`, a row a training.
+    """
+
+    optimizers: dict[str, Annotated[Any, Choice("optimizer")]]
+    losses: dict[str, Annotated[Any, Choice("loss")]] = field(default_factory=dict)
+    part: PartName = "test"
+
+    def fault(self, info: Info, task: Task) -> str | None:
+        """Needs an optimizer."""
+        return None if self.optimizers else "matrix: there is no optimizer to train with"
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """{figure: {loss: {optimizer: value}}}."""
+        judged = judge(self, context, self.part)
+        data, notes = context.dataset, list(judged.notes)
+        if judged.part.rows is None or data.train.rows is None:
+            raise DataError("matrix: the samples of this data have no numbers to train again by")
+        held = None if data.validation is None else data.validation.rows
+        losses: dict[str, Any] = dict(self.losses) or {OWN: None}
+        table: dict[str, dict[str, dict[str, float | None]]] = {}
+        for loss, chosen in losses.items():
+            for name, optimizer in self.optimizers.items():
+                changes = {"optimizer": optimizer} | ({"loss": chosen} if chosen else {})
+                try:
+                    again = context.retrain(data.train.rows, held, judged.part.rows, changes)
+                except RunError as error:
+                    notes.append(f"{loss}, {name}: {error}")
+                    continue
+                for figure, value in figures_of(again, notes).items():
+                    table.setdefault(figure, {}).setdefault(loss, {})[name] = value
+        rows = [
+            [loss, name, *(table[figure].get(loss, {}).get(name, "") for figure in table)]
+            for loss in losses
+            for name in self.optimizers
+        ]
+        write_table(judged.plot("matrix", "csv"), ["loss", "optimizer", *table], rows)
+        return {"part": judged.name, "samples": judged.samples, **table, "notes": notes}

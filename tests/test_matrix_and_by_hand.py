@@ -1,0 +1,77 @@
+"""Evaluations that train again: a table of losses and optimizers, and three ways to the same bits."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldl.errors import ConfigError
+from ldl.execute import driving, prepare, train
+from ldl.runs import RunFolder, read_json
+
+TEXT = """\
+name: flowers
+data: {source: iris, scale: standard}
+network: [{linear: 8}, tanh, linear]
+train: {epochs: 3, batch_size: 16}
+"""
+
+
+def run(folder: Path, text: str) -> RunFolder:
+    """A finished run of a configuration."""
+    (folder / "flowers.yaml").write_text(text)
+    return train(prepare(folder / "flowers.yaml"), folder / "runs")
+
+
+def test_a_table_of_losses_and_optimizers(tmp_path: Path) -> None:
+    """The run's own loss and optimizer give the run's own accuracy; gd takes the whole set."""
+    made = run(
+        tmp_path,
+        TEXT + "evaluate: [classification, {matrix: {losses: {ce: cross_entropy, hinge: hinge}, "
+        "optimizers: {adam: adam, gd: {gd: 0.1}, wild: {sgd: 1e38}}}}]\n",
+    )
+    results = read_json(made.results)
+    table = results["matrix"]["accuracy"]
+    assert table["ce"]["adam"] == results["classification"]["accuracy"]
+    assert table.keys() == {"ce", "hinge"} and table["hinge"].keys() >= {"adam", "gd"}
+    assert any("wild" in note for note in results["matrix"]["notes"])
+    with (made.plots / "matrix.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0][:3] == ["loss", "optimizer", "accuracy"] and len(rows) == 7
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["", "optimizer: {adamw: 0.01}\n", "optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}\n"],
+)
+def test_the_loop_the_graph_and_layers_by_hand_are_one(tmp_path: Path, change: str) -> None:
+    """To the bit, whatever the optimizer."""
+    made = run(tmp_path, TEXT + change + "evaluate: [{by_hand: 20}]\n")
+    found = read_json(made.results)["by_hand-train"]
+    assert found["identical"] is True
+    assert found["graph"] == 0.0 and found["hand"] == 0.0
+
+
+def test_a_difference_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One weight nudged by the least there is."""
+    whole = driving._graph
+
+    def nudged(*arguments: object) -> dict[str, np.ndarray]:
+        weights = {name: array.copy() for name, array in whole(*arguments).items()}
+        first = next(iter(weights.values())).reshape(-1)
+        first[0] = np.nextafter(first[0], np.float32(9))
+        return weights
+
+    monkeypatch.setattr(driving, "_graph", nudged)
+    made = run(tmp_path, TEXT + "evaluate: [by_hand]\n")
+    assert read_json(made.results)["by_hand-train"]["identical"] is False
+
+
+def test_what_is_no_chain_is_refused_before_training(tmp_path: Path) -> None:
+    """Dropout draws; the evaluation's line is named."""
+    text = TEXT.replace("tanh, linear]", "{dropout: 0.5}, linear]") + "evaluate: [by_hand]\n"
+    with pytest.raises(ConfigError, match="chain of layers"):
+        run(tmp_path, text)
