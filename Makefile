@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+PROFILE ?= full
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-external lint check bench clean
+.PHONY: help demo reproduce-report test test-slow test-external test-browser lint check bench bench-quick clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ldl needs Python 3.11 or later; say which with PYTHON=…")'
@@ -27,15 +28,23 @@ $(VENV)/bench: $(VENV)/ready
 demo: $(VENV)/ready ## train configs/denoise.yaml on the embedded digits
 	$(BIN)/ldl train configs/denoise.yaml
 
+reproduce-report: $(VENV)/ready ## five reports redone, into runs/report; PROFILE=quick is a smoke run
+	$(BIN)/ldl report configs/reports --profile $(PROFILE)
+
 test: $(VENV)/dev ## the tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not external"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not external and not browser"
 
 test-slow: $(VENV)/dev ## the tests that take longer, such as twenty kills and resumes
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
 
-test-external: $(VENV)/dev ## the layers, losses and optimizers against PyTorch
+test-external: $(VENV)/dev ## the engine and every config against PyTorch and ONNX
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[external]'
 	$(BIN)/python -m pytest -n $(WORKERS) -m external tests/external
+
+test-browser: $(VENV)/dev ## the pages in Chromium, which has to be installed with its chromedriver
+	@command -v chromedriver >/dev/null || { echo "make test-browser needs Chromium and chromedriver"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
+	$(BIN)/python -m pytest -m browser tests/report
 
 lint: $(VENV)/dev ## ruff and mypy
 	$(BIN)/ruff check .
@@ -44,10 +53,15 @@ lint: $(VENV)/dev ## ruff and mypy
 
 check: lint test ## the gate: ruff, mypy, and the tests, among them the import order
 
-bench: $(VENV)/bench ## speed against PyTorch and a step planned by hand
+bench: $(VENV)/bench ## speed against PyTorch, JAX and scikit-learn: steps, commands, growth
 	$(BIN)/python -m benchmarks.steps
-	$(BIN)/python -m benchmarks.networks
-	$(BIN)/python -m benchmarks.command
+	$(BIN)/python -m benchmarks.commands
+	$(BIN)/python -m benchmarks.scaling
+
+bench-quick: $(VENV)/bench ## the same as a smoke test: few and short rounds, no figures to keep
+	$(BIN)/python -m benchmarks.steps --quick
+	$(BIN)/python -m benchmarks.commands --quick
+	$(BIN)/python -m benchmarks.scaling --quick
 
 clean: ## remove the environment and caches; runs stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,13 +15,14 @@ class Others:
     def __init__(self) -> None:
         self._start = self._now()
 
-    def share(self) -> float | None:
-        """Busy time of the machine, without this process and its children, over elapsed time."""
+    def share(self, working: float = 0.0) -> float | None:
+        """Busy time of the machine over elapsed time, without this process, its ended children
+        and the seconds that children still `working` have computed."""
         start, now = self._start, self._now()
         if start is None or now is None or now[2] <= start[2]:
             return None
         busy, ours, elapsed = (b - a for a, b in zip(start, now, strict=True))
-        return max(0.0, busy - ours) / elapsed
+        return max(0.0, busy - ours - working) / elapsed
 
     @staticmethod
     def _now() -> tuple[float, float, float] | None:

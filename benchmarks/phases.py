@@ -9,7 +9,10 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -17,6 +20,10 @@ from pathlib import Path
 from typing import Any
 
 STARTED = "BENCHMARK_STARTED"  # the environment variable with the parent's time.time()
+ROOT = Path(__file__).parent.parent
+COMMAND = ("train", "configs/denoise.yaml", "train.epochs=1", "--quiet")
+TARGET = 3.0  # seconds of COMMAND, from the start to the finished folder, on two cores
+REPEATS = 5
 
 
 class Clock:
@@ -73,6 +80,7 @@ def watch_functions(clock: Clock) -> None:
     """Give the parts of `ldl train` their phases."""
     import ldl.execute
     import ldl.plots
+    import ldl.report.run_page
     from ldl.execute import preparing, running
     from ldl.plots import style
     from ldl.runs import RunFolder
@@ -88,9 +96,48 @@ def watch_functions(clock: Clock) -> None:
         ("judge", running, "judge"),
         ("make the pictures", ldl.plots, "draw"),
         ("write the PNGs", style, "save"),
+        ("write the page", ldl.report.run_page, "leave_page"),
         ("wait for the disk (fsync)", os, "fsync"),
     ):
         setattr(owner, name, clock.wrap(phase, getattr(owner, name)))
+
+
+def breakdown() -> tuple[dict[str, float], str]:
+    """Median seconds of a short command by phase, the longest first, and that in words.
+
+    The total is of runs without timers.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        runs, out = str(Path(folder) / "runs"), Path(folder) / "phases.json"
+        arguments = [*COMMAND, "--runs", runs]
+        plain = [sys.executable, "cli.py", *arguments]
+        timed = [sys.executable, "-m", "benchmarks.phases", str(out), *arguments]
+        _run(plain)
+        whole, found = [], defaultdict(list)
+        for _ in range(REPEATS):
+            whole.append(_run(plain))
+            _run(timed)
+            for phase, seconds in json.loads(out.read_text()).items():
+                found[phase].append(seconds)
+    middle = statistics.median(whole)
+    parts = {phase: statistics.median(seconds) for phase, seconds in found.items()}
+    parts = dict(sorted(parts.items(), key=lambda item: -item[1]))
+    verdict = "within" if middle < TARGET else "OVER"
+    lines = [f"ldl {' '.join(COMMAND[:3])}: {middle:.2f} s, {verdict} the target of {TARGET:.0f} s"]
+    for phase, seconds in parts.items():
+        share = 100 * seconds / sum(parts.values())
+        lines.append(f"  {phase:28}{seconds * 1e3:7.0f} ms{share:6.0f} %")
+    return {"whole": middle, **parts}, "\n".join(lines) + "\n"
+
+
+def _run(command: list[str]) -> float:
+    """Seconds of a command. Raises RuntimeError where it fails."""
+    environment = {**os.environ, STARTED: repr(time.time())}
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
+    return time.perf_counter() - start
 
 
 def main() -> None:

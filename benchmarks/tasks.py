@@ -1,59 +1,216 @@
-"""What is measured: networks, their batches and optimizers, and the data that they train on."""
+"""What is measured: a table of networks, each with its batch, its optimizer and its data."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ldl.engine.memory import Array
+if TYPE_CHECKING:
+    from ldl.engine.graph import Graph, Place
+    from ldl.engine.memory import Array
 
-BATCHES = 64  # steps an epoch; enough that drawing the order weighs little
 LEARNING_RATE = 0.001
-Weights = list[tuple[Array, Array]]  # for each layer w (I, O) and b (O,)
+Weights = dict[str, "Array"]  # by the engine's names and in its layouts
+Item = tuple[str, dict[str, Any]]  # a layer by its name in a configuration, and its settings
+Layers = tuple[Item, ...]
 
 
 @dataclass(frozen=True)
 class Task:
-    """A fully connected network with `activation` after every layer but the last.
+    """A chain of layers on samples of `shape`, trained by `optimizer` on `batch` samples a step.
 
-    With `mse` it learns its own inputs (an autoencoder); with `cross_entropy` class indices.
+    With `mse` it learns its own inputs (an autoencoder); with `cross_entropy` class indices. The
+    data are `batches` batches: enough that drawing the order of an epoch weighs little.
     """
 
     name: str
-    sizes: tuple[int, ...]
+    layers: Layers
+    shape: tuple[int, ...]
     batch: int
     optimizer: Literal["sgd", "adam"]
-    activation: Literal["tanh", "relu"] = "tanh"
-    loss: Literal["mse", "cross_entropy"] = "mse"
-    target: float | None = None  # the ratio to the hand-planned step that we promise to stay under
+    loss: Literal["mse", "cross_entropy"] = "cross_entropy"
+    batches: int = 64
+
+    @property
+    def title(self) -> str:
+        """The name of its row."""
+        return f"{self.name}, batch {self.batch}, {self.optimizer}"
+
+    @property
+    def dense(self) -> bool:
+        """Whether it is linear layers with the same activation after each but the last."""
+        names = [name for name, _ in self.layers]
+        return set(names[::2]) == {"linear"} and len(set(names[1::2])) == 1 and len(names) % 2 == 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Of a dense task, the values that go in and those that each linear layer gives."""
+        return (*self.shape, *(settings["units"] for _, settings in self.layers[::2]))
 
     def data(self) -> tuple[Array, Array]:
-        """Inputs (n, I) in [0, 1), and targets: the same array, or class indices (n,)."""
+        """Inputs (n, *shape) in [0, 1), and targets: the same array, or class indices (n,)."""
         rng = np.random.default_rng(0)
-        count = self.batch * BATCHES
-        x = rng.random((count, self.sizes[0]), np.float32)
-        return x, x if self.loss == "mse" else rng.integers(0, self.sizes[-1], count)
-
-    def weights(self) -> Weights:
-        """Starting weights by Glorot's rule, and small biases, the same for every contender."""
-        rng = np.random.default_rng(1)
-        weights = []
-        for inputs, outputs in zip(self.sizes, self.sizes[1:], strict=False):
-            limit = (6.0 / (inputs + outputs)) ** 0.5
-            w = rng.uniform(-limit, limit, (inputs, outputs)).astype(np.float32)
-            weights.append((w, rng.uniform(-0.1, 0.1, outputs).astype(np.float32)))
-        return weights
+        count = self.batch * self.batches
+        x = rng.random((count, *self.shape), np.float32)
+        return x, x if self.loss == "mse" else rng.integers(0, classes(self), count)
 
 
+def classes(task: Task) -> int:
+    """How many values the last layer gives."""
+    units: int = task.layers[-1][1]["units"]
+    return units
+
+
+# --- the table ------------------------------------------------------------------------------
+
+
+def mlp(*units: int, activation: str = "relu") -> Layers:
+    """Linear layers with `activation` between them."""
+    pairs: list[Layers] = [(("linear", {"units": u}), (activation, {})) for u in units]
+    return tuple(item for pair in pairs for item in pair)[:-1]
+
+
+def autoencoder(*sizes: int, batch: int, optimizer: Literal["sgd", "adam"], **more: Any) -> Task:
+    """An autoencoder with tanh; `sizes` begin with the inputs."""
+    words = "-".join(map(str, sizes)) if len(sizes) < 8 else f"{'-'.join(map(str, sizes[:5]))}-…"
+    layers = mlp(*sizes[1:], activation="tanh")
+    return Task(f"autoencoder {words}", layers, sizes[:1], batch, optimizer, "mse", **more)
+
+
+def conv(channels: int, size: int = 3, padding: int = 0) -> dict[str, Any]:
+    """A convolution's settings."""
+    return {"out_channels": channels, "kernel_size": size, "padding": padding}
+
+
+def conv1d(*channels: int) -> Layers:
+    """Report e's one-dimensional networks: conv1d(3) and maxpool1d(2) for each, then 100 and 10."""
+    front: Layers = ()
+    for c in channels:
+        front += (("conv1d", conv(c)), ("maxpool1d", {"kernel_size": 2}))
+    return (*front, ("flatten", {}), *mlp(100, 10))
+
+
+def cifar(normalised: bool) -> Layers:
+    """Report c's network: conv 5×5 with 32, 64, 64 channels, each pooled; then 1000 and 10."""
+    norm: Layers = (("batch_norm", {}),) if normalised else ()
+    front: Layers = ()
+    for c in (32, 64, 64):
+        front += (("conv2d", conv(c, 5, 2)), *norm, ("relu", {}), ("maxpool2d", {"kernel_size": 2}))
+    return (*front, ("flatten", {}), *mlp(1000, 10))
+
+
+def transformer(dim: int, patch: int, hidden: int) -> Layers:
+    """Report c's vision transformer: two blocks, a class token, four heads."""
+    attention: Layers = (("layer_norm", {}), ("multi_head_attention", {"heads": 4}))
+    head: Layers = (("layer_norm", {}), *mlp(hidden, dim, activation="gelu"))
+    return (
+        ("patches", {"size": patch}), ("linear", {"units": dim}), ("class_token", {}),
+        ("positional_embedding", {}),
+        *(("residual", {"layers": layers}) for _ in range(2) for layers in (attention, head)),
+        ("layer_norm", {}), ("select", {"index": 0}), ("linear", {"units": 10}),
+    )  # fmt: skip
+
+
+CONV2D_1: Layers = (
+    ("conv2d", conv(32)), ("avgpool2d", {"kernel_size": 2}), ("flatten", {}), *mlp(100, 10),
+)  # fmt: skip
+CONV2D_3: Layers = (
+    ("conv2d", conv(32)), ("avgpool2d", {"kernel_size": 2, "stride": 1}),
+    ("conv2d", conv(64)), ("avgpool2d", {"kernel_size": 2}), ("flatten", {}), *mlp(100, 10),
+)  # fmt: skip
+LENET: Layers = (
+    ("conv2d", conv(6, 5, 2)), ("tanh", {}), ("avgpool2d", {"kernel_size": 2}),
+    ("conv2d", conv(16, 5)), ("tanh", {}), ("avgpool2d", {"kernel_size": 2}),
+    ("flatten", {}), *mlp(120, 84, 10, activation="tanh"),
+)  # fmt: skip
+LSTM: Layers = (("lstm", {"units": 128}), ("linear", {"units": 10}))
 DEEP = (784, 512, 256, 128, 64, 128, 256, 512, 784)
+USPS, MNIST, CIFAR = (16, 16, 1), (28, 28, 1), (32, 32, 3)
+
 TASKS = (
-    Task("ae 64-32-16-2-16-32-64", (64, 32, 16, 2, 16, 32, 64), 64, "sgd", target=1.2),
-    Task("ae 64-64-32-64-64", (64, 64, 32, 64, 64), 32, "sgd", target=1.2),
-    Task("ae 256-128-64-128-256", (256, 128, 64, 128, 256), 64, "sgd", target=1.2),
-    Task("mlp 784-256-128-10", (784, 256, 128, 10), 1, "sgd", "relu", "cross_entropy"),
-    Task("mlp 784-256-128-10", (784, 256, 128, 10), 64, "adam", "relu", "cross_entropy"),
-    Task("ae 784-256-64-256-784", (784, 256, 64, 256, 784), 64, "adam"),
-    Task("ae 784-512-256-128-64-…", DEEP, 128, "adam"),
+    autoencoder(64, 32, 16, 2, 16, 32, 64, batch=64, optimizer="sgd"),
+    autoencoder(64, 64, 32, 64, 64, batch=32, optimizer="sgd"),
+    autoencoder(256, 128, 64, 128, 256, batch=64, optimizer="sgd"),
+    Task("MLP 784-256-128-10", mlp(256, 128, 10), (784,), 1, "sgd"),
+    Task("MLP 784-256-128-10", mlp(256, 128, 10), (784,), 64, "adam", batches=32),
+    autoencoder(784, 256, 64, 256, 784, batch=64, optimizer="adam", batches=32),
+    autoencoder(*DEEP, batch=128, optimizer="adam", batches=16),
+    Task("conv1d 32", conv1d(32), (256, 1), 32, "sgd", batches=16),
+    Task("conv1d 128-64-32", conv1d(128, 64, 32), (256, 1), 64, "sgd", batches=4),
+    Task("conv2d 32", CONV2D_1, USPS, 32, "sgd", batches=16),
+    Task("conv2d 32-64", CONV2D_3, USPS, 32, "sgd", batches=16),
+    Task("LeNet-5", LENET, MNIST, 64, "adam", batches=16),
+    Task("CIFAR 32-64-64", cifar(False), CIFAR, 128, "sgd", batches=2),
+    Task("CIFAR 32-64-64, batch_norm", cifar(True), CIFAR, 128, "sgd", batches=2),
+    Task("transformer, dim 32", transformer(32, 14, 64), MNIST, 128, "adam", batches=16),
+    Task("transformer, dim 128", transformer(128, 7, 256), MNIST, 128, "adam", batches=4),
+    Task("LSTM 28×28, 128", LSTM, (28, 28), 64, "adam", batches=16),
 )
+
+WARM_UP = Task("warm-up", mlp(2, 2), (2,), 2, "sgd", batches=1)
+
+# --- the engine's view of a task --------------------------------------------------------------
+
+
+def graph(task: Task) -> Graph:
+    """The task's layers and loss; an autoencoder's target is its input, as `ldl.build` makes it."""
+    from ldl.engine.graph import Graph, LossPlace
+    from ldl.engine.layer import Spec
+    from ldl.engine.losses import CrossEntropy, Mse
+
+    found = list(places(task.layers, "x"))
+    output, inputs = found[-1].name, {"x": Spec(task.shape)}
+    if task.loss == "mse":
+        return Graph(inputs, found, [LossPlace("loss", Mse(), (output, "x"))])
+    inputs["target"] = Spec((), True)
+    return Graph(inputs, found, [LossPlace("loss", CrossEntropy(), (output, "target"))])
+
+
+def places(layers: Layers, value: str, before: str = "") -> Iterator[Place]:
+    """A place for each layer, named by its number; `3.0` is the first of the residual 3."""
+    from ldl.engine.graph import Place
+    from ldl.engine.layers import LAYERS
+
+    for i, (name, settings) in enumerate(layers):
+        here = f"{before}{i}"
+        if name == "residual":
+            inner = list(places(settings["layers"], value, f"{here}."))
+            yield from inner
+            yield Place(here, LAYERS["add"](), (inner[-1].name, value))
+        else:
+            yield Place(here, LAYERS[name](**settings), (value,))
+        value = here
+
+
+def start(task: Task) -> Weights:
+    """The weights that every contender starts from."""
+    from ldl.engine.parameters import Parameters
+
+    return Parameters(graph(task), seed=1).weights
+
+
+def multiply_adds(task: Task) -> int:
+    """Of a training step: forward, ∂w as much again, and ∂x but for the first weights' layer."""
+    planned = graph(task)
+    total, seen = 0, False
+    for place in planned.places:
+        plan = planned.plans[place.name]
+        passes = 3 if seen else 2
+        total += passes * plan.multiply_adds if plan.w else (1 + seen) * plan.multiply_adds
+        seen = seen or bool(plan.w)
+    return total * task.batch
+
+
+def weight_count(task: Task) -> int:
+    """Numbers that are trained."""
+    return sum(prod(weight.shape) for weight in graph(task).weights.values())
+
+
+def dense_pairs(task: Task) -> list[tuple[int, int]]:
+    """Inputs and outputs of each linear layer of a dense task."""
+    return list(pairwise(task.sizes))

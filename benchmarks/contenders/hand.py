@@ -10,10 +10,14 @@ from collections.abc import Callable
 from math import sqrt
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
-from benchmarks.tasks import LEARNING_RATE, Task, Weights
+from benchmarks.clean import THREADS
+from benchmarks.contenders.base import Variants
+from benchmarks.tasks import LEARNING_RATE, Task, Weights, dense_pairs, start
 from ldl.engine.memory import Array
 
+Pieces = list[tuple[Array, Array]]  # w (I, O) and b (O,) of each layer
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -22,28 +26,30 @@ def constant(value: float) -> Array:
     return np.array(value, np.float32)
 
 
-def views(flat: Array, task: Task) -> Weights:
-    """The pieces of a flat vector: w (I, O) and b (O,) of each layer."""
-    pieces, start = [], 0
-    for inputs, outputs in zip(task.sizes, task.sizes[1:], strict=False):
-        end = start + inputs * outputs
-        w, b = flat[start:end].reshape(inputs, outputs), flat[end : end + outputs]
+def views(flat: Array, task: Task) -> Pieces:
+    """The pieces of a flat vector."""
+    pieces, at = [], 0
+    for inputs, outputs in dense_pairs(task):
+        end = at + inputs * outputs
+        w, b = flat[at:end].reshape(inputs, outputs), flat[end : end + outputs]
         pieces.append((w, b))
-        start = end + outputs
+        at = end + outputs
     return pieces
 
 
 class Hand:
     """One network's training: θ and its gradient, a buffer a layer, one scratch for each shape."""
 
-    def __init__(self, task: Task) -> None:
-        size = sum((i + 1) * o for i, o in zip(task.sizes, task.sizes[1:], strict=False))
-        self.task = task
+    def __init__(self, task: Task, threads: int) -> None:
+        size = sum((i + 1) * o for i, o in dense_pairs(task))
+        self.task, self.threads, self.pools = task, threads, ThreadpoolController()
+        self.is_relu = task.layers[1][0] == "relu"
         self.data, self.targets = task.data()
         self.theta, self.grad = np.zeros(size, np.float32), np.zeros(size, np.float32)
         self.weights, self.grads = views(self.theta, task), views(self.grad, task)
-        for (w, b), (w0, b0) in zip(self.weights, task.weights(), strict=True):
-            w[...], b[...] = w0, b0
+        first = start(task)
+        for i, (w, b) in enumerate(self.weights):
+            w[...], b[...] = first[f"{2 * i}.weight"], first[f"{2 * i}.bias"]
         self.rng = np.random.default_rng(2)
         self._make_buffers()
         self._make_loss()
@@ -95,24 +101,30 @@ class Hand:
 
     # --- the step ---------------------------------------------------------------------------
 
-    def epoch(self) -> float:
-        """Train once over the shuffled data; the mean of the losses of its steps."""
+    def epoch(self, shuffle: bool = True) -> float:
+        """Train once over the data; the mean of the losses of its steps."""
         total, steps, batch = 0.0, 0, self.task.batch
-        order = self.rng.permutation(len(self.data))
-        for start in range(0, len(order), batch):
-            total += self.forward_backward(order[start : start + batch])
-            self.update()
-            steps += 1
+        count = len(self.data)
+        order = self.rng.permutation(count) if shuffle else np.arange(count)
+        with self.pools.limit(limits=self.threads, user_api="blas"):
+            for at in range(0, count, batch):
+                total += self.forward_backward(order[at : at + batch])
+                self.update()
+                steps += 1
         return total / steps
 
-    def gradient(self, chosen: Array) -> tuple[float, Weights]:
-        """Loss and gradient (∂w, ∂b a layer) on the samples `chosen`, without an update."""
-        return self.forward_backward(chosen), self.grads
+    def gradient(self, chosen: Array) -> tuple[float, Weights | None]:
+        """Loss and gradient on the samples `chosen`, without an update."""
+        loss = self.forward_backward(chosen)
+        named: Weights = {}
+        for i, (dw, db) in enumerate(self.grads):
+            named |= {f"{2 * i}.weight": dw.copy(), f"{2 * i}.bias": db.copy()}
+        return loss, named
 
     def forward_backward(self, chosen: Array) -> float:
         """The loss on the samples `chosen`; their gradient is then in `grad`."""
         dot, add, multiply, subtract = np.dot, np.add, np.multiply, np.subtract
-        relu = self.task.activation == "relu"
+        relu = self.is_relu
         self.data.take(chosen, 0, self.x, "clip")
         for x, w, b, y, zeros in self.layers:
             dot(x, w, y)
@@ -192,3 +204,11 @@ class Hand:
         np.divide(mean, tmp, tmp)
         np.multiply(tmp, LEARNING_RATE * first / root, tmp)
         np.subtract(self.theta, tmp, self.theta)
+
+
+def variants(task: Task) -> Variants:
+    """One or two threads for the products."""
+    return {
+        f"{threads} threads": lambda threads=threads: Hand(task, threads)  # type: ignore[misc]
+        for threads in range(1, THREADS + 1)
+    }

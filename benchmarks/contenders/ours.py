@@ -1,0 +1,84 @@
+"""The engine's side: a graph as a configuration would build it, trained by the trainer's loop."""
+
+from __future__ import annotations
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.clean import THREADS
+from benchmarks.contenders.base import Variants
+from benchmarks.tasks import LEARNING_RATE, Task, Weights, graph, start
+from ldl.build.division import divide
+from ldl.engine.memory import Array
+from ldl.engine.model import Model
+from ldl.engine.optim import Adam, Sgd
+from ldl.train.steps import Steps, Totals
+
+
+class Trainer:
+    """`Steps` of `ldl train`: with the gradient's norm, the check for NaN and the running sums."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, network = task, graph(task)
+        division = divide(network, task.batch)
+        self.blas = division.blas or THREADS
+        self.model = Model(network, threads=division.parts)
+        self.model.parameters.load({**start(task), **self.model.parameters.state})
+        data, targets = task.data()
+        self.optimizer = Sgd(LEARNING_RATE) if task.optimizer == "sgd" else Adam(LEARNING_RATE)
+        feeds = {"x": data, "target": targets}
+        self.steps = Steps(self.model, self.optimizer, feeds, task.batch, seed=2)
+        self.epochs = 0
+        threadpool_limits(self.blas, user_api="blas")  # as `ldl train` does, for the whole process
+
+    def epoch(self, shuffle: bool = True) -> float:
+        """Train once over the data; the mean of the losses of its steps."""
+        self.epochs += 1
+        self.steps.shuffle = shuffle
+        totals = Totals()
+        self.steps.epoch(self.epochs, totals)
+        return totals.loss / totals.samples
+
+    def gradient(self, chosen: Array) -> tuple[float, Weights | None]:
+        """Loss and gradient on the samples `chosen`, without an update."""
+        binding = self.model.training(len(chosen))
+        for name, array in binding.inputs.items():
+            self.steps.feeds[name].take(chosen, 0, array, "clip")
+        binding.forward()
+        binding.backward()
+        found = self.model.parameters.gradients
+        return binding.loss(), {name: array.copy() for name, array in found.items()}
+
+
+class Engine(Trainer):
+    """The engine alone: batch, forward, loss, backward and update, and nothing else."""
+
+    def epoch(self, shuffle: bool = True) -> float:
+        """Train once over the data; the mean of the losses of its steps."""
+        self.epochs += 1
+        parameters, batch, memory = self.model.parameters, self.task.batch, self.steps.memory
+        order = np.arange(self.steps.count)
+        if shuffle:
+            order = np.random.default_rng(self.epochs).permutation(self.steps.count)
+        theta, gradient, decayed = parameters.theta, parameters.gradient, parameters.decayed
+        total = 0.0
+        for at in range(0, len(order), batch):
+            chosen = order[at : at + batch]
+            binding = self.model.training(len(chosen))
+            for name, array in binding.inputs.items():
+                self.steps.feeds[name].take(chosen, 0, array, "clip")
+            binding.forward()
+            total += binding.loss()
+            binding.backward()
+            self.optimizer.step(theta, gradient, memory, LEARNING_RATE, decayed)
+        return total / self.task.batches
+
+
+def variants(task: Task) -> Variants:
+    """The loop of `ldl train`."""
+    return {"": lambda: Trainer(task)}
+
+
+def bare(task: Task) -> Variants:
+    """The engine without it."""
+    return {"": lambda: Engine(task)}
