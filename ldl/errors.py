@@ -33,6 +33,10 @@ class RunFolderError(UsageError):
     """A run folder is missing, unreadable or not in a state that the command needs."""
 
 
+class InUse(RunFolderError):
+    """Another process is writing that run."""
+
+
 class RunError(LdlError):
     """A run started and failed; `folder` is what it left, where there is a folder."""
 

@@ -59,6 +59,11 @@ class FilePath:
 
 
 @dataclass(frozen=True)
+class DottedKeys:
+    """Marks a mapping whose keys are dotted places: what is left of an override's path is one."""
+
+
+@dataclass(frozen=True)
 class LayerList:
     """Marks a field that takes a network's layers: a list of items, or one item alone."""
 

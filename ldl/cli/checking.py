@@ -22,12 +22,15 @@ TOLERANCE = 1e-5  # of a float64 gradient against central differences with a ste
 def check(
     file: FileArgument, overrides: OverridesArgument = None, json: JsonOption = False
 ) -> None:
-    """Print every mistake in FILE, or the network: shapes, weights, cost, memory of a step."""
+    """Print every mistake in FILE and its grid; or the network: shapes, weights, cost, memory."""
     from ldl.cli.notes import print_notes
-    from ldl.execute import prepare
+    from ldl.grid.planning import check as examine
 
-    prepared = prepare(Path(file), overrides or [])
+    prepared, grid = examine(Path(file), overrides or [])
     summary = _summary(prepared.experiment)
+    if grid is not None:
+        known = {"settings": len(grid.settings), "most": grid.most, "notes": grid.notes}
+        summary["grid"] = {**known, "objective": asdict(grid.objective)}
     if json:
         print_json(summary)
         return
@@ -58,6 +61,11 @@ def check(
     print(f"multiply-adds          {count(total['multiply_adds'])} a sample, forward")
     print(f"memory of a step       {size(total['step_bytes'])} at {total['batch_size']} samples")
     print(f"of that for weights    {size(total['weight_bytes'])} with gradients and moments")
+    if grid is not None:
+        trials = f"{count(grid.most)} trials at most, by {grid.objective.name}"
+        print(f"grid                   {trials}; `ldl grid --dry-run` lists them")
+        for note in grid.notes:
+            say(f"note: {note}")
 
 
 def _shape(shape: Any) -> str:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 # isort: off
 from ldl.cli.app import app
-from ldl.cli import training, checking, judging, reading, datasets, reference  # noqa: F401
+from ldl.cli import training, gridding, checking, judging, reading, reporting, datasets, reference  # noqa: F401
 
 __all__ = ["app"]

@@ -79,6 +79,23 @@ def print_table(
             print("  ".join("─" * width for width in widths))
 
 
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout, for programs."""
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def without_equal(
+    columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """The table with the columns alone in which its rows differ, and the first."""
+    kept = [i for i in range(len(columns)) if not i or len({row[i] for row in rows}) > 1]
+    return [columns[i] for i in kept], [[row[i] for i in kept] for row in rows]
+
+
 def figure(value: Any) -> str:
     """A number as a person reads it: four digits that count."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -120,13 +137,19 @@ def print_results(results: dict[str, Any]) -> None:
     for name, values in results.items():
         samples = f", {values['samples']:,} samples" if "samples" in values else ""
         print(f"{name} on the {values['part']} part{samples}")
-        shown = {key: value for key, value in values.items() if key in SHOWN}
+        shown = {key: value for key, value in values.items() if key in SHOWN and _flat(value)}
         for key, value in leaves(shown) if shown else ():
             print(f"  {key:<28} {figure(value)}")
         for note in values.get("notes", []):
             print(f"  note: {note}")
 
 
+def _flat(value: Any) -> bool:
+    """Whether a figure is short enough to print: a value, or one for each of a few names."""
+    return not isinstance(value, dict) or not any(isinstance(v, dict) for v in value.values())
+
+
 SHOWN = (
-    "accuracy", "log_loss", "macro", "r2", "mae", "rmse", "max_error", "mse", "kl_divergence",
+    "accuracy", "train_accuracy", "log_loss", "macro", "r2", "mae", "rmse", "max_error", "mse",
+    "kl_divergence", "rate", "purity", "nmi", "ari",
 )  # fmt: skip

@@ -8,20 +8,36 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
-from ldl.cli.output import duration, figure, print_json, print_results, print_table, say
+from ldl.cli.output import (
+    duration,
+    figure,
+    print_csv,
+    print_json,
+    print_results,
+    print_table,
+    say,
+    without_equal,
+)
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
+    from ldl.runs import RunFolder
+    from ldl.runs.comparison import Comparison
     from ldl.runs.listing import Summary
 
-Status = Literal["running", "completed", "interrupted", "diverged", "failed", "unreadable"]
+Status = Literal[
+    "running", "completed", "interrupted", "diverged", "failed", "unreadable",
+    "killed", "timeout", "memory", "waiting",
+]  # fmt: skip
 
 
-@command("ldl runs --sort-by validation_loss --status completed; ldl runs A B compares two")
+@command("ldl runs --sort-by validation_loss --status completed; ldl runs A B --html page.html")
 def runs(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN", help="Two or more runs to compare; else all are listed."),
+        typer.Argument(
+            metavar="RUN", help="Runs to compare, or a grid, to list its trials; else all."
+        ),
     ] = None,
     runs: RunsOption = None,
     status: Annotated[Status | None, typer.Option(help="Only runs with this status.")] = None,
@@ -30,19 +46,40 @@ def runs(
         str, typer.Option(help="started, name, epoch, seconds, or a figure such as accuracy.")
     ] = "started",
     reverse: Annotated[bool, typer.Option(help="The other way round: largest first.")] = False,
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the comparison as a page.")
+    ] = None,
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="Only columns in which the rows differ.")
+    ] = False,
     json: JsonOption = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for programs.")] = False,
 ) -> None:
-    """List the runs, or compare some: the settings in which they differ, and their results."""
+    """List runs and grids, or a grid's trials, or compare runs: where they differ, what came out.
+
+    A comparison and the trials of a grid are tables of what differs; a list says all.
+    """
+    from ldl.cli.gridlist import print_grids, show_trials
+    from ldl.grid.listing import find_grid, list_grids
     from ldl.runs import runs_root
     from ldl.runs.listing import find, list_runs
 
     root = runs_root(runs)
+    if html is not None and not names:
+        raise UsageError("--html needs the runs to compare: ldl runs A B --html FILE")
+    if json and csv:
+        raise UsageError("--json or --csv, not both")
+    if names and len(names) == 1 and (grid := find_grid(root, names[0])) is not None:
+        show_trials(grid, status, sort_by, reverse, only_changed, json, csv)
+        return
     if names:
-        compare([find(root, each) for each in names], json)
+        compare([find(root, each) for each in names], json, html, csv)
         return
     everything = list_runs(root)
     found = [run for run in everything if status in (None, run.status)]
     found = [run for run in found if name is None or name in run.name]
+    grids = list_grids(root) if status is None else []
+    grids = [grid for grid in grids if name is None or name in grid.path.name]
     known = {key for run in found for key in _values(run)}
     if found and sort_by not in known:
         raise UsageError(f"no run has {sort_by}: {_sort_advice(sort_by, known)}")
@@ -50,12 +87,41 @@ def runs(
     if reverse:
         found.reverse()
     if json:
-        print_json([_plain(run) for run in found])
-    elif not found:
+        print_json([*map(_plain, found), *(grid.to_dict() for grid in grids)])
+    elif csv:
+        _print_csv(found, only_changed)
+    elif not found and not grids:
         say(f"none of {len(everything)} runs fits" if everything else f"no runs in {root}")
     else:
-        columns = ["run", "status", "epochs", "seconds", "train loss", "validation loss", "result"]
-        print_table(columns, map(_row, found), right=(2, 3, 4, 5))
+        if found:
+            _print_runs(found, only_changed)
+        if grids:
+            print_grids(grids)
+
+
+COLUMNS = ("run", "status", "epochs", "seconds", "train loss", "validation loss", "result")
+RIGHT = COLUMNS[2:6]
+
+
+def _print_runs(found: list[Summary], only_changed: bool) -> None:
+    columns, rows = list(COLUMNS), [_row(run) for run in found]
+    if only_changed:
+        columns, rows = without_equal(columns, rows)
+    print_table(columns, rows, right=[i for i, name in enumerate(columns) if name in RIGHT])
+
+
+def _print_csv(found: list[Summary], only_changed: bool) -> None:
+    """A row a run: all figures that any of them has."""
+    own = ["name", "status", "started"]
+    figures = [
+        {"epoch": run.epoch, "seconds": run.seconds, **run.last, **run.results} for run in found
+    ]
+    columns = [*own, *dict.fromkeys(key for each in figures for key in each)]
+    rows = []
+    for run, each in zip(found, figures, strict=True):
+        told = {"name": run.name, "status": run.status, "started": run.started, **each}
+        rows.append(["" if told.get(key) is None else str(told[key]) for key in columns])
+    print_csv(*(without_equal(columns, rows) if only_changed else (columns, rows)))
 
 
 def _values(run: Summary) -> dict[str, Any]:
@@ -106,12 +172,18 @@ def _plain(run: Summary) -> dict[str, Any]:
     }
 
 
-def compare(folders: list[Any], json: bool) -> None:
+def compare(folders: list[Any], json: bool, html: str | None = None, csv: bool = False) -> None:
     """Runs side by side."""
     from ldl.config import read
     from ldl.runs.comparison import compare as side_by_side
 
-    found = side_by_side(folders, lambda path: _plain_tree(read(path).tree))
+    def settings(path: Path) -> dict[str, Any]:
+        tree: dict[str, Any] = _plain_tree(read(path).tree)
+        return {key: value for key, value in tree.items() if key != "claim"}
+
+    found = side_by_side(folders, settings)
+    if html is not None:
+        _write_page(found, folders, Path(html))
     if json:
         print_json(
             {
@@ -125,7 +197,21 @@ def compare(folders: list[Any], json: bool) -> None:
     rows = [["status", *(run.status for run in found.runs)]]
     rows += [[key, *map(figure, values)] for key, values in found.settings.items()]
     rows += [[key, *map(figure, values)] for key, values in found.results.items() if _told(key)]
-    print_table(columns, rows, right=range(1, len(columns)))
+    if csv:
+        print_csv(columns, rows)
+    else:
+        print_table(columns, rows, right=range(1, len(columns)))
+
+
+def _write_page(found: Comparison, folders: list[RunFolder], path: Path) -> None:
+    """The comparison as a page; where it lies is said on stderr."""
+    from ldl.report.runs_page import runs_page
+    from ldl.runs import write_text
+
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
+    write_text(path, runs_page(found, folders))
+    say(f"page: {path}")
 
 
 def _plain_tree(tree: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from ldl.config import choices, items, records, simple
@@ -39,11 +39,19 @@ class Checker:
 
     A value that cannot be made is `BROKEN`: what holds it is then not made either, and nothing
     more is said about it. `partial` says that a file it extends is missing: then nothing is missed.
+    `aside` names the top-level keys that somebody else looks at.
     """
 
-    def __init__(self, grammar: Grammar, problems: Problems, partial: bool = False) -> None:
+    def __init__(
+        self,
+        grammar: Grammar,
+        problems: Problems,
+        partial: bool = False,
+        aside: Collection[str] = (),
+    ) -> None:
         self.grammar = grammar
         self.partial = partial
+        self.aside = aside
         self.problems = problems
         self.marks: dict[Path, Mark] = {}
         self.block_uses: list[tuple[str, str, Mark]] = []

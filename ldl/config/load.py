@@ -26,7 +26,8 @@ class Loaded(Generic[T]):
     """A checked configuration and where each of its values stands.
 
     `marks` has the path of every value that is written somewhere, as the resolved file spells it:
-    ("network", 0, "linear", "units"). `text` is the top file as it was read.
+    ("network", 0, "linear", "units"). `text` is the top file as it was read, `aside` holds the
+    top-level keys that were not looked at.
     """
 
     value: T
@@ -34,6 +35,7 @@ class Loaded(Generic[T]):
     sources: dict[str, str] = field(repr=False)
     text: str = field(repr=False)
     overrides: tuple[str, ...] = ()
+    aside: dict[str, Tree] = field(default_factory=dict, repr=False)
 
     def mark(self, path: trees.Path) -> Mark:
         """Where the value at `path` stands, or the nearest thing around it that is written."""
@@ -51,54 +53,109 @@ class Loaded(Generic[T]):
         return problems.build(mark, message, advice)
 
 
+@dataclass
+class Gathered:
+    """A file, what it extends and the overrides as one tree, not yet checked.
+
+    `tree` is None, and `problems` says why, where there is nothing to look at. `partial`: a file
+    it extends is missing.
+    """
+
+    tree: Tree | None
+    text: str = field(repr=False)
+    problems: Problems = field(repr=False)
+    partial: bool = False
+
+
+def gather(
+    path: Path | str,
+    root: type,
+    kinds: Kinds,
+    overrides: Sequence[str] = (),
+    aside: Sequence[str] = (),
+) -> Gathered:
+    """Read a file and lay the overrides over it; those of the keys in `aside` are left out."""
+    problems = Problems()
+    reader = Reader(problems, root, kinds)
+    tree, text = reader.file(str(path))
+    return _changed(tree, text, reader, problems, root, kinds, overrides, aside)
+
+
 def load(
     path: Path | str,
     root: type[T],
     kinds: Kinds,
     overrides: Sequence[str] = (),
     only: Sequence[str] = (),
+    aside: Sequence[str] = (),
 ) -> Loaded[T]:
     """The configuration in a file, with what it extends and the overrides, checked against `root`.
 
     With `only`, the other top-level keys are passed over, so that what is sound can be looked at
-    further. Raises ConfigError with all that is wrong, in the order of the files.
+    further; those in `aside` are put there. Raises ConfigError with all that is wrong, in the
+    order of the files.
     """
-    problems = Problems()
-    reader = Reader(problems, root, kinds)
-    tree, text = reader.file(str(path))
-    return _finish(tree, text, reader, problems, root, kinds, overrides, only)
+    gathered = gather(path, root, kinds, overrides, aside)
+    return _checked(gathered, root, kinds, overrides, only, aside)
 
 
 def loads(
-    text: str, name: str, root: type[T], kinds: Kinds, overrides: Sequence[str] = ()
+    text: str,
+    name: str,
+    root: type[T],
+    kinds: Kinds,
+    overrides: Sequence[str] = (),
+    aside: Sequence[str] = (),
 ) -> Loaded[T]:
     """`load` of a text; messages call it `name`, and files are looked for in `name`'s folder."""
     problems = Problems()
     reader = Reader(problems, root, kinds)
     tree = reader.text(name, text)
-    return _finish(tree, text, reader, problems, root, kinds, overrides)
+    gathered = _changed(tree, text, reader, problems, root, kinds, overrides, aside)
+    return _checked(gathered, root, kinds, overrides, (), aside)
 
 
-def _finish(
+def _changed(
     tree: Tree | None,
     text: str,
     reader: Reader,
     problems: Problems,
+    root: type,
+    kinds: Kinds,
+    overrides: Sequence[str],
+    aside: Sequence[str],
+) -> Gathered:
+    changes = read_overrides(overrides, problems)
+    changes = [change for change in changes if change.steps[0].name not in aside]
+    if tree is not None:
+        tree = apply(tree, root, changes, Grammar(kinds, block_names(tree, root)), problems)
+    return Gathered(tree, text, problems, reader.failed)
+
+
+def _checked(
+    gathered: Gathered,
     root: type[T],
     kinds: Kinds,
     overrides: Sequence[str],
-    only: Sequence[str] = (),
+    only: Sequence[str],
+    aside: Sequence[str],
 ) -> Loaded[T]:
-    changes = read_overrides(overrides, problems)
+    tree, problems = gathered.tree, gathered.problems
     if tree is None:
         problems.raise_if_any()
     assert tree is not None
+    kept: dict[str, Tree] = {}
+    if isinstance(tree.value, dict):
+        kept = {key: value for key, value in tree.value.items() if key in aside}
+        chosen = {key: value for key, value in tree.value.items() if key not in kept}
+        if only:
+            chosen = {key: value for key, value in chosen.items() if key in only}
+        tree = Tree(chosen, tree.mark, tree.key)
     grammar = Grammar(kinds, block_names(tree, root))
-    tree = apply(tree, root, changes, grammar, problems)
-    if only and isinstance(tree.value, dict):
-        tree.value = {key: value for key, value in tree.value.items() if key in only}
-    checker = Checker(Grammar(kinds, block_names(tree, root)), problems, reader.failed)
+    checker = Checker(grammar, problems, gathered.partial, aside)
     value = checker.check(tree, Record(root), ())
     check_blocks(checker)
     problems.raise_if_any()
-    return Loaded(value, checker.marks, problems.sources, text, tuple(overrides))
+    return Loaded(
+        value, checker.marks, problems.sources, gathered.text, tuple(overrides), aside=kept
+    )

@@ -70,8 +70,8 @@ class Walker:
                 return self._choice(tree, kind, (), None, depth)
             case Layers() | ListOf() | Fixed():
                 return self._list(tree, rule, depth)
-            case DictOf(item=item):
-                return self._mapping(tree, item, depth)
+            case DictOf(item=item, dotted=dotted):
+                return self._mapping(tree, item, depth, dotted)
             case Anything():
                 whole = tree is not None and isinstance(tree.value, list)
                 return self._list(tree, rule, depth) if whole else self._mapping(tree, rule, depth)
@@ -125,13 +125,16 @@ class Walker:
             return None
         return _tree(plain_by_rule(default, field.rule, self._grammar.kinds), mark)
 
-    def _mapping(self, tree: Tree | None, item: Rule, depth: int) -> Tree:
-        step = self._steps[depth]
+    def _mapping(self, tree: Tree | None, item: Rule, depth: int, dotted: bool = False) -> Tree:
+        step, after = self._steps[depth], depth + 1
+        if dotted:
+            name = ".".join(each.name for each in self._steps[depth:])
+            step, after = Step(name, step.mark), len(self._steps)
         if tree is None or tree.value is None:
             tree = Tree({}, step.mark, step.mark)
         if not isinstance(tree.value, dict):
             raise self._bad(depth, f"{self._where(depth)} has no parts")
-        value = self.put(tree.value.get(step.name), item, depth + 1)
+        value = self.put(tree.value.get(step.name), item, after)
         return Tree({**tree.value, step.name: value}, tree.mark, tree.key)
 
     def _list(self, tree: Tree | None, rule: Rule, depth: int) -> Tree:

@@ -86,9 +86,7 @@ def fill(checker: Checker, tree: Tree, cls: type, path: Path, where: str) -> Any
     return make(checker, cls, values, path, tree.key or tree.mark)
 
 
-def _unknown(
-    checker: Checker, key: str, value: Tree, keys: list[str], where: str
-) -> str | None:
+def _unknown(checker: Checker, key: str, value: Tree, keys: list[str], where: str) -> str | None:
     """Record a key that is no field; returns the one that was meant, so that it is not missed."""
     if key in keys:
         return None

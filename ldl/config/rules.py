@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ldl.config.tree import Siblings
-from ldl.fields import Choice, FilePath, LayerList, Range
+from ldl.fields import Choice, DottedKeys, FilePath, LayerList, Range
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,10 @@ class Fixed:
 
 @dataclass(frozen=True)
 class DictOf:
-    """A mapping from any text."""
+    """A mapping from any text; from dotted places if `dotted`."""
 
     item: Rule
+    dotted: bool = False
 
 
 @dataclass(frozen=True)
@@ -212,10 +213,13 @@ def _annotated(rule: Rule, marks: tuple[Any, ...]) -> Rule:
         return any_of((*chosen, *rest))
     limits = next((m for m in marks if isinstance(m, Range)), None)
     file = any(isinstance(m, FilePath) for m in marks)
+    dotted = any(isinstance(m, DottedKeys) for m in marks)
     arms: list[Rule] = []
     for arm in arms_of(rule):
         if isinstance(arm, Number) and limits is not None:
             arms.append(Number(arm.whole, limits))
+        elif isinstance(arm, DictOf) and dotted:
+            arms.append(DictOf(arm.item, dotted=True))
         else:
             arms.append(Text(file=True) if file and isinstance(arm, Text) else arm)
     return any_of(tuple(arms))

@@ -255,8 +255,13 @@ def _sweep_unborn(root: Path) -> None:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is a run's: it has a status, or the name of one killed before it began."""
-    return (path / "status.json").exists() or NAME.fullmatch(path.name) is not None
+    """Whether a folder is a run's: it has a status, or the name of one killed before it began.
+
+    A grid's folder is named alike, but has a grid.json.
+    """
+    if (path / "status.json").exists():
+        return True
+    return NAME.fullmatch(path.name) is not None and not (path / "grid.json").exists()
 
 
 def slug(name: str) -> str:

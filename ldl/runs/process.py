@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from ldl.errors import RunFolderError
+from ldl.errors import InUse, RunFolderError
 
 PROC = Path("/proc")
 
@@ -61,7 +61,7 @@ def alive(pid: int, mark: str | None) -> bool:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; raises `RunFolderError` naming who holds it already.
+    """Hold the lock file `path`; raises `InUse` naming who holds it already.
 
     flock(2): the kernel lets go when the owner ends, however it ends, so there is nothing stale to
     take over. The file stays, for removing it would let two owners hold two files of one name.
@@ -88,6 +88,6 @@ def _open_locked(path: Path) -> TextIO:
         owner = file.read().strip() or "another process"
         file.close()
         if isinstance(error, BlockingIOError):
-            raise RunFolderError(f"{path.parent} is in use by {owner}") from None
+            raise InUse(f"{path.parent} is in use by {owner}") from None
         raise RunFolderError(f"cannot lock {path.parent}: {error.strerror}") from error
     return file

@@ -1,0 +1,127 @@
+"""What `ldl grid` leaves and says at its end: results, pictures, the winner and its figures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldl.cli.output import count, duration, figure, print_json, print_results, say
+from ldl.errors import LdlError, RunError
+
+if TYPE_CHECKING:
+    from ldl.cli.gridshow import GridDisplay
+    from ldl.grid.options import Summary
+    from ldl.grid.results import Results, Row
+    from ldl.runs import RunFolder
+
+TIED = 5  # settings that are named
+
+
+@dataclass(frozen=True)
+class End:
+    """What a grid has come to."""
+
+    folder: Path
+    results: Results
+    best: RunFolder | None
+
+
+def leave(folder: Path, summary: Summary, display: GridDisplay) -> End:
+    """results.csv, results.json, the pictures and best/, where all trials have ended.
+
+    A picture that cannot be drawn, or a winner that cannot be trained again, is a note: the trials
+    are done.
+    """
+    from ldl.cli.training import draw
+    from ldl.execute import Watchers
+    from ldl.grid.best import make_best
+    from ldl.grid.results import write_results
+    from ldl.plots.grid import draw_grid, drawn
+    from ldl.report.run_page import with_page
+
+    results, changed = write_results(folder)
+    try:
+        if changed or not drawn(folder):
+            display.stage("pictures")
+            draw_grid(folder)
+    except LdlError as error:
+        display.note(str(error))
+    best = None
+    if not summary.waiting:
+        watchers = Watchers(display.data, stage=display.stage, draw=draw)
+        if display.live:
+            watchers = replace(watchers, training=display.training)
+        try:
+            best, _ = make_best(folder, results, watchers, with_page)
+        except RunError as error:
+            display.note(f"the winner could not be trained for best/: {error}")
+    return End(folder, results, best)
+
+
+def leave_what_there_is(folder: Path) -> None:
+    """The results of a grid that was broken off."""
+    from contextlib import suppress
+
+    from ldl.grid.results import write_results
+
+    with suppress(LdlError, OSError):
+        write_results(folder)
+
+
+def finish(end: End, summary: Summary, json: bool) -> None:
+    """Print what came out."""
+    from ldl.grid.results import summary as told_of
+    from ldl.runs import read_json
+
+    test = read_json(end.best.results) if end.best else {}
+    if json:
+        told = told_of(end.results)
+        folders = {"grid": str(end.folder), "best": str(end.best.path) if end.best else None}
+        counts = {**asdict(summary), "best_trial": summary.best}
+        del counts["best"]
+        print_json({**told, **counts, **folders, "test_figures": test})
+        return
+    counted = {
+        "completed": summary.completed,
+        "diverged": summary.diverged,
+        "failed": summary.failed,
+        "waiting": summary.waiting,
+    }
+    words = ", ".join(f"{count(number)} {word}" for word, number in counted.items() if number)
+    say(f"{words or 'no trials'}, {duration(summary.seconds)}")
+    if summary.failed or summary.waiting:
+        say("the same command goes on; --retry-failed tries again what failed")
+    _print_winner(end.results)
+    if end.best is not None:
+        print_results(test)
+        print(f"best: {end.best.path}")
+    print(end.folder)
+
+
+def _print_winner(results: Results) -> None:
+    from ldl.grid.patterns import told
+    from ldl.grid.results import ALPHA, notes
+
+    winner, tied = results.winner, results.tied()
+    if winner is not None:
+        print(f"winner: setting {winner.number} ({told(winner.values, 60)})")
+        print(f"  {results.objective.name} {objective(winner)}")
+    for row, p in (tied or [])[:TIED]:
+        values = told(row.values, 60)
+        print(f"  tied with it: setting {row.number} ({values}), {objective(row)}, p = {p:.2g}")
+    if tied and len(tied) > TIED:
+        print(f"  and {len(tied) - TIED} more: results.json lists them")
+    if tied is not None:
+        others = len(results.rows) - 1
+        verdict = f"{len(tied)} of {others} others tied" if others else "no other setting"
+        print(f"  {verdict} (paired t-test over seeds, p ≥ {ALPHA})")
+    for note in notes(winner, tied):
+        print(f"  note: {note}")
+
+
+def objective(row: Row) -> str:
+    """The mean, the standard deviation and the number of seeds."""
+    spread = "" if row.sd is None else f" ± {figure(row.sd)}"
+    seeds = len(row.objectives)
+    return f"{figure(row.mean)}{spread} ({seeds} seed{'' if seeds == 1 else 's'})"

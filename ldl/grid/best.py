@@ -1,0 +1,102 @@
+"""best/: the winner of a grid as a full run, trained and judged on the test part once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from ldl.errors import Diverged, Interrupted, LdlError, RunError
+from ldl.execute import SILENT, Prepared, Watchers, prepare
+from ldl.execute import train as train_run
+from ldl.grid.results import Results, Row
+from ldl.grid.trial import Trial
+from ldl.runs import RunFolder, read_json, to_json
+
+BEST: Final = "best"
+ORIGIN: Final = "trial.json"  # in best/: which trial it is
+MAKING: Final = ".best"
+
+
+def find_best(folder: Path) -> RunFolder | None:
+    """The run folder of the winner, if it is there and complete."""
+    run = RunFolder(folder / BEST)
+    try:
+        return run if run.read_status().status == "completed" else None
+    except LdlError:
+        return None
+
+
+def make_best(
+    folder: Path,
+    results: Results,
+    watchers: Watchers = SILENT,
+    around: Callable[[Callable[[], RunFolder]], RunFolder] = lambda work: work(),
+) -> tuple[RunFolder | None, bool]:
+    """best/, and whether it was made now: only where it is missing or another setting won.
+
+    `around` may do more with the run. A training that is broken off is done again by the next call.
+    """
+    if results.winner is None:
+        return None, False
+    trial = _first(results.winner)
+    with _alone(folder):
+        if _made_of(folder) == trial.id and (found := find_best(folder)) is not None:
+            return found, False
+        making = folder / MAKING
+        shutil.rmtree(making, ignore_errors=True)
+        try:
+            prepared = _prepared(folder, trial)
+            files = {ORIGIN: to_json(_origin(trial))}
+            run = around(lambda: train_run(prepared, making, watchers, files))
+        except (Diverged, Interrupted, RunError) as error:
+            error.folder = None  # it goes: the same command begins it anew
+            raise
+        else:
+            shutil.rmtree(folder / BEST, ignore_errors=True)
+            run.path.rename(folder / BEST)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        return RunFolder(folder / BEST), True
+
+
+def _first(row: Row) -> Trial:
+    """The trial of the plan's first seed, or of the first that has an objective."""
+    return next(trial for trial in row.trials if trial.seed in row.objectives)
+
+
+def _prepared(folder: Path, trial: Trial) -> Prepared:
+    """The trial's own configuration, with as many threads as it had: the same bits."""
+    config = folder / "trials" / trial.id / "config.yaml"
+    found = prepare(config)
+    if found.experiment.config.train.threads is None:
+        return prepare(config, ["train.threads=1"])
+    return found
+
+
+def _origin(trial: Trial) -> dict[str, Any]:
+    told = trial.to_dict()
+    del told["yaml"]
+    return told
+
+
+def _made_of(folder: Path) -> str | None:
+    try:
+        return str(read_json(folder / BEST / ORIGIN)["id"])
+    except (LdlError, OSError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

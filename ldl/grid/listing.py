@@ -1,0 +1,107 @@
+"""Grids as a person looks for them: each in a line, and the trials of one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ldl.errors import LdlError
+from ldl.grid.folder import is_grid
+from ldl.grid.results import WAITING, Results, Row, read_results
+from ldl.grid.trial import Trial
+
+
+@dataclass(frozen=True)
+class Line:
+    """A grid in a line; `results` is None, with the reason, for a folder that is damaged."""
+
+    path: Path
+    results: Results | None
+    reason: str = ""
+
+    @property
+    def trials(self) -> int:
+        """How many were asked for."""
+        return sum(len(row.trials) for row in self.results.rows) if self.results else 0
+
+    @property
+    def done(self) -> int:
+        """How many of them have ended."""
+        return sum(len(row.outcomes) for row in self.results.rows) if self.results else 0
+
+    @property
+    def status(self) -> str:
+        """How it stands."""
+        if self.results is None:
+            return "unreadable"
+        counts = self.results.counts
+        ended = [f"{n} {word}" for word, n in counts.items() if word not in (WAITING, "completed")]
+        return ", ".join([f"{self.done}/{self.trials} done", *ended])
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program."""
+        found = self.results
+        winner = found.winner if found else None
+        return {
+            "grid": str(self.path),
+            "name": found.name if found else None,
+            "status": self.status,
+            "reason": self.reason,
+            "trials": self.trials,
+            "done": self.done,
+            "objective": found.objective.name if found else None,
+            "best": winner.mean if winner else None,
+            "sd": winner.sd if winner else None,
+            "values": winner.values if winner else None,
+        }
+
+
+def list_grids(root: Path) -> list[Line]:
+    """Every grid in `root`, by name, which is by time; never fails for a damaged one."""
+    try:
+        entries = sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir())
+    except OSError:
+        return []
+    return [line(path) for path in entries if is_grid(path)]
+
+
+def line(path: Path) -> Line:
+    """The grid at `path`."""
+    try:
+        return Line(path, read_results(path))
+    except LdlError as error:
+        return Line(path, None, str(error))
+
+
+def find_grid(root: Path, name: str) -> Path | None:
+    """The grid folder at this path, or the only one in `root` with this in its name."""
+    if is_grid(Path(name)):
+        return Path(name)
+    if os.sep in name or not name or not root.is_dir():
+        return None
+    fitting = [path for path in root.glob("*") if name in path.name and is_grid(path)]
+    exact = [path for path in fitting if path.name == name]
+    return exact[0] if exact else fitting[0] if len(fitting) == 1 else None
+
+
+def trials(results: Results) -> list[dict[str, Any]]:
+    """Every trial in the plan's order: its setting's values, and how it ended."""
+    ordered = sorted(results.rows, key=lambda row: row.number)
+    return [_trial(row, each) for row in ordered for each in row.trials]
+
+
+def _trial(row: Row, trial: Trial) -> dict[str, Any]:
+    outcome = row.outcomes.get(trial.id)
+    return {
+        "number": trial.number,
+        "seed": trial.seed,
+        "id": trial.id,
+        "status": outcome.status if outcome else WAITING,
+        "objective": outcome.objective if outcome else None,
+        "epochs": outcome.epochs if outcome else None,
+        "seconds": outcome.seconds if outcome else None,
+        "reason": outcome.reason if outcome else "",
+        "values": trial.values,
+    }

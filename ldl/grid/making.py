@@ -1,0 +1,43 @@
+"""Settings become trials: a seed each, named by configuration, data and version."""
+
+from __future__ import annotations
+
+from ldl.data import Progress
+from ldl.grid.settle import Setting, hashed
+from ldl.grid.trial import Trial
+
+
+class Maker:
+    """Makes the trials of settings; reads each data set once a seed, to know its SHA-256."""
+
+    def __init__(self, seeds: range, progress: Progress | None = None) -> None:
+        self.seeds = seeds
+        self._progress = progress
+        self._digests: dict[tuple[str, int], str] = {}
+
+    def trials(self, setting: Setting, before: Setting | None = None) -> list[Trial]:
+        """A trial for each seed; each goes on from that of the setting `before`."""
+        shared = hashed(setting.yaml(), self._digest(setting, self.seeds[0]))
+        return [
+            Trial(
+                id=self.name(setting, seed),
+                setting=shared,
+                number=setting.number,
+                seed=seed,
+                values=dict(setting.values),
+                yaml=setting.yaml(seed),
+                after=None if before is None else self.name(before, seed),
+            )
+            for seed in self.seeds
+        ]
+
+    def name(self, setting: Setting, seed: int) -> str:
+        """The id of a trial. Raises DataError where the data cannot be read."""
+        return hashed(setting.yaml(seed), self._digest(setting, seed))
+
+    def _digest(self, setting: Setting, seed: int) -> str:
+        """The SHA-256 of the data; what is drawn depends on the seed."""
+        place = (repr(setting.source), seed)
+        if place not in self._digests:
+            self._digests[place] = setting.source.read(seed, self._progress).sha256()
+        return self._digests[place]

@@ -1,0 +1,118 @@
+"""From a file with a `grid` block to a `Plan`, or to all that is wrong with the file at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldl.config.load import gather
+from ldl.data import Progress
+from ldl.errors import ConfigError, Problem
+from ldl.execute import Prepared, prepare
+from ldl.execute.preparing import in_order
+from ldl.grid.block import GRID_KINDS, SEARCHES, GridConfig, Halving, Tpe
+from ldl.grid.making import Maker
+from ldl.grid.plan import Plan
+from ldl.grid.reading import Read, Reading
+from ldl.grid.search import Search
+from ldl.grid.searches import Listed, Rounds, kept_in
+from ldl.grid.settle import Setting
+from ldl.grid.space import Assignment
+from ldl.grid.tpe import Proposed
+
+
+@dataclass(kw_only=True)
+class Grid(Read):
+    """A file's experiment and its grid."""
+
+    base: Prepared
+
+    @property
+    def seeds(self) -> range:
+        """The seeds of each setting."""
+        first = self.base.experiment.config.seed
+        return range(first, first + self.block.seeds)
+
+    @property
+    def most(self) -> int:
+        """Trials in all, at most."""
+        search = self.block.search
+        if isinstance(search, Halving):
+            count = len(self.settings)
+            rounds = (kept_in(i, count, search.eta) for i in range(1, len(self.lengths)))
+            return self.block.seeds * (count + sum(rounds))
+        if isinstance(search, Tpe):
+            return self.block.seeds * (len(self.settings) + search.trials)
+        return self.block.seeds * len(self.settings)
+
+    def plan(self, progress: Progress | None = None) -> Plan:
+        """What is to be run; `progress` hears of downloads when the search is first asked."""
+        return Plan(
+            name=self.base.experiment.config.name,
+            objective=self.objective,
+            seeds=self.block.seeds,
+            keys=self.keys,
+            base=self.digest,
+            source=self.base.loaded.text,
+            search=self.search(progress),
+            method=next(name for name, cls in SEARCHES.items() if cls is type(self.block.search)),
+            most=self.most,
+            notes=tuple(self.notes),
+            checkpoints=isinstance(self.block.search, Halving),
+        )
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What differs between settings."""
+        halves = isinstance(self.block.search, Halving)
+        return (*self.space.keys, *(("train.epochs",) if halves else ()))
+
+    def search(self, progress: Progress | None = None) -> Search:
+        """The search from its beginning."""
+        search, maker = self.block.search, Maker(self.seeds, progress)
+        if isinstance(search, Halving):
+            return Rounds(self.settings, self.lengths, search.eta, maker, self.objective)
+        if isinstance(search, Tpe):
+            name = self.base.experiment.config.name
+
+            def settle(number: int, chosen: Assignment) -> Setting | None:
+                return self.settler.settle(number, chosen, name)
+
+            return Proposed(search, self.space, settle, maker, self.objective, self.settings)
+        return Listed(self.settings, maker)
+
+
+def plan(path: Path, overrides: Sequence[str] = (), progress: Progress | None = None) -> Plan:
+    """The checked plan of a file. Raises ConfigError with every mistake in it."""
+    return read_grid(path, overrides).plan(progress)
+
+
+def read_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
+    """Read and check a file and its grid block. Raises ConfigError with every mistake in both."""
+    found: list[Problem] = []
+    base: Prepared | None = None
+    try:
+        base = prepare(path, overrides)
+    except ConfigError as error:
+        found += error.problems
+    gathered = gather(path, GridConfig, GRID_KINDS, overrides)
+    reading = Reading(gathered, base.experiment if base else None, path)
+    read = reading.read()
+    found += [*gathered.problems.sorted(), *reading.found]
+    if found or read is None or base is None:
+        places = {(p.file, p.line, p.column, p.message): p for p in reversed(found)}
+        raise in_order(list(reversed(places.values())))
+    return Grid(**vars(read), base=base)
+
+
+def check(path: Path, overrides: Sequence[str] = ()) -> tuple[Prepared, Grid | None]:
+    """The experiment of a file, and its grid if it has one. Raises ConfigError for both at once."""
+    try:
+        base = prepare(path, overrides)
+    except ConfigError:
+        tree = gather(path, GridConfig, GRID_KINDS, overrides).tree
+        if tree is not None and isinstance(tree.value, dict) and "grid" in tree.value:
+            read_grid(path, overrides)
+        raise
+    return base, read_grid(path, overrides) if "grid" in base.loaded.aside else None

@@ -1,0 +1,232 @@
+"""What came of a grid: results.csv, a row a setting, best first, and results.json, who won.
+
+Neither holds a time of day; but for the seconds they do not depend on how the trials were run.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from ldl.errors import RunFolderError
+from ldl.grid.folder import ABOUT, cell, outcome
+from ldl.grid.objective import Objective
+from ldl.grid.trial import Outcome, Trial
+from ldl.runs import read_json, write_json, write_text
+
+ALPHA: Final = 0.05
+TEST: Final = "paired t-test over seeds, two-sided (scipy.stats.ttest_rel), not corrected"
+WAITING: Final = "waiting"  # the status of a trial that has not ended
+
+
+@dataclass(frozen=True)
+class Row:
+    """A setting: its trials, and how those ended that have."""
+
+    trials: Sequence[Trial]
+    outcomes: Mapping[str, Outcome]  # by the trial's id
+
+    @property
+    def number(self) -> int:
+        """Its number in the plan."""
+        return self.trials[0].number
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What was varied."""
+        return self.trials[0].values
+
+    @property
+    def objectives(self) -> dict[int, float]:
+        """The objective by seed, of the seeds that have one."""
+        found = ((each.seed, self.outcomes.get(each.id)) for each in self.trials)
+        return {seed: out.objective for seed, out in found if out and out.objective is not None}
+
+    @property
+    def whole(self) -> bool:
+        """Whether every seed has an objective."""
+        return len(self.objectives) == len(self.trials)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the objective over the seeds that have one."""
+        found = list(self.objectives.values())
+        return statistics.fmean(found) if found else None
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation of a sample; None for a single seed."""
+        found = list(self.objectives.values())
+        return statistics.stdev(found) if len(found) > 1 else None
+
+    @property
+    def status(self) -> str:
+        """How its trials stand: "completed 2/3, diverged 1/3"."""
+        ended = (self.outcomes.get(each.id) for each in self.trials)
+        known = Counter(each.status if each else WAITING for each in ended)
+        return ", ".join(f"{word} {n}/{len(self.trials)}" for word, n in sorted(known.items()))
+
+    def average(self, name: str) -> float | None:
+        """The mean of `epochs` or `seconds` over the trials that have ended."""
+        found = [float(getattr(each, name)) for each in self.outcomes.values()]
+        return statistics.fmean(found) if found else None
+
+
+@dataclass(frozen=True)
+class Results:
+    """A grid's settings, best first."""
+
+    name: str
+    objective: Objective
+    keys: tuple[str, ...]
+    rows: Sequence[Row]
+
+    @property
+    def winner(self) -> Row | None:
+        """The best setting whose seeds all have an objective, else the best of the others."""
+        return self.rows[0] if self.rows and self.rows[0].objectives else None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Trials by how they ended, and those that wait."""
+        found: Counter[str] = Counter()
+        for row in self.rows:
+            ended = (row.outcomes.get(each.id) for each in row.trials)
+            found.update(each.status if each else WAITING for each in ended)
+        return dict(sorted(found.items()))
+
+    def tied(self) -> list[tuple[Row, float]] | None:
+        """Settings that differ from the winner by no more than chance, with their p-values.
+
+        None where fewer than two seeds let nothing be said.
+        """
+        return self._tied
+
+    @cached_property
+    def _tied(self) -> list[tuple[Row, float]] | None:
+        winner = self.winner
+        if winner is None or len(winner.objectives) < 2:
+            return None
+        tested = ((row, paired(winner.objectives, row.objectives)) for row in self.rows[1:])
+        return [(row, p) for row, p in tested if p is not None and p >= ALPHA]
+
+
+def paired(one: Mapping[int, float], other: Mapping[int, float]) -> float | None:
+    """The p-value of a paired t-test over the seeds that both have; None for fewer than two."""
+    seeds = sorted(one.keys() & other.keys())
+    if len(seeds) < 2:
+        return None
+    differences = [one[seed] - other[seed] for seed in seeds]
+    if len(set(differences)) == 1:  # no spread: t is 0/0 or without bound
+        return 0.0 if differences[0] else 1.0
+    from scipy.stats import ttest_rel
+
+    return float(ttest_rel([one[seed] for seed in seeds], [other[seed] for seed in seeds]).pvalue)
+
+
+def read_trials(folder: Path) -> list[Trial]:
+    """The trials of plan.jsonl, without their configurations. Raises RunFolderError."""
+    path = folder / "plan.jsonl"
+    try:
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        return [Trial.from_dict({**json.loads(line), "yaml": ""}) for line in lines if line]
+    except (OSError, ValueError, TypeError) as error:
+        raise RunFolderError(f"cannot read {path}: {error}") from error
+
+
+def read_results(folder: Path) -> Results:
+    """What came of the grid in a folder, so far. Raises RunFolderError where it is damaged."""
+    about = read_json(folder / ABOUT)
+    try:
+        name, keys = str(about["name"]), tuple(about["keys"])
+        objective = Objective(**about["objective"])
+    except (KeyError, TypeError) as error:
+        raise RunFolderError(f"{folder / ABOUT} is damaged: {error}") from error
+    settings: dict[int, list[Trial]] = {}
+    for trial in read_trials(folder):
+        settings.setdefault(trial.number, []).append(trial)
+    rows = [_row(folder, trials) for trials in settings.values()]
+    # A setting that lost a seed stands behind all whole ones; without any figure, last of all.
+    rows.sort(key=lambda row: (not row.whole, *objective.rank(row.mean), row.number))
+    return Results(name, objective, keys, rows)
+
+
+def _row(folder: Path, trials: Sequence[Trial]) -> Row:
+    found = ((trial.id, outcome(folder, trial.id)) for trial in trials)
+    return Row(trials, {id_: each for id_, each in found if each is not None})
+
+
+def write_results(folder: Path) -> tuple[Results, bool]:
+    """Write results.csv and results.json, atomically; and say whether the table is another."""
+    results = read_results(folder)
+    text, path = table(results), folder / "results.csv"
+    changed = not path.exists() or path.read_text("utf-8") != text
+    write_text(path, text)
+    write_json(folder / "results.json", summary(results))
+    return results, changed
+
+
+def table(results: Results) -> str:
+    """results.csv."""
+    lines = io.StringIO()
+    rows = csv.writer(lines, lineterminator="\n")
+    head = ("number", *results.keys, "mean", "sd", "seeds", "epochs", "seconds", "status")
+    rows.writerow(head)
+    for row in results.rows:
+        values = [cell(row.values[key]) if key in row.values else "" for key in results.keys]
+        figures = [_number(row.mean), _number(row.sd), str(len(row.objectives))]
+        spent = [_number(row.average("epochs")), _number(row.average("seconds"), 3)]
+        rows.writerow([row.number, *values, *figures, *spent, row.status])
+    return lines.getvalue()
+
+
+def summary(results: Results) -> dict[str, Any]:
+    """results.json."""
+    winner, tied = results.winner, results.tied()
+    told: dict[str, Any] | None = None
+    if winner is not None:
+        told = _told(winner) | {"trials": [each.id for each in winner.trials]}
+    return {
+        "name": results.name,
+        "objective": results.objective.name,
+        "goal": results.objective.goal,
+        "settings": len(results.rows),
+        "trials": sum(len(row.trials) for row in results.rows),
+        "counts": results.counts,
+        "winner": told,
+        "test": TEST,
+        "alpha": ALPHA,
+        "tied": None if tied is None else [_told(row) | {"p": p} for row, p in tied],
+        "notes": list(notes(winner, tied)),
+    }
+
+
+def notes(winner: Row | None, tied: Sequence[Any] | None) -> Iterable[str]:
+    """What a reader has to know of the comparison."""
+    if winner is None:
+        yield "no trial has an objective"
+    elif tied is None:
+        yield "one seed: whether others are as good cannot be said"
+    if winner is not None and not winner.whole:
+        yield "no setting has an objective for every seed; this is the best of what there is"
+
+
+def _told(row: Row) -> dict[str, Any]:
+    objectives = {str(seed): value for seed, value in row.objectives.items()}
+    own = {"number": row.number, "values": row.values, "mean": row.mean, "sd": row.sd}
+    return own | {"seeds": len(objectives), "objectives": objectives}
+
+
+def _number(value: float | None, digits: int | None = None) -> str:
+    """Ten digits that count, or so many after the point."""
+    if value is None:
+        return ""
+    return f"{value:.10g}" if digits is None else f"{value:.{digits}f}"

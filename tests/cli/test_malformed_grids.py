@@ -1,0 +1,420 @@
+"""Malformed grid blocks: each says where and what, exits 2 and leaves nothing behind.
+
+A `«` marks the place that the message must point at; it is taken out before the file is written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Ldl
+from .test_malformed import problems, written
+
+BASE = """\
+data: {source: digits, scale: minmax}
+network: [{linear: 8}, tanh, linear]
+optimizer: {adam: {learning_rate: 0.01}}
+train: {epochs: 3}
+"""
+AUTO = """\
+data: {source: digits, scale: minmax}
+network: {encoder: [{linear: 2}], decoder: mirror}
+"""
+LINE = "data: {source: line}\nnetwork: [linear]\n"
+BY_LOSS = "objective: validation.loss\n  "
+SIZES = "train.batch_size: [16, 32]"
+RATES = "optimizer.adam.learning_rate: [0.1, 0.01]"
+
+
+def grid(block: str, base: str = BASE) -> str:
+    """A configuration with a grid block of these lines."""
+    return f"{base}grid:\n  {block}\n"
+
+
+# name: (configuration, words of the message or its advice)
+WORDS = {
+    "no block": ("«" + BASE, ["no `grid` block", "ldl explain grid"]),
+    "a block of nothing": (BASE + "«grid:\n", ["needs `objective`"]),
+    "a block of text": (BASE + "grid: «fast\n", ["mapping", "fast"]),
+    "no objective": (BASE + "«grid: {vary: {train.epochs: [1, 2]}}\n", ["needs `objective`"]),
+    "misspelt key": (grid(BY_LOSS + f"«vari: {{{SIZES}}}"), ["vari", "did you mean `vary`"]),
+    "misspelt section": (BASE + f"«gird: {{vary: {{{SIZES}}}}}\n", ["did you mean `grid`"]),
+    "no seeds": (grid(BY_LOSS + f"seeds: «0\n  vary: {{{SIZES}}}"), ["at least 1"]),
+    "seeds of text": (grid(BY_LOSS + f"seeds: «many\n  vary: {{{SIZES}}}"), ["whole number"]),
+    "goal of text": (grid(BY_LOSS + f"goal: «up\n  vary: {{{SIZES}}}"), ["`min` or `max`"]),
+    "unknown search": (
+        grid(BY_LOSS + f"search: «randm\n  vary: {{{SIZES}}}"),
+        ["did you mean `random`"],
+    ),
+    "random without trials": (
+        grid(BY_LOSS + f"search: «random\n  vary: {{{SIZES}}}"),
+        ["needs `trials`"],
+    ),
+    "eta of one": (
+        grid(BY_LOSS + f"search: {{halving: {{eta: «1}}}}\n  vary: {{{SIZES}}}"),
+        ["at least 2"],
+    ),
+    "alias in the block": (grid(BY_LOSS + "vary: {train.epochs: «*a}"), ["alias"]),
+    "two of one key": (grid(BY_LOSS + f"vary: {{{SIZES}, «{SIZES}}}"), ["twice"]),
+}
+VALUES = {
+    "one value": (grid(BY_LOSS + "vary: {train.epochs: «5}"), ["list"]),
+    "no values": (grid(BY_LOSS + "vary: {train.epochs: «[]}"), ["empty"]),
+    "values of text": (
+        grid(BY_LOSS + "vary: {train.epochs: «all}"),
+        ["a list of values", "brackets"],
+    ),
+    "a choice for values": (grid(BY_LOSS + "vary: {optimizer: «{sgd: 0.1}}"), ["a list of values"]),
+    "unknown spacing": (
+        grid(BY_LOSS + "vary: {train.epochs: {«linspce: [1, 2, 3]}}"),
+        ["did you mean `linspace`"],
+    ),
+    "two spacings": (
+        grid(BY_LOSS + "vary: {train.epochs: {range: [1, 9, 2], «linspace: [1, 2, 3]}}"),
+        ["range", "linspace"],
+    ),
+    "range of two": (grid(BY_LOSS + "vary: {train.epochs: {range: «[1, 9]}}"), ["3 items", "2"]),
+    "range that goes nowhere": (
+        grid(BY_LOSS + "vary: {train.epochs: {range: «[9, 1, 2]}}"),
+        ["no value", "from 9 to 1"],
+    ),
+    "range without a step": (
+        grid(BY_LOSS + "vary: {train.epochs: {range: «[1, 9, 0]}}"),
+        ["no value"],
+    ),
+    "linspace of none": (
+        grid(BY_LOSS + "vary: {train.l1: {linspace: [0, 1, «0]}}"),
+        ["at least 1"],
+    ),
+    "linspace of a half": (grid(BY_LOSS + "vary: {train.l1: {linspace: [0, 1, «2.5]}}"), ["whole"]),
+    "logspace of values": (
+        grid(BY_LOSS + "vary: {optimizer.adam.learning_rate: {logspace: «[1e-4, 1e-1, 4]}}"),
+        ["exponents", "[-4, -1, 4]"],
+    ),
+    "value that is refused": (
+        grid(BY_LOSS + "vary: {optimizer.adam.learning_rate: [0.1, «-0.1]}"),
+        ["above 0", "-0.1"],
+    ),
+    "value of another kind": (grid(BY_LOSS + "vary: {train.epochs: [2, «many]}"), ["whole number"]),
+    "fraction for a whole number": (
+        grid(BY_LOSS + "vary: {train.epochs: «{linspace: [1, 2, 3]}}"),
+        ["whole number", "1.5"],
+    ),
+    "unknown choice": (grid(BY_LOSS + "vary: {optimizer: [adam, «sdg]}"), ["did you mean `sgd`"]),
+    "unknown setting of a choice": (
+        grid(BY_LOSS + "vary: {optimizer: [adam, {sgd: {«momentun: 0.9}}]}"),
+        ["did you mean `momentum`"],
+    ),
+    "setting that its choice refuses": (
+        grid(BY_LOSS + "vary: {optimizer: [adam, {sgd: {nesterov: «true}}]}"),
+        ["momentum"],
+    ),
+    "misspelt layer": (
+        grid(BY_LOSS + "vary: {network.1: [tanh, «reluu]}"),
+        ["did you mean `relu`"],
+    ),
+    "bad shapes": (
+        grid(BY_LOSS + "vary: {network.0: [{linear: 8}, {«reshape: [5]}]}"),
+        ["(64)", "(5)", "in 1 of 2 settings, the first: network.0: {reshape: [5]}"],
+    ),
+}
+PATHS = {
+    "unknown section": (grid(BY_LOSS + "vary: {«trian.epochs: [1, 2]}"), ["did you mean `train`"]),
+    "unknown key": (
+        grid(BY_LOSS + "vary: {train.«epoch: [1, 2]}"),
+        ["epoch", "did you mean `epochs`"],
+    ),
+    "quoted unknown key": (
+        grid(BY_LOSS + "vary: {'train.«epoch': [1, 2]}"),
+        ["did you mean `epochs`"],
+    ),
+    "no such item": (grid(BY_LOSS + "vary: {network.«7: [tanh, relu]}"), ["0 to 2"]),
+    "part of a number": (grid(BY_LOSS + "vary: {train.epochs.«most: [1, 2]}"), ["no parts"]),
+    "empty part": (grid(BY_LOSS + "vary: {«train..epochs: [1, 2]}"), ["as in an override"]),
+    "the seed": (grid(BY_LOSS + "vary: {«seed: [1, 2]}"), ["seeds: 3"]),
+    "the name": (grid(BY_LOSS + "vary: {«name: [a, b]}"), ["changes nothing"]),
+    "the grid": (grid(BY_LOSS + "vary: {«grid.seeds: [1, 2]}"), ["vary itself"]),
+    "a branch that is not chosen": (
+        grid(BY_LOSS + "vary: {optimizer.«sgd.learning_rate: [0.1, 0.01]}"),
+        ["`optimizer` is `adam`, not `sgd`", "never read", "`optimizer: {sgd: …}`"],
+    ),
+    "a branch that is not always chosen": (
+        grid(
+            BY_LOSS + "vary:\n    optimizer: [adam, sgd]\n    optimizer.«sgd.momentum: [0.0, 0.9]"
+        ),
+        ["never read", "when: {optimizer.sgd.momentum: {optimizer: sgd}}"],
+    ),
+    "noise that is not there": (
+        grid(BY_LOSS + "vary: {data.noise.«gaussian: [0.1, 0.2]}"),
+        ["no noise is chosen", "never read"],
+    ),
+    "noise that is not always there": (
+        grid(
+            BY_LOSS
+            + "vary: {data.noise: [null, {gaussian: 0.1}], data.noise.«gaussian: [0.1, 0.2]}"
+        ),
+        ["when: {data.noise.gaussian: {data.noise: gaussian}}"],
+    ),
+    "a block that no layer uses": (
+        grid(
+            BY_LOSS + "vary: {«blocks.b.0.linear: [4, 8]}",
+            BASE + "blocks: {b: [{linear: 4}]}\n",
+        ),
+        ["no layer uses the block `b`", "never read"],
+    ),
+    "a block that is not always used": (
+        grid(
+            BY_LOSS + "vary: {network.0: [{linear: 3}, b], «blocks.b.0.linear: [4, 8]}",
+            BASE + "blocks: {b: [{linear: 4}]}\n",
+        ),
+        ["no layer uses the block `b`", "in 2 of 4 settings"],
+    ),
+    "batches of gd": (
+        grid(BY_LOSS + "vary: {optimizer: [adam, gd], train.batch_size: [16, «32]}"),
+        ["whole set", "in 1 of 4 settings"],
+    ),
+}
+PARTS = {
+    "lists of unequal length": (
+        grid(BY_LOSS + "zip: {train.epochs: [1, 2], «train.batch_size: [16, 32, 64]}"),
+        ["3 here", "2 of `train.epochs`"],
+    ),
+    "unequal in the second group": (
+        grid(BY_LOSS + f"zip: [{{{RATES}}}, {{train.epochs: [1, 2], «train.batch_size: [16]}}]"),
+        ["1 here"],
+    ),
+    "varied and zipped": (
+        grid(
+            BY_LOSS
+            + f"vary: {{{SIZES}}}\n  zip: {{«train.batch_size: [1, 2], train.epochs: [1, 2]}}"
+        ),
+        ["varied already"],
+    ),
+    "when of what is not varied": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  when: {{«train.epochs: {{train.batch_size: 16}}}}"),
+        ["`train.epochs` is not varied"],
+    ),
+    "when on what is not varied": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  when: {{train.batch_size: {{«optimizer: sgd}}}}"),
+        ["`optimizer` is not varied"],
+    ),
+    "when on what never is": (
+        grid(
+            BY_LOSS + "vary: {optimizer: [adam, sgd], train.epochs: [1, 2]}\n"
+            "  when: {train.epochs: {optimizer: «rmsprop}}"
+        ),
+        ["never `rmsprop`", "its values: `adam`, `sgd`"],
+    ),
+    "when without a condition": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  when: {{train.batch_size: «{{}}}}"),
+        ["condition is missing"],
+    ),
+    "when in a circle": (
+        grid(
+            BY_LOSS + "vary: {train.epochs: [1, 2], train.batch_size: [16, 32]}\n"
+            "  when: {«train.epochs: {train.batch_size: 16}, train.batch_size: {train.epochs: 1}}"
+        ),
+        ["circle", "train.epochs → train.batch_size → train.epochs"],
+    ),
+    "exclude of what is not varied": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  exclude: [{{«train.epochs: 3}}]"),
+        ["`train.epochs` is not varied", "did you mean `train.batch_size`"],
+    ),
+    "exclude of what never is": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  exclude: [{{train.batch_size: «64}}]"),
+        ["never `64`"],
+    ),
+    "one of several that never is": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  exclude: [{{train.batch_size: «[16, 64]}}]"),
+        ["never `64`"],
+    ),
+    "exclude of everything": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  exclude: «[{{train.batch_size: [16, 32]}}]"),
+        ["empty grid"],
+    ),
+    "exclude of nothing": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  exclude: [«{{}}]"),
+        ["exclude every setting"],
+    ),
+    "include of nothing": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  include: [«{{}}]"),
+        ["file itself"],
+    ),
+    "include of an unknown key": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  include: [{{train.«epoch: 5}}]"),
+        ["did you mean `epochs`"],
+    ),
+    "include of a refused value": (
+        grid(BY_LOSS + f"vary: {{{SIZES}}}\n  include: [{{train.epochs: «0}}]"),
+        ["at least 1"],
+    ),
+    "an empty grid": (BASE + "«grid: {objective: validation.loss}\n", ["nothing is varied"]),
+    "too many settings": (
+        grid(
+            BY_LOSS + "vary: «{optimizer.adam.learning_rate: {logspace: [-4, -1, 1000]}, "
+            "train.epochs: {range: [1, 1001, 1]}}"
+        ),
+        ["1,000,000 combinations", "random"],
+    ),
+    "epochs under halving": (
+        grid(BY_LOSS + "search: halving\n  vary: {«train.epochs: [9, 27, 81]}"),
+        ["sets the epochs itself"],
+    ),
+    "halving that begins at its end": (
+        grid(BY_LOSS + f"search: «{{halving: {{epochs: 3, eta: 2}}}}\n  vary: {{{SIZES}}}"),
+        ["not fewer", "3"],
+    ),
+    "halving of two": (
+        grid(BY_LOSS + f"search: «halving\n  vary: {{{SIZES}}}"),
+        ["of 3 one goes on"],
+    ),
+}
+OBJECTIVES = {
+    "test figure": (
+        grid(f"objective: «test.accuracy\n  vary: {{{SIZES}}}"),
+        ["test part judges the winner", "did you mean `validation.accuracy`"],
+    ),
+    "figure of a test evaluation": (
+        grid(f"objective: «test.classification.macro.f1\n  vary: {{{SIZES}}}"),
+        ["test part", "`validation.classification.macro.f1`"],
+    ),
+    "unknown figure": (
+        grid(f"objective: «validation.los\n  vary: {{{SIZES}}}"),
+        [
+            "did you mean `validation.loss`",
+            "`train.accuracy`",
+            "`validation.classification.macro.f1`",
+        ],
+    ),
+    "column's name": (
+        grid(f"objective: «validation_loss\n  vary: {{{SIZES}}}"),
+        ["did you mean `validation.loss`"],
+    ),
+    "a bare word": (
+        grid(f"objective: «accuracy\n  vary: {{{SIZES}}}"),
+        ["did you mean `validation.accuracy`"],
+    ),
+    "unknown figure of an evaluation": (
+        grid(f"objective: «validation.classification.f1\n  vary: {{{SIZES}}}"),
+        ["no figure `f1`", "`validation.classification.macro.f1`"],
+    ),
+    "figure of no known form": (
+        grid(f"objective: «validation.decision_regions.x\n  vary: {{{SIZES}}}"),
+        ["goal: max"],
+    ),
+    "accuracy of an autoencoder": (
+        grid(f"objective: «validation.accuracy\n  vary: {{{SIZES}}}", AUTO),
+        ["learns classes", "reconstruction"],
+    ),
+    "R² of a classifier": (
+        grid(f"objective: «validation.r2\n  vary: {{{SIZES}}}"),
+        ["learns values"],
+    ),
+    "evaluation that does not fit": (
+        grid(f"objective: «validation.reconstruction.mse\n  vary: {{{SIZES}}}"),
+        ["give their input back", "classification"],
+    ),
+    "evaluation that needs classes": (
+        grid(
+            f"objective: «validation.denoising.accuracy.denoised\n  vary: {{{SIZES}}}",
+            "data: {source: diabetes}\nnetwork: {encoder: [{linear: 2}], decoder: mirror}\n",
+        ),
+        ["no classes"],
+    ),
+    "no validation part": (
+        grid(
+            f"objective: «validation.loss\n  vary: {{{SIZES}}}",
+            BASE.replace("minmax}", "minmax, split: {validation: 0}}"),
+        ),
+        ["no validation part"],
+    ),
+    "not always a validation part": (
+        grid("objective: «validation.loss\n  vary: {data.split.validation: [0, 0.1, 0.2]}"),
+        ["no validation part", "in 1 of 3 settings, the first: data.split.validation: 0"],
+    ),
+}
+CASES = {**WORDS, **VALUES, **PATHS, **PARTS, **OBJECTIVES}
+WHOLE_FILE = ("no block",)
+ONLY_GRID = (*WHOLE_FILE, "misspelt section")  # a file without a grid is sound for `ldl check`
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_malformed_grid(name: str, ldl: Ldl, tmp_path: Path) -> None:
+    """Place, caret, words; exit 2; nothing on stdout, nothing under the runs' folder."""
+    text, words = CASES[name]
+    file, line, column = written(tmp_path, text)
+    done = ldl("grid", file, "--runs", tmp_path / "runs")
+    assert done.code == 2, done.err
+    assert done.out == "" and "Traceback" not in done.err
+    assert not (tmp_path / "runs").exists()
+    if name not in WHOLE_FILE:
+        places = [(int(m["line"]), int(m["column"])) for m in problems(done)]
+        assert (line, column) in places, done.err
+        assert len(places) == len(set(places))
+    assert [word for word in words if word not in done.err] == [], done.err
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in ONLY_GRID])
+def test_check_says_the_same(name: str, ldl: Ldl, tmp_path: Path) -> None:
+    """`ldl check` looks at the block too."""
+    file, _, _ = written(tmp_path, CASES[name][0])
+    by_check, by_grid = ldl("check", file), ldl("grid", file, "--dry-run")
+    assert (by_check.code, by_check.err) == (by_grid.code, by_grid.err)
+
+
+def test_there_are_enough() -> None:
+    """Every kind of mistake that the block knows."""
+    assert len(CASES) >= 75
+
+
+# --- all at once ----------------------------------------------------------------------------
+
+
+def test_mistakes_of_the_file_and_of_the_block_at_once(ldl: Ldl, tmp_path: Path) -> None:
+    """In the order of the file, each once, however many settings have it."""
+    text = BASE.replace("epochs", "epoch") + (
+        "grid:\n  objective: test.loss\n  seeds: none\n  serch: grid\n  vary:\n"
+        "    optimizer.sgd.momentum: [0.0, 0.9]\n    train.batch_size: [16, 0]\n"
+        "    train.epochs: 3\n    network.1: [tanh, relu]\n    networc.1: [tanh]\n"
+        "  exclude: [{loss: mse}]\n"
+    )
+    file, _, _ = written(tmp_path, text + "«")
+    done = ldl("check", file)
+    assert [int(m["line"]) for m in problems(done)] == [4, 6, 7, 8, 10, 11, 12, 14, 15]
+
+
+def test_a_mistake_of_the_base_is_said_once_and_without_settings(ldl: Ldl, tmp_path: Path) -> None:
+    """All settings have it, and so has the file without its grid."""
+    text = grid(BY_LOSS + f"vary: {{{SIZES}}}", BASE.replace("linear: 8}, tanh", "linear: 8}, add"))
+    file, _, _ = written(tmp_path, text + "«")
+    done = ldl("grid", file)
+    assert len(problems(done)) == 1 and "settings" not in done.err
+
+
+def test_mistakes_in_overrides_of_the_block(ldl: Ldl, tmp_path: Path) -> None:
+    """They are read as overrides are, with the rest of a path as one key."""
+    file, _, _ = written(tmp_path, grid(BY_LOSS + f"vary: {{{SIZES}}}") + "«")
+    done = ldl("grid", file, "grid.seeds=0", "grid.vary.train.epoch=[1, 2]", "grid.sedes=3")
+    assert [m["file"] for m in problems(done)] == ["command line"] * 3
+    assert [m["line"] for m in problems(done)] == ["1", "2", "3"]
+
+
+def test_a_mistake_in_a_block_that_is_extended(ldl: Ldl, tmp_path: Path) -> None:
+    """It stands where the value is written."""
+    (tmp_path / "base.yaml").write_text(grid(BY_LOSS + "vary:\n    train.batch_size: [16, -1]"))
+    file, _, _ = written(tmp_path, "extends: base.yaml\ngrid: {seeds: 2}\n«")
+    done = ldl("grid", file)
+    assert [(Path(m["file"]).name, m["line"]) for m in problems(done)] == [("base.yaml", "8")]
+
+
+def test_hundreds_of_settings_with_one_mistake(ldl: Ldl, tmp_path: Path) -> None:
+    """One message that says how many."""
+    text = grid(
+        BY_LOSS
+        + "vary:\n    loss: [cross_entropy, bce]\n    train.batch_size: {range: [1, 201, 1]}"
+    )
+    file, _, _ = written(tmp_path, text + "«")
+    done = ldl("grid", file)
+    assert len(problems(done)) == 1 and "in 200 of 400 settings" in done.err

@@ -1,0 +1,227 @@
+"""Trials on a real scheduler and workers, each a process of its own, that die and come back."""
+
+from __future__ import annotations
+
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ldl.errors import UsageError
+from ldl.grid import dask
+from ldl.grid.executor import GridError
+from ldl.grid.options import Options
+
+from .killing import CONFIG, check_same, ended, grid, kill
+from .running import claims, entries, run_all, trial, trials, weights
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+class Cluster:
+    """`dask scheduler` and `dask worker`."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{port}"
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+        self.workers: list[subprocess.Popen[bytes]] = []
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.1)
+
+    def add(self) -> None:
+        """One more worker, with one thread, that nobody starts again."""
+        self.workers.append(self._start("worker", self.address, "--nthreads", "1", "--no-nanny"))
+
+    def close(self) -> None:
+        """End everything."""
+        for process in [*self.workers, self.scheduler]:
+            process.kill()
+            process.wait()
+
+    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", *words, "--no-dashboard"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A scheduler with two workers."""
+    made = Cluster()
+    made.add()
+    made.add()
+    yield made
+    made.close()
+
+
+def test_the_results_are_those_without_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    """The same bits, endings and all."""
+    asked = trials(6)
+    summary, seen = run_all(tmp_path / "dask", asked, options=Options(dask=cluster.address))
+    assert summary.completed == 6 and seen.outcomes.keys() == {each.id for each in asked}
+    run_all(tmp_path / "here", asked)
+    assert weights(tmp_path / "dask") == weights(tmp_path / "here")
+    assert claims(tmp_path / "dask") == []
+    assert (
+        run_all(tmp_path / "dask", asked, options=Options(dask=cluster.address))[0].completed == 6
+    )
+
+
+def test_random_workers_killed(
+    cluster: Cluster,
+    whole: tuple[Path, Path, float],
+    tmp_path: Path,
+) -> None:
+    """Ten times, a new one each time: no trial lost or done twice, the same results."""
+    file, undisturbed, seconds = whole
+    rng, folder = random.Random(3), tmp_path / "grid"
+    process = grid(file, folder, "--dask", cluster.address, "--retry", "100")
+    before: dict[str, bytes] = {}
+    kills = 0
+    while process.poll() is None:
+        time.sleep(rng.uniform(0.05, 0.15) * seconds)
+        if kills < 10 and entries(folder):
+            victim = cluster.workers.pop(rng.randrange(2))
+            victim.kill()
+            victim.wait()
+            cluster.add()
+            kills += 1
+        now = entries(folder)
+        assert now.items() >= before.items()
+        before = now
+    assert process.wait() == 0 and kills == 10
+    check_same(folder, undisturbed)
+    assert sum(ended(folder).values()) <= len(before) + kills
+
+
+def test_the_grids_own_process_killed(
+    cluster: Cluster,
+    whole: tuple[Path, Path, float],
+    tmp_path: Path,
+) -> None:
+    """The cluster ends what it is at, and the next call goes on."""
+    file, undisturbed, seconds = whole
+    rng, folder = random.Random(4), tmp_path / "grid"
+    for _ in range(3):
+        process = grid(file, folder, "--dask", cluster.address)
+        time.sleep(2.0 + rng.uniform(0.0, 0.2) * seconds)
+        kill([process.pid])
+        process.wait()
+    assert grid(file, folder, "--dask", cluster.address).wait() == 0
+    check_same(folder, undisturbed)
+    assert set(ended(folder).values()) == {1}
+
+
+def test_a_signal_stops_the_trials_of_a_cluster(
+    cluster: Cluster,
+    whole: tuple[Path, Path, float],
+    tmp_path: Path,
+) -> None:
+    """They leave checkpoints and let go of their claims."""
+    file, undisturbed, _ = whole
+    folder = tmp_path / "grid"
+    process = grid(file, folder, "--dask", cluster.address)
+    while not entries(folder):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert process.wait() == 143 and time.monotonic() - began < 20
+    assert claims(folder) == [] and len(entries(folder)) < 12
+    assert grid(file, folder, "--jobs", "2").wait() == 0
+    check_same(folder, undisturbed)
+
+
+def test_a_cluster_on_this_computer(tmp_path: Path) -> None:
+    """`--dask local` makes one and ends it."""
+    file = tmp_path / "small.yaml"
+    text = CONFIG.replace("epochs: 120", "epochs: 2").replace("seeds: 2", "seeds: 1")
+    file.write_text(text)
+    assert grid(file, tmp_path / "grid", "--dask", "local", "--jobs", "2").wait() == 0
+    assert len(entries(tmp_path / "grid")) == 6 and claims(tmp_path / "grid") == []
+
+
+def test_no_scheduler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bounded time."""
+    monkeypatch.setattr(dask, "ANSWER", 2.0)
+    with pytest.raises(GridError, match="no Dask scheduler answers"):
+        run_all(tmp_path, trials(2), options=Options(dask="tcp://127.0.0.1:9"))
+
+
+def test_an_address_that_none_can_be_is_refused(tmp_path: Path) -> None:
+    """Before anything is waited for."""
+    with pytest.raises(UsageError, match="not foo://x"):
+        run_all(tmp_path, trials(2), options=Options(dask="foo://x"))
+
+
+def test_no_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bounded time, with what to do; with a worker it goes on."""
+    monkeypatch.setattr(dask, "WORKERS", 3.0)
+    lonely, asked = Cluster(), trials(2)
+    try:
+        with pytest.raises(GridError, match=f"dask worker {lonely.address}"):
+            run_all(tmp_path, asked, options=Options(dask=lonely.address))
+        monkeypatch.setattr(dask, "WORKERS", 30.0)
+        lonely.add()
+        assert run_all(tmp_path, asked, options=Options(dask=lonely.address))[0].completed == 2
+    finally:
+        lonely.close()
+
+
+def test_all_workers_lost_in_the_middle_is_told(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their trials leave checkpoints; the next call goes on from those."""
+    monkeypatch.setattr(dask, "WORKERS", 3.0)
+    slow = trial(epochs=600)
+
+    def lose() -> None:
+        time.sleep(2.0)
+        kill([worker.pid for worker in cluster.workers])
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+    with pytest.raises(GridError, match="no Dask worker"):
+        run_all(tmp_path, [slow, trial(epochs=1_000_000)], options=Options(dask=cluster.address))
+    thread.join()
+    assert claims(tmp_path) == []
+    assert run_all(tmp_path, [slow])[0].completed == 1
+
+
+def test_a_lost_scheduler_is_told(
+    cluster: Cluster,
+    whole: tuple[Path, Path, float],
+    tmp_path: Path,
+) -> None:
+    """In bounded time; the next call, here without a cluster, goes on."""
+    file, undisturbed, _ = whole
+    folder = tmp_path / "grid"
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parents[2] / "cli.py"), "grid", str(file),
+         "--folder", str(folder), "--dask", cluster.address],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not entries(folder):
+        time.sleep(0.1)
+    began = time.monotonic()
+    kill([cluster.scheduler.pid])
+    said = process.communicate()[1]
+    assert process.returncode == 1 and time.monotonic() - began < 60
+    assert "the Dask scheduler at" in said and "is gone" in said
+    assert "the same command goes on" in said
+    assert grid(file, folder, "--jobs", "2").wait() == 0
+    check_same(folder, undisturbed)

@@ -1,0 +1,87 @@
+"""Grids killed at random and left to end: nothing lost, nothing done twice, the same results."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from .killing import TRIALS, check_same, ended, family, grid, kill
+from .running import claims, entries
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_grids_own_process_killed_ten_times(
+    whole: tuple[Path, Path, float], tmp_path: Path
+) -> None:
+    """Alone, or with every process that it started."""
+    file, undisturbed, seconds = whole
+    rng, folder = random.Random(1), tmp_path / "grid"
+    before: dict[str, bytes] = {}
+    kills = 0
+    while kills < 10:
+        process = grid(file, folder, "--jobs", "2")
+        time.sleep(0.6 + rng.uniform(0.0, 0.12) * seconds)
+        assert process.poll() is None, "there was nothing left to kill"
+        kill(family(process.pid) if rng.random() < 0.5 else [process.pid])
+        process.wait()
+        kills += 1
+        now = entries(folder)
+        assert now.items() >= before.items()  # what has ended stays as it was
+        before = now
+    assert grid(file, folder, "--jobs", "2").wait() == 0
+    check_same(folder, undisturbed)
+    assert sum(ended(folder).values()) <= TRIALS + kills * 2
+
+
+def test_random_trials_killed(whole: tuple[Path, Path, float], tmp_path: Path) -> None:
+    """Each costs its own trial an attempt, and nothing else."""
+    file, undisturbed, seconds = whole
+    rng, folder = random.Random(2), tmp_path / "grid"
+    process = grid(file, folder, "--jobs", "2", "--retry", "100")
+    kills = 0
+    while process.poll() is None:
+        time.sleep(rng.uniform(0.02, 0.06) * seconds)
+        try:
+            held = [json.loads((folder / "claims" / id).read_text()) for id in claims(folder)]
+        except (OSError, ValueError):
+            continue
+        if held and kills < 20:
+            kill([rng.choice(held)["pid"]])
+            kills += 1
+    assert process.wait() == 0 and kills >= 10
+    check_same(folder, undisturbed)
+
+
+def test_two_processes_share_the_work(whole: tuple[Path, Path, float], tmp_path: Path) -> None:
+    """Neither does what the other does."""
+    file, undisturbed, _ = whole
+    folder = tmp_path / "grid"
+    both = [grid(file, folder, "--jobs", "1") for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    check_same(folder, undisturbed)
+    assert set(ended(folder).values()) == {1}
+
+
+def test_a_signal_and_the_same_command_again(
+    whole: tuple[Path, Path, float], tmp_path: Path
+) -> None:
+    """Ctrl-C several times over: exit code 130, checkpoints, no claims."""
+    file, undisturbed, seconds = whole
+    folder = tmp_path / "grid"
+    codes = []
+    for part in (0.2, 0.3):
+        process = grid(file, folder, "--jobs", "2")
+        time.sleep(0.7 + part * seconds)
+        process.send_signal(signal.SIGINT)
+        codes.append(process.wait())
+        assert claims(folder) == []
+    assert codes == [130, 130]
+    assert grid(file, folder, "--jobs", "2").wait() == 0
+    check_same(folder, undisturbed)
+    assert set(ended(folder).values()) == {1}

@@ -1,0 +1,63 @@
+"""What has ended is written once; what trials share lies on the disk once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ldl.grid.ledger import Ledger
+from ldl.grid.trial import Outcome
+
+DONE = Outcome("00aa", "completed", "all epochs are done", 0.25, 3, 1.5, 1, "here:1")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """An empty grid."""
+    return Ledger(tmp_path)
+
+
+def test_an_outcome_comes_back(ledger: Ledger) -> None:
+    """Every field."""
+    assert ledger.outcome(DONE.id) is None
+    assert ledger.end(DONE)
+    assert ledger.outcome(DONE.id) == DONE
+    assert [path.name for path in ledger.run(DONE.id).path.iterdir()] == ["trial.json"]
+
+
+def test_an_outcome_is_written_once(ledger: Ledger) -> None:
+    """Whoever comes second changes nothing."""
+    assert ledger.end(DONE)
+    assert not ledger.end(replace(DONE, objective=0.5))
+    assert ledger.outcome(DONE.id) == DONE
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"[]", b'{"id": "00aa"}'])
+def test_a_damaged_outcome_counts_as_none(ledger: Ledger, left: bytes) -> None:
+    """So that the trial is done again."""
+    ledger.run(DONE.id).path.mkdir()
+    (ledger.run(DONE.id).path / "trial.json").write_bytes(left)
+    assert ledger.outcome(DONE.id) is None
+    assert ledger.end(DONE) and ledger.outcome(DONE.id) == DONE
+
+
+def test_only_the_outcome_that_was_seen_is_forgotten(ledger: Ledger) -> None:
+    """Another process may have tried again meanwhile."""
+    failed = replace(DONE, status="failed", objective=None)
+    ledger.end(DONE)
+    ledger.forget(failed)
+    assert ledger.outcome(DONE.id) == DONE
+    ledger.forget(DONE)
+    assert ledger.outcome(DONE.id) is None
+
+
+def test_common_files_are_one_file(ledger: Ledger) -> None:
+    """By their contents; and furnishing again changes nothing."""
+    for id in ("00aa", "00bb"):
+        for _ in range(2):
+            ledger.furnish(id, {"config.yaml": id.encode()}, {"data.json": b"{}\n"})
+    places = [ledger.run(id).path / "data.json" for id in ("00aa", "00bb")]
+    assert places[0].samefile(places[1]) and places[0].read_bytes() == b"{}\n"
+    assert ledger.run("00bb").config.read_text() == "00bb"

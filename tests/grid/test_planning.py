@@ -1,0 +1,175 @@
+"""Plans: numbers, ids, seeds, notes; the same file gives the same plan."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+import ldl
+from ldl.errors import ConfigError
+from ldl.grid import planning
+from ldl.grid.planning import check
+from ldl.grid.trial import Trial
+
+from .planned import BASE, RATES, SIZES, file, planned, read
+
+GAUSSIANS = "name: drawn\ndata: {source: {gaussians: {samples: 60}}}\nnetwork: [linear]\n"
+
+
+def trials(folder: Path, block: str, *overrides: str, base: str = BASE) -> list[Trial]:
+    """The trials that are known beforehand."""
+    return planned(folder, block, *overrides, base=base).search.ask([])
+
+
+# --- numbers and ids ------------------------------------------------------------------------
+
+
+def test_the_same_file_gives_the_same_trials(tmp_path: Path) -> None:
+    """Ids, numbers, order, texts."""
+    block = f"seeds: 2\nvary:\n  {SIZES}\n  {RATES}"
+    assert trials(tmp_path, block) == trials(tmp_path, block)
+
+
+def test_each_setting_has_its_seeds(tmp_path: Path) -> None:
+    """seed, seed + 1 …; trials of one setting share its number and its hash, and no id."""
+    found = trials(tmp_path, f"seeds: 3\nvary: {{{SIZES}}}", "seed=5")
+    assert [(trial.number, trial.seed) for trial in found] == [
+        (number, seed) for number in (1, 2, 3) for seed in (5, 6, 7)
+    ]
+    assert len({trial.id for trial in found}) == 9
+    assert [len({t.setting for t in found if t.number == n}) for n in (1, 2, 3)] == [1, 1, 1]
+    assert len({trial.setting for trial in found}) == 3
+    assert all(len(t.id) == 16 and set(t.id) <= set("0123456789abcdef") for t in found)
+
+
+def test_more_values_and_seeds_keep_what_there_is(tmp_path: Path) -> None:
+    """Only what is new has a new id, wherever it stands in the block."""
+    fewer = {t.id for t in trials(tmp_path, f"vary: {{{SIZES}}}")}
+    longer = SIZES.replace("[8,", "[4, 8,")
+    more = {t.id for t in trials(tmp_path, f"seeds: 2\nvary: {{{longer}}}")}
+    other = {t.id for t in trials(tmp_path, f"vary:\n  network.1: [relu, tanh]\n  {SIZES}")}
+    assert fewer < more and len(more) == 8
+    assert fewer < other and len(other) == 6
+
+
+def test_ids_follow_the_data_and_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same configuration on other data, or by another version, is another trial."""
+    table = tmp_path / "t.csv"
+    base = "data: {source: {csv: {path: t.csv, target: y}}}\nnetwork: [linear]\n"
+    table.write_text("x,y\n" + "1,p\n2,q\n" * 20)
+    before = trials(tmp_path, "seeds: 2", base=base)
+    assert before == trials(tmp_path, "seeds: 2", base=base)
+    table.write_text("x,y\n" + "1,p\n3,q\n" * 20)
+    after = trials(tmp_path, "seeds: 2", base=base)
+    monkeypatch.setattr(ldl, "__version__", "99.0")
+    later = trials(tmp_path, "seeds: 2", base=base)
+    assert [t.yaml for t in before] == [t.yaml for t in after] == [t.yaml for t in later]
+    assert len({t.id for t in (*before, *after, *later)}) == 6
+    assert len({t.setting for t in (*before, *after, *later)}) == 3
+
+
+def test_data_that_is_drawn_differs_by_seed(tmp_path: Path) -> None:
+    """One setting all the same."""
+    first, second = trials(tmp_path, "seeds: 2", base=GAUSSIANS)
+    assert first.setting == second.setting and first.id != second.id
+
+
+def test_values_are_those_of_the_block(tmp_path: Path) -> None:
+    """Plain data, without what `when` rules out."""
+    block = (
+        "vary: {optimizer: [adam, {sgd: 0.1}], optimizer.sgd.momentum: [0.9]}\n"
+        "when: {optimizer.sgd.momentum: {optimizer: sgd}}"
+    )
+    assert [trial.values for trial in trials(tmp_path, block)] == [
+        {"optimizer": "adam"},
+        {"optimizer": {"sgd": 0.1}, "optimizer.sgd.momentum": 0.9},
+    ]
+
+
+# --- what is the same -----------------------------------------------------------------------
+
+
+def test_settings_that_resolve_to_the_same_run_once(tmp_path: Path) -> None:
+    """The first keeps its number, a note names both."""
+    block = "vary: {optimizer: [adam, {adam: 0.01}, {adam: {learning_rate: 1e-2}}, {sgd: 0.1}]}"
+    grid = read(tmp_path, block)
+    assert [setting.number for setting in grid.settings] == [1, 2]
+    (note,) = grid.notes
+    assert note.startswith("2 settings are the same as another and run once: ")
+    assert "(optimizer: {adam: 0.01}) is setting 1 (optimizer: adam)" in note
+
+
+def test_an_included_setting_that_is_there_already(tmp_path: Path) -> None:
+    """Runs once."""
+    grid = read(tmp_path, f"vary: {{{SIZES}}}\ninclude: [{{train.batch_size: 8}}]")
+    assert len(grid.settings) == 3 and "one setting is the same" in grid.notes[0]
+
+
+def test_no_note_where_all_differ(tmp_path: Path) -> None:
+    """Nothing to say."""
+    assert read(tmp_path, f"vary: {{{SIZES}}}").notes == []
+
+
+def test_losses_that_do_not_compare(tmp_path: Path) -> None:
+    """A note, unless another figure decides."""
+    vary = "vary: {loss: [cross_entropy, mse]}"
+    assert "do not compare" in read(tmp_path, vary).notes[0]
+    assert read(tmp_path, f"objective: validation.accuracy\n{vary}").notes == []
+
+
+# --- the base -------------------------------------------------------------------------------
+
+
+def test_the_base_is_the_file_without_its_grid(tmp_path: Path) -> None:
+    """Other values and seeds are the same grid; another configuration or figure is not."""
+    first = planned(tmp_path, f"vary: {{{SIZES}}}").base
+    assert planned(tmp_path, f"seeds: 3\nsearch: {{random: 2}}\nvary: {{{RATES}}}").base == first
+    assert planned(tmp_path, f"vary: {{{SIZES}}}", "grid.seeds=2").base == first
+    others = {
+        planned(tmp_path, f"vary: {{{SIZES}}}", "train.epochs=8").base,
+        planned(tmp_path, f"vary: {{{SIZES}}}", "seed=1").base,
+        planned(tmp_path, f"objective: train.loss\nvary: {{{SIZES}}}").base,
+        planned(tmp_path, f"goal: max\nvary: {{{SIZES}}}").base,
+    }
+    assert len(others) == 4 and first not in others
+
+
+def test_the_block_can_be_changed_from_outside(tmp_path: Path) -> None:
+    """Overrides and `extends` reach it; what is left of a path is one key."""
+    block = f"seeds: 3\nvary: {{{SIZES}}}"
+    changes = ["grid.seeds=1", "grid.vary.train.batch_size=[4]", "grid.vary.network.1=[tanh, relu]"]
+    assert [t.values for t in trials(tmp_path, block, *changes)] == [
+        {"train.batch_size": 4, "network.1": layer} for layer in ("tanh", "relu")
+    ]
+    over = tmp_path / "over.yaml"
+    over.write_text("extends: small.yaml\ngrid: {seeds: 2, search: {random: {trials: 2}}}\n")
+    assert len(planning.plan(over).search.ask([])) == 4
+
+
+def test_check_knows_both(tmp_path: Path) -> None:
+    """The experiment alone where there is no block; every mistake of the file else."""
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(BASE)
+    prepared, grid = check(plain)
+    assert grid is None and prepared.experiment.task == "classification"
+    _, grid = check(file(tmp_path, f"vary: {{{SIZES}}}"))
+    assert grid is not None and grid.most == 3
+    with pytest.raises(ConfigError) as caught:
+        check(file(tmp_path, "vary: {train.epoch: [1]}", BASE.replace("epochs", "epoch")))
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.slow
+def test_ten_thousand_trials_take_seconds(tmp_path: Path) -> None:
+    """Two are measured on an idle machine; the limit is far off, for others work beside."""
+    block = (
+        "vary:\n  optimizer.adam.learning_rate: {logspace: [-4, -1, 100]}\n"
+        "  train.batch_size: {range: [1, 51, 1]}\n  network.1: [tanh, relu]"
+    )
+    began = time.process_time()
+    assert len(trials(tmp_path, block)) == 10_000
+    assert time.process_time() - began < 20

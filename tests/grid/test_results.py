@@ -1,0 +1,149 @@
+"""What a grid leaves: the table, the winner and what is tied with it, best/."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy.stats import ttest_rel
+
+from ldl.grid.best import find_best, make_best
+from ldl.grid.folder import find_or_make
+from ldl.grid.listing import find_grid, line, list_grids, trials
+from ldl.grid.objective import Objective
+from ldl.grid.options import Options
+from ldl.grid.results import paired, read_results, write_results
+from ldl.grid.run import run
+from ldl.runs import read_json
+
+from .made import made
+from .planned import planned
+from .running import Seen
+
+SETTINGS: list[dict[str, Any]] = [
+    {"a.rate": 0.1},
+    {"a.rate": 0.2},
+    {"a.rate": 0.3, "b": [1, 2]},
+    {"a.rate": 0.4},
+]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """results.csv."""
+    with (folder / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_has_a_row_a_setting_best_first(tmp_path: Path) -> None:
+    """Settings that lost a seed stand behind whole ones, those without a figure last."""
+    figures: list[list[Any]] = [[0.5, 0.7], ["diverged", 0.1], [0.3, 0.4], ["diverged", "failed"]]
+    folder = made(tmp_path, SETTINGS, figures)
+    write_results(folder)
+    found = rows(folder)
+    assert list(found[0]) == [
+        "number", "a.rate", "b", "mean", "sd", "seeds", "epochs", "seconds", "status",
+    ]  # fmt: skip
+    assert [row["number"] for row in found] == ["3", "1", "2", "4"]
+    assert found[0]["b"] == "[1, 2]" and found[1]["b"] == ""
+    assert (found[0]["mean"], found[0]["sd"][:8]) == ("0.35", "0.070710")
+    assert found[0]["status"] == "completed 2/2"
+    assert found[2]["status"] == "completed 1/2, diverged 1/2"
+    assert (found[2]["seeds"], found[2]["sd"]) == ("1", "")
+    assert found[3]["status"] == "diverged 1/2, failed 1/2" and found[3]["mean"] == ""
+    told = read_json(folder / "results.json")
+    assert told["winner"]["number"] == 3
+    assert told["counts"] == {"completed": 5, "diverged": 2, "failed": 1}
+
+
+def test_a_higher_figure_wins_where_that_is_better(tmp_path: Path) -> None:
+    """The goal orders the rows."""
+    goal = Objective("validation.accuracy", "max", column="validation_accuracy")
+    folder = made(tmp_path, SETTINGS[:2], [[0.5], [0.9]], goal)
+    results, _ = write_results(folder)
+    assert results.winner is not None and results.winner.number == 2
+
+
+def test_what_is_tied_is_so_by_a_paired_test(tmp_path: Path) -> None:
+    """Paired over seeds: small but sure is no tie, large but loose is."""
+    figures = [[0.1, 0.2, 0.3, 0.4], [0.11, 0.212, 0.309, 0.411], [0.9, 0.1, 0.1, 0.9]]
+    folder = made(tmp_path, SETTINGS[:3], figures)
+    results, _ = write_results(folder)
+    tied = results.tied()
+    assert tied is not None and [row.number for row, _ in tied] == [3]
+    assert tied[0][1] == pytest.approx(float(ttest_rel(figures[0], figures[2]).pvalue))
+    told = read_json(folder / "results.json")
+    assert told["tied"][0]["number"] == 3 and "paired" in told["test"] and told["alpha"] == 0.05
+
+
+def test_one_seed_says_nothing_of_ties(tmp_path: Path) -> None:
+    """No claim, and it says so."""
+    results, _ = write_results(made(tmp_path, SETTINGS[:2], [[0.5], [0.5]]))
+    assert results.tied() is None
+    assert "one seed" in read_json(tmp_path / "results.json")["notes"][0]
+
+
+def test_differences_without_spread() -> None:
+    """Equal throughout is tied, apart by the same throughout is not."""
+    assert paired({0: 0.5, 1: 0.25}, {0: 0.5, 1: 0.25}) == 1.0
+    assert paired({0: 0.5, 1: 0.25}, {0: 1.0, 1: 0.75}) == 0.0
+    assert paired({0: 0.5, 1: 0.25}, {1: 0.5, 2: 0.7}) is None
+
+
+def test_trials_that_wait_and_a_grid_without_any(tmp_path: Path) -> None:
+    """A grid that was broken off has results too."""
+    folder = made(tmp_path / "a", SETTINGS[:2], [[0.5, None], [None, None]])
+    results, changed = write_results(folder)
+    assert changed and results.counts == {"completed": 1, "waiting": 3}
+    assert results.winner is not None and results.winner.number == 1
+    assert not write_results(tmp_path / "a")[1]
+    empty, _ = write_results(made(tmp_path / "b", SETTINGS[:1], [["failed"]]))
+    assert empty.winner is None
+    assert read_json(tmp_path / "b" / "results.json")["notes"] == ["no trial has an objective"]
+
+
+def test_lists(tmp_path: Path) -> None:
+    """Grids by name and as a line; trials in the plan's order."""
+    folder = made(tmp_path / "20260101T000000Z-made-grid-ababab", SETTINGS[:2], [[0.5], ["failed"]])
+    (tmp_path / "20260102T000000Z-made-grid-ababab").mkdir()
+    (tmp_path / "20260102T000000Z-made-grid-ababab" / "grid.json").write_text("{}")
+    good, bad = list_grids(tmp_path)
+    assert (good.status, good.done, good.trials) == ("2/2 done, 1 failed", 2, 2)
+    assert bad.status == "unreadable" and bad.reason
+    assert find_grid(tmp_path, str(folder)) == folder
+    assert find_grid(tmp_path, "20260101") == folder and find_grid(tmp_path, "made") is None
+    found = trials(read_results(folder))
+    assert [(each["number"], each["status"]) for each in found] == [(1, "completed"), (2, "failed")]
+    assert line(folder).to_dict()["best"] == 0.5
+
+
+def test_a_grid_and_its_best(tmp_path: Path) -> None:
+    """best/ is the winner's trial again, judged on the test part; it is made once."""
+    block = "objective: validation.accuracy\nseeds: 2\nvary: {train.batch_size: [8, 64]}"
+    tables = []
+    for jobs in (1, 2):
+        plan = planned(tmp_path, block, "train.epochs=2")
+        folder = find_or_make(tmp_path / f"runs{jobs}", plan)
+        run(plan, folder, Options(jobs=jobs), Seen())
+        results, _ = write_results(folder)
+        tables.append([{k: v for k, v in row.items() if k != "seconds"} for row in rows(folder)])
+        tables.append(json.loads((folder / "results.json").read_text()))
+    assert tables[0] == tables[2] and tables[1] == tables[3] and len(tables[0]) == 2
+    best, made_now = make_best(folder, results)
+    assert (
+        best is not None
+        and results.winner is not None
+        and made_now
+        and best.path == folder / "best"
+    )
+    assert read_json(best.results)["classification"]["part"] == "test"
+    trial = read_json(best.path / "trial.json")
+    assert trial["id"] == results.winner.trials[0].id and "grid:" not in best.config.read_text()
+    theirs = folder / "trials" / trial["id"] / "model.safetensors"
+    assert best.model.read_bytes() == theirs.read_bytes()
+    assert make_best(folder, results)[1] is False
+    (folder / "best" / "trial.json").write_text('{"id": "other"}')  # another setting had won
+    assert make_best(folder, results)[1] is True
+    assert find_best(folder) is not None and not (folder / ".best").exists()

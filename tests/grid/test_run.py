@@ -1,0 +1,425 @@
+"""Trials in processes of their own: results, endings, and that none touches another."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ldl.errors import Interrupted
+from ldl.execute import prepare, train
+from ldl.grid import executor
+from ldl.grid.claims import Claims
+from ldl.grid.executor import GridError, Local
+from ldl.grid.ledger import Ledger
+from ldl.grid.objective import Objective
+from ldl.grid.options import Options
+from ldl.grid.trial import Outcome
+from ldl.grid.work import Task
+from ldl.runs import read_json, read_metrics
+
+from .running import (
+    LOSS,
+    MSE,
+    TEXT,
+    as_trial,
+    claims,
+    entries,
+    run_all,
+    trial,
+    trials,
+    weights,
+)
+
+LONG = 1_000_000  # epochs: never done
+OPEN = TEXT.replace("tanh], decoder: mirror", "relu], decoder: [linear]").replace("bce", "mse")
+
+
+def meanwhile(
+    folder: Path, act: Callable[[int], None], id: str, epochs: int = 2
+) -> threading.Thread:
+    """In a thread: once a trial has some epochs behind it, `act` on its process."""
+
+    def watch() -> None:
+        metrics = folder / "trials" / id / "metrics.csv"
+        for _ in range(600):
+            time.sleep(0.02)
+            owner = Claims(folder / "claims").owner(id)
+            if owner and metrics.exists() and metrics.read_text().count("\n") > epochs:
+                act(owner.pid)
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def kill(pid: int) -> None:
+    """As the kernel does it when memory is short."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_all_trials_are_done_and_judged(tmp_path: Path) -> None:
+    """Each leaves a run folder; the objective is the figure of the kept weights."""
+    asked = trials(4)
+    summary, seen = run_all(tmp_path, asked)
+    assert (summary.completed, summary.failed, summary.waiting) == (4, 0, 0)
+    assert seen.outcomes.keys() == {each.id for each in asked} and claims(tmp_path) == []
+    ledger = Ledger(tmp_path)
+    for each in asked:
+        outcome, run = ledger.outcome(each.id), ledger.run(each.id)
+        rows = read_metrics(run.metrics)
+        assert outcome is not None and outcome.epochs == 2 and outcome.status == "completed"
+        assert outcome.objective == min(row["validation_loss"] or 9 for row in rows)
+        assert run.read_status().status == "completed"
+        assert not run.checkpoints.exists() and not list(run.path.glob("**/*.png"))
+    assert summary.best == min(seen.outcomes.values(), key=lambda o: o.objective or 9).id
+    assert seen.last is not None and (seen.last.done, seen.last.total) == (4, 4)
+    assert (tmp_path / "plan.csv").read_text().count("\n") == 5
+
+
+def test_a_trial_is_the_run_that_its_configuration_describes(tmp_path: Path) -> None:
+    """The same bits as `ldl train` on its config.yaml."""
+    (one,) = trials(1)
+    run_all(tmp_path / "grid", [one])
+    folder = Ledger(tmp_path / "grid").run(one.id)
+    again = train(prepare(folder.config), tmp_path)
+    assert again.model.read_bytes() == folder.model.read_bytes()
+    assert (
+        read_json(again.environment)["data_sha256"] == read_json(folder.environment)["data_sha256"]
+    )
+
+
+def test_results_depend_on_neither_jobs_nor_order(tmp_path: Path) -> None:
+    """One worker, or two with the trials turned round; two seeds, with noise of their own."""
+    noisy = TEXT.replace(
+        "scale: minmax", "scale: minmax, noise: {gaussian: 0.2}, fresh_noise: true"
+    )
+    asked = [trial(rate, seed=seed, text=noisy) for rate in (0.1, 0.2) for seed in (0, 1)]
+    first, seen = run_all(tmp_path / "one", asked, options=Options(jobs=1))
+    second, other = run_all(tmp_path / "two", asked[::-1], options=Options(jobs=2))
+    assert weights(tmp_path / "one") == weights(tmp_path / "two")
+    assert len(set(weights(tmp_path / "one").values())) == 4
+    assert first.best == second.best
+    figures = {id: outcome.objective for id, outcome in seen.outcomes.items()}
+    assert figures == {id: outcome.objective for id, outcome in other.outcomes.items()}
+
+
+def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
+    """A second call does nothing, one with more trials only those."""
+    asked = trials(4)
+    run_all(tmp_path, asked[:2])
+    before = entries(tmp_path)
+    summary, seen = run_all(tmp_path, asked[:2])
+    assert summary.completed == 2 and summary.best and not seen.outcomes
+    _, seen = run_all(tmp_path, asked)
+    assert seen.outcomes.keys() == {each.id for each in asked[2:]}
+    assert seen.last is not None and seen.last.found == 2
+    assert entries(tmp_path).items() >= before.items()
+
+
+def test_an_evaluation_as_the_objective(tmp_path: Path) -> None:
+    """It is run on the validation part, alone."""
+    (one,) = trials(1)
+    _, seen = run_all(tmp_path, [one], objective=MSE)
+    results = read_json(Ledger(tmp_path).run(one.id).results)
+    assert list(results) == ["reconstruction-validation"]
+    assert seen.outcomes[one.id].objective == results["reconstruction-validation"]["mse"]
+
+
+def test_each_ending_touches_no_other_trial(tmp_path: Path) -> None:
+    """Divergence, a mistake found late, and a configuration that is no longer sound."""
+    wild = trial(1e30, text=OPEN)
+    missing = as_trial(
+        trials(1)[0].yaml.replace("source: digits", "source: {csv: {path: gone.csv, target: x}}")
+    )
+    good = trials(3)
+    summary, seen = run_all(tmp_path, [good[0], wild, missing, *good[1:]])
+    assert (summary.completed, summary.diverged, summary.failed) == (3, 1, 1)
+    assert seen.outcomes[wild.id].status == "diverged"
+    assert "learning_rate" in seen.outcomes[wild.id].reason
+    assert "gone.csv" in seen.outcomes[missing.id].reason
+    run_all(tmp_path / "alone", good)
+    assert weights(tmp_path).items() >= weights(tmp_path / "alone").items()
+
+
+def test_what_failed_is_tried_again_on_request(tmp_path: Path) -> None:
+    """And otherwise left; what diverged would diverge again."""
+    table = tmp_path / "table.csv"
+    text = TEXT.replace("source: digits, scale: minmax", f"source: {{csv: {{path: {table}}}}}")
+    text = text.replace("split: {train: 200, validation: 50, test: 50}", "target: inputs")
+    rows = "".join(f"{i % 7 / 7},{i % 5 / 5},{i % 3 / 3}\n" for i in range(40))
+    table.write_text("a,b,c\n" + rows)
+    late, wild = trial(text=text), trial(1e30, text=OPEN)
+    table.unlink()
+    folder = tmp_path / "grid"
+    assert run_all(folder, [late, wild])[0].failed == 1
+    table.write_text("a,b,c\n" + rows)
+    assert run_all(folder, [late, wild])[0].failed == 1
+    summary, seen = run_all(folder, [late, wild], options=Options(jobs=2, retry_failed=True))
+    assert (summary.completed, summary.diverged, summary.failed) == (1, 1, 0)
+    assert seen.outcomes.keys() == {late.id}
+
+
+def test_fail_fast_stops_with_checkpoints(tmp_path: Path) -> None:
+    """What is under way can be gone on with, what waits is not begun."""
+    bad = as_trial(trials(1)[0].yaml.replace("source: digits", "source: {csv: gone.csv}"))
+    slow, later = trial(epochs=LONG), trial(epochs=LONG - 1)
+    summary, _ = run_all(tmp_path, [slow, bad, later], options=Options(jobs=2, fail_fast=True))
+    assert (summary.failed, summary.waiting) == (1, 2)
+    assert claims(tmp_path) == []
+
+
+def test_a_trial_that_takes_too_long_ends_as_that(tmp_path: Path) -> None:
+    """With a checkpoint, from which it would go on."""
+    slow = trial(epochs=LONG)
+    options = Options(jobs=2, trial_timeout=0.4)
+    summary, seen = run_all(tmp_path, [slow, *trials(2)], options=options)
+    outcome, run = seen.outcomes[slow.id], Ledger(tmp_path).run(slow.id)
+    assert (summary.completed, summary.failed) == (2, 1)
+    assert (outcome.status, outcome.attempts, outcome.objective) == ("timeout", 1, None)
+    assert outcome.epochs > 0 and run.load_checkpoint("last") is not None
+    summary, seen = run_all(tmp_path, [slow], options=replace(options, retry_failed=True, retry=1))
+    assert seen.outcomes[slow.id].epochs > outcome.epochs
+    assert seen.outcomes[slow.id].attempts == 2
+
+
+def test_a_killed_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    """It ends with the same bits, and no other trial notices."""
+    slow, *others = trial(epochs=200), *trials(3)
+    thread = meanwhile(tmp_path / "killed", kill, slow.id)
+    summary, seen = run_all(tmp_path / "killed", [slow, *others])
+    thread.join()
+    assert summary.completed == 4 and seen.outcomes[slow.id].attempts == 2
+    assert all(seen.outcomes[each.id].attempts == 1 for each in others)
+    run_all(tmp_path / "whole", [slow, *others])
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_trial_that_is_killed_each_time_ends_as_that(tmp_path: Path) -> None:
+    """It is tried once more, not for ever."""
+    slow = trial(epochs=LONG)
+    threads = [meanwhile(tmp_path, kill, slow.id)]
+    first = threads[0]
+
+    def again() -> None:
+        first.join()
+        time.sleep(0.2)
+        meanwhile(tmp_path, kill, slow.id).join()
+
+    threads.append(threading.Thread(target=again))
+    threads[1].start()
+    summary, seen = run_all(tmp_path, [slow, *trials(2)])
+    threads[1].join()
+    outcome = seen.outcomes[slow.id]
+    assert (summary.completed, summary.failed) == (2, 1) and claims(tmp_path) == []
+    assert (outcome.status, outcome.attempts) == ("killed", 2) and "SIGKILL" in outcome.reason
+
+
+def test_a_stopped_trial_goes_on_in_the_next_call(tmp_path: Path) -> None:
+    """A signal leaves checkpoints and no claims; the end is that of an undisturbed grid."""
+    asked = [trial(epochs=200), *trials(2)]
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    thread = meanwhile(tmp_path / "stopped", lambda _: os.kill(os.getpid(), 15), asked[0].id)
+    with pytest.raises(Interrupted) as caught:
+        run_all(tmp_path / "stopped", asked)
+    thread.join()
+    assert caught.value.exit_code == 143 and claims(tmp_path / "stopped") == []
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    run = Ledger(tmp_path / "stopped").run(asked[0].id)
+    assert run.read_status().status == "interrupted"
+    found = run.load_checkpoint("last")
+    assert found is not None and found[1]["epoch"] > 0
+    summary, _ = run_all(tmp_path / "stopped", asked)
+    assert summary.completed == 3
+    run_all(tmp_path / "whole", asked)
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
+
+
+def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
+    """With the bits of a training in one go; the epochs behind it are not trained again."""
+    short = trial(epochs=3)
+    long = trial(epochs=7, after=short)
+    summary, _ = run_all(tmp_path / "rounds", [short], [long], keeps=True)
+    assert summary.completed == 2
+    run_all(tmp_path / "once", [replace(long, after=None)])
+    assert weights(tmp_path / "rounds")[long.id] == weights(tmp_path / "once")[long.id]
+    ledger = Ledger(tmp_path / "rounds")
+    rows = {each.epochs: read_metrics(ledger.run(id).metrics) for id, each in
+            ((id, ledger.outcome(id)) for id in (short.id, long.id)) if each}  # fmt: skip
+    assert rows[7][:3] == rows[3] and len(rows[7]) == 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["checkpoints/last.safetensors", "metrics.csv", "status.json"])
+def test_what_a_power_cut_left_is_begun_anew(tmp_path: Path, damage: str) -> None:
+    """A file emptied behind a checkpoint does not fail the trial."""
+    one = trial(epochs=200)
+    thread = meanwhile(tmp_path / "cut", lambda _: os.kill(os.getpid(), 15), one.id)
+    with pytest.raises(Interrupted):
+        run_all(tmp_path / "cut", [one])
+    thread.join()
+    (tmp_path / "cut" / "trials" / one.id / damage).write_bytes(b"")
+    assert run_all(tmp_path / "cut", [one])[0].completed == 1
+    run_all(tmp_path / "whole", [one])
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+
+
+def test_another_processs_trial_is_left_to_it(tmp_path: Path) -> None:
+    """A claim that is held is waited for; its outcome counts when it is there."""
+    mine, theirs = trials(2)
+    ledger = Ledger(tmp_path)
+    assert ledger.claims.take(theirs.id)
+
+    def finish() -> None:
+        time.sleep(1.0)
+        ledger.end(Outcome(theirs.id, "completed", "", -1.0, 1, 1.0, 1, "they"))
+        ledger.claims.release(theirs.id)
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    summary, seen = run_all(tmp_path, [theirs, mine])
+    thread.join()
+    assert summary.completed == 2 and summary.best == theirs.id
+    assert seen.outcomes[theirs.id].worker == "they"
+
+
+@pytest.mark.slow
+def test_a_trial_that_has_lost_its_claim_is_not_ended_by_two(tmp_path: Path) -> None:
+    """As when this computer slept, and another one took it over."""
+    slow = trial(epochs=LONG)
+    ledger = Ledger(tmp_path)
+
+    def take(pid: int) -> None:
+        owner = json.loads(ledger.claims.path(slow.id).read_text())
+        ledger.claims.path(slow.id).write_text(json.dumps({**owner, "machine": "another"}))
+        for _ in range(200):
+            time.sleep(0.05)
+            if not Path(f"/proc/{pid}").exists():
+                break
+        ledger.end(Outcome(slow.id, "completed", "", 0.5, 1, 1.0, 1, "another"))
+        ledger.claims.release(slow.id)
+
+    thread = meanwhile(tmp_path, take, slow.id)
+    summary, seen = run_all(tmp_path, [slow])
+    thread.join()
+    assert summary.completed == 1 and seen.outcomes[slow.id].worker == "another"
+
+
+@pytest.mark.slow
+def test_want_of_memory_is_an_ending_of_its_own(tmp_path: Path) -> None:
+    """Where the system says no, that trial ends so, and the others do not notice."""
+    big = trial(text=TEXT.replace("linear: 16", "linear: 10000}, {linear: 20000"))
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (3 << 29, before[1]))
+    try:
+        summary, seen = run_all(tmp_path, [big, *trials(2)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert (summary.completed, summary.failed) == (2, 1)
+    assert seen.outcomes[big.id].status == "memory" and "allocate" in seen.outcomes[big.id].reason
+
+
+@pytest.mark.slow
+def test_a_trial_that_will_not_stop_is_killed(tmp_path: Path) -> None:
+    """When its time is over and it does not heed the signal."""
+    slow = trial(epochs=LONG)
+    thread = meanwhile(tmp_path, lambda pid: os.kill(pid, signal.SIGSTOP), slow.id)
+    options = Options(jobs=2, trial_timeout=1.0)
+    nursery = "import ldl.grid.nursery as n; n.GRACE = 1.0; n.main()"
+    before = executor.COMMAND
+    executor.COMMAND = ("-c", nursery)
+    try:
+        _, seen = run_all(tmp_path, [slow], options=options)
+    finally:
+        executor.COMMAND = before
+    thread.join()
+    outcome = seen.outcomes[slow.id]
+    assert outcome.status == "timeout" and "would not stop" in outcome.reason
+
+
+def test_what_one_trial_imports_the_next_ones_have(tmp_path: Path) -> None:
+    """A slow import costs a grid once."""
+    text = TEXT.replace("{encoder: [{linear: 16}, tanh], decoder: mirror}", "[{linear: 10}]")
+    text = text.replace("loss: bce", "loss: cross_entropy")
+    judged = Objective("x", "max", evaluation="classification", figure="accuracy")
+    asked = [trial(rate, text=text) for rate in (0.1, 0.2, 0.3)]
+    summary, seen = run_all(tmp_path, asked, options=Options(jobs=1), objective=judged)
+    assert summary.completed == 3
+    assert all(outcome.objective for outcome in seen.outcomes.values())
+
+
+@pytest.mark.slow
+def test_a_nursery_that_dies_is_told_and_its_trials_stop(tmp_path: Path) -> None:
+    """They see that their parent is gone, and leave a checkpoint; the next call goes on."""
+    slow = trial(epochs=200)
+
+    def orphan(pid: int) -> None:
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        kill(int(stat[1]))
+
+    thread = meanwhile(tmp_path / "orphan", orphan, slow.id)
+    with pytest.raises(GridError, match="signal 9"):
+        run_all(tmp_path / "orphan", [slow])
+    thread.join()
+    for _ in range(100):
+        if not claims(tmp_path / "orphan"):
+            break
+        time.sleep(0.05)
+    assert claims(tmp_path / "orphan") == []
+    assert run_all(tmp_path / "orphan", [slow])[0].completed == 1
+    run_all(tmp_path / "whole", [slow])
+    assert weights(tmp_path / "orphan") == weights(tmp_path / "whole")
+
+
+def test_an_executor_that_is_closed_leaves_no_process(tmp_path: Path) -> None:
+    """As when its own process dies: the end of the pipe stops the trials."""
+    slow = trial(epochs=LONG)
+    ledger = Ledger(tmp_path)
+    local = Local(tmp_path, 1)
+    pids: list[int] = []
+    thread = meanwhile(tmp_path, pids.append, slow.id)
+    local.start(Task(slow, LOSS))
+    thread.join()
+    local.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+    assert ledger.claims.standing(slow.id) == "free" and ledger.outcome(slow.id) is None
+
+
+def test_a_full_disk_ends_the_grid_with_a_word(tmp_path: Path) -> None:
+    """Where a trial's end cannot be written down, there is no going on."""
+    (one,) = trials(1)
+    ledger = Ledger(tmp_path)
+    (ledger.trials / one.id).write_text("a file where the folder should be")
+    with pytest.raises(GridError):
+        run_all(tmp_path, [one])
+
+
+@pytest.mark.slow
+def test_many_small_trials_leave_little(tmp_path: Path) -> None:
+    """What they have in common lies there once, and the process they come from does not grow."""
+    ledger, local = Ledger(tmp_path), Local(tmp_path, 2)
+    asked = [trial(0.05 + 0.001 * i, epochs=1) for i in range(150)]
+    waiting, sizes = list(asked), []
+    done = 0
+    while done < len(asked):
+        while waiting and local.room:
+            local.start(Task(waiting.pop(), LOSS))
+        done += len(local.wait(1.0))
+        status = Path(f"/proc/{local._process.pid}/status").read_text()
+        sizes.append(int(status.partition("VmRSS:")[2].split()[0]))
+    local.close()
+    assert sizes[-1] - sizes[len(sizes) // 4] < 4000  # kB
+    assert len(list((tmp_path / "shared").iterdir())) == 3
+    assert all(len(list(ledger.run(each.id).path.iterdir())) <= 12 for each in asked)
+    assert claims(tmp_path) == []

@@ -1,0 +1,170 @@
+"""Random search and halving on figures that are made up."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from ldl.engine.schedules import SCHEDULES, Constant, Cosine, InverseTime, Step
+from ldl.grid.block import Halving
+from ldl.grid.searches import lengths, steady
+from ldl.grid.trial import Outcome, Trial
+
+from .planned import BASE, RATES, SIZES, planned, played, read
+
+NINE = f"vary:\n  {SIZES}\n  {RATES}"
+HALVING = f"search: halving\n{NINE}"
+
+
+def worth(trial: Trial) -> float:
+    """Nearer to 0.01 and 16 is better, longer is better, seeds differ a little."""
+    rate, size = trial.values["optimizer.adam.learning_rate"], trial.values["train.batch_size"]
+    epochs = trial.values.get("train.epochs", 9)
+    return abs(rate - 0.01) + abs(size - 16) / 100 + 1 / epochs + trial.seed / 1000
+
+
+def one_by_one(outcomes: Sequence[Outcome]) -> Iterable[Sequence[Outcome]]:
+    """Each by itself, in an order of its own, one told twice."""
+    mixed = random.Random(len(outcomes)).sample(list(outcomes), len(outcomes))
+    return [*([each] for each in mixed), mixed[:1]]
+
+
+# --- all, and some --------------------------------------------------------------------------
+
+
+def test_a_grid_asks_once(tmp_path: Path) -> None:
+    """All at once, and then nothing."""
+    rounds = played(planned(tmp_path, f"seeds: 2\n{NINE}"), worth)
+    assert [len(each) for each in rounds] == [18]
+
+
+def test_random_draws_without_repeats(tmp_path: Path) -> None:
+    """As many as asked, each once, numbered as drawn; the same seed draws the same."""
+    block = f"search: {{random: {{trials: 5}}}}\n{NINE}"
+    found = planned(tmp_path, block).search.ask([])
+    every = {trial.id for trial in planned(tmp_path, NINE).search.ask([])}
+    assert [trial.number for trial in found] == [1, 2, 3, 4, 5]
+    assert len({t.id for t in found}) == 5 and {t.id for t in found} < every
+    assert planned(tmp_path, block).search.ask([]) == found
+
+
+def test_more_random_trials_keep_the_earlier_ones(tmp_path: Path) -> None:
+    """So nothing is trained for nothing."""
+    few, more = (
+        planned(tmp_path, f"search: {{random: {count}}}\n{NINE}").search.ask([]) for count in (3, 6)
+    )
+    assert more[:3] == few
+
+
+def test_another_seed_draws_others(tmp_path: Path) -> None:
+    """Each seed has its own order."""
+    block = f"search: {{random: 6}}\n{NINE}"
+    drawn = [
+        [trial.values for trial in planned(tmp_path, block, f"seed={seed}").search.ask([])]
+        for seed in range(4)
+    ]
+    assert any(each != drawn[0] for each in drawn[1:])
+
+
+def test_random_of_more_than_there_are(tmp_path: Path) -> None:
+    """All of them, and a note; what is excluded is never drawn."""
+    block = f"search: {{random: 50}}\nexclude: [{{train.batch_size: 8}}]\n{NINE}"
+    grid = read(tmp_path, block)
+    assert len(grid.settings) == 6 and grid.notes == ["there are only 6 settings to draw from"]
+    assert all(setting.values["train.batch_size"] != 8 for setting in grid.settings)
+
+
+def test_random_in_a_space_that_nobody_could_list(tmp_path: Path) -> None:
+    """10¹² combinations; a few are made."""
+    wide = "{linspace: [0.0, 1.0, 10000]}"
+    block = f"search: {{random: 20}}\nvary: {{train.l1: {wide}, train.l2: {wide}, data.split.validation: {{linspace: [0.1, 0.2, 10000]}}}}"  # noqa: E501
+    found = planned(tmp_path, block).search.ask([])
+    assert len({trial.id for trial in found}) == 20
+
+
+# --- halving --------------------------------------------------------------------------------
+
+
+def test_halving_goes_on_with_the_best(tmp_path: Path) -> None:
+    """9 settings for one epoch, 3 for three, 1 for nine; each goes on from its own trial."""
+    plan = planned(tmp_path, f"seeds: 2\n{HALVING}")
+    rounds = played(plan, worth)
+    assert [len(each) for each in rounds] == [18, 6, 2]
+    assert plan.most == 26 and plan.checkpoints and plan.keys[-1] == "train.epochs"
+    assert [{t.values["train.epochs"] for t in each} for each in rounds] == [{1}, {3}, {9}]
+    assert [sorted({t.number for t in each}) for each in rounds] == [
+        list(range(1, 10)), [10, 11, 12], [13],
+    ]  # fmt: skip
+    ids = {trial.id: trial for trial in rounds[0]}
+    for trial in rounds[1]:
+        before = ids[trial.after or ""]
+        assert before.seed == trial.seed
+        assert {**before.values, "train.epochs": 3} == trial.values
+        assert f"epochs: {trial.values['train.epochs']}\n" in trial.yaml
+    best = sorted(rounds[0], key=worth)[:6]
+    kept = {tuple(t.values.values())[:2] for t in rounds[1]}
+    assert kept == {tuple(t.values.values())[:2] for t in best}
+    assert rounds[2][0].values["optimizer.adam.learning_rate"] == 0.01
+
+
+def test_halving_depends_on_results_alone(tmp_path: Path) -> None:
+    """Not on the order in which they are told, nor on how many at once."""
+    at_once = played(planned(tmp_path, f"seeds: 2\n{HALVING}"), worth)
+    assert played(planned(tmp_path, f"seeds: 2\n{HALVING}"), worth, one_by_one) == at_once
+
+
+def test_halving_by_accuracy(tmp_path: Path) -> None:
+    """Larger is better there."""
+    plan = planned(tmp_path, f"objective: validation.accuracy\n{HALVING}")
+    rounds = played(plan, lambda trial: -worth(trial))
+    assert rounds[2][0].values["train.batch_size"] == 16
+
+
+def test_halving_leaves_out_what_failed(tmp_path: Path) -> None:
+    """A setting with a seed that came to nothing goes no further; of none nothing does."""
+    block = f"seeds: 2\n{HALVING}"
+
+    def mostly(trial: Trial) -> float | None:
+        return None if trial.values["train.batch_size"] == 16 and trial.seed == 1 else worth(trial)
+
+    rounds = played(planned(tmp_path, block), mostly)
+    assert [len(each) for each in rounds] == [18, 6, 2]
+    assert all(t.values["train.batch_size"] != 16 for t in rounds[1])
+    few = played(planned(tmp_path, block), lambda t: 1.0 if t.number in (7, 10, 11) else None)
+    assert [len(each) for each in few] == [18, 2, 2]
+    assert [len(each) for each in played(planned(tmp_path, block), lambda t: None)] == [18]
+
+
+def test_a_schedule_over_the_whole_training_starts_anew(tmp_path: Path) -> None:
+    """Going on would not be what training in one go is."""
+    base = BASE + "schedule: {cosine: {}}\n"
+    rounds = played(planned(tmp_path, HALVING, base=base), worth)
+    assert [trial.after for trial in rounds[1]] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("search", "settings", "epochs", "expected"),
+    [
+        (Halving(), 27, 270, [10, 30, 90, 270]),
+        (Halving(), 26, 270, [30, 90, 270]),
+        (Halving(2), 8, 500, [62, 125, 250, 500]),
+        (Halving(), 9, 1000, [111, 333, 1000]),
+        (Halving(), 9, 2, [1, 2]),
+        (Halving(3, 10), 81, 100, [10, 30, 90, 100]),
+        (Halving(3, 10), 4, 90, [10, 30, 90]),
+        (Halving(2, 60), 4, 100, [60, 100]),
+    ],
+)
+def test_lengths(search: Halving, settings: int, epochs: int, expected: list[int]) -> None:
+    """Each round eta times the one before, the last one the whole."""
+    assert lengths(search, settings, epochs) == expected
+
+
+def test_steady_schedules() -> None:
+    """Those whose rate does not know the end."""
+    assert steady(None) and steady(Constant()) and steady(InverseTime(0.1)) and steady(Step(2))
+    assert not steady(Cosine())
+    assert len(SCHEDULES) >= 10

@@ -1,0 +1,108 @@
+"""A setting is what the same changes on the command line would make of the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ldl.config.emit import flow
+from ldl.execute import prepare
+from ldl.grid.sections import FIELDS
+
+from .planned import BASE, file, planned, read
+
+AUTO = """\
+name: auto
+data: {source: digits, scale: minmax, noise: {gaussian: 0.1}}
+blocks: {b: [{linear: 6}, tanh]}
+network: {encoder: [{mlp: {units: [8, 4], activation: tanh}}], decoder: mirror}
+loss: [{mse: sum}, {mse: {}, weight: 0.5}]
+evaluate: [reconstruction]
+"""
+BLOCKS = {
+    "numbers": (BASE, "vary: {train.batch_size: [8, 16], optimizer.adam.learning_rate: [0.1, 1]}"),
+    "choices": (
+        BASE,
+        "vary:\n  optimizer: [adam, {sgd: {momentum: 0.9}}, gd]\n  schedule: [null, {step: 2}]\n"
+        "  train.batch_size: [full]",
+    ),
+    "layers": (
+        BASE,
+        "vary:\n  network.0: [{linear: 3}, {linear: {units: 5, bias: false}}]\n"
+        "  network.1: [relu, {dropout: 0.2}]\n  network.0.linear.init: [he, {normal: 0.1}]",
+    ),
+    "networks": (BASE, "vary: {network: [[linear], [{linear: 9}, relu, linear]]}"),
+    "an autoencoder": (
+        AUTO,
+        "vary:\n  network.encoder.mlp.units: [[8, 4], [5]]\n  network.encoder.0.mlp.activation: "
+        "[tanh, sigmoid]\n  data.noise: [null, {gaussian: 0.3}]\n  loss.1.weight: [0.1, 1.0]\n"
+        "  network.decoder.mirror.output: [sigmoid, tanh]",
+    ),
+    "sections that are left out": (
+        BASE,
+        "vary:\n  train.early_stopping.patience: [2, 3]\n  data.split.test: [0.1, 20]\n"
+        "  evaluate: [{classification: {mistakes: 3}}, null]",
+    ),
+    "all of blocks": (
+        BASE.replace("[{linear: 4}, tanh, linear]", "[b, linear]") + "blocks: {b: [{linear: 4}]}\n",
+        "vary: {blocks: [{b: [{linear: 3}]}, {b: [tanh]}]}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_setting_is_the_file_with_these_overrides(name: str, tmp_path: Path) -> None:
+    """The resolved configurations are the same, byte for byte, but for the thread of a trial."""
+    base, block = BLOCKS[name]
+    grid = read(tmp_path, block, base=base)
+    assert len(grid.settings) == grid.space.size > 1
+    for setting in grid.settings:
+        inner = sorted(setting.values.items(), key=lambda pair: pair[0].count("."))
+        changes = [f"{key}={flow(value)}" for key, value in inner]
+        alone = prepare(file(tmp_path, block, base), [*changes, "train.threads=1", "seed=3"])
+        assert setting.yaml(3) == alone.yaml, changes
+
+
+def test_the_yaml_is_that_of_a_run(tmp_path: Path) -> None:
+    """Training on it gives the same resolved configuration again."""
+    for trial in planned(tmp_path, "vary: {network.1: [tanh, relu]}\nseeds: 2").search.ask([]):
+        path = tmp_path / "trial.yaml"
+        path.write_text(trial.yaml)
+        prepared = prepare(path)
+        assert prepared.yaml == trial.yaml
+        assert prepared.experiment.config.seed == trial.seed
+
+
+def test_wholes_are_laid_before_their_parts(tmp_path: Path) -> None:
+    """Whatever their order in the block."""
+    block = "vary:\n  optimizer.sgd.momentum: [0.0, 0.9]\n  optimizer: [{sgd: 0.5}]"
+    found = [s.yaml(0) for s in read(tmp_path, block).settings]
+    assert all("learning_rate: 0.5" in text for text in found)
+    assert ["momentum: 0.9" in text for text in found] == [False, True]
+
+
+def test_a_choice_of_the_same_name_keeps_its_other_settings(tmp_path: Path) -> None:
+    """As with an override."""
+    (first, second) = read(tmp_path, "vary: {optimizer: [adam, {adam: {beta1: 0.5}}]}").settings
+    assert "learning_rate: 0.01" in first.yaml(0) and "learning_rate: 0.01" in second.yaml(0)
+    assert "beta1: 0.5" in second.yaml(0)
+
+
+def test_a_claim_is_no_part_of_a_trial(tmp_path: Path) -> None:
+    """Its figures are not the trial's."""
+    assert "claim: null" in read(tmp_path, "seeds: 2").settings[0].yaml(0)
+    assert list(FIELDS)[:2] == ["name", "seed"]
+
+
+def test_a_varied_file_lies_beside_the_configuration(tmp_path: Path) -> None:
+    """Names of files are taken from where the value is written."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("x,y\n" + "1,p\n2,q\n" * 20)
+    block = (
+        "vary:\n  data.source: [{csv: {path: a.csv, target: y}}, {csv: {path: b.csv, target: y}}]"
+    )
+    trials = planned(tmp_path, block).search.ask([])
+    assert [
+        str(tmp_path / name) in t.yaml for t, name in zip(trials, ("a.csv", "b.csv"), strict=True)
+    ]

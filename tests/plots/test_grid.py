@@ -1,0 +1,137 @@
+"""Pictures of a grid: what is shown, and that nothing overlaps."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ldl.config.emit import flow
+from ldl.errors import RunFolderError
+from ldl.evaluate.files import write_table
+from ldl.plots import grid, grid_curves, grid_parallel
+from ldl.plots.grid_found import gather
+from ldl.plots.levels import read
+
+from .test_levels import inside
+
+KEYS: dict[str, list[Any]] = {
+    "optimizer.sgd.learning_rate": [0.001, 0.01, 0.1],
+    "network.encoder.mlp.units": [[64, 32], [32, 16, 2]],
+    "loss": [{"mse": "sum"}, {"bce": "sum"}],
+    "train.epochs": [10],
+}
+
+
+def folder_of(path: Path, keys: dict[str, list[Any]], seeds: int = 2) -> Path:
+    """A grid of all combinations; the last setting has diverged."""
+    settings = list(product(*keys.values()))
+    rows, plan = [], []
+    for number, values in enumerate(settings, 1):
+        cells = [value if isinstance(value, str) else flow(value) for value in values]
+        lost = number == len(settings) > 1
+        figures = ["", ""] if lost else [0.1 * number, 0.01 if seeds > 1 else ""]
+        count = 0 if lost else seeds
+        rows.append([number, *cells, *figures, count, 3, 0.5, "completed"])
+        for seed in range(seeds):
+            name = f"{number}-{seed}"
+            plan.append([number, "s", seed, name, *cells])
+            if not lost:
+                level = 0.1 * number + 0.02 * seed
+                losses = [(epoch, level, level + 2 / epoch) for epoch in (1, 2, 3)]
+                place = path / "trials" / name
+                place.mkdir(parents=True)
+                header = ["epoch", "train_loss", "validation_loss"]
+                write_table(place / "metrics.csv", header, [list(each) for each in losses])
+    ends = ["mean", "sd", "seeds", "epochs", "seconds", "status"]
+    write_table(path / "results.csv", ["number", *keys, *ends], sorted(rows, key=_mean))
+    write_table(path / "plan.csv", ["number", "setting", "seed", "id", *keys], plan)
+    objective = {"name": "validation.loss", "goal": "min"}
+    about = {"name": "made", "objective": objective, "keys": list(keys)}
+    (path / "grid.json").write_text(json.dumps(about))
+    return path
+
+
+def _mean(row: Any) -> float:
+    return float(row[-6] or "inf")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return folder_of(tmp_path, KEYS)
+
+
+def test_all_pictures_are_drawn_and_found(folder: Path) -> None:
+    assert not grid.drawn(folder)
+    names = sorted(path.name for path in grid.draw_grid(folder))
+    assert names == ["heat.png", "loss.png", "objective.png", "parallel.png"]
+    assert grid.drawn(folder)
+
+
+def test_a_panel_a_key_that_differs(folder: Path) -> None:
+    figure: Any = grid.by_key(gather(folder))
+    assert [axes.get_xlabel() for axes in figure.axes] == [
+        "optimizer.sgd.learning_rate (log. scale)", "network.encoder.mlp.units", "loss",
+    ]  # fmt: skip
+    rates, units, _ = figure.axes
+    assert rates.get_xscale() == "log" and units.get_xscale() == "linear"
+    assert [each.get_text() for each in units.get_xticklabels()] == ["[64, 32]", "[32, 16, 2]"]
+    assert len(rates.lines[0].get_xdata()) == 11  # settings with a figure
+    assert "1 more without a figure" in figure.texts[1].get_text()
+    best = next(line for line in rates.lines if line.get_label() == "best setting")
+    assert best.get_xdata()[0] == 0.001 and best.get_ydata()[0] == pytest.approx(0.1)
+    inside(figure)
+
+
+def test_the_map_has_the_two_keys_that_matter_most(folder: Path) -> None:
+    figure: Any = grid.heat(gather(folder))
+    axes = figure.axes[0]
+    assert axes.get_xlabel() == "optimizer.sgd.learning_rate"
+    assert axes.get_ylabel() == "network.encoder.mlp.units"
+    means = np.asarray(axes.images[0].get_array())
+    assert means.shape == (2, 3) and means[0, 0] == pytest.approx(0.15)
+    inside(figure)
+
+
+def test_lines_through_three_keys_or_more(folder: Path, tmp_path: Path) -> None:
+    figure: Any = grid_parallel.parallel(gather(folder))
+    (lines,) = figure.axes[0].collections
+    assert len(lines.get_segments()) == 10  # and the best in front
+    two = {key: KEYS[key] for key in list(KEYS)[:2]}
+    assert grid_parallel.parallel(gather(folder_of(tmp_path / "two", two))) is None
+
+
+def test_losses_that_do_not_compare_have_panels_of_their_own(folder: Path) -> None:
+    table, plan = read(folder / "results.csv"), read(folder / "plan.csv")
+    figure: Any = grid_curves.losses(folder, table, plan, "made")
+    assert [axes.get_ylabel().split(" (")[0] for axes in figure.axes] == [
+        "loss {mse: sum}", "loss {bce: sum}",
+    ]  # fmt: skip
+    front = figure.axes[0].lines[0]
+    np.testing.assert_allclose(front.get_ydata(), [2.11, 1.11, 0.11 + 2 / 3])
+    inside(figure)
+
+
+def test_one_setting_and_one_seed(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"train.epochs": [3]}, seeds=1)
+    assert [path.name for path in grid.draw_grid(folder)] == ["loss.png"]
+
+
+def test_no_setting_with_a_figure(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"train.epochs": [3, 4]})
+    table = (folder / "results.csv").read_text().splitlines()
+    (folder / "results.csv").write_text(f"{table[0]}\n{table[-1]}\n")
+    (folder / "plots").mkdir()
+    (folder / "plots" / "heat.png").write_text("of an earlier state")
+    assert grid.draw_grid(folder) == []
+    assert not (folder / "plots" / "heat.png").exists()
+
+
+def test_a_damaged_table_is_named(folder: Path) -> None:
+    (folder / "results.csv").write_text("number,mean\n1\n")
+    with pytest.raises(RunFolderError, match="cannot be drawn"):
+        grid.draw_grid(folder)
