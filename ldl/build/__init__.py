@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ldl.build.claim import Claim, Figure
 from ldl.build.experiment import BuildError, Experiment, build, task_of
 from ldl.build.faults import advice
 from ldl.build.kinds import KINDS
@@ -10,10 +11,12 @@ from ldl.build.spec import Config, EarlyStopping, EncoderDecoder, LossTerm, Trai
 __all__ = [
     "KINDS",
     "BuildError",
+    "Claim",
     "Config",
     "EarlyStopping",
     "EncoderDecoder",
     "Experiment",
+    "Figure",
     "LossTerm",
     "Training",
     "advice",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from ldl.build.claim import Claim
 from ldl.config.tree import Siblings
 from ldl.data.spec import DataSpec
 from ldl.engine.optim import Adam
@@ -86,3 +87,4 @@ class Config:
     schedule: Annotated[Any, Choice("schedule")] = None  # of the learning rate; None: constant
     train: Training = Training()
     evaluate: list[Annotated[Any, Choice("evaluation")]] | None = None  # None: as the task asks
+    claim: Claim | None = None  # what others reported of it; see `ldl report`

@@ -32,7 +32,7 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Say what a name of the configuration language does, and what can be set."""
-    from ldl.execute import KINDS
+    from ldl.grid.block import GRID_KINDS as KINDS
 
     if name is None:
         _list(json)
@@ -52,7 +52,7 @@ def explain(
         near = nearest(wanted, [*valid, *(key for key, _ in _sections())])
         advice = f"; did you mean {near}?" if near else "; `ldl explain` lists all names"
         raise UsageError(f"nothing is named {name}{advice}")
-    entries = [*found, *(("section", cls) for cls in sections.values())]
+    entries = [*(("section", cls) for cls in sections.values()), *found]
     if json:
         print_json([_entry(wanted, kind, cls) for kind, cls in entries])
         return
@@ -61,23 +61,27 @@ def explain(
 
 def _sections() -> Iterator[tuple[str, type]]:
     """The sections of a configuration that are records themselves."""
-    from ldl.build import Config, EarlyStopping, EncoderDecoder, LossTerm, Training
+    from ldl.build import Claim, EarlyStopping, EncoderDecoder, Figure, LossTerm, Training
     from ldl.data import DataSpec, Split
+    from ldl.grid.block import GridBlock, GridConfig
 
     yield from (
-        ("configuration", Config),
+        ("configuration", GridConfig),
         ("data", DataSpec),
         ("split", Split),
         ("train", Training),
         ("early_stopping", EarlyStopping),
         ("encoder", EncoderDecoder),
         ("loss", LossTerm),
+        ("claim", Claim),
+        ("figure", Figure),
+        ("grid", GridBlock),
     )
 
 
 def _kind(kind: str, json: bool) -> None:
     """All names of a kind, with the first line of each."""
-    from ldl.execute import KINDS
+    from ldl.grid.block import GRID_KINDS as KINDS
 
     lines = {name: (inspect.getdoc(c) or "").split("\n", 1)[0] for name, c in KINDS[kind].items()}
     if json:
@@ -90,7 +94,7 @@ def _kind(kind: str, json: bool) -> None:
 
 def _list(json: bool) -> None:
     """All names by kind."""
-    from ldl.execute import KINDS
+    from ldl.grid.block import GRID_KINDS as KINDS
 
     sections = [key for key, _ in _sections()]
     if json:
@@ -104,7 +108,7 @@ def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
     """A name's docstring and settings."""
     from ldl.config.plain import plain_by_rule
     from ldl.config.rules import fields_of
-    from ldl.execute import KINDS
+    from ldl.grid.block import GRID_KINDS as KINDS
 
     settings, said = [], _comments(cls)
     for field in fields_of(cls):
@@ -166,11 +170,10 @@ def _page(entry: dict[str, Any]) -> str:
 @command("ldl schema > ldl.schema.json")
 def schema() -> None:
     """Print the JSON Schema of configurations, with which editors complete and check."""
-    from ldl.build import Config
     from ldl.config import json_schema
-    from ldl.execute import KINDS
+    from ldl.grid.block import GRID_KINDS, GridConfig
 
-    print_json(json_schema(Config, KINDS))
+    print_json(json_schema(GridConfig, GRID_KINDS))
 
 
 @command("ldl init my.yaml")

@@ -1,0 +1,153 @@
+"""`ldl report`: the page of a run, or a folder of claims held against our figures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ldl.cli.app import JsonOption, RunsOption, command
+from ldl.cli.output import duration, print_json, say
+
+if TYPE_CHECKING:
+    from ldl.report.ledger import Known
+    from ldl.report.plan import Entry
+    from ldl.report.pool import Ended
+
+Profile = Literal["full", "quick"]
+WIDE = 60  # columns of a figure in a line
+
+
+@command("ldl report last; ldl report configs/reports --only a5,c9")
+def report(
+    target: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run, or a folder of files with claims.")
+    ] = "last",
+    runs: RunsOption = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="a5,c9", help="Only these claims, files or documents' letters."),
+    ] = None,
+    profile: Annotated[
+        Profile, typer.Option(help="quick: a smoke run on embedded data alone.")
+    ] = "full",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs side by side; else one a core.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a run's page again; or run what a folder of claims still needs, and judge them."""
+    from ldl.runs import runs_root
+    from ldl.runs.folder import is_run
+    from ldl.runs.process import locked
+
+    folder = Path(target)
+    if folder.is_dir() and any(folder.glob("*.yaml")) and not is_run(folder.absolute()):
+        root = (Path(runs) if runs else runs_root() / "report").expanduser()
+        root.mkdir(parents=True, exist_ok=True)
+        with locked(root / ".lock"):
+            _reproduce(folder, root, only, profile, workers, json)
+        return
+    from ldl.report.run_page import leave_page
+    from ldl.runs.listing import find
+
+    page = leave_page(find(runs_root(runs), target))
+    if json:
+        print_json({"page": str(page)})
+    else:
+        print(page)
+
+
+def _reproduce(
+    folder: Path, root: Path, only: str | None, profile: Profile, workers: int | None, json: bool
+) -> None:
+    """Run what is missing, judge, write the report; exit 1 where an experiment failed."""
+    from ldl.cores import usable_cores
+    from ldl.report.plan import read_entries, read_titles
+    from ldl.report.publish import fingerprint, paths, publish, published
+    from ldl.report.reproduce import Reproduction, results_of, run_missing
+
+    titles = read_titles(folder)
+    chosen = [word for word in (only or "").split(",") if word]
+    entries = read_entries(folder, profile, chosen)
+    _tell_left_out(entries)
+    lines = _Lines(entries)
+    known = run_missing(entries, root, workers or usable_cores() or 1, lines.begun, lines.ended)
+    complete = not chosen
+    mark = fingerprint(entries, known, titles, complete)
+    verdicts = published(root, profile, mark)
+    if verdicts is None:
+        results = results_of(entries, known, titles, complete)
+        verdicts = publish(Reproduction(titles, profile, results), root, mark)
+    if json:
+        print_json(verdicts)
+    else:
+        _print(verdicts)
+        for path in list(paths(root, profile).values())[:2]:
+            print(path)
+    if lines.failed or any(entry.broken for entry in entries):
+        sys.exit(1)
+
+
+def _tell_left_out(entries: list[Entry]) -> None:
+    """The files that cannot run, with the reason; those with the same one together."""
+    reasons: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.problem:
+            reasons.setdefault(entry.problem, []).append(entry.stem)
+    for reason, stems in reasons.items():
+        say(f"{', '.join(stems)}: {reason}")
+
+
+class _Lines:
+    """A line for each run as it ends."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = {entry.stem: entry for entry in entries}
+        self.count = self.done = self.failed = 0
+
+    def begun(self, missing: int, whole: int) -> None:
+        """How much there is to do."""
+        self.count = missing
+        say(f"{missing} of {whole} runs to do" if missing else f"all {whole} runs are there")
+
+    def ended(self, each: Ended, known: Known | None) -> None:
+        """One more."""
+        self.done += 1
+        job = each.job
+        head = f"[{self.done}/{self.count}] {job.stem} seed {job.seed}"
+        if known is not None and known.done:
+            status = known.status.status
+            say(f"{head}: {status} in {duration(each.seconds)}{self._figure(job.stem, known)}")
+        else:
+            self.failed += 1
+            say(f"{head}: failed after {duration(each.seconds)}, exit code {each.code}")
+            for line in each.said.splitlines()[-6:]:
+                say(f"    {line}")
+
+    def _figure(self, stem: str, known: Known) -> str:
+        """The first figure of the run."""
+        from ldl.errors import LdlError
+        from ldl.report.measure import Facts
+        from ldl.report.numbers import number
+
+        claim = self.entries[stem].claim
+        figure = claim.figures[0] if claim and claim.figures else None
+        if figure is None:
+            return ""
+        try:
+            value = Facts(known.run).measure(figure.measured)
+        except LdlError as error:
+            return f": {error}"
+        return f": {figure.name[:WIDE]} {number(value)}"
+
+
+def _print(verdicts: dict[str, Any]) -> None:
+    """A row a claim, then the summary."""
+    from ldl.cli.output import print_table
+
+    rows = [[claim["id"], claim["verdict"], claim["what"]] for claim in verdicts["claims"]]
+    print_table(["claim", "verdict", "what"], rows)
+    print(verdicts["summary"])

@@ -1,0 +1,143 @@
+"""Paths into what a run left."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from ldl.execute import prepare, train
+from ldl.report.measure import Facts, NotMeasured, higher_is_better
+
+from .helpers import LINE, made_run
+
+RESULTS = {
+    "classification": {
+        "accuracy": 0.9,
+        "classes": {"1.5 m": {"recall": 0.5}},
+        "list": [1, 2, 3],
+        "perfect": True,
+        "nothing": None,
+        "word": "good",
+        "nested": [{"x": 4}],
+    },
+    "classification-train": {"accuracy": 0.95},
+}
+COLUMNS = {
+    "epoch": [1, 2, 3, 4],
+    "train_loss": [4.0, 2.0, 1.0, 3.0],
+    "validation_accuracy": [0.1, 0.4, 0.3, 0.4],
+    "gap": [None, 1.0, 2.0, None],
+    "empty": [None, None, None, None],
+    "seconds": [0.5, 0.5, 0.5, 0.5],
+}
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> Facts:
+    """A run with results and metrics."""
+    return Facts(made_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3}))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("classification.accuracy", 0.9),
+        ("classification-train.accuracy", 0.95),
+        ("classification.classes.1.5 m.recall", 0.5),
+        ("classification.list.1", 2.0),
+        ("classification.nested.0.x", 4.0),
+        ("classification.perfect", 1.0),
+        ("metrics.train_loss.first", 4.0),
+        ("metrics.train_loss.last", 3.0),
+        ("metrics.train_loss.best", 1.0),
+        ("metrics.validation_accuracy.best", 0.4),
+        ("metrics.train_loss.min", 1.0),
+        ("metrics.train_loss.max", 4.0),
+        ("metrics.train_loss.kept", 1.0),
+        ("metrics.train_loss.at:2", 2.0),
+        ("metrics.train_loss.until:2.5", 2.0),
+        ("metrics.validation_accuracy.until:0.35", 2.0),
+        ("metrics.validation_accuracy.until:0.9", math.inf),
+        ("metrics.train_loss.wobble", 1.5),
+        ("metrics.gap.last", 2.0),
+        ("metrics.gap.first", 1.0),
+        ("epochs", 4.0),
+        ("best_epoch", 3.0),
+        ("seconds", 2.0),
+    ],
+)
+def test_a_path_leads_to_its_number(path: str, value: float, facts: Facts) -> None:
+    """Results, metrics and the run's own figures."""
+    assert facts.measure(path) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("classification.acuracy", "there is no `classification.acuracy`"),
+        ("classification", "holds several"),
+        ("classification.nothing", "no number"),
+        ("classification.word", "no number: good"),
+        ("classification.list.9", "there is no"),
+        ("metrics.train_los.last", "no column `train_los`"),
+        ("metrics.train_loss", "no column"),
+        ("metrics.train_loss.lst", "no `lst`"),
+        ("metrics.train_loss.at:99", "no `at:99`"),
+        ("metrics.train_loss.at:x", "no `at:x`"),
+        ("metrics.empty.last", "no values"),
+        ("", "holds several"),
+    ],
+)
+def test_a_path_that_leads_nowhere_says_so(path: str, word: str, facts: Facts) -> None:
+    """With the reason; most also with the paths that there are."""
+    with pytest.raises(NotMeasured) as caught:
+        facts.measure(path)
+    assert word in str(caught.value)
+
+
+def test_valid_paths_are_valid(facts: Facts) -> None:
+    """Every path that an error offers can be measured; those of the same beginning stand first."""
+    with pytest.raises(NotMeasured) as caught:
+        facts.measure("classification.acuracy")
+    valid = [
+        path for path in caught.value.valid if path not in ("parameters", "samples_per_second")
+    ]
+    assert valid[0].startswith("classification.")
+    for path in valid:
+        if path != "metrics.empty.last":
+            facts.measure(path)
+
+
+def test_a_run_that_diverged_has_metrics_alone(tmp_path: Path) -> None:
+    """Its results are missed with that reason."""
+    facts = Facts(made_run(tmp_path, None, {"epoch": [1], "train_loss": [9.0]}, status="diverged"))
+    assert facts.measure("metrics.train_loss.last") == 9.0
+    with pytest.raises(NotMeasured, match=r"left no results\.json"):
+        facts.measure("regression.r2")
+
+
+def test_what_is_known_of_the_network(tmp_path: Path) -> None:
+    """Weights in all and by layer, values a sample, samples a second, as of a real run."""
+    file = tmp_path / "x.yaml"
+    text = LINE.format(name="x", epochs=2).replace("[linear]", "[{linear: 3}, tanh, linear]")
+    file.write_text(text)
+    facts = Facts(train(prepare(file), tmp_path / "runs"))
+    assert facts.measure("parameters") == 1 * 3 + 3 + 3 * 1 + 1
+    assert facts.measure("parameters.linear1") == 6
+    assert facts.measure("parameters.tanh1") == 0
+    assert facts.measure("outputs.tanh1") == 3
+    assert facts.measure("samples_per_second") > 0
+    with pytest.raises(NotMeasured, match="no layer `linear9`") as caught:
+        facts.measure("parameters.linear9")
+    assert "parameters.linear1" in caught.value.valid
+
+
+@pytest.mark.parametrize(
+    ("column", "higher"),
+    [("validation_accuracy", True), ("train_r2", True), ("train_loss", False), ("kl", False)],
+)
+def test_which_way_is_better(column: str, higher: bool) -> None:
+    """Accuracies and their like go up."""
+    assert higher_is_better(column) is higher

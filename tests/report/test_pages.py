@@ -1,0 +1,151 @@
+"""Pages of runs: whole, escaped, explained, and quick to make."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from time import process_time
+
+import pytest
+
+from ldl.cli import main
+from ldl.config import read
+from ldl.errors import Diverged
+from ldl.execute import Watchers, prepare, train
+from ldl.plots import draw
+from ldl.report.run_page import leave_page, run_page, with_page
+from ldl.report.runs_page import runs_page
+from ldl.runs import RunFolder
+from ldl.runs.comparison import compare
+
+from .helpers import LINE, made_run, sound
+
+DIGITS = """\
+name: digits
+data: {source: digits, scale: minmax}
+network: [{linear: 8}, tanh, linear]
+train: {epochs: 3}
+"""
+EVIL = "<script>alert(1)</script>&\"'<img src=x onerror=alert(2)>"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run with pictures."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "digits.yaml").write_text(DIGITS)
+    return train(prepare(folder / "digits.yaml"), folder / "runs", Watchers(draw=draw))
+
+
+def test_the_page_of_a_run(run: RunFolder) -> None:
+    """What it was, how it went, what came out."""
+    page = sound(run_page(run))
+    for word in (
+        *("digits", "completed", "Results", "Curves", "Contingency", "Pictures"),
+        *("Configuration", "Environment", "accuracy", "Loss by epoch", "training", "validation"),
+    ):
+        assert word in page.text, word
+    assert DIGITS.splitlines()[2] in page.text
+    charts = [each for name, each in page.tags if "data-chart" in each]
+    assert len(charts) >= 2
+    assert [t for t, a in page.tags if a.get("role") == "img"] == ["svg"] * len(charts)
+    assert len(page.all("img")) == 1  # the mistakes; curves and matrices are no pictures here
+
+
+def test_the_matrix_is_a_table(run: RunFolder) -> None:
+    """Every count of the file, with its class above and beside."""
+    (path,) = run.contingency.glob("*.csv")
+    counts = [line.split(",")[1:] for line in path.read_text().splitlines()[1:]]
+    text = run_page(run)
+    table = text[text.index('class="matrix"') :]
+    found = re.findall(r'<td class="[^"]*">(\d+)</td>', table[: table.index("</table>")])
+    assert found == [count for row in counts for count in row]
+
+
+def test_what_is_hostile_is_shown_as_it_is(tmp_path: Path) -> None:
+    """Names, reasons, results and matrices may hold anything; nothing of it is markup."""
+    results = {EVIL: {"part": EVIL, "notes": [EVIL], EVIL: 1.0, "classes": {EVIL: {"a": 1}}}}
+    run = made_run(tmp_path, results, {"epoch": [1, 2], "train_loss": [1.0, 2.0]}, status="failed")
+    (run.path / "source.yaml").write_text(EVIL)
+    (run.path / "config.yaml").write_text(EVIL)
+    (run.path / "overrides.yaml").write_text(EVIL)
+    (run.path / "environment.json").write_text('{"argv": ["</script><script>x"], "seed": "<i>"}')
+    (run.path / "contingency").mkdir()
+    (run.path / "contingency" / "x.csv").write_text('"<b>\\<i>","<u>"\n"<u>",3\n')
+    page = sound(run_page(run))
+    assert EVIL in page.text
+    assert len(page.all("script")) == 1 and not page.all("i") and not page.all("u")
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted", "diverged", "failed"])
+def test_a_run_that_did_not_end_well_has_a_page(status: str, tmp_path: Path) -> None:
+    """With what there is: a single epoch, no numbers, nothing at all."""
+    for i, columns in enumerate(
+        [
+            None,
+            {"epoch": [1], "train_loss": [2.0]},
+            {"epoch": [1, 2], "train_loss": [None, None]},
+            {"epoch": [1, 2], "train_loss": [float("inf"), 1.0]},
+            {
+                "epoch": [1, 2, 3],
+                "train_loss": [0.0, 0.0, 0.0],
+                "validation_loss": [-1.0, 0.0, 1.0],
+            },
+        ]
+    ):
+        run = made_run(tmp_path / str(i), None, columns, status=status)
+        page = sound(run_page(run))
+        assert status in page.text or status == "running"
+
+
+def test_ldl_train_leaves_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end, and `ldl report` makes the same again."""
+
+    def ldl(*words: str) -> None:
+        monkeypatch.setattr("sys.argv", ["ldl", *words, f"--runs={runs}"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+
+    runs = tmp_path / "runs"
+    (tmp_path / "x.yaml").write_text(LINE.format(name="x", epochs=2))
+    ldl("train", str(tmp_path / "x.yaml"), "-q")
+    (page,) = runs.glob("*/report.html")
+    text = page.read_text()
+    assert "completed" in sound(text).text
+    page.unlink()
+    ldl("report", "last")
+    assert page.read_text() == text
+
+
+def test_a_run_that_diverges_leaves_a_page(tmp_path: Path) -> None:
+    """The error goes on, and the page says why it ended."""
+    text = LINE.format(name="x", epochs=500).replace("gd: 0.1", "gd: 1000")
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(Diverged):
+        with_page(lambda: train(prepare(tmp_path / "x.yaml"), tmp_path / "runs"))
+    (page,) = (tmp_path / "runs").glob("*/report.html")
+    assert "diverged" in sound(page.read_text()).text
+
+
+def test_runs_side_by_side(run: RunFolder, tmp_path: Path) -> None:
+    """Settings that differ, curves over one another, results; two of one name are told apart."""
+    (tmp_path / "digits.yaml").write_text(DIGITS)
+    other = train(prepare(tmp_path / "digits.yaml", ["train.epochs=5"]), tmp_path / "runs")
+    found = compare([run, other], lambda path: {"epochs": len(read(path).tree.mark.file)})
+    page = sound(runs_page(found, [run, other]))
+    assert run.name in page.text and other.name in page.text
+    assert "Loss by epoch, validation" in page.text and "classification.accuracy" in page.text
+    charts = [each["data-chart"] or "" for _, each in page.tags if "data-chart" in each]
+    assert charts and all("digits (1)" in chart and "digits (2)" in chart for chart in charts)
+
+
+def test_the_page_is_made_within_150_ms(run: RunFolder) -> None:
+    """Of the processor's time, for it is part of every `ldl train`; the quickest of three."""
+
+    def once() -> float:
+        began = process_time()
+        leave_page(run)
+        return process_time() - began
+
+    assert min(once() for _ in range(3)) < 0.15

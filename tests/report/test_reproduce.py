@@ -1,0 +1,227 @@
+"""`ldl report FOLDER`, from files to verdicts: nothing twice, nothing lost, nothing unmeasured."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ldl.cli import main
+from ldl.report.ledger import known_runs
+from ldl.runs.process import locked
+
+from .helpers import experiment, sound
+
+GOOD = "id: a1\nwhat: a line\nfigures: [{name: R², measured: regression.r2, at_least: 0.5}]"
+Report = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Report:
+    """`ldl report claims --runs runs …`: exit code, stdout, stderr."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        folder, runs = str(tmp_path / "claims"), str(tmp_path / "runs")
+        monkeypatch.setattr(sys, "argv", ["ldl", "report", folder, "--runs", runs, *words])
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as error:
+            code = error.code or 0
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def verdicts(folder: Path, profile: str = "") -> dict[str, Any]:
+    """report.json, claims by their ids."""
+    found = json.loads((folder / "runs" / f"report{profile}.json").read_text())
+    return {claim["id"]: claim for claim in found["claims"]}
+
+
+def test_from_files_to_verdicts(report: Report, tmp_path: Path) -> None:
+    """Runs all seeds, tells of each, judges, writes the page and the Markdown."""
+    claims = tmp_path / "claims"
+    experiment(claims, "a1", f"{GOOD}\nseeds: 2\nbecause: of <b>this</b>", epochs=60)
+    bad = "id: a2\nwhat: not so\nfigures: [{name: R², measured: regression.r2, claimed: 2}]"
+    experiment(claims, "a2", bad)
+    lost = "id: a3\nwhat: lost\nfigures: [{name: R², measured: regression.r3, claimed: 0}]"
+    experiment(claims, "a3", lost)
+    (claims / "report.toml").write_text('title = "Redone"\n[sources.a]\ntitle = "A"\nclaims = 4\n')
+    code, out, err = report()
+    assert code == 0, err
+    assert "4 of 4 runs to do" in err and "[4/4]" in err
+    assert "1 of 4 claims met or bettered; 1 not met; 1 not measured; 1 not run" in out
+    found = verdicts(tmp_path)
+    assert {k: v["verdict"] for k, v in found.items()} == {
+        "a1": "met", "a2": "not met", "a3": "not measured", "a4": "not run",
+    }  # fmt: skip
+    assert len(found["a1"]["cases"][0]["figures"][0]["values"]) == 2
+    assert "regression.r2" in found["a3"]["cases"][0]["trouble"][0]
+    page = sound((tmp_path / "runs" / "report.html").read_text())
+    assert "of <b>this</b>" in page.text and "no file reproduces it yet" in page.text
+    text = (tmp_path / "runs" / "report.md").read_text()
+    assert "# Redone" in text and "### a1 a line" in text
+    for line in text.splitlines():
+        if line.startswith("!["):
+            assert (tmp_path / "runs" / line.rpartition("(")[2].rstrip(")")).exists()
+
+
+def test_a_second_call_runs_nothing(report: Report, tmp_path: Path) -> None:
+    """Nor writes anything; words of a claim only make the page anew; a setting runs its file."""
+    claims, page = tmp_path / "claims", tmp_path / "runs" / "report.html"
+    experiment(claims, "a1", GOOD)
+    experiment(claims, "a2", GOOD.replace("a1", "a2"))
+    report()
+    runs = sorted((tmp_path / "runs").glob("2*"))
+    text, written = page.read_text(), page.stat().st_mtime_ns
+    code, _, err = report()
+    assert code == 0 and "all 2 runs are there" in err
+    assert page.stat().st_mtime_ns == written
+    experiment(claims, "a1", f"{GOOD}\nbecause: I say so")
+    _, _, err = report()
+    assert "all 2 runs are there" in err and "I say so" in page.read_text()
+    experiment(claims, "a1", GOOD, epochs=4)
+    _, _, err = report()
+    assert "1 of 2 runs to do" in err and "a1 seed 0" in err
+    assert len(sorted((tmp_path / "runs").glob("2*"))) == len(runs) + 1
+    experiment(claims, "a1", GOOD)
+    report()
+    assert page.read_text() == text  # the first runs are still there, and give the same page
+
+
+def test_a_file_that_fails_is_told_and_the_others_go_on(report: Report, tmp_path: Path) -> None:
+    """Exit code 1; a run that diverges is no failure, but has no results to be measured."""
+    claims = tmp_path / "claims"
+    experiment(claims, "a1", GOOD, epochs=60)
+    wild = "optimizer: {gd: 1000}\n"
+    path = experiment(claims, "a2", GOOD.replace("a1", "a2"), epochs=200)
+    path.write_text(path.read_text().replace("optimizer: {gd: 0.1}\n", wild))
+    experiment(claims, "a3", GOOD.replace("a1", "a3"), more="sede: 1\n")
+    code, _, err = report()
+    assert code == 1 and "unknown key `sede`" in err and "a2 seed 0: diverged" in err
+    found = verdicts(tmp_path)
+    assert [found[k]["verdict"] for k in ("a1", "a2", "a3")] == ["met", "not measured", "not run"]
+    assert "left no results.json" in found["a2"]["cases"][0]["trouble"][0]
+    assert "all 2 runs are there" in report()[2]
+
+
+def test_weights_are_handed_on(report: Report, tmp_path: Path) -> None:
+    """A file that goes on from another begins where that one ended."""
+    claims = tmp_path / "claims"
+    experiment(claims, "a1", GOOD, epochs=50)
+    first = "figures: [{name: loss, measured: metrics.train_loss.first, less_than: a1}]"
+    experiment(claims, "a2", f"id: a2\nwhat: on\nafter: a1\n{first}", epochs=2)
+    assert report()[0] == 0
+    found = verdicts(tmp_path)
+    assert found["a2"]["verdict"] == "met", found
+    assert "all 2 runs are there" in report()[2]
+
+
+def test_a_fault_is_shown_and_not_counted(report: Report, tmp_path: Path) -> None:
+    """The sound file alone tells the verdict."""
+    claims = tmp_path / "claims"
+    experiment(claims, "a1", GOOD, epochs=60)
+    bad = GOOD.replace("0.5", "2").replace("a line", "a line\nfault: softmax applied twice")
+    experiment(claims, "a1-fault", bad)
+    report()
+    assert verdicts(tmp_path)["a1"]["verdict"] == "met"
+    page = sound((tmp_path / "runs" / "report.html").read_text())
+    assert "A fault of the original, reproduced" in page.text
+    assert "softmax applied twice" in page.text
+
+
+def test_the_quick_profile_judges_nothing_that_it_shortened(report: Report, tmp_path: Path) -> None:
+    """And has a page of its own."""
+    claims = tmp_path / "claims"
+    experiment(claims, "a1", f"{GOOD}\nquick: [train.epochs=1]", epochs=100_000)
+    experiment(claims, "a2", GOOD.replace("a1", "a2") + "\nquick: []", epochs=60)
+    assert report("--profile", "quick")[0] == 0
+    found = verdicts(tmp_path, "-quick")
+    assert [found[k]["verdict"] for k in ("a1", "a2")] == ["shortened", "met"]
+    assert not (tmp_path / "runs" / "report.html").exists()
+    assert "No judgement" in (tmp_path / "runs" / "report-quick.html").read_text()
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    """`ldl report` in a process of its own."""
+    words = ["report", str(folder / "claims"), "--runs", str(folder / "runs"), "--workers", "2"]
+    program = f"import sys; sys.argv[1:] = {words!r}; from ldl.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def under_way(folder: Path, since: float, seconds: float = 40.0) -> None:
+    """Wait until both runs have written a checkpoint since then."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = (folder / "runs").glob("2*/checkpoints/last.safetensors")
+        if sum(path.stat().st_mtime > since for path in found) == 2:
+            return
+        time.sleep(0.02)
+    raise AssertionError("no checkpoints appeared")
+
+
+def figures(folder: Path) -> list[Any]:
+    """All that is judged: what has to be the same after a kill."""
+    found = verdicts(folder)
+    return [case["figures"] for claim in found.values() for case in claim["cases"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_twice_and_called_again(
+    number: signal.Signals, report: Report, tmp_path: Path
+) -> None:
+    """The same figures as undisturbed, from the same two runs; no worker outlives its master."""
+    claims, calm = tmp_path / "claims", tmp_path / "calm"
+    epochs = 30_000
+    text = "figures: [{name: loss, measured: metrics.train_loss.last, at_most: 10}]"
+    for name in ("a1", "a2"):
+        experiment(claims, name, f"id: {name}\nwhat: x\n{text}", epochs)
+        path = claims / f"{name}.yaml"
+        path.write_text(path.read_text().replace("epochs: ", "checkpoint_seconds: 0.1, epochs: "))
+    for _ in range(2):
+        began = time.time()
+        master = start(tmp_path)
+        under_way(tmp_path, began)
+        master.send_signal(number)
+        code = master.wait(40)
+        assert code == (-number if number == signal.SIGKILL else 128 + number)
+    assert report()[0] == 0
+    runs = sorted((tmp_path / "runs").glob("2*"))
+    assert len(runs) == 2
+    known, _ = known_runs(tmp_path / "runs")
+    assert all(each.done for each in known.values())
+    for each in known.values():
+        pid = each.status.pid
+        assert pid is not None
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    calm.mkdir()
+    claims.rename(calm / "claims")
+    process = start(calm)
+    assert process.wait(120) == 0
+    assert figures(calm) == figures(tmp_path)
+
+
+def test_two_at_once(report: Report, tmp_path: Path) -> None:
+    """The second is told who is at it, and does nothing."""
+    experiment(tmp_path / "claims", "a1", GOOD)
+    (tmp_path / "runs").mkdir()
+    with locked(tmp_path / "runs" / ".lock"):
+        code, _, err = report()
+    assert code == 2 and f"in use by process {os.getpid()}" in err
+    assert report()[0] == 0
