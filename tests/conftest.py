@@ -8,8 +8,10 @@ import pytest
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Only `-m external` looks at tests/external, which import PyTorch."""
+    """Only `-m external` looks at tests/external, which import PyTorch; likewise with Chromium."""
     external = Path(__file__).parent / "external"
     if collection_path.is_relative_to(external) and config.option.markexpr != "external":
+        return True
+    if collection_path.name == "test_browser.py" and config.option.markexpr != "browser":
         return True
     return None

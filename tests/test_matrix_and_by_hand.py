@@ -1,4 +1,4 @@
-"""Evaluations that train again: a table of losses and optimizers, and three ways to the same bits."""
+"""Evaluations that train again: losses by optimizers, and three ways to the same bits."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_what_fits_is_taken_and_the_rest_is_told(donor: RunFolder, tmp_path: Pat
     for name in ("linear1.weight", "linear1.bias"):
         np.testing.assert_array_equal(weights(run)[name], weights(donor)[name])
     assert notes == [
-        "start_from: 3 of 6 taken; of another shape: linear2.weight, linear3.weight, linear2.bias"
+        "start_from: 3 of 6 taken; of another shape: linear2.weight, linear2.bias, linear3.weight"
     ]
 
 

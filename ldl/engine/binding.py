@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Node
+from ldl.engine.layer import Call, Node, Recorded
 from ldl.engine.lifetimes import Lifetimes, Slot
+from ldl.engine.meeting import ALONE, Meeting
 from ldl.engine.memory import Array, Request, Shape, aligned, carve
 from ldl.engine.parameters import Parameters
 
@@ -46,8 +47,14 @@ class _Arena:
     def __contains__(self, key: Key) -> bool:
         return key in self._at
 
-    def get(self, key: Key, shape: Shape) -> Array:
+    def rows(self, key: Key) -> Array:
+        """The memory of `key`, asked for with samples last, (F, N) or with a row to spare."""
+        return self._arrays[self._at[key]].reshape(-1, self.samples)
+
+    def get(self, key: Key, shape: Shape, samples_last: bool = False) -> Array:
         """The array of `key`, as (N, *shape)."""
+        if samples_last:
+            return self.rows(key)[: shape[0]].T
         array = self._arrays[self._at[key]]
         wanted = (self.samples, *shape)
         return array if array.shape == wanted else array.reshape(wanted)
@@ -62,7 +69,7 @@ class Binding:
 
     Values that overflow become infinite and NaN as IEEE 754 has it; NumPy's warnings about that
     are for the caller to silence with `np.errstate`. `bytes` counts all buffers, weights aside.
-    A binding to a part of a batch is told its size, `whole`, and the memory of its `inputs`.
+    A binding to a part of a batch gets a `meeting` with the others, and memory for its `inputs`.
     """
 
     def __init__(
@@ -75,14 +82,14 @@ class Binding:
         gradients: bool = False,
         input_gradients: bool = False,
         train: bool = False,
-        whole: int | None = None,
+        meeting: Meeting = ALONE,
         inputs: Mapping[str, Array] | None = None,
     ) -> None:
         self.graph, self.parameters, self.samples, self.train = graph, parameters, samples, train
-        self._whole = whole or samples
+        self._meeting, self._whole = meeting, sum(meeting.samples) or samples
         wanted = [*outputs, *(loss.name for loss in graph.losses if losses)]
         self._lives = Lifetimes(graph, wanted, gradients, input_gradients)
-        self._root = self._lives.shared_values()
+        self._root, self._last = self._lives.shared_values(), self._lives.samples_last()
         self._arena = _Arena(samples, parameters.dtype)
         self._want_values()
         self._want_gradients()
@@ -129,7 +136,8 @@ class Binding:
             root, until = self._root[place.name], max(t, lives.value_until(place.name))
             if root == place.name:
                 shape = self.graph.specs[root].shape
-                self._arena.want(("y", root), shape, t, until)
+                spare = (shape[0] + 1,) if root in self._last else shape
+                self._arena.want(("y", root), spare, t, until)
             elif root not in self.graph.inputs:
                 self._arena.share(("y", place.name), ("y", root), until)
 
@@ -172,6 +180,10 @@ class Binding:
                     ("tmp", place.name, key), buffer.shape, first, last, buffer.integer
                 )
 
+    def _turned(self, place: Place | LossPlace) -> bool:
+        """Whether a layer that works value by value does so with samples last, scratch included."""
+        return place.layer.order == "same" and place.name in self._last
+
     # --- making -----------------------------------------------------------------------------
 
     def _value(self, name: str) -> Array:
@@ -180,11 +192,11 @@ class Binding:
         if root in self.graph.inputs:
             array = self.inputs[root]
             return array if name == root else array.reshape(self.samples, *shape)
-        return self._arena.get(("y", name), shape)
+        return self._arena.get(("y", name), shape, name in self._last)
 
     def _gradient(self, name: str) -> Array:
         """The array of a value's gradient."""
-        return self._arena.get(("d", name), self.graph.specs[name].shape)
+        return self._arena.get(("d", name), self.graph.specs[name].shape, name in self._last)
 
     def _make_nodes(self) -> dict[str, Node]:
         """A node a place; made in backward order, so that the first writer of each gradient is."""
@@ -196,7 +208,7 @@ class Binding:
 
     def _make_node(self, place: Place | LossPlace, written: set[str]) -> Node:
         """The memory of one place."""
-        parameters, name = self.parameters, place.name
+        parameters, name, source = self.parameters, place.name, place.inputs[0]
         owner, plan = self.graph.owners[name], self.graph.plans[name]
         dx: list[Array | None] = [None] * len(place.inputs)
         dw: dict[str, Array] = {}
@@ -204,7 +216,8 @@ class Binding:
         for i, slot in enumerate(self._lives.slots.get(name, ())):
             if slot is not None:
                 where = self._gradient_key(name, i, slot)
-                array = dx[i] = self._arena.get(where, self.graph.specs[slot.value].shape)
+                shape, last = self.graph.specs[slot.value].shape, slot.value in self._last
+                array = dx[i] = self._arena.get(where, shape, last)
                 if not slot.first:
                     sums.append((self._gradient(slot.value), array))
         for key in plan.w if name in self._lives.slots else ():
@@ -224,12 +237,14 @@ class Binding:
             dw=dw,
             state={key: parameters.state[f"{owner}.{key}"] for key in plan.state},
             tmp={
-                key: self._arena.get(("tmp", name, key), buffer.shape)
+                key: self._arena.get(("tmp", name, key), buffer.shape, self._turned(place))
                 for key, buffer in plan.tmp.items()
                 if ("tmp", name, key) in self._arena
             },
             rng=parameters.streams[name],
             train=self.train,
+            meeting=self._meeting,
+            rows=self._arena.rows(("y", source)) if source in self._last else None,
         )
 
     def _own_arrays(self) -> list[Array]:
@@ -250,24 +265,30 @@ class Binding:
         """What each sample's loss is multiplied with in the weighted mean."""
         return np.full(self.samples, place.weight / self._whole, self.parameters.dtype)
 
-    def _forward_steps(self) -> list[Callable[[], object]]:
+    def _forward_steps(self) -> list[Call]:
         """What forward calls, after each layer has prepared its views."""
-        steps: list[Callable[[], object]] = []
+        steps: list[Call] = []
         for place in self._lives.order:
-            if not place.layer.view:
-                place.layer.bind(self.nodes[place.name])
-                steps.append(partial(place.layer.forward, self.nodes[place.name]))
+            layer, node = place.layer, self.nodes[place.name]
+            if not layer.view:
+                layer.bind(node)
+                if isinstance(layer, Recorded) and type(layer).forward is Recorded.forward:
+                    steps.extend(layer.ahead(node))
+                else:
+                    steps.append(partial(layer.forward, node))
         return steps
 
-    def _backward_steps(self) -> list[Callable[[], object]]:
+    def _backward_steps(self) -> list[Call]:
         """What backward calls, each followed by the sums of what it was not the first to write."""
-        steps: list[Callable[[], object]] = []
+        steps: list[Call] = []
         for place in self._lives.backward_order:
-            node = self.nodes[place.name]
+            layer, node = place.layer, self.nodes[place.name]
             if isinstance(place, LossPlace) and place.name in self._lives.absorbed:
                 steps.append(partial(place.layer.backward_absorbed, node))
-            elif not place.layer.view:
-                steps.append(partial(place.layer.backward, node))
+            elif isinstance(layer, Recorded) and type(layer).backward is Recorded.backward:
+                steps.extend(layer.back(node))
+            elif not layer.view:
+                steps.append(partial(layer.backward, node))
             sums = self._sums[place.name]
             steps.extend(partial(np.add, total, part, total) for total, part in sums)
         return steps

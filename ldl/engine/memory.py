@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -88,19 +88,21 @@ def carve(requests: Sequence[Request]) -> tuple[list[Array], int]:
 class Flat:
     """One vector θ and its named views; each view starts on a 64-byte boundary.
 
-    The gaps between views hold zeros and stay zero under every optimizer here, because their
-    gradients are zero.
+    But a name in `behind` starts where the one before it ends: see `stacked`. The gaps between
+    views hold zeros and stay zero under every optimizer here, because their gradients are zero.
     """
 
-    def __init__(self, shapes: Mapping[str, Shape], dtype: DTypeLike) -> None:
+    def __init__(
+        self, shapes: Mapping[str, Shape], dtype: DTypeLike, behind: Collection[str] = ()
+    ) -> None:
         dtype = np.dtype(dtype)
         step = ALIGNMENT // dtype.itemsize
         self.starts: dict[str, int] = {}
         end = 0
         for name, shape in shapes.items():
-            self.starts[name] = end
-            end += -(-prod(shape) // step) * step
-        self.vector = aligned((end,), dtype)
+            start = self.starts[name] = end if name in behind else -(-end // step) * step
+            end = start + prod(shape)
+        self.vector = aligned((-(-end // step) * step,), dtype)
         self.views = {
             name: self.vector[start : start + prod(shapes[name])].reshape(shapes[name])
             for name, start in self.starts.items()
@@ -108,3 +110,16 @@ class Flat:
 
     def __getitem__(self, name: str) -> Array:
         return self.views[name]
+
+
+def stacked(top: Array, row: Array) -> Array | None:
+    """(I+1, O): `top` (I, O) and beneath it `row` (O,), where they lie so in memory, else None."""
+    behind = top.ctypes.data + top.nbytes == row.ctypes.data and top.base is row.base
+    if top.base is None or not behind or not top.flags.c_contiguous:
+        return None
+    return np.lib.stride_tricks.as_strided(top, (len(top) + 1, len(row)))
+
+
+def samples_last(features: int, samples: int, dtype: DTypeLike) -> Array:
+    """(F+1, N): memory of a value (N, F) with samples last, `[:-1].T`, and a row to spare."""
+    return aligned((features + 1, samples), dtype)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
+from threading import BrokenBarrierError
 
 import numpy as np
 
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph
+from ldl.engine.meeting import rounds
 from ldl.engine.memory import Array, aligned
 from ldl.engine.parameters import Parameters
 
@@ -19,7 +22,8 @@ class ParallelBinding:
 
     Every part has its own memory and gradient vector; the gradients are added in the order of
     the parts, so the same number of threads gives the same bits. NumPy and the BLAS let other
-    threads run while they compute. Only for graphs in which no layer mixes samples or draws.
+    threads run while they compute. Only for graphs that split: no layer draws, and one that mixes
+    samples does so where the parts meet.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class ParallelBinding:
             for name, spec in graph.inputs.items()
         }
         edges = [samples * i // threads for i in range(threads + 1)]
+        self._barrier, self._rounds = rounds([b - a for a, b in pairwise(edges)])
         self._owners = [parameters, *(parameters.beside() for _ in range(threads - 1))]
         self._parts = [
             Binding(
@@ -45,10 +50,12 @@ class ParallelBinding:
                 outputs,
                 gradients=True,
                 train=True,
-                whole=samples,
+                meeting=meeting,
                 inputs={name: array[start:stop] for name, array in self.inputs.items()},
             )
-            for owner, start, stop in zip(self._owners, edges, edges[1:], strict=False)
+            for owner, meeting, (start, stop) in zip(
+                self._owners, self._rounds, pairwise(edges), strict=True
+            )
         ]
         self.values = dict(self.inputs)
         self._copies: list[list[tuple[Array, Array]]] = [[] for _ in self._parts]
@@ -84,8 +91,29 @@ class ParallelBinding:
 
     def _run(self, jobs: list[Callable[[], None]]) -> None:
         """The first job here, the others in threads of their own; back when all are done."""
+        self._barrier.reset()
+        for each in self._rounds:
+            each.begin()
         first, *others = jobs
-        waiting = [self._pool.submit(job) for job in others]
-        first()
-        for each in waiting:
-            each.result()
+        waiting: list[Future[None]] = []
+        try:
+            waiting.extend(self._pool.submit(self._attempt, job) for job in others)
+            self._attempt(first)
+        except BaseException:
+            self._barrier.abort()
+            raise
+        finally:
+            for future in waiting:
+                future.exception()
+        for future in waiting:
+            future.result()
+
+    def _attempt(self, job: Callable[[], None]) -> None:
+        """Run a job; where it fails, so do those that would wait for it, but only it says so."""
+        try:
+            job()
+        except BrokenBarrierError:
+            pass
+        except BaseException:
+            self._barrier.abort()
+            raise

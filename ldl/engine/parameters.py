@@ -16,9 +16,10 @@ from ldl.engine.streams import stream
 class Parameters:
     """θ (`theta`) and ∂L/∂θ (`gradient`), each one vector with named views, for one graph.
 
-    Decayed weights stand first, `theta[:decayed]`, and those whose names are in `frozen` last, so
-    that whoever moves `theta[:moving]` cannot touch them. Every weight is drawn from the stream of
-    the seed and its own name, in float64, so adding a layer moves no other draw.
+    Weights whose names are in `frozen` stand last, so that whoever moves `theta[:moving]` cannot
+    touch them. `decayed` are the parts of that to which weight decay applies. Every weight is
+    drawn from the stream of the seed and its own name, in float64, so adding a layer moves no
+    other draw.
     """
 
     def __init__(
@@ -29,17 +30,19 @@ class Parameters:
         frozen: Collection[str] = (),
     ) -> None:
         self.dtype = np.dtype(dtype)
-        weights = sorted(
-            graph.weights.items(), key=lambda item: (item[0] in frozen, not item[1].decay)
-        )
+        weights = sorted(graph.weights.items(), key=lambda item: item[0] in frozen)
         shapes = {name: weight.shape for name, weight in weights}
-        theta, gradient = Flat(shapes, self.dtype), Flat(shapes, self.dtype)
+        self._behind = {name for name, weight in weights if weight.behind}
+        theta, gradient = (Flat(shapes, self.dtype, self._behind) for _ in range(2))
         self.theta, self.weights = theta.vector, theta.views
         self.gradient, self.gradients = gradient.vector, gradient.views
         still = [theta.starts[name] for name, _ in weights if name in frozen]
         self.moving = still[0] if still else theta.vector.size
-        plain = [theta.starts[name] for name, weight in weights if not weight.decay]
-        self.decayed = min([self.moving, *plain[:1]])
+        self.decayed = tuple(
+            slice(theta.starts[name], theta.starts[name] + weight.size)
+            for name, weight in weights
+            if weight.decay and name not in frozen
+        )
         for name, weight in weights:
             rng = stream(seed, "weight", name)
             with np.errstate(over="ignore"):  # infinite weights diverge in the first step
@@ -54,7 +57,7 @@ class Parameters:
         """The same weights and state with a gradient vector of their own."""
         twin = copy(self)
         shapes = {name: view.shape for name, view in self.weights.items()}
-        gradient = Flat(shapes, self.dtype)
+        gradient = Flat(shapes, self.dtype, self._behind)
         twin.gradient, twin.gradients = gradient.vector, gradient.views
         return twin
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,22 +20,26 @@ class Penalty:
     l1: float = 0.0
     l2: float = 0.0
 
-    def value(self, theta: Array, decayed: int) -> float:
-        """P."""
-        w = theta[:decayed]
-        squares = self.l2 * float(w.dot(w)) if self.l2 else 0.0
-        return squares + (self.l1 * float(np.abs(w).sum()) if self.l1 else 0.0)
+    def value(self, theta: Array, decayed: Sequence[slice]) -> float:
+        """P, of the parts `decayed` of θ."""
+        total = 0.0
+        for w in (theta[part] for part in decayed):
+            total += self.l2 * float(w.dot(w)) if self.l2 else 0.0
+            total += self.l1 * float(np.abs(w).sum()) if self.l1 else 0.0
+        return total
 
-    def add_gradient(self, theta: Array, gradient: Array, decayed: int, tmp: Array) -> None:
+    def add_gradient(
+        self, theta: Array, gradient: Array, decayed: Sequence[slice], tmp: Array
+    ) -> None:
         """g ← g + 2 λ₂ w + λ₁ sign(w), by way of `tmp`."""
-        w, g, part = theta[:decayed], gradient[:decayed], tmp[:decayed]
-        if self.l2:
-            np.multiply(w, 2.0 * self.l2, part)
-            np.add(g, part, g)
-        if self.l1:
-            np.sign(w, part)
-            np.multiply(part, self.l1, part)
-            np.add(g, part, g)
+        for w, g, part in ((theta[part], gradient[part], tmp[part]) for part in decayed):
+            if self.l2:
+                np.multiply(w, 2.0 * self.l2, part)
+                np.add(g, part, g)
+            if self.l1:
+                np.sign(w, part)
+                np.multiply(part, self.l1, part)
+                np.add(g, part, g)
 
 
 @dataclass(frozen=True)

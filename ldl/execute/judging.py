@@ -23,7 +23,7 @@ from ldl.evaluate.context import at_hand
 from ldl.execute.driving import driver
 from ldl.execute.inside import decoder, network_of, values
 from ldl.execute.preparing import KINDS, classifier, evaluation_faults, prepare
-from ldl.execute.retraining import retrainer
+from ldl.execute.retraining import UNCHANGED, retrainer
 from ldl.fields import Choice
 from ldl.runs import RunFolder, load_tensors, read_json, write_json
 from ldl.train import Steps, Totals
@@ -70,9 +70,9 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
         training: Array,
         validation: Array | None,
         judged: Array,
-        changes: Mapping[str, Any] | None = None,
+        changes: Mapping[str, Any] = UNCHANGED,
     ) -> Context:
-        return _context(*again(training, validation, judged, changes or {}), run)
+        return _context(*again(training, validation, judged, changes), run)
 
     return Context(
         dataset=dataset,

@@ -22,12 +22,11 @@ from ldl.runs import RunFolder, load_tensors
 from ldl.train import Trainer
 
 SCRATCH = ".retraining-"  # the beginning of a folder's name within the run's, gone when it is done
+UNCHANGED: Mapping[str, Any] = {}
 Retrained = tuple[Experiment, Model, Dataset]
 
 
-def retrainer(
-    experiment: Experiment, dataset: Dataset, run: RunFolder
-) -> Callable[[Array, Array | None, Array, Mapping[str, Any]], Retrained]:
+def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Callable[..., Retrained]:
     """(rows to train on, to validate on or None, to judge, changes) to a trained experiment.
 
     The configuration and the seed are the run's own, but for a `loss` and an `optimizer` among the
@@ -36,7 +35,10 @@ def retrainer(
     """
 
     def retrain(
-        training: Array, validation: Array | None, judged: Array, changes: Mapping[str, Any]
+        training: Array,
+        validation: Array | None,
+        judged: Array,
+        changes: Mapping[str, Any] = UNCHANGED,
     ) -> Retrained:
         rows = {"train": training, "test": judged}
         if validation is not None:
@@ -83,5 +85,5 @@ def _trained(experiment: Experiment, data: Dataset, scratch: RunFolder, run: Run
         with threadpool_limits(experiment.division.blas, user_api="blas"):
             trainer.fit()
     except Diverged as error:
-        raise RunError(f"trained again: {error}") from error
+        raise RunError(f"trained again on other rows: {error}") from error
     return trainer.model

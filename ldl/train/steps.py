@@ -92,11 +92,15 @@ class Steps:
         theta, gradient, decayed = self.theta, self.gradient, self.model.parameters.decayed
         step, memory, searches = optimizer.step, self.memory, optimizer.searches
         schedule, clipping = rules.schedule, rules.clipping
+        size = 0
         with np.errstate(all="ignore"), closing(self._batches(number, totals.batch)) as batches:
             for chosen, made in batches:
-                binding = self.model.training(len(chosen), self._kept)
-                for name, feed in self._taken.items():
-                    feed.take(chosen, 0, binding.inputs[name], "clip")
+                if len(chosen) != size:  # the first batch, and a smaller last one
+                    size = len(chosen)
+                    binding = self.model.training(size, self._kept)
+                    takes = [(feed.take, binding.inputs[n]) for n, feed in self._taken.items()]
+                for take, place in takes:
+                    take(chosen, 0, place, "clip")
                 for name, values in made.items():
                     np.copyto(binding.inputs[name], values)
                 binding.forward()
@@ -104,7 +108,7 @@ class Steps:
                 binding.backward()
                 if rules.penalty is not None:
                     self._penalise()
-                norm = sqrt(float(np.dot(gradient, gradient)))
+                norm = sqrt(gradient.dot(gradient))
                 if not (isfinite(loss) and isfinite(norm)):
                     raise Diverged(self._diagnosis(loss, number, totals.batch + 1))
                 if self._judged:
@@ -117,8 +121,8 @@ class Steps:
                     memory.evaluate = partial(self._evaluate, binding)
                 step(theta, gradient, memory, rate, decayed)
                 totals.batch += 1
-                totals.samples += len(chosen)
-                totals.loss += loss * len(chosen)
+                totals.samples += size
+                totals.loss += loss * size
                 totals.norm += norm
                 if after_batch is not None:
                     after_batch(totals)

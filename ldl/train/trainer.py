@@ -23,6 +23,7 @@ from ldl.train.stopping import Best, watch
 from ldl.train.validation import FIGURES, validate
 
 Row = dict[str, float | int | None]
+ALL_DONE = "all epochs are done"
 TICK = 0.1  # seconds between two reports of progress within an epoch
 
 
@@ -189,7 +190,7 @@ class Trainer:
         stopping = settings.early_stopping
         if stopping and self.best.waited >= stopping.patience:
             return f"no better {self.best.column} for {stopping.patience} epochs"
-        return "all epochs are done" if self.epoch >= settings.epochs else None
+        return ALL_DONE if self.epoch >= settings.epochs else None
 
     # --- checkpoints ------------------------------------------------------------------------
 

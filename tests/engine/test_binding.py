@@ -332,18 +332,21 @@ def test_an_absorbed_sigmoid_still_learns_where_its_own_slope_is_gone() -> None:
 
 
 class _Counted:
-    """Counts calls of a layer's forward by wrapping it in a subclass made on the spot."""
+    """Counts a layer's forwards by wrapping it in a subclass made on the spot."""
 
     def __init__(self, base: type[Loss] | type[Layer]) -> None:
         self.calls = 0
         outer = self
 
         class Counting(base):
-            def forward(self, node: object) -> None:
-                outer.calls += 1
-                super().forward(node)
+            def ahead(self, node: object) -> object:
+                yield outer.count
+                yield from super().ahead(node)
 
         self.layer = Counting()
+
+    def count(self) -> None:
+        self.calls += 1
 
 
 def test_a_layer_runs_once_a_forward_however_many_read_it() -> None:

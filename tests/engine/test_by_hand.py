@@ -1,6 +1,8 @@
 """By hand and through the graph are the same numbers, to the last bit of float32.
 
-Here a network is a few nodes that a person makes, and training is a loop that calls layers.
+Here a network is a few nodes that a person makes, and training is a loop that calls layers. The
+order in which BLAS adds depends on the order of memory, so hidden values have samples last here
+too, with a row to spare, and a bias lies behind its weight.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ import pytest
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.init import Uniform
-from ldl.engine.layer import Layer, Node, Spec
+from ldl.engine.layer import Layer, Node, Plan, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
-from ldl.engine.memory import Array
+from ldl.engine.memory import Array, Flat, samples_last
 from ldl.engine.optim import OPTIMIZERS, Optimizer
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream
@@ -26,33 +28,39 @@ SEED, STEPS, RATE = 7, 10, 0.05
 Batch = Callable[[int], dict[str, Array]]
 
 
-def node(layer: Layer, specs: tuple[Spec, ...], x: tuple[Array, ...], name: str) -> Node:
-    """A node whose every array is a plain NumPy array of its own."""
+def node(
+    layer: Layer, specs: tuple[Spec, ...], x: tuple[Array, ...], name: str, rows: Array | None
+) -> Node:
+    """A node whose every array is a plain NumPy array; `rows` is the memory of a hidden x."""
     plan = layer.plan(specs)
     samples = len(x[0])
-    w = {
-        key: weight.init.draw(
-            weight.shape, weight.fans, stream(SEED, "weight", f"{name}.{key}")
-        ).astype(np.float32)
-        for key, weight in plan.w.items()
-    }
+    w, dw = weights(plan), weights(plan)
+    for key, weight in plan.w.items():
+        rng = stream(SEED, "weight", f"{name}.{key}")
+        w[key][...] = weight.init.draw(weight.shape, weight.fans, rng)
     y = np.empty((samples, *plan.y), np.float32)
-    made = Node(
+    return Node(
         x=x,
         y=y,
         dx=(np.empty_like(x[0]), None)[: len(x)],
         dy=np.full_like(y, 1.0 / samples),  # what a loss is bound to; others are written over
         w=w,
-        dw={key: np.empty_like(array) for key, array in w.items()},
+        dw=dw,
         state={},
         tmp={
             key: np.empty((samples, *buffer.shape), np.float32) for key, buffer in plan.tmp.items()
         },
         rng=stream(SEED, "node", name),
         train=True,
+        rows=rows,
     )
-    layer.bind(made)
-    return made
+
+
+def weights(plan: Plan) -> dict[str, Array]:
+    """Memory for a layer's weights, each bias behind its weight."""
+    behind = {key for key, weight in plan.w.items() if weight.behind}
+    shapes = {key: weight.shape for key, weight in plan.w.items()}
+    return Flat(shapes, np.float32, behind).views
 
 
 class ByHand:
@@ -63,12 +71,18 @@ class ByHand:
         self.x = batch["x"].astype(np.float32)
         self.t = batch["t"] if batch["t"].dtype.kind == "i" else batch["t"].astype(np.float32)
         self.nodes: dict[str, Node] = {}
-        x = self.x
+        x, rows = self.x, None
         for name, layer in layers.items():
-            self.nodes[name] = node(layer, (Spec(x.shape[1:]),), (x,), name)
-            x = self.nodes[name].y
+            made = self.nodes[name] = node(layer, (Spec(x.shape[1:]),), (x,), name, rows)
+            if name != list(layers)[-1]:
+                rows = samples_last(made.y.shape[1], len(x), np.float32)
+                made.y = rows[:-1].T
+                made.dy = np.empty_like(made.y)
+            layer.bind(made)
+            x = made.y
         target = Spec(self.t.shape[1:], self.t.dtype.kind == "i")
-        self.end = node(loss, (Spec(x.shape[1:]), target), (x, self.t), "loss")
+        self.end = node(loss, (Spec(x.shape[1:]), target), (x, self.t), "loss", None)
+        loss.bind(self.end)
         self.weights = {
             f"{name}.{key}": (made.w[key], made.dw[key])
             for name, made in self.nodes.items()
@@ -99,7 +113,7 @@ def by_hand(
     for k in range(STEPS):
         network.step(batch(k))
         for name, (w, dw) in network.weights.items():
-            decayed = w.size if name.endswith("weight") else 0
+            decayed = [slice(None)] if name.endswith("weight") else []
             optimizer.step(w.reshape(-1), dw.reshape(-1), memories[name], RATE, decayed)
     return {name: w for name, (w, _) in network.weights.items()}
 

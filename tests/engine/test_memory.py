@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldl.engine.memory import ALIGNMENT, Flat, Request, aligned, carve, pack
+from ldl.engine.memory import (
+    ALIGNMENT,
+    Flat,
+    Request,
+    aligned,
+    carve,
+    pack,
+    samples_last,
+    stacked,
+)
 
 DTYPES = [np.float32, np.float64, np.int64]
 SHAPES = st.lists(st.integers(0, 9), max_size=3).map(tuple)
@@ -105,3 +114,31 @@ def test_flat_views_are_aligned_parts_of_one_vector_and_do_not_touch(dtype: type
 
 def test_a_flat_vector_of_nothing_is_empty() -> None:
     assert Flat({}, np.float32).vector.shape == (0,)
+
+
+def test_what_lies_behind_starts_where_the_one_before_it_ends() -> None:
+    """And both are then one matrix, of the same memory; what lies apart is none."""
+    shapes = {"w": (3, 5), "b": (5,), "other": (2, 5), "apart": (5,)}
+    flat = Flat(shapes, np.float32, behind={"b"})
+    for number, view in enumerate(flat.views.values()):
+        view[...] = number
+    whole = stacked(flat["w"], flat["b"])
+    assert whole is not None
+    np.testing.assert_array_equal(whole, np.vstack([flat["w"], flat["b"]]))
+    whole[3] = 7.0
+    assert (flat["b"] == 7.0).all()
+    assert (flat["other"] == 2.0).all()
+    assert flat.vector.size % (ALIGNMENT // 4) == 0
+    assert flat["other"].ctypes.data % ALIGNMENT == 0
+    assert stacked(flat["other"], flat["apart"]) is None
+    assert stacked(flat["w"].copy(), flat["b"]) is None
+    assert stacked(flat["w"].T, flat["b"][:3]) is None
+
+
+def test_samples_last_leaves_a_row_to_spare() -> None:
+    rows = samples_last(3, 4, np.float64)
+    value = rows[:-1].T
+    rows[-1] = 1.0
+    assert value.shape == (4, 3)
+    assert value.flags.f_contiguous
+    assert not value.any()

@@ -196,7 +196,7 @@ def test_statistics_of_values_far_from_zero_keep_their_digits() -> None:
 @pytest.mark.parametrize("entry", ["batch_norm", "layer_norm"])
 def test_no_decay_reaches_a_norm(entry: str) -> None:
     parameters = Parameters(graph_of(LAYERS[entry](), (3,)))
-    assert parameters.decayed == 0
+    assert parameters.decayed == ()
     np.testing.assert_array_equal(parameters.weights["n0.weight"], np.ones(3))
     np.testing.assert_array_equal(parameters.weights["n0.bias"], np.zeros(3))
 

@@ -179,7 +179,7 @@ def offset(flat: Flat, name: str) -> int:
 
 def run(optimizer: Optimizer, dtype: type) -> tuple[Flat, object]:
     theta, gradient = started(dtype)
-    memory, decayed = optimizer.start(theta.vector), offset(theta, "bias")
+    memory, decayed = optimizer.start(theta.vector), [slice(0, offset(theta, "bias"))]
     for rate, given in zip(RATES, gradients(), strict=True):
         for name, array in given.items():
             gradient[name][...] = array
@@ -238,7 +238,7 @@ def test_a_memory_that_is_copied_goes_on_to_the_same_bits(
     optimizer = OPTIMIZERS[entry](**settings)
     whole, _ = run(optimizer, np.float32)
     theta, gradient = started(np.float32)
-    memory = optimizer.start(theta.vector)
+    memory, parts = optimizer.start(theta.vector), [slice(0, offset(theta, "bias"))]
     for rate, given in zip(RATES, gradients(), strict=True):
         fresh = optimizer.start(theta.vector)
         assert fresh.moments.keys() == memory.moments.keys()
@@ -248,7 +248,7 @@ def test_a_memory_that_is_copied_goes_on_to_the_same_bits(
         memory = fresh
         for name, array in given.items():
             gradient[name][...] = array
-        optimizer.step(theta.vector, gradient.vector, memory, rate, offset(theta, "bias"))
+        optimizer.step(theta.vector, gradient.vector, memory, rate, parts)
     np.testing.assert_array_equal(theta.vector, whole.vector)
 
 
@@ -263,7 +263,7 @@ def test_an_optimizer_finds_the_bottom_of_a_bowl(
     memory = optimizer.start(theta)
     rate = 0.1 if entry == "adagrad" else 0.01  # its steps shrink by themselves
     for _ in range(3000):
-        optimizer.step(theta, theta - bottom, memory, rate, 16)
+        optimizer.step(theta, theta - bottom, memory, rate, [slice(0, 16)])
     np.testing.assert_allclose(theta, bottom, atol=0.02)
 
 

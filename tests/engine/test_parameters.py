@@ -1,4 +1,4 @@
-"""Parameters: one vector, decayed weights first; saving and loading by name."""
+"""Parameters: one vector, its decayed parts; saving and loading by name."""
 
 from __future__ import annotations
 
@@ -37,9 +37,11 @@ def test_weights_and_gradients_are_views_into_one_vector_each() -> None:
     assert mine.count == 35 + 15 + 6 + 5 + 3
 
 
-def test_decayed_weights_stand_first_and_alone() -> None:
+def test_the_decayed_parts_are_the_weights_and_nothing_else() -> None:
     mine = parameters()
-    mine.theta[: mine.decayed] = 0.0
+    for part in mine.decayed:
+        assert mine.theta[part].all()
+        mine.theta[part] = 0.0
     assert {name for name, view in mine.weights.items() if not view.any()} == {
         "a.weight", "b.weight", "c.weight",
     }  # fmt: skip
@@ -66,4 +68,4 @@ def test_a_misshapen_or_missing_array_is_refused_before_anything_changes() -> No
 
 def test_a_network_without_weights_has_none() -> None:
     mine = Parameters(Graph({"x": Spec((7,))}, [Place("a", LAYERS["tanh"](), ("x",))]))
-    assert (mine.count, mine.theta.size, mine.decayed, mine.arrays()) == (0, 0, 0, {})
+    assert (mine.count, mine.theta.size, mine.decayed, mine.arrays()) == (0, 0, (), {})

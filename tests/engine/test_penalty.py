@@ -8,6 +8,7 @@ import pytest
 from ldl.engine.penalty import Clipping, Penalty
 
 THETA = np.array([1.0, -2.0, 0.0, 3.0, 5.0])
+PARTS = (slice(0, 2), slice(2, 4))
 
 
 @pytest.mark.parametrize(("l1", "l2"), [(0.1, 0.0), (0.0, 0.2), (0.3, 0.05)])
@@ -15,8 +16,8 @@ THETA = np.array([1.0, -2.0, 0.0, 3.0, 5.0])
 def test_a_penalty_is_a_sum_over_the_decayed_weights(l1: float, l2: float, dtype: type) -> None:
     penalty, theta = Penalty(l1, l2), THETA.astype(dtype)
     gradient, tmp = np.full(5, 7.0, dtype), np.full(5, np.nan, dtype)
-    assert penalty.value(theta, 4) == pytest.approx(l1 * 6.0 + l2 * 14.0)
-    penalty.add_gradient(theta, gradient, 4, tmp)
+    assert penalty.value(theta, PARTS) == pytest.approx(l1 * 6.0 + l2 * 14.0)
+    penalty.add_gradient(theta, gradient, PARTS, tmp)
     expected = 7.0 + 2 * l2 * THETA + l1 * np.sign(THETA)
     expected[4] = 7.0
     np.testing.assert_allclose(gradient, expected, rtol=1e-6)

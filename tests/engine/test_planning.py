@@ -7,6 +7,8 @@ import pytest
 
 from ldl.engine.binding import Binding
 from ldl.engine.check import gradcheck
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.lifetimes import Lifetimes
 from ldl.engine.losses import LOSSES
@@ -104,3 +106,76 @@ def test_the_random_graphs_hold_what_they_are_there_to_try() -> None:
     assert absorbed > 20
     assert kept > absorbed + 20
     assert min(shared, twice, in_place, pruned) > 30
+
+
+# --- hidden values with samples last ------------------------------------------------------------
+
+
+def chain(*entries: str) -> Graph:
+    """Layers one after another; `linear` has five units, the last one three."""
+    places, value = [], "x"
+    for i, entry in enumerate(entries):
+        sizes = (3 if i == len(entries) - 1 else 5,) if entry == "linear" else ()
+        places.append(Place(f"{entry}{i}", LAYERS[entry](*sizes), (value,)))
+        value = f"{entry}{i}"
+    return Graph(
+        {"x": Spec((4,)), "t": Spec((), True)},
+        places,
+        [LossPlace("loss", LOSSES["cross_entropy"](), (value, "t"))],
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        (("linear", "tanh", "linear"), {"linear0", "tanh1"}),
+        (("linear", "relu", "linear", "gelu", "linear"), {"linear0", "relu1", "linear2", "gelu3"}),
+        (("linear", "linear", "softmax", "linear"), {"linear0"}),  # softmax sums over a sample
+        (("linear", "dropout", "linear", "tanh", "linear"), {"linear2", "tanh3"}),
+        (("linear", "tanh", "softmax", "linear"), set()),
+        (("tanh", "linear"), set()),  # an input is not the network's to lay out
+        (("linear",), set()),
+    ],
+)
+def test_which_hidden_values_have_samples_last(
+    entries: tuple[str, ...], expected: set[str]
+) -> None:
+    assert Lifetimes(chain(*entries), ["loss"], True).samples_last() == expected
+
+
+def test_what_a_caller_reads_has_samples_first() -> None:
+    graph = chain("linear", "tanh", "linear", "tanh", "linear")
+    lives = Lifetimes(graph, ["loss", "tanh1"], True)
+    assert lives.samples_last() == {"linear2", "tanh3"}
+    binding = Binding(graph, Parameters(graph), 6, ["tanh1"], gradients=True)
+    assert binding.values["tanh1"].flags.c_contiguous
+    assert binding.values["tanh3"].flags.f_contiguous
+
+
+@pytest.mark.parametrize("samples", [1, 2, 7])
+def test_a_bias_within_the_product_is_the_same(samples: int) -> None:
+    """Against the plain formulas, with a layer that is used twice: its second share is apart."""
+    shared = LAYERS["linear"](5)
+    places = [
+        Place("a", LAYERS["linear"](5), ("x",)),
+        Place("b", shared, ("a",)),
+        Place("c", LAYERS["tanh"](), ("b",)),
+        Place("d", shared, ("c",)),
+        Place("e", LAYERS["linear"](3), ("d",)),
+    ]
+    inputs = {"x": Spec((4,)), "t": Spec((), True)}
+    graph = Graph(inputs, places, [LossPlace("loss", LOSSES["cross_entropy"](), ("e", "t"))])
+    assert Lifetimes(graph, ["loss"], True).samples_last() == {"a", "b", "c", "d"}
+    parameters = Parameters(graph, 1, np.float64)
+    parameters.theta += 0.1
+    rng = np.random.default_rng(0)
+    batch = {"x": rng.normal(size=(samples, 4)), "t": rng.integers(0, 3, samples)}
+    binding = Binding(graph, parameters, samples, gradients=True)
+    fill(binding, batch)
+    for _ in range(2):
+        binding.forward()
+        binding.backward()
+    expected = Naive(graph, parameters.weights, batch)
+    assert binding.loss() == pytest.approx(expected.loss, rel=1e-13)
+    for name, gradient in expected.gradients.items():
+        near(parameters.gradients[name], gradient, name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 
 from ldl.engine.binding import Binding
 from ldl.engine.check import gradcheck
-from ldl.engine.layer import Node, Plan, Spec
+from ldl.engine.layer import Call, Node, Plan, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.losses import LOSSES, Loss
@@ -225,9 +227,9 @@ class Creeping(Tanh):
 
     gain: Any = np.float64(1.0)
 
-    def backward(self, node: Node) -> None:
-        super().backward(node)
-        np.multiply(node.dx[0], self.gain, node.dx[0])
+    def back(self, node: Node) -> Iterator[Call]:
+        yield from super().back(node)
+        yield partial(np.multiply, node.dx[0], self.gain, node.dx[0])
 
 
 def test_the_watch_would_see_a_float64_scalar() -> None:
@@ -278,8 +280,8 @@ def test_a_step_allocates_nothing_that_grows_with_the_batch(case: Case) -> None:
 class Wasteful(Tanh):
     """What the test above is for: a product without a place to go."""
 
-    def forward(self, node: Node) -> None:
-        node.y[...] = np.tanh(node.x[0] * 1.0)
+    def ahead(self, node: Node) -> Iterator[Call]:
+        yield lambda: np.copyto(node.y, np.tanh(node.x[0] * 1.0))
 
 
 def test_the_measure_would_see_a_hidden_temporary() -> None:

@@ -1,4 +1,8 @@
-"""One network three ways gives the same float32 bits: nodes by hand, the graph, `ldl train`."""
+"""One network three ways gives the same float32 bits: nodes by hand, the graph, `ldl train`.
+
+The order in which BLAS adds depends on the order of memory, so by hand too hidden values have
+samples last, with a row to spare, and a bias lies behind its weight.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from ldl.engine.layer import Layer, Node, Spec
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import CrossEntropy
-from ldl.engine.memory import Array
+from ldl.engine.memory import Array, Flat, samples_last
 from ldl.engine.optim import Optimizer
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream
@@ -51,29 +55,37 @@ class Hand:
         }
         self.loss = CrossEntropy()
         self.w: dict[str, Array] = {}
+        self.dw: dict[str, Array] = {}
         self.decay: dict[str, bool] = {}
         shape: tuple[int, ...] = (2,)
         for name, layer in self.layers.items():
             plan = layer.plan((Spec(shape),))
+            shapes = {key: weight.shape for key, weight in plan.w.items()}
+            behind = {key for key, weight in plan.w.items() if weight.behind}
+            for arrays in (self.w, self.dw):
+                made = Flat(shapes, np.float32, behind)
+                arrays |= {f"{name}.{key}": made[key] for key in shapes}
             for key, weight in plan.w.items():
                 rng = stream(SEED, "weight", f"{name}.{key}")
                 drawn = weight.init.draw(weight.shape, weight.fans, rng)
-                self.w[f"{name}.{key}"] = np.asarray(drawn, np.float32)
+                self.w[f"{name}.{key}"][...] = drawn
                 self.decay[f"{name}.{key}"] = weight.decay
             shape = plan.y
-        self.dw = {name: np.zeros_like(array) for name, array in self.w.items()}
 
     def nodes(self, x: Array, labels: Array) -> list[tuple[Layer, Node]]:
         """A node a layer for one batch; every array is its own."""
         made: list[tuple[Layer, Node]] = []
-        dx = None
+        dx = rows = None
         value: tuple[Array, ...] = (x,)
         for name, layer in [*self.layers.items(), ("loss", self.loss)]:
             if layer is self.loss:
                 value = (*value, labels)
             specs = tuple(Spec(v.shape[1:], v.dtype.kind == "i") for v in value)
             plan = layer.plan(specs)
-            y = np.zeros((len(x), *plan.y), np.float32)
+            y, before = np.zeros((len(x), *plan.y), np.float32), rows
+            if name in ("linear1", "tanh1"):
+                rows = samples_last(plan.y[0], len(x), np.float32)
+                y = rows[:-1].T
             last = layer is self.loss
             dy = np.full(len(x), 1.0 / len(x), np.float32) if last else np.zeros_like(y)
             tmp = {
@@ -91,6 +103,7 @@ class Hand:
                 tmp=tmp,
                 rng=np.random.default_rng(0),
                 train=True,
+                rows=before,
             )
             layer.bind(node)
             made.append((layer, node))
@@ -116,7 +129,7 @@ def updates(optimizer: Optimizer, hand: Hand) -> Step:
 
     def update(name: str, array: Array, gradient: Array) -> None:
         flat = array.reshape(-1)
-        decayed = flat.size if hand.decay[name] else 0
+        decayed = [slice(None)] if hand.decay[name] else []
         optimizer.step(flat, gradient.reshape(-1), memories[name], optimizer.learning_rate, decayed)
 
     return update

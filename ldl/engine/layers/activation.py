@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
+from ldl.engine.layer import Buffer, Call, Layer, Node, Order, Plan, Recorded, Spec
 from ldl.engine.layers.shapes import one_input
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
@@ -21,6 +23,7 @@ class Activation(Layer):
     backward_reads: ClassVar[frozenset[str]] = frozenset({"y"})
     in_place: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
+    order: ClassVar[Order] = "same"
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The input's shape."""
@@ -51,62 +54,62 @@ class Identity(Activation):
 
 
 @dataclass(frozen=True, eq=False)
-class Tanh(Activation):
+class Tanh(Activation, Recorded):
     """y = tanh x = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
 
-    def forward(self, node: Node) -> None:
+    def ahead(self, node: Node) -> Iterator[Call]:
         """Overwrite y."""
-        np.tanh(node.x[0], node.y)
+        yield partial(np.tanh, node.x[0], node.y)
 
-    def backward(self, node: Node) -> None:
+    def back(self, node: Node) -> Iterator[Call]:
         """∂x = ∂y − ∂y·y²."""
-        slope = node.tmp["slope"]
-        np.multiply(node.y, node.y, slope)
-        np.multiply(node.dy, slope, slope)
-        np.subtract(node.dy, slope, node.dx[0])
+        y, dy, slope = node.y, node.dy, node.tmp["slope"]
+        yield partial(np.multiply, y, y, slope)
+        yield partial(np.multiply, dy, slope, slope)
+        yield partial(np.subtract, dy, slope, node.dx[0])
 
 
 @dataclass(frozen=True, eq=False)
-class Sigmoid(Activation):
+class Sigmoid(Activation, Recorded):
     """y = σ(x) = 1 / (1 + e⁻ˣ)."""
 
     def bind(self, node: Node) -> None:
         """The number 1."""
         node.tmp["one"] = scalar(1.0, node.y.dtype)
 
-    def forward(self, node: Node) -> None:
+    def ahead(self, node: Node) -> Iterator[Call]:
         """Overwrite y."""
         y = node.y
-        np.negative(node.x[0], y)
-        np.exp(y, y)
-        np.add(y, node.tmp["one"], y)
-        np.reciprocal(y, y)
+        yield partial(np.negative, node.x[0], y)
+        yield partial(np.exp, y, y)
+        yield partial(np.add, y, node.tmp["one"], y)
+        yield partial(np.reciprocal, y, y)
 
-    def backward(self, node: Node) -> None:
+    def back(self, node: Node) -> Iterator[Call]:
         """∂x = ∂y · y · (1 − y)."""
-        slope = node.tmp["slope"]
-        np.multiply(node.y, node.y, slope)
-        np.subtract(node.y, slope, slope)
-        np.multiply(node.dy, slope, node.dx[0])
+        y, slope = node.y, node.tmp["slope"]
+        yield partial(np.multiply, y, y, slope)
+        yield partial(np.subtract, y, slope, slope)
+        yield partial(np.multiply, node.dy, slope, node.dx[0])
 
 
 @dataclass(frozen=True, eq=False)
-class Relu(Activation):
+class Relu(Activation, Recorded):
     """y = max(x, 0); the slope at 0 is 0."""
 
     def bind(self, node: Node) -> None:
         """Zeros of y's shape: NumPy's maximum is three times faster against them than against 0."""
         node.tmp["zeros"] = np.zeros_like(node.y)
 
-    def forward(self, node: Node) -> None:
+    def ahead(self, node: Node) -> Iterator[Call]:
         """Overwrite y."""
-        np.maximum(node.x[0], node.tmp["zeros"], out=node.y)
+        yield partial(np.maximum, node.x[0], node.tmp["zeros"], out=node.y)
 
-    def backward(self, node: Node) -> None:
+    def back(self, node: Node) -> Iterator[Call]:
         """∂x = ∂y where y > 0, else 0."""
         slope = node.tmp["slope"]
-        np.greater(node.y, 0.0, slope)
-        np.multiply(node.dy, slope, node.dx[0])
+        yield partial(np.greater, node.y, node.tmp["zeros"], slope)
+        yield partial(np.multiply, node.dy, slope, node.dx[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,8 @@ class LeakyRelu(Activation):
 class Softmax(Activation):
     """y_c = e^(x_c) / Σ_k e^(x_k), over the last axis; the maximum is taken off first."""
 
+    order: ClassVar[Order] = "first"
+
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The input's shape, and one number a row."""
         shape = one_input(x)
@@ -173,6 +178,8 @@ class Softmax(Activation):
 @dataclass(frozen=True, eq=False)
 class LogSoftmax(Activation):
     """y_c = x_c − log Σ_k e^(x_k), over the last axis; the maximum is taken off first."""
+
+    order: ClassVar[Order] = "first"
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
         """The input's shape, one number a row, and the exponentials."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
+from ldl.engine.layers.tiles import Tiles
 from ldl.engine.layers.windows import Axis, sliding
 from ldl.engine.memory import Array, aligned
 
@@ -24,69 +26,98 @@ class Gather:
     def __init__(
         self, x: Array, y: Array, axes: tuple[Axis, Axis], group: int, groups: int
     ) -> None:
-        self.x, self.y = _channels(x, group, groups), _channels(y, group, groups)
+        x, y = _channels(x, group, groups), _channels(y, group, groups)
         rows, columns = axes
-        channels, outputs = self.x.shape[3], self.y.shape[3]
+        channels, outputs = x.shape[3], y.shape[3]
         kernel = (rows.kernel, columns.kernel, channels)
         window, positions = prod(kernel), rows.out * columns.out
         padding = rows.padded > rows.size or columns.padded > columns.size
         single = window == channels and rows.stride == columns.stride == 1
-        self.plain = single and not padding and groups == 1
-        self.contiguous = groups == 1
-        block = max(1, min(len(x), CACHED // (positions * window * x.itemsize)))
-        buffer = aligned((block * positions * window,), x.dtype)
+        plain = single and not padding and groups == 1  # the values are the windows
+        block = (
+            len(x) if plain else max(1, min(len(x), CACHED // (positions * window * x.itemsize)))
+        )
+        buffer = aligned((0 if plain else block * positions * window,), x.dtype)
         inner = None
         if padding:
             inner = aligned((block, rows.padded, columns.padded, channels), x.dtype)
-        self.part = aligned((block * positions, outputs), x.dtype)
-        self.sum = aligned((window, outputs), x.dtype)
-        self.steps = []
+        self.part = None if groups == 1 else aligned((block * positions, outputs), x.dtype)
+        self.sum, self.ones = (
+            aligned((window, outputs), x.dtype),
+            np.ones(block * positions, x.dtype),
+        )
+        self.steps: list[_Step] = []
         for start in range(0, len(x), block):
             count = min(block, len(x) - start)
-            images = self.x[start : start + count]
+            images, y_block = x[start : start + count], y[start : start + count]
             source = images if inner is None else inner[:count]
             into = None if inner is None else source[:, rows.inside, columns.inside]
-            y_block = self.y[start : start + count]
-            flat = y_block.reshape(-1, outputs) if self.contiguous else None
+            part = y_block if self.part is None else self.part[: count * positions]
+            flat = part.reshape(-1, outputs, copy=False)
+            if plain:
+                matrix = images.reshape(-1, channels, copy=False)
+                self.steps.append(_Step(images, None, None, images, matrix, y_block, flat))
+                continue
             view, shape = sliding(source, axes), (count, rows.out, columns.out, *kernel)
             if channels == 1:
                 # Of one channel a window's rows are short: copies run along the image's instead.
                 view, shape = view.transpose(3, 4, 5, 0, 1, 2), (*kernel, *shape[:3])
             windows = buffer[: count * positions * window].reshape(shape)
             matrix = windows.reshape(window, -1).T if channels == 1 else windows.reshape(-1, window)
-            self.steps.append((images, into, view, windows, matrix, y_block, flat))
+            self.steps.append(_Step(images, into, view, windows, matrix, y_block, flat))
 
-    def products(self, kernel: Array) -> None:
-        """y = windows · kernel."""
-        if self.plain:
-            self.x.reshape(-1, self.x.shape[3]).dot(kernel, self.y.reshape(-1, self.y.shape[3]))
-            return
-        for images, into, view, windows, matrix, y_block, flat in self.steps:
-            if into is not None:
-                np.copyto(into, images)
-            np.copyto(windows, view)
-            if flat is not None:
-                matrix.dot(kernel, flat)
-            else:
-                part = self.part[: len(matrix)]
-                np.dot(matrix, kernel, part)
-                np.copyto(y_block, part.reshape(y_block.shape))
+    def products(self, kernel: Array, bias: Array | None = None) -> None:
+        """y = windows · kernel + b."""
+        for step in self.steps:
+            step.read()
+            step.matrix.dot(kernel, step.flat)
+            if bias is not None:
+                np.add(step.flat, bias, step.flat)
+            if self.part is not None:
+                np.copyto(step.y, step.flat.reshape(step.y.shape))
 
-    def weights(self, dkernel: Array) -> None:
-        """∂kernel = Σ windowsᵀ · ∂y, the blocks added in their order."""
-        total = self.sum
-        for number, (images, into, view, windows, matrix, y_block, flat) in enumerate(self.steps):
-            if into is not None:
-                np.copyto(into, images)
-            np.copyto(windows, view)
-            if flat is None:
-                flat = self.part[: len(matrix)]
-                np.copyto(flat.reshape(y_block.shape), y_block)
-            np.dot(matrix.T, flat, total)
-            if number:
-                np.add(dkernel, total, dkernel)
-            else:
-                np.copyto(dkernel, total)
+    def weights(self, dkernel: Array, dbias: Array | None = None) -> None:
+        """∂kernel = Σ windowsᵀ · ∂y and ∂b = Σ ∂y, the blocks added in their order."""
+        dkernel.fill(0.0)
+        if dbias is not None:
+            dbias.fill(0.0)
+        for step in self.steps:
+            step.read()
+            flat = step.flat
+            if self.part is not None:
+                np.copyto(flat.reshape(step.y.shape), step.y)
+            np.dot(step.matrix.T, flat, self.sum)
+            np.add(dkernel, self.sum, dkernel)
+            if dbias is not None:
+                np.add(dbias, self.ones[: len(flat)].dot(flat), dbias)
+
+
+class _Step(NamedTuple):
+    """A block of images, the way to their windows as a matrix, and their part of y."""
+
+    images: Array
+    into: Array | None  # the images' place within their padding
+    view: Array | None  # windows where they lie; None where the images are the matrix
+    windows: Array
+    matrix: Array
+    y: Array
+    flat: Array  # y as a matrix, or a spare where a group's channels do not lie together
+
+    def read(self) -> None:
+        """Copy the windows."""
+        if self.into is not None:
+            np.copyto(self.into, self.images)
+        if self.view is not None:
+            np.copyto(self.windows, self.view)
+
+
+def correlation(
+    x: Array, y: Array, axes: tuple[Axis, Axis], group: int = 0, groups: int = 1
+) -> Gather | Tiles:
+    """The quicker way to y = x * kernel for these windows."""
+    if Tiles.fits(x, y, axes, groups):
+        return Tiles(x, y, axes)
+    return Gather(x, y, axes, group, groups)
 
 
 class Correlate:
@@ -108,13 +139,13 @@ class Correlate:
         self.shape = (rows.kernel, columns.kernel, dx.shape[3], dy.shape[3])
         self.turned = aligned((rows.kernel, columns.kernel, dy.shape[3], dx.shape[3]), dx.dtype)
         self.matrix = self.turned.reshape(-1, dx.shape[3])
-        self.gather = Gather(dy, dx, (turned[0], turned[1]), 0, 1)
+        self.correlation = correlation(dy, dx, (turned[0], turned[1]))
 
     def inputs(self, kernel: Array) -> None:
         """∂x[h] = Σ_k ∂y[h + before − k] · w[k]ᵀ."""
         w = kernel.reshape(self.shape)
         np.copyto(self.turned, w[::-1, ::-1].transpose(0, 1, 3, 2))
-        self.gather.products(self.matrix)
+        self.correlation.products(self.matrix)
 
 
 class Scatter:

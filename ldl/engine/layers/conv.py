@@ -9,7 +9,7 @@ import numpy as np
 
 from ldl.engine.init import Fans, Glorot, Zeros
 from ldl.engine.layer import Layer, Node, Plan, Spec, Weight
-from ldl.engine.layers.blocks import Correlate, Gather, Scatter
+from ldl.engine.layers.blocks import Correlate, Scatter, correlation
 from ldl.engine.layers.deconv import ConvTranspose1d, ConvTranspose2d
 from ldl.engine.layers.shapes import one_input, words
 from ldl.engine.layers.windows import Axis, axis, pair
@@ -83,51 +83,45 @@ class _Convolution(Layer):
         return axes
 
     def bind(self, node: Node) -> None:
-        """Images, kernels as matrices, and the blocks that forward and backward go through."""
-        tmp, samples = node.tmp, len(node.x[0])
+        """Images, kernels and biases of each group, and the ways forward and back."""
+        tmp, samples, groups = node.tmp, len(node.x[0]), range(self.groups)
         shape = self.image(node.x[0].shape[1:])
         axes = self.axes(shape)
         x = node.x[0].reshape(samples, *shape)
         y = node.y.reshape(samples, axes[0].out, axes[1].out, self.out_channels)
-        tmp["y"] = y.reshape(-1, self.out_channels)
-        tmp["blocks"] = [Gather(x, y, axes, group, self.groups) for group in range(self.groups)]
-        tmp["kernels"] = _kernels(node.w["weight"], self.groups)
+        tmp["forward"] = [correlation(x, y, axes, group, self.groups) for group in groups]
+        tmp["weights"] = self._parts(node.w)
         if node.dy is None:
             return
         dy = node.dy.reshape(y.shape)
-        tmp["dy"] = dy.reshape(tmp["y"].shape)
-        tmp["ones"] = np.ones(len(tmp["dy"]), y.dtype)
-        tmp["dkernels"] = _kernels(node.dw["weight"], self.groups)
-        tmp["dyblocks"] = [Gather(x, dy, axes, group, self.groups) for group in range(self.groups)]
+        tmp["backward"] = [correlation(x, dy, axes, group, self.groups) for group in groups]
+        tmp["gradients"] = self._parts(node.dw)
         if node.dx[0] is not None:
             dx = node.dx[0].reshape(x.shape)
             make = Correlate if Correlate.fits(axes, self.groups) else Scatter
-            tmp["inputs"] = [make(dx, dy, axes, group, self.groups) for group in range(self.groups)]
+            tmp["inputs"] = [make(dx, dy, axes, group, self.groups) for group in groups]
+
+    def _parts(self, w: dict[str, Array]) -> list[tuple[Array, Array | None]]:
+        """The kernel as a matrix (K·C_in, C_out) and the bias, of each group of outputs."""
+        matrix = w["weight"].reshape(-1, self.out_channels)
+        kernels = np.split(matrix, self.groups, axis=1)
+        if not self.bias:
+            return [(kernel, None) for kernel in kernels]
+        return list(zip(kernels, np.split(w["bias"], self.groups), strict=True))
 
     def forward(self, node: Node) -> None:
         """Overwrite y, a few images at a time: windows · kernel + b."""
-        tmp = node.tmp
-        for gather, kernel in zip(tmp["blocks"], tmp["kernels"], strict=True):
-            gather.products(kernel)
-        if self.bias:
-            np.add(tmp["y"], node.w["bias"], tmp["y"])
+        for way, (kernel, bias) in zip(node.tmp["forward"], node.tmp["weights"], strict=True):
+            way.products(kernel, bias)
 
     def backward(self, node: Node) -> None:
         """∂w = Σ windowsᵀ·∂y,  ∂b = Σ ∂y,  ∂x by the same products the other way round."""
         tmp = node.tmp
-        for gather, dkernel in zip(tmp["dyblocks"], tmp["dkernels"], strict=True):
-            gather.weights(dkernel)
-        if self.bias:
-            tmp["ones"].dot(tmp["dy"], node.dw["bias"])
+        for way, (kernel, bias) in zip(tmp["backward"], tmp["gradients"], strict=True):
+            way.weights(kernel, bias)
         if node.dx[0] is not None:
-            for back, kernel in zip(tmp["inputs"], tmp["kernels"], strict=True):
+            for back, (kernel, _) in zip(tmp["inputs"], tmp["weights"], strict=True):
                 back.inputs(kernel)
-
-
-def _kernels(weight: Array, groups: int) -> list[Array]:
-    """A weight (…, C_in, C_out) as a matrix (K·C_in, C_out) for each group of outputs."""
-    matrix = weight.reshape(-1, weight.shape[-1])
-    return np.split(matrix, groups, axis=1)
 
 
 @dataclass(frozen=True, eq=False)

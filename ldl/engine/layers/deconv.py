@@ -9,7 +9,7 @@ import numpy as np
 
 from ldl.engine.init import Fans, Glorot, Zeros
 from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec, Weight
-from ldl.engine.layers.blocks import Correlate, Gather, Scatter
+from ldl.engine.layers.blocks import Correlate, Scatter, correlation
 from ldl.engine.layers.shapes import one_input, words
 from ldl.engine.layers.windows import Axis, axis, pair
 from ldl.engine.memory import Shape
@@ -74,10 +74,10 @@ class _Transposed(Layer):
         dy = node.dy.reshape(y.shape)
         tmp["dy"] = dy.reshape(tmp["y"].shape)
         tmp["ones"] = np.ones(len(tmp["dy"]), dy.dtype)
-        tmp["weights"] = Gather(dy, x, axes, 0, 1)
+        tmp["weights"] = correlation(dy, x, axes)
         tmp["dkernel"] = node.dw["weight"].reshape(tmp["kernel"].shape)
         if node.dx[0] is not None:
-            tmp["inputs"] = Gather(dy, node.dx[0].reshape(x.shape), axes, 0, 1)
+            tmp["inputs"] = correlation(dy, node.dx[0].reshape(x.shape), axes)
 
     def forward(self, node: Node) -> None:
         """Overwrite y: every value of x times the kernel, added where it falls."""

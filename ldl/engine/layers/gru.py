@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Node
+from ldl.engine.layer import Buffer, Call, Node
 from ldl.engine.layers.recurrent import Recurrent
-from ldl.engine.memory import scalar
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,66 +28,62 @@ class Gru(Recurrent):
     variant of PyTorch's nn.GRU, which resets after the product.
     """
 
-    gates: ClassVar[int] = 3
-    apart: ClassVar[int] = 1
-    sigmoids: ClassVar[tuple[int, ...]] = (0, 1)
+    gates: ClassVar[tuple[int, ...]] = (0, 1, 2)
+    apart: ClassVar[tuple[int, ...]] = (2,)
+    sigmoids: ClassVar[int] = 2
 
     def scratch(self, length: int) -> dict[str, Buffer]:
-        """r, u, r·nh and n by time; gradients of one step."""
+        """r, u, nh and n by time, scratch of one step, ∂hₜ₋₁ by way of u."""
         return {
             "gates": Buffer((length, 4 * self.units)),
-            "part": Buffer((self.units,), "forward"),
+            "part": Buffer((self.units,)),
             "parts": Buffer((4 * self.units,), "backward"),
-            "rest": Buffer((2 * self.units,), "backward"),
             "carry": Buffer((self.units,), "backward"),
         }
 
     def bind(self, node: Node) -> None:
-        """The gates one after the other, each (N, H), and constants."""
+        """Time first, samples last."""
         super().bind(node)
-        tmp, H = node.tmp, self.units
-        samples, length, _ = node.x[0].shape
-        tmp["gates"] = tmp["gates"].reshape(length, 4, samples, H)
-        tmp["unit"], tmp["half"] = scalar(1.0, node.y.dtype), scalar(0.5, node.y.dtype)
-        if node.dy is not None:
-            tmp["parts"] = tmp["parts"].reshape(4, samples, H)
-            tmp["rest"] = tmp["rest"].reshape(2, samples, H)
+        tmp, samples = node.tmp, len(node.y)
+        tmp["gates"] = self.by_time(node, "gates")
+        for name in ("part", "parts", "carry"):
+            if name in tmp:
+                tmp[name] = tmp[name].reshape(-1, samples)
 
-    def steps(self, node: Node) -> None:
-        """Overwrite gates and states."""
-        tmp = node.tmp
-        wide, a, half, part = tmp["wide"], tmp["a"], tmp["half"], tmp["part"]
-        a_ru, a_nh, a_nx = (tmp["a_blocks"][k] for k in (slice(0, 2), 2, 3))
-        for z, gates, h_old, h in zip(tmp["z"], tmp["gates"], tmp["h_old"], tmp["h"], strict=True):
-            z.dot(wide, a)
-            ru = gates[:2]
-            np.tanh(a_ru, ru)
-            np.multiply(ru, half, ru)
-            np.add(ru, half, ru)
-            r, u, reset, n = gates
-            np.multiply(r, a_nh, reset)
-            np.add(a_nx, reset, n)
-            np.tanh(n, n)
-            np.subtract(h_old, n, part)
-            np.multiply(u, part, part)
-            np.add(n, part, h)
+    def step(self, node: Node, t: int) -> Iterator[Call]:
+        """Overwrite gates and state."""
+        tmp, gates, part = node.tmp, node.tmp["gates"][t], node.tmp["part"]
+        h_old, h = tmp["h_old"][t], tmp["h"][t]
+        r, u, nh, n = gates.reshape(4, *h.shape)
+        sigmoids = gates[: 2 * self.units]
+        yield self.product(node, t, gates)
+        yield partial(np.tanh, sigmoids, sigmoids)
+        yield partial(np.multiply, sigmoids, tmp["half"], sigmoids)
+        yield partial(np.add, sigmoids, tmp["half"], sigmoids)
+        yield partial(np.multiply, r, nh, part)
+        yield partial(np.add, n, part, n)
+        yield partial(np.tanh, n, n)
+        yield partial(np.subtract, h_old, n, part)
+        yield partial(np.multiply, u, part, part)
+        yield partial(np.add, n, part, h)
 
-    def steps_back(self, node: Node) -> None:
+    def step_back(self, node: Node, t: int) -> Iterator[Call]:
         """∂nx = ∂h·(1−u)·(1−n²), ∂nh = ∂nx·r, ∂r = ∂nx·nh·r(1−r), ∂u = ∂h·(hₜ₋₁−n)·u(1−u)."""
-        tmp = node.tmp
-        dh, carry, unit, parts, rest = (tmp[k] for k in ("dh", "carry", "unit", "parts", "rest"))
-        of_r, of_u, of_nh, of_nx = parts
-        for gates, h_old, da in self.from_the_last(node, "gates", "h_old", "da_blocks"):
-            r, u, reset, n = gates
-            np.multiply(dh, u, carry)
-            np.subtract(dh, carry, of_u)  # ∂n
-            np.multiply(n, n, of_nx)
-            np.multiply(of_u, of_nx, of_nx)
-            np.subtract(of_u, of_nx, of_nx)
-            np.multiply(of_nx, r, of_nh)
-            np.multiply(of_nx, reset, of_r)
-            np.subtract(h_old, n, of_u)
-            np.multiply(carry, of_u, of_u)
-            np.subtract(unit, gates[:2], rest)
-            np.multiply(parts[:2], rest, da[:2])
-            np.copyto(da[2:], parts[2:])
+        tmp, gates, part = node.tmp, node.tmp["gates"][t], node.tmp["part"]
+        dh, carry, parts, h_old = tmp["dh"], tmp["carry"], tmp["parts"], tmp["h_old"][t]
+        r, u, nh, n = gates.reshape(4, *h_old.shape)
+        of_r, of_u, of_nh, of_nx = parts.reshape(4, *h_old.shape)
+        yield partial(np.multiply, dh, u, carry)
+        yield partial(np.subtract, dh, carry, of_u)  # ∂n
+        yield partial(np.multiply, n, n, of_nx)
+        yield partial(np.multiply, of_u, of_nx, of_nx)
+        yield partial(np.subtract, of_u, of_nx, of_nx)
+        yield partial(np.multiply, of_nx, r, of_nh)
+        yield partial(np.multiply, of_nh, nh, of_r)
+        yield partial(np.subtract, tmp["unit"], r, part)
+        yield partial(np.multiply, of_r, part, of_r)
+        yield partial(np.subtract, h_old, n, of_u)
+        yield partial(np.multiply, carry, of_u, of_u)
+        yield partial(np.subtract, tmp["unit"], u, part)
+        yield partial(np.multiply, of_u, part, of_u)
+        yield partial(np.copyto, tmp["da"][t], parts)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from ldl.engine.init import Fans, Glorot, Zeros
-from ldl.engine.layer import Layer, Node, Plan, Spec, Weight
+from ldl.engine.layer import Call, Layer, Node, Order, Plan, Recorded, Spec, Weight
 from ldl.engine.layers.shapes import one_input
+from ldl.engine.memory import Array, stacked
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(Layer):
+class Linear(Recorded):
     """y = x·w + b,  x (N, …, I), w (I, O), b (O,), y (N, …, O).
 
     Left without `units`, the last linear layer takes the size of the targets. Weights start by
@@ -24,6 +27,7 @@ class Linear(Layer):
     """
 
     pointwise: ClassVar[bool] = True
+    order: ClassVar[Order] = "any"
     units: Size | None = None
     bias: bool = True
     init: Annotated[Any, Choice("initialiser")] = Glorot()
@@ -39,7 +43,7 @@ class Linear(Layer):
         inputs, fans = shape[-1], Fans(shape[-1], self.units)
         w = {"weight": Weight((inputs, self.units), self.init, fans)}
         if self.bias:
-            w["bias"] = Weight((self.units,), self.bias_init, fans, decay=False)
+            w["bias"] = Weight((self.units,), self.bias_init, fans, decay=False, behind=True)
         return Plan(y=(*shape[:-1], self.units), w=w, multiply_adds=prod(shape) * self.units)
 
     def mirror(self, x: Spec) -> Layer:
@@ -47,31 +51,50 @@ class Linear(Layer):
         return replace(self, units=x.shape[-1])
 
     def bind(self, node: Node) -> None:
-        """Two-dimensional views, and the row of ones that sums over samples as a product."""
-        tmp, x, y = node.tmp, node.x[0], node.y
-        tmp["x"] = x.reshape(-1, x.shape[-1])
-        tmp["y"] = y.reshape(-1, y.shape[-1])
-        if node.dy is not None:
-            tmp["dy"] = node.dy.reshape(tmp["y"].shape)
-            tmp["xT"] = tmp["x"].T
-            tmp["wT"] = node.w["weight"].T
-            tmp["ones"] = np.ones(len(tmp["x"]), x.dtype)
-            if node.dx[0] is not None:
-                tmp["dx"] = node.dx[0].reshape(tmp["x"].shape)
+        """A row of ones, which sums over samples as a product, where x has none beneath it."""
+        if self.bias and node.dy is not None and _whole(node, node.dw) is None:
+            node.tmp["ones"] = np.ones(node.y.size // node.y.shape[-1], node.y.dtype)
 
-    def forward(self, node: Node) -> None:
-        """Overwrite y."""
-        y = node.tmp["y"]
-        node.tmp["x"].dot(node.w["weight"], y)
-        if self.bias:
-            np.add(y, node.w["bias"], y)
+    def ahead(self, node: Node) -> Iterator[Call]:
+        """Overwrite y; where x has a row to spare, a row of ones there adds b in the product."""
+        x, y, w = _matrix(node.x[0]), _matrix(node.y), node.w["weight"]
+        whole = _whole(node, node.w)
+        if whole is not None:
+            yield partial(node.rows[-1].fill, 1.0)
+            yield product(node.rows.T, whole, y)
+        else:
+            yield product(x, w, y)
+            if self.bias:
+                yield partial(np.add, y, node.w["bias"], y)
 
-    def backward(self, node: Node) -> None:
-        """∂w = xᵀ·∂y,  ∂b = Σ ∂y,  ∂x = ∂y·wᵀ."""
-        tmp = node.tmp
-        dy = tmp["dy"]
-        tmp["xT"].dot(dy, node.dw["weight"])
-        if self.bias:
-            tmp["ones"].dot(dy, node.dw["bias"])
+    def back(self, node: Node) -> Iterator[Call]:
+        """∂w = xᵀ·∂y,  ∂b = Σ ∂y,  ∂x = ∂y·wᵀ; with the row of ones ∂w and ∂b are one product."""
+        x, dy, dw = _matrix(node.x[0]), _matrix(node.dy), node.dw["weight"]
+        whole = _whole(node, node.dw)
+        if whole is not None:
+            yield product(node.rows, dy, whole)
+        else:
+            yield product(x.T, dy, dw)
+            if self.bias:
+                yield partial(node.tmp["ones"].dot, dy, node.dw["bias"])
         if node.dx[0] is not None:
-            dy.dot(tmp["wT"], tmp["dx"])
+            yield product(dy, node.w["weight"].T, _matrix(node.dx[0]))
+
+
+def _whole(node: Node, w: Mapping[str, Array]) -> Array | None:
+    """(I+1, O): weight and bias as one matrix, where x has a row to spare and they lie together."""
+    if node.rows is None or "bias" not in w:
+        return None
+    return stacked(w["weight"], w["bias"])
+
+
+def product(a: Array, b: Array, out: Array) -> Call:
+    """out = a·b, or where out's memory is the other way round outᵀ = bᵀ·aᵀ."""
+    if out.flags.c_contiguous:
+        return partial(a.dot, b, out)
+    return partial(b.T.dot, a.T, out.T)
+
+
+def _matrix(array: Array) -> Array:
+    """The array with two axes, the last as it is."""
+    return array if array.ndim == 2 else array.reshape(-1, array.shape[-1])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Node
+from ldl.engine.layer import Buffer, Call, Node
 from ldl.engine.layers.recurrent import Recurrent
-from ldl.engine.memory import Array, scalar
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +28,8 @@ class Lstm(Recurrent):
     Gers et al., Learning to Forget, 2000, as in PyTorch's nn.LSTM.
     """
 
-    gates: ClassVar[int] = 4
-    sigmoids: ClassVar[tuple[int, ...]] = (0, 1, 3)
+    gates: ClassVar[tuple[int, ...]] = (0, 1, 3, 2)  # i, f, o and then g: what a σ follows is one
+    sigmoids: ClassVar[int] = 3
 
     def scratch(self, length: int) -> dict[str, Buffer]:
         """Gates, cells and their tanh by time; slopes, gradients and ∂c of one step."""
@@ -44,66 +45,56 @@ class Lstm(Recurrent):
         }
 
     def bind(self, node: Node) -> None:
-        """The gates one after the other, each (N, H): contiguous for the work on values."""
+        """Time first, samples last."""
         super().bind(node)
-        tmp, dtype = node.tmp, node.y.dtype
-        samples, length, _ = node.x[0].shape
-        gates = (4, samples, self.units)
-        tmp["gates"] = tmp["gates"].reshape(length, *gates)
-        cells = tmp["c"].reshape(length + 1, *gates[1:])
-        tmp["c_old"], tmp["c"] = cells[:-1], cells[1:]
-        tmp["tanh_c"] = tmp["tanh_c"].reshape(length, *gates[1:])
-        tmp["unit"] = scalar(1.0, dtype)
-        tmp["factor"] = np.array([0.5, 0.5, 1.0, 0.5], dtype)[:, None, None]
-        tmp["offset"] = np.array([0.5, 0.5, 0.0, 0.5], dtype)[:, None, None]
-        if node.dy is not None:
-            tmp["slopes"] = tmp["slopes"].reshape(gates)
-            tmp["pulls"] = tmp["pulls"].reshape(gates)
+        tmp, samples = node.tmp, len(node.y)
+        for name in ("gates", "c", "tanh_c"):
+            tmp[name] = self.by_time(node, name)
+        for name in ("part", "slopes", "pulls", "dc"):
+            if name in tmp:
+                tmp[name] = tmp[name].reshape(-1, samples)
 
-    def steps(self, node: Node) -> None:
-        """Overwrite gates, cells and states."""
-        tmp = node.tmp
-        wide, a, blocks = tmp["wide"], tmp["a"], tmp["a_blocks"]
-        factor, offset, part = tmp["factor"], tmp["offset"], tmp["part"]
-        tmp["c_old"][0].fill(0.0)
-        names = ("z", "gates", "c_old", "c", "tanh_c", "h")
-        for z, gates, c_old, c, tanh_c, h in zip(*(tmp[name] for name in names), strict=True):
-            z.dot(wide, a)
-            np.tanh(blocks, gates)
-            np.multiply(gates, factor, gates)
-            np.add(gates, offset, gates)
-            i, f, g, o = gates
-            np.multiply(f, c_old, c)
-            np.multiply(i, g, part)
-            np.add(c, part, c)
-            np.tanh(c, tanh_c)
-            np.multiply(o, tanh_c, h)
+    def step(self, node: Node, t: int) -> Iterator[Call]:
+        """Overwrite gates, cell and state."""
+        tmp, gates, part = node.tmp, node.tmp["gates"][t], node.tmp["part"]
+        c_old, c, tanh_c, h = tmp["c"][t], tmp["c"][t + 1], tmp["tanh_c"][t], tmp["h"][t]
+        i, f, o, g = gates.reshape(4, *h.shape)
+        sigmoids = gates[: 3 * self.units]
+        if t == 0:
+            yield partial(c_old.fill, 0.0)
+        yield self.product(node, t, gates)
+        yield partial(np.tanh, gates, gates)
+        yield partial(np.multiply, sigmoids, tmp["half"], sigmoids)
+        yield partial(np.add, sigmoids, tmp["half"], sigmoids)
+        yield partial(np.multiply, f, c_old, c)
+        yield partial(np.multiply, i, g, part)
+        yield partial(np.add, c, part, c)
+        yield partial(np.tanh, c, tanh_c)
+        yield partial(np.multiply, o, tanh_c, h)
 
-    def steps_back(self, node: Node) -> None:
-        """∂cₜ = ∂hₜ·o·(1 − tanh²cₜ) + fₜ₊₁·∂cₜ₊₁,  ∂a = slopes·[∂c·g, ∂c·cₜ₋₁, ∂c·i, ∂h·tanh c]."""
-        tmp = node.tmp
+    def step_back(self, node: Node, t: int) -> Iterator[Call]:
+        """∂cₜ = ∂hₜ·o·(1 − tanh²cₜ) + fₜ₊₁·∂cₜ₊₁,  ∂a = slopes·[∂c·g, ∂c·cₜ₋₁, ∂h·tanh c, ∂c·i].
+
+        The slopes are σ(1 − σ) for i, f and o, and 1 − tanh² for g.
+        """
+        tmp, gates = node.tmp, node.tmp["gates"][t]
         dh, dc, part, slopes, pulls = (tmp[k] for k in ("dh", "dc", "part", "slopes", "pulls"))
-        pull_i, pull_f, pull_g, pull_o = pulls
-        dc.fill(0.0)
-        names = ("gates", "c_old", "tanh_c", "h", "da_blocks")
-        for gates, c_old, tanh_c, h, da in self.from_the_last(node, *names):
-            i, f, g, o = gates
-            np.multiply(h, tanh_c, part)
-            np.subtract(o, part, part)
-            np.multiply(dh, part, part)
-            np.add(dc, part, dc)
-            self._slopes(gates, slopes, tmp["unit"])
-            np.multiply(dc, g, pull_i)
-            np.multiply(dc, c_old, pull_f)
-            np.multiply(dc, i, pull_g)
-            np.multiply(dh, tanh_c, pull_o)
-            np.multiply(pulls, slopes, da)
-            np.multiply(dc, f, dc)
-
-    @staticmethod
-    def _slopes(gates: Array, slopes: Array, unit: Array) -> None:
-        """σ(1 − σ) for i, f, o and 1 − tanh² for g."""
-        np.multiply(gates, gates, slopes)
-        np.subtract(gates[:2], slopes[:2], slopes[:2])
-        np.subtract(gates[3], slopes[3], slopes[3])
-        np.subtract(unit, slopes[2], slopes[2])
+        tanh_c, h = tmp["tanh_c"][t], tmp["h"][t]
+        i, f, o, g = gates.reshape(4, *h.shape)
+        pull_i, pull_f, pull_o, pull_g = pulls.reshape(4, *h.shape)
+        end = 3 * self.units
+        if t == len(tmp["h"]) - 1:
+            yield partial(dc.fill, 0.0)
+        yield partial(np.multiply, h, tanh_c, part)
+        yield partial(np.subtract, o, part, part)
+        yield partial(np.multiply, dh, part, part)
+        yield partial(np.add, dc, part, dc)
+        yield partial(np.multiply, gates, gates, slopes)
+        yield partial(np.subtract, gates[:end], slopes[:end], slopes[:end])
+        yield partial(np.subtract, tmp["unit"], slopes[end:], slopes[end:])
+        yield partial(np.multiply, dc, g, pull_i)
+        yield partial(np.multiply, dc, tmp["c"][t], pull_f)
+        yield partial(np.multiply, dh, tanh_c, pull_o)
+        yield partial(np.multiply, dc, i, pull_g)
+        yield partial(np.multiply, pulls, slopes, tmp["da"][t])
+        yield partial(np.multiply, dc, f, dc)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
+from ldl.engine.layer import Layer, Node, Plan, Spec
 from ldl.engine.layers.deconv import Upsample
+from ldl.engine.layers.pooled import blocks, covers, fold, unfold
 from ldl.engine.layers.shapes import one_input, words
 from ldl.engine.layers.windows import Axis, axis, pair
 from ldl.engine.memory import Array, Shape, scalar
@@ -59,9 +59,7 @@ class _Pool(Layer):
         image = self.image(one_input(x))
         axes = self._axes(image)
         outs = (axes[0].out, axes[1].out)[2 - self.rank :]
-        tmp = {"padded": Buffer((axes[0].padded, axes[1].padded, image[2]))} if _pads(axes) else {}
-        y = Buffer((axes[0].out, axes[1].out, image[2]), "backward")
-        return Plan(y=(*outs, image[2]), tmp={**tmp, "rest": y, "part": y})
+        return Plan(y=(*outs, image[2]))
 
     def _axes(self, image: Shape) -> tuple[Axis, Axis]:
         return self.axes(image[1:] if self.rank == 1 else image)
@@ -75,43 +73,19 @@ class _Pool(Layer):
         return Upsample(size=x.shape[0] if self.rank == 1 else (x.shape[0], x.shape[1]))
 
     def bind(self, node: Node) -> None:
-        """For each position in the windows, its value in all of them, in x and in ∂x."""
+        """Blocks of images and their windows, of x and of ∂x."""
         tmp, samples = node.tmp, len(node.x[0])
         image = self.image(node.x[0].shape[1:])
-        axes = rows, columns = self._axes(image)
+        axes = tmp["rows"], tmp["columns"] = self._axes(image)
         x = node.x[0].reshape(samples, *image)
-        tmp["y"] = node.y.reshape(samples, rows.out, columns.out, image[2])
-        positions = list(product(range(rows.kernel), range(columns.kernel)))
-        padded = tmp.get("padded")
-        tmp["copy"] = None if padded is None else (padded[:, rows.inside, columns.inside], x)
-        source = x if padded is None else padded
-        tmp["slices"] = [source[:, rows.at(i), columns.at(j)] for i, j in positions]
+        y = node.y.reshape(samples, axes[0].out, axes[1].out, image[2])
+        tmp["values"] = blocks(x, y, axes, self.border)
         if node.dy is None or node.dx[0] is None:
             return
-        tmp["dy"] = node.dy.reshape(tmp["y"].shape)
-        dx = node.dx[0].reshape(x.shape)
-        # The padding holds x until backward has read it, and then ∂x.
-        wide = dx if padded is None else np.zeros_like(padded)
-        tmp["wide"] = wide
-        tmp["dslices"] = [wide[:, rows.at(i), columns.at(j)] for i, j in positions]
-        tmp["dcopy"] = None if padded is None else (dx, wide[:, rows.inside, columns.inside])
-        tmp["apart"] = all(a.stride >= a.reach for a in axes)
-        tmp["whole"] = all(a.stride == a.reach and a.padded == a.out * a.stride for a in axes)
-
-    def _spread(self, node: Node) -> None:
-        """Padding around x, where there is any."""
-        if node.tmp["copy"] is not None:
-            node.tmp["padded"].fill(self.border)
-            np.copyto(*node.tmp["copy"])
-
-    def _collect(self, node: Node) -> None:
-        """∂x without its padding."""
-        if node.tmp["dcopy"] is not None:
-            np.copyto(*node.tmp["dcopy"])
-
-
-def _pads(axes: tuple[Axis, Axis]) -> bool:
-    return any(a.padded > a.size for a in axes)
+        dx, dy = node.dx[0].reshape(x.shape), node.dy.reshape(y.shape)
+        tmp["gradients"] = blocks(dx, dy, axes, 0.0)
+        first = tmp["gradients"][0].y
+        tmp["part"], tmp["rest"] = np.empty_like(first), np.empty_like(first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,32 +104,40 @@ class MaxPool2d(_Pool):
     padding: Count | tuple[Count, Count] = 0
 
     def forward(self, node: Node) -> None:
-        """Overwrite y: the maximum of the windows' values, one position after the other."""
-        self._spread(node)
-        y, (first, *others) = node.tmp["y"], node.tmp["slices"]
-        if not others:
-            np.copyto(y, first)
-            return
-        np.maximum(first, others[0], out=y)
-        for other in others[1:]:
-            np.maximum(y, other, out=y)
+        """Overwrite y: the maximum over each window's rows, then over their columns."""
+        for block in node.tmp["values"]:
+            block.pad()
+            if block.rows:
+                fold(np.maximum, block.rows, block.half)
+            fold(np.maximum, block.columns, block.y)
 
     def backward(self, node: Node) -> None:
-        """∂x = ∂y where x is the window's maximum and no earlier position was."""
-        tmp = node.tmp
-        y, rest, part = tmp["y"], tmp["rest"], tmp["part"]
-        np.copyto(rest, tmp["dy"])
-        if not tmp["whole"]:
-            tmp["wide"].fill(0.0)
-        for x, dx in zip(tmp["slices"], tmp["dslices"], strict=True):
-            np.equal(x, y, part)
-            np.multiply(part, rest, part)
-            np.subtract(rest, part, rest)
-            if tmp["apart"]:
-                np.copyto(dx, part)
-            else:
-                np.add(dx, part, dx)
-        self._collect(node)
+        """∂x = ∂y where x is the window's maximum and no earlier position was.
+
+        If none before it was, the last one is.
+        """
+        rows, columns = node.tmp["rows"], node.tmp["columns"]
+        apart = all(a.stride >= a.reach for a in (rows, columns))
+        whole = covers(rows) and covers(columns)
+        for values, gradients in zip(node.tmp["values"], node.tmp["gradients"], strict=True):
+            values.pad()
+            if not whole:
+                gradients.wide.fill(0.0)
+            left, count = gradients.y, len(values.y)
+            part, rest = node.tmp["part"][:count], node.tmp["rest"][:count]
+            for x, dx in zip(values.positions, gradients.positions, strict=True):
+                share = left
+                if x is not values.positions[-1]:
+                    share = part
+                    np.equal(x, values.y, part)
+                    np.multiply(part, left, part)
+                    np.subtract(left, part, rest)
+                    left = rest
+                if apart:
+                    np.copyto(dx, share)
+                else:
+                    np.add(dx, share, dx)
+            gradients.unpad()
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,26 +172,25 @@ class AvgPool2d(_Pool):
         return end - start
 
     def forward(self, node: Node) -> None:
-        """Overwrite y: the sum of the windows' values, one position after the other."""
-        self._spread(node)
-        y, (first, *others) = node.tmp["y"], node.tmp["slices"]
-        np.copyto(y, first)
-        for other in others:
-            np.add(y, other, y)
-        np.multiply(y, node.tmp["inverse"], y)
+        """Overwrite y: the sum over each window's rows, then over their columns, over K."""
+        inverse = node.tmp["inverse"]
+        for block in node.tmp["values"]:
+            block.pad()
+            if block.rows:
+                fold(np.add, block.rows, block.half)
+            fold(np.add, block.columns, block.y)
+            np.multiply(block.y, inverse, block.y)
 
     def backward(self, node: Node) -> None:
         """∂x = the sum of ∂y / K over the windows that x is in."""
-        tmp = node.tmp
-        np.multiply(tmp["dy"], tmp["inverse"], tmp["part"])
-        if not tmp["whole"]:
-            tmp["wide"].fill(0.0)
-        for dx in tmp["dslices"]:
-            if tmp["apart"]:
-                np.copyto(dx, tmp["part"])
-            else:
-                np.add(dx, tmp["part"], dx)
-        self._collect(node)
+        rows, columns, inverse = (node.tmp[name] for name in ("rows", "columns", "inverse"))
+        for block in node.tmp["gradients"]:
+            part = node.tmp["part"][: len(block.y)]
+            np.multiply(block.y, inverse, part)
+            unfold(part, block.columns, block.half, columns)
+            if block.rows:
+                unfold(block.half, block.rows, block.wide, rows)
+            block.unpad()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,38 +1,41 @@
-"""What rnn, gru and lstm share: scratch by time, one product a time step, one for all weights."""
+"""What rnn, gru and lstm share: samples last, a product a time step, one matrix of weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import repeat
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from ldl.engine.init import Fans, Uniform
-from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec, Weight
+from ldl.engine.layer import Buffer, Call, Node, Plan, Recorded, Spec, Weight
 from ldl.engine.layers.shapes import one_input, words
-from ldl.engine.memory import Array
+from ldl.engine.memory import Array, scalar
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
 
 
 @dataclass(frozen=True, eq=False)
-class Recurrent(Layer):
-    """hₜ = f(a),  a = [hₜ₋₁ 1 xₜ]·wide,  h₀ = 0,  wide (H+1+C, blocks of H).
+class Recurrent(Recorded):
+    """hₜ = f(a),  a = wideᵀ·z,  z = [hₜ₋₁; 1; xₜ],  h₀ = 0,  wide (H+1+C, blocks of H).
 
-    The wide matrix holds all weights, so that inputs and biases cost a step no pass of their own
-    and ∂wide is one product over all steps. Of the last `apart` gates it keeps what the state and
-    what the input gives apart, in blocks of their own.
+    Within the layer samples are the last axis: a is (blocks·H, N), so that a gate, or several of
+    them, are one contiguous piece, and no work on values runs over short rows. z is kept of all
+    times, (H+1+C, L+1, N), and so are the gradients of a: ∂wide is one product. The wide matrix
+    holds all weights, so that inputs and biases cost a step no pass of their own. Of the gates
+    `apart` it keeps what the state and what the input gives apart, in blocks of their own.
 
     σ(a) is ½ + ½·tanh(a/2): three fast passes, where the exponential's way takes four of which
-    two are slow. The wide matrix gives a/2, exact in binary. The error is a rounding of 1.
+    two are slow. tmp["ahead"], the wide matrix transposed, gives a/2, exact in binary. The error
+    is a rounding of 1.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
-    gates: ClassVar[int]  # blocks of H columns in weight_ih and weight_hh
-    apart: ClassVar[int] = 0
-    sigmoids: ClassVar[tuple[int, ...]] = ()  # the wide matrix's blocks that a σ follows
+    gates: ClassVar[tuple[int, ...]]  # the weights' gate in each block that the state reaches
+    apart: ClassVar[tuple[int, ...]] = ()  # in the blocks after those, which the input alone does
+    sigmoids: ClassVar[int] = 0  # how many blocks, the first ones, a σ follows
 
     units: Size
     return_sequences: bool = False
@@ -40,21 +43,16 @@ class Recurrent(Layer):
     init: Annotated[Any, Choice("initialiser")] = Uniform()
     bias_init: Annotated[Any, Choice("initialiser")] = Uniform()
 
-    @property
-    def blocks(self) -> int:
-        """Blocks of H columns in the wide matrix."""
-        return self.gates + self.apart
-
     def scratch(self, length: int) -> dict[str, Buffer]:
         """What else a node needs, by name."""
         raise NotImplementedError
 
-    def steps(self, node: Node) -> None:
-        """Overwrite tmp["h"], the states."""
+    def step(self, node: Node, t: int) -> Iterator[Call]:
+        """Overwrite tmp["h"][t]."""
         raise NotImplementedError
 
-    def steps_back(self, node: Node) -> None:
-        """Overwrite tmp["da"], the gradients of a."""
+    def step_back(self, node: Node, t: int) -> Iterator[Call]:
+        """Overwrite tmp["da"][t], the gradient of a, from tmp["dh"], that of hₜ."""
         raise NotImplementedError
 
     def plan(self, x: tuple[Spec, ...]) -> Plan:
@@ -66,7 +64,7 @@ class Recurrent(Layer):
             )
             raise ShapeError(f"takes a sequence (L, C), got {words(shape)}: {advice}")
         (length, channels), H = shape, self.units
-        columns, fans = self.gates * H, Fans(H, H)
+        columns, fans = len(self.gates) * H, Fans(H, H)
         w = {
             "weight_ih": Weight((channels, columns), self.init, fans),
             "weight_hh": Weight((H, columns), self.init, fans),
@@ -76,8 +74,7 @@ class Recurrent(Layer):
                 w[name] = Weight((columns,), self.bias_init, fans, decay=False)
         tmp = {
             "z": Buffer((length + 1, H + self.bias + channels)),
-            "a": Buffer((self.blocks * H,), "forward"),
-            "da": Buffer((length, self.blocks * H), "backward"),
+            "da": Buffer((length, self._width), "backward"),
             "dh": Buffer((H,), "backward"),
             "dx": Buffer((length, channels), "backward"),
         }
@@ -89,113 +86,104 @@ class Recurrent(Layer):
             products=length,
         )
 
+    @property
+    def _width(self) -> int:
+        """Columns of the wide matrix."""
+        return (len(self.gates) + len(self.apart)) * self.units
+
     def bind(self, node: Node) -> None:
-        """The wide matrix and views with time first, (L, N, …), whose items are the steps'."""
+        """The wide matrix, and views whose items are the times', samples last."""
         tmp, x, H = node.tmp, node.x[0], self.units
-        samples, length, _ = x.shape
-        z = tmp["z"].reshape(length + 1, samples, -1)
-        tmp["h_old"], tmp["h"] = z[:-1, :, :H], z[1:, :, :H]
-        tmp["ones"], tmp["x"] = z[:-1, :, H : H + self.bias], z[:-1, :, H + self.bias :]
-        tmp["xT"] = x.transpose(1, 0, 2)
-        tmp["y"] = tmp["h"].transpose(1, 0, 2) if self.return_sequences else tmp["h"][-1]
-        tmp["z"] = z[:-1]
-        tmp["wide"] = np.zeros((z.shape[-1], self.blocks * H), x.dtype)
-        tmp["a_blocks"] = tmp["a"].reshape(samples, self.blocks, H).transpose(1, 0, 2)
-        halved = np.isin(np.arange(self.blocks), self.sigmoids)
-        tmp["scale"] = np.where(halved, 0.5, 1.0).astype(x.dtype).repeat(H)
+        samples, length, channels = x.shape
+        tmp["z"] = tmp["z"].reshape(-1, length + 1, samples)
+        z = tmp["z at"] = tmp["z"].swapaxes(0, 1)
+        tmp["h_old"], tmp["h"] = z[:-1, :H], z[1:, :H]
+        rows = z.shape[1]
+        # Sixteen more columns: down a row of 2^k values, transposing would keep missing the cache.
+        tmp["wide"] = np.zeros((rows, self._width + 16), x.dtype)[:, :-16]
+        tmp["ahead"] = np.zeros((self._width, rows), x.dtype)
+        tmp["half"], tmp["unit"] = scalar(0.5, x.dtype), scalar(1.0, x.dtype)
         if node.dy is not None:
-            self._bind_back(node)
+            tmp["dwide"] = np.zeros((rows, self._width), x.dtype)
+            tmp["all da"] = tmp["da"].reshape(-1, length * samples)
+            tmp["da"] = tmp["da"].reshape(-1, length, samples).swapaxes(0, 1)
+            tmp["dh"] = tmp["dh"].reshape(-1, samples)
+            tmp["dx"] = tmp["dx"].reshape(channels, length * samples)
 
-    def _bind_back(self, node: Node) -> None:
-        """The same for backward."""
-        tmp, H = node.tmp, self.units
-        samples, length, channels = node.x[0].shape
-        tmp["zT"] = tmp["z"].reshape(length * samples, -1).T
-        flat = tmp["da_flat"] = tmp["da"].reshape(length * samples, -1)
-        da = tmp["da"] = flat.reshape(length, samples, -1)
-        tmp["da_blocks"] = da.reshape(length, samples, self.blocks, H).transpose(0, 2, 1, 3)
-        tmp["da_h"] = da[:, :, : self.gates * H]
-        tmp["dwide"] = np.zeros_like(tmp["wide"])
-        tmp["unscale"] = (1.0 / tmp["scale"])[:, None]
-        tmp["whT"] = np.zeros((self.gates * H, H), da.dtype)
-        if self.return_sequences:
-            tmp["dy"] = node.dy.transpose(1, 0, 2)
-        if node.dx[0] is not None:
-            tmp["wxT"] = np.zeros((flat.shape[1], channels), da.dtype)
-            tmp["dx"] = tmp["dx"].reshape(length * samples, channels)
-            tmp["dxT"] = tmp["dx"].reshape(length, samples, channels).transpose(1, 0, 2)
+    def by_time(self, node: Node, name: str) -> Array:
+        """tmp[name], a buffer (N, L, F), as (L, F, N)."""
+        array: Array = node.tmp[name]
+        samples, length, _ = array.shape
+        return array.reshape(length, -1, samples)
 
-    def forward(self, node: Node) -> None:
+    def ahead(self, node: Node) -> Iterator[Call]:
         """Overwrite y."""
-        tmp = node.tmp
-        self._widen(node)
-        np.copyto(tmp["x"], tmp["xT"])
-        tmp["ones"].fill(1.0)
-        tmp["h_old"][0].fill(0.0)
-        self.steps(node)
-        np.copyto(node.y, tmp["y"])
+        tmp, x, z, H = node.tmp, node.x[0], node.tmp["z"], self.units
+        length = x.shape[1]
+        yield from self._widen(node)
+        yield partial(np.copyto, z[H + self.bias :, :length], x.transpose(2, 1, 0))
+        yield partial(z[H : H + self.bias].fill, 1.0)
+        yield partial(tmp["h_old"][0].fill, 0.0)
+        for t in range(length):
+            yield from self.step(node, t)
+        h = tmp["h"]
+        yield partial(np.copyto, node.y, h.transpose(2, 0, 1) if self.return_sequences else h[-1].T)
 
-    def backward(self, node: Node) -> None:
-        """∂wide = Σₜ [hₜ₋₁ 1 xₜ]ᵀ·∂aₜ,  ∂x = ∂a·(wide's rows of x)ᵀ."""
-        tmp, H = node.tmp, self.units
-        wide, unscale, whT = tmp["wide"], tmp["unscale"], tmp["whT"]
-        np.multiply(wide[:H, : len(whT)].T, unscale[: len(whT)], whT)
-        self.steps_back(node)
-        tmp["zT"].dot(tmp["da_flat"], tmp["dwide"])
+    def product(self, node: Node, t: int, out: Array) -> Call:
+        """The call that overwrites `out` with aₜ, halved where a σ follows."""
+        return partial(np.matmul, node.tmp["ahead"], node.tmp["z at"][t], out)
+
+    def back(self, node: Node) -> Iterator[Call]:
+        """∂wide = Σₜ zₜ·∂aₜᵀ,  ∂xₜ = wide_x·∂aₜ,  ∂hₜ₋₁ = wide_h·∂aₜ (+ ∂yₜ₋₁), by wide's rows."""
+        tmp, da, dh, H = node.tmp, node.tmp["da"], node.tmp["dh"], self.units
+        last = len(da) - 1
+        reaching = tmp["wide"][:H, : len(self.gates) * H]
+        for t in range(last, -1, -1):
+            if t < last:
+                yield partial(np.matmul, reaching, da[t + 1, : len(self.gates) * H], dh)
+                if "carry" in tmp:
+                    yield partial(np.add, dh, tmp["carry"], dh)
+                if self.return_sequences:
+                    yield partial(np.add, dh, node.dy[:, t].T, dh)
+            else:
+                yield partial(
+                    np.copyto, dh, (node.dy[:, t] if self.return_sequences else node.dy).T
+                )
+            yield from self.step_back(node, t)
+        z, all_da = tmp["z"].reshape(len(tmp["z"]), -1), tmp["all da"]
+        yield partial(np.matmul, z[:, : all_da.shape[1]], all_da.T, tmp["dwide"])
         for dw, part in self._parts(node.dw, tmp["dwide"]):
-            np.copyto(dw, part)
+            yield partial(np.copyto, dw, part)
         if node.dx[0] is not None:
-            np.multiply(wide[H + self.bias :].T, unscale, tmp["wxT"])
-            tmp["da_flat"].dot(tmp["wxT"], tmp["dx"])
-            np.copyto(node.dx[0], tmp["dxT"])
+            dx = tmp["dx"]
+            yield partial(np.matmul, tmp["wide"][H + self.bias :], all_da, dx)
+            by_time = dx.reshape(len(dx), len(da), -1)
+            yield partial(np.copyto, node.dx[0], by_time.transpose(2, 1, 0))
 
-    def from_the_last(self, node: Node, *names: str) -> Iterator[tuple[Array, ...]]:
-        """The steps' items of tmp's arrays, last step first; tmp["dh"] is then ∂hₜ.
-
-        ∂hₜ = ∂aₜ₊₁·w_hhᵀ (+ carry) (+ ∂yₜ): what the step itself hands back is in tmp["carry"].
-        """
-        tmp = node.tmp
-        dh, whT, carry = tmp["dh"], tmp["whT"], tmp.get("carry")
-        dys = reversed(tmp["dy"]) if self.return_sequences else repeat(None)
-        np.copyto(dh, tmp["dy"][-1] if self.return_sequences else node.dy)
-        later: Array | None = None
-        steps = zip(*(reversed(tmp[name]) for name in names), strict=True)
-        for da, dy, items in zip(reversed(tmp["da_h"]), dys, steps, strict=False):
-            if later is not None:
-                np.matmul(later, whT, dh)  # dot would copy a part of the columns
-                if carry is not None:
-                    np.add(dh, carry, dh)
-                if dy is not None:
-                    np.add(dh, dy, dh)
-            yield items
-            later = da
-
-    def _widen(self, node: Node) -> None:
+    def _widen(self, node: Node) -> Iterator[Call]:
         """Overwrite the wide matrix from the weights."""
-        wide = node.tmp["wide"]
+        tmp, wide = node.tmp, node.tmp["wide"]
         if self.bias:
-            wide[self.units].fill(0.0)
+            yield partial(wide[self.units].fill, 0.0)
         for w, part in self._parts(node.w, wide):
             if w.ndim == 2:
-                np.copyto(part, w)
+                yield partial(np.copyto, part, w)
             else:
-                np.add(part, w, part)
-        if self.sigmoids:
-            np.multiply(wide, node.tmp["scale"], wide)
+                yield partial(np.add, part, w, part)
+        yield partial(np.copyto, tmp["ahead"], wide.T)
+        halved = tmp["ahead"][: self.sigmoids * self.units]
+        yield partial(np.multiply, halved, tmp["half"], halved)
 
     def _parts(self, w: Mapping[str, Array], wide: Array) -> Iterator[tuple[Array, Array]]:
-        """Weights, or parts of them, each with its place in the wide matrix; biases share theirs.
-
-        Columns are [gates whose parts are summed | what the state gives | what the input gives].
-        """
-        H, columns = self.units, self.gates * self.units
-        summed = columns - self.apart * H
+        """Parts of the weights, each with its place in the wide matrix; biases share theirs."""
+        H = self.units
         rows = {"weight_hh": wide[:H], "weight_ih": wide[H + self.bias :]}
         if self.bias:
             rows |= {"bias_hh": wide[H], "bias_ih": wide[H]}
         for name, row in rows.items():
-            if name.endswith("_hh"):
-                yield w[name], row[..., :columns]
-            else:
-                yield w[name][..., :summed], row[..., :summed]
-                yield w[name][..., summed:], row[..., columns:]
+            state = name.endswith("_hh")
+            for block, gate in enumerate((*self.gates, *self.apart)):
+                own = block < len(self.gates) if state else block >= len(self.gates)
+                if own or gate not in self.apart:
+                    columns = slice(gate * H, (gate + 1) * H)
+                    yield w[name][..., columns], row[..., block * H : (block + 1) * H]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Node
+from ldl.engine.layer import Buffer, Call, Node
 from ldl.engine.layers.recurrent import Recurrent
-from ldl.engine.memory import scalar
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,40 +25,37 @@ class Rnn(Recurrent):
     Source: Elman, Finding Structure in Time, 1990, as in PyTorch's nn.RNN.
     """
 
-    gates: ClassVar[int] = 1
+    gates: ClassVar[tuple[int, ...]] = (0,)
     nonlinearity: Literal["tanh", "relu"] = "tanh"
 
     def scratch(self, length: int) -> dict[str, Buffer]:
-        """The slopes of one step."""
-        return {"slope": Buffer((self.units,), "backward")}
+        """Sums and slopes of one step."""
+        return {"a": Buffer((self.units,), "forward"), "slope": Buffer((self.units,), "backward")}
 
     def bind(self, node: Node) -> None:
-        """Constants; the maximum is fastest against zeros of its own shape."""
+        """Zeros: the maximum is fastest against an array of its own shape."""
         super().bind(node)
-        node.tmp["zeros"] = np.zeros_like(node.tmp["a"])
-        node.tmp["unit"] = scalar(1.0, node.y.dtype)
+        tmp = node.tmp
+        for name in ("a", "slope"):
+            if name in tmp:
+                tmp[name] = tmp[name].reshape(-1, len(node.y))
+        tmp["zeros"] = np.zeros_like(tmp["a"])
 
-    def steps(self, node: Node) -> None:
+    def step(self, node: Node, t: int) -> Iterator[Call]:
         """hₜ = f(aₜ)."""
-        tmp = node.tmp
-        wide, a, zeros = tmp["wide"], tmp["a"], tmp["zeros"]
-        relu = self.nonlinearity == "relu"
-        for z, h in zip(tmp["z"], tmp["h"], strict=True):
-            z.dot(wide, a)
-            if relu:
-                np.maximum(a, zeros, out=h)
-            else:
-                np.tanh(a, h)
+        tmp, h = node.tmp, node.tmp["h"][t]
+        yield self.product(node, t, tmp["a"])
+        if self.nonlinearity == "relu":
+            yield partial(np.maximum, tmp["a"], tmp["zeros"], out=h)
+        else:
+            yield partial(np.tanh, tmp["a"], h)
 
-    def steps_back(self, node: Node) -> None:
+    def step_back(self, node: Node, t: int) -> Iterator[Call]:
         """∂aₜ = ∂hₜ·f′(aₜ)."""
-        tmp = node.tmp
-        dh, slope, unit, zeros = tmp["dh"], tmp["slope"], tmp["unit"], tmp["zeros"]
-        relu = self.nonlinearity == "relu"
-        for h, da in self.from_the_last(node, "h", "da"):
-            if relu:
-                np.greater(h, zeros, slope)
-            else:
-                np.multiply(h, h, slope)
-                np.subtract(unit, slope, slope)
-            np.multiply(dh, slope, da)
+        tmp, h, slope = node.tmp, node.tmp["h"][t], node.tmp["slope"]
+        if self.nonlinearity == "relu":
+            yield partial(np.greater, h, tmp["zeros"], slope)
+        else:
+            yield partial(np.multiply, h, h, slope)
+            yield partial(np.subtract, tmp["unit"], slope, slope)
+        yield partial(np.multiply, tmp["dh"], slope, tmp["da"][t])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Node, Plan, Spec
+from ldl.engine.layer import Buffer, Call, Node, Plan, Recorded, Spec
 from ldl.engine.losses.base import TINY, Reducing
 from ldl.engine.memory import scalar
 from ldl.fields import Positive
 
 
 @dataclass(frozen=True, eq=False)
-class Mse(Reducing):
+class Mse(Reducing, Recorded):
     """L = (p − t)², averaged over the values of a sample, then over samples.
 
     With `reduction: sum` the squared Euclidean distance, averaged over samples.
@@ -23,16 +25,18 @@ class Mse(Reducing):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     slope: ClassVar[float] = 2.0
 
-    def forward(self, node: Node) -> None:
+    def ahead(self, node: Node) -> Iterator[Call]:
         """Overwrite y (N,)."""
-        d = node.tmp["d"]
-        np.subtract(node.tmp["p"], self.target(node), d)
-        np.vecdot(d, d, node.y)
-        np.multiply(node.y, node.tmp["scale"], node.y)
+        tmp, d = node.tmp, node.tmp["d"]
+        if "starts" in tmp:
+            yield partial(self.target, node)
+        yield partial(np.subtract, tmp["p"], tmp["t"], d)
+        yield partial(np.vecdot, d, d, node.y)
+        yield partial(np.multiply, node.y, tmp["scale"], node.y)
 
-    def backward(self, node: Node) -> None:
+    def back(self, node: Node) -> Iterator[Call]:
         """∂p = 2 (p − t) · ∂y."""
-        np.multiply(node.tmp["d"], node.tmp["rate"], node.tmp["dp"])
+        yield partial(np.multiply, node.tmp["d"], node.tmp["rate"], node.tmp["dp"])
 
 
 @dataclass(frozen=True, eq=False)

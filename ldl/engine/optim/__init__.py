@@ -1,6 +1,6 @@
 """Optimizers: rules that move the flat vector θ (`theta`) along its gradient g, in place.
 
-An optimizer holds no arrays; its `Memory` does. The decayed weights are `theta[:decayed]`.
+An optimizer holds no arrays; its `Memory` does. Weight decay applies to the parts `decayed` of θ.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.engine.memory import Array
-from ldl.engine.optim.base import Memory, Optimizer
+from ldl.engine.optim.base import Memory, Optimizer, Parts
 from ldl.fields import Momentum, NonNegative, Positive
 
 
@@ -29,7 +29,7 @@ class Adam(Optimizer):
     epsilon: Positive = 1e-8
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
@@ -60,10 +60,11 @@ class AdamW(Adam):
     weight_decay: NonNegative = 0.01
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
         """Move `theta`."""
-        np.multiply(theta[:decayed], 1.0 - learning_rate * self.weight_decay, theta[:decayed])
+        for part in decayed:
+            np.multiply(theta[part], 1.0 - learning_rate * self.weight_decay, theta[part])
         super().step(theta, gradient, memory, learning_rate, decayed)
 
 
@@ -84,7 +85,7 @@ class Nadam(Optimizer):
     momentum_decay: NonNegative = 0.004
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
         """Move `theta`."""
         memory.steps += 1

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.engine.memory import Array
-from ldl.engine.optim.base import Memory, Optimizer
+from ldl.engine.optim.base import Memory, Optimizer, Parts
 from ldl.fields import Momentum, Positive
 
 
@@ -26,7 +26,7 @@ class Adagrad(Optimizer):
     epsilon: Positive = 1e-10
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
@@ -63,7 +63,7 @@ class RmsProp(Optimizer):
         return ("square", *mean, *(("velocity",) if self.momentum else ()))
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
         """Move `theta`."""
         memory.steps += 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ldl.engine.memory import Array, aligned
 from ldl.fields import Positive
+
+Parts = Sequence[slice]
 
 
 @dataclass
@@ -50,7 +52,10 @@ class Optimizer:
         return Memory(0, moments, aligned(theta.shape, theta.dtype))
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
-        """Move `theta`; `gradient` may be overwritten."""
+        """Move `theta`, of which weight decay applies to the parts `decayed`.
+
+        `gradient` may be overwritten.
+        """
         raise NotImplementedError

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.engine.memory import Array
-from ldl.engine.optim.base import Memory, Optimizer
+from ldl.engine.optim.base import Memory, Optimizer, Parts
 from ldl.errors import SettingError
 from ldl.fields import Momentum, NonNegative, Positive
 
@@ -21,7 +21,7 @@ class Gd(Optimizer):
     learning_rate: Positive = 0.1
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
@@ -55,14 +55,15 @@ class Sgd(Optimizer):
         return self.moments if self.momentum else ()
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
         tmp = memory.tmp
         if self.weight_decay:
-            np.multiply(theta[:decayed], self.weight_decay, tmp[:decayed])
-            np.add(gradient[:decayed], tmp[:decayed], gradient[:decayed])
+            for part in decayed:
+                np.multiply(theta[part], self.weight_decay, tmp[part])
+                np.add(gradient[part], tmp[part], gradient[part])
         if self.momentum:
             velocity = memory.moments["velocity"]
             np.multiply(velocity, self.momentum, velocity)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.engine.memory import Array, aligned
-from ldl.engine.optim.base import Memory, Optimizer
+from ldl.engine.optim.base import Memory, Optimizer, Parts
 from ldl.engine.optim.line_search import Point, strong_wolfe
 from ldl.fields import Positive, Size
 
@@ -40,7 +40,7 @@ class Lbfgs(Optimizer):
         return Memory(0, moments, aligned((4, theta.size), theta.dtype), {"pairs": 0.0})
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
         """Move `theta`, as long as a line search finds a lower loss."""
         memory.steps += 1

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.engine.memory import Array
-from ldl.engine.optim.base import Memory, Optimizer
+from ldl.engine.optim.base import Memory, Optimizer, Parts
 from ldl.fields import Momentum, NonNegative, Positive
 
 
@@ -28,13 +28,14 @@ class Lion(Optimizer):
     weight_decay: NonNegative = 0.0
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: int
+        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
         mean, tmp = memory.moments["mean"], memory.tmp
         if self.weight_decay:
-            np.multiply(theta[:decayed], 1.0 - learning_rate * self.weight_decay, theta[:decayed])
+            for part in decayed:
+                np.multiply(theta[part], 1.0 - learning_rate * self.weight_decay, theta[part])
         np.multiply(mean, self.beta1 * (1.0 - self.beta2) / (1.0 - self.beta1), tmp)
         np.add(tmp, gradient, tmp)
         np.sign(tmp, tmp)

@@ -1,0 +1,55 @@
+"""How a step is divided among threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ldl.build import division
+from ldl.build.division import Division, divide
+from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.layer import Spec
+from ldl.engine.layers import LAYERS
+from ldl.engine.losses import LOSSES
+
+
+@pytest.fixture(autouse=True)
+def cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(division, "usable_cores", lambda: 4)
+
+
+def graph(shape: tuple[int, ...], *layers: tuple[str, dict[str, Any]]) -> Graph:
+    places, value = [], "x"
+    for name, settings in (*layers, ("flatten", {}), ("linear", {"units": 3})):
+        places.append(Place(f"l{len(places)}", LAYERS[name](**settings), (value,)))
+        value = places[-1].name
+    loss = LossPlace("loss", LOSSES["cross_entropy"](), (value, "t"))
+    return Graph({"x": Spec(shape), "t": Spec((), True)}, places, [loss])
+
+
+CONV = ("conv2d", {"out_channels": 32, "padding": 1})
+
+
+@pytest.mark.parametrize("more", [(), (("batch_norm", {}),)])
+def test_large_convolutions_are_divided_by_samples(more: Any) -> None:
+    net = graph((32, 32, 32), CONV, *more)
+    assert divide(net, 16) == Division(4, 1)
+    assert divide(net, 16, asked=2) == Division(2, 1)
+    assert divide(net, 16, asked=1) == Division(1, 1)
+    assert divide(net, 3) == Division(3, 1)
+
+
+def test_small_steps_take_one_thread() -> None:
+    assert divide(graph((32, 32, 32), CONV), 1) == Division(1, 1)
+    assert divide(graph((8,)), 32) == Division(1, 1)
+
+
+def test_what_draws_is_left_to_the_products() -> None:
+    assert divide(graph((32, 32, 32), CONV, ("dropout", {})), 16) == Division(1, None)
+
+
+def test_large_products_are_divided_by_the_blas() -> None:
+    net = graph((1000,), ("linear", {"units": 1000}))
+    assert divide(net, 64) == Division(1, None)
+    assert divide(net, 64, asked=3) == Division(1, 3)

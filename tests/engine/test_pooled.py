@@ -1,0 +1,53 @@
+"""Pooling in blocks of images, and who takes the gradient of equal values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ldl.engine.layers import pooled
+from ldl.engine.memory import Array
+
+from . import naive
+from .table import TABLE, Case
+
+POOLS = [case for case in TABLE if "pool" in case.entry and not case.entry.startswith("global")]
+
+
+def run(case: Case, samples: int) -> tuple[Array, Array]:
+    """y and ∂x of random values."""
+    rng = np.random.default_rng(0)
+    plan = case.layer.plan(tuple(given.spec for given in case.inputs))
+    node = naive.fresh_node(case.layer, plan, (case.inputs[0].values(rng, samples),), {})
+    case.layer.forward(node)
+    node.dy[...] = rng.normal(size=node.dy.shape)
+    case.layer.backward(node)
+    return node.y, node.dx[0]
+
+
+@pytest.mark.parametrize("case", POOLS, ids=str)
+@pytest.mark.parametrize("size", [0, 100])
+def test_blocks_change_nothing(case: Case, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One image a block, and a last block that is smaller."""
+    y, dx = run(case, 7)
+    monkeypatch.setattr(pooled, "BLOCK", size)
+    for expected, got in zip((y, dx), run(case, 7), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("equal", [(0, 1, 2, 3), (1, 2), (0, 3), (3,), (2, 3)])
+def test_the_first_of_equal_values_takes_the_gradient(equal: tuple[int, ...]) -> None:
+    """Row by row, of windows of 2 × 2."""
+    case = next(case for case in POOLS if case.entry == "maxpool2d")
+    x = np.full((2, 4, 6, 2), -1.0)
+    for k in equal:
+        x[:, k // 2 :: 2, k % 2 :: 2] = 3.0
+    node = naive.fresh_node(
+        case.layer, case.layer.plan(tuple(g.spec for g in case.inputs)), (x,), {}
+    )
+    case.layer.forward(node)
+    node.dy[...] = np.random.default_rng(0).normal(size=node.dy.shape)
+    case.layer.backward(node)
+    expected = np.zeros_like(x)
+    expected[:, equal[0] // 2 :: 2, equal[0] % 2 :: 2] = node.dy
+    np.testing.assert_array_equal(node.dx[0], expected)

@@ -1,0 +1,170 @@
+"""Convolutions by the method of Toom and Cook: the plain way's numbers, but for rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ldl.engine.check import gradcheck
+from ldl.engine.layers import tiles, toom_cook
+from ldl.engine.layers.blocks import Gather, correlation
+from ldl.engine.layers.tiles import Tiles
+from ldl.engine.layers.windows import Axis, axis
+from ldl.engine.memory import Array
+
+from .helpers import batch_for, graph_of
+from .table import TABLE, Case
+
+PAIRS = [(m, r) for r in range(2, 8) for m in range(2, 5) if m + r - 2 <= len(toom_cook.POINTS)]
+Axes = tuple[Axis, Axis]
+
+
+@pytest.mark.parametrize(("m", "r"), PAIRS)
+def test_n_products_give_m_outputs_of_r_weights(m: int, r: int) -> None:
+    b, g, a = toom_cook.matrices(m, r, np.dtype(np.float64))
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=m + r - 1), rng.normal(size=r)
+    assert (b.shape, g.shape, a.shape) == ((len(x), len(x)), (len(x), r), (m, len(x)))
+    y = a @ ((g @ w) * (b @ x))
+    np.testing.assert_allclose(y, [x[i : i + r] @ w for i in range(m)], rtol=1e-12, atol=1e-13)
+    # Where a bias is added, it counts once for every output.
+    np.testing.assert_array_equal(a[:, toom_cook.ONE], np.ones(m))
+
+
+@pytest.mark.parametrize(("m", "r"), PAIRS)
+def test_only_the_divisions_are_rounded(m: int, r: int) -> None:
+    for exact, short in zip(
+        toom_cook.matrices(m, r, np.dtype(np.float64))[::2],
+        toom_cook.matrices(m, r, np.dtype(np.float16))[::2],
+        strict=True,
+    ):
+        np.testing.assert_array_equal(short, exact)
+
+
+@pytest.mark.parametrize(
+    ("count", "weights", "m", "products"),
+    [(8, 5, 4, 16), (11, 3, 4, 18), (5, 3, 3, 10), (1, 3, 1, 3), (7, 7, 2, 32), (9, 8, 1, 72)],
+)
+def test_the_tile_that_needs_the_fewest_products(
+    count: int, weights: int, m: int, products: int
+) -> None:
+    assert toom_cook.outputs_a_tile(count, weights) == m
+    share = toom_cook.share_of_products(count, weights)
+    assert share == pytest.approx(products / (count * weights))
+
+
+# Images, channels, filters: tiles that are not full, one column, padding beyond the kernel and on
+# one side only, one output, several windows a row, whole rows as windows.
+SHAPES: list[tuple[Axes, int, int]] = [
+    ((axis(8, 5, 1, 2), axis(8, 5, 1, 2)), 3, 2),
+    ((axis(11, 3, 1, 0), axis(5, 3, 1, 0)), 1, 4),
+    ((axis(7, 2, 1, 0), axis(1, 1, 1, 0)), 2, 3),
+    ((axis(3, 3, 1, 7), axis(4, 2, 1, 3)), 2, 1),
+    ((Axis(6, 4, 1, 0, 3), Axis(5, 2, 1, 1, 0)), 1, 1),
+    ((axis(3, 3, 1, 0), axis(3, 3, 1, 0)), 5, 2),
+    ((axis(9, 7, 1, 3), axis(13, 3, 1, 1)), 1, 2),
+    ((axis(14, 5, 1, 4), axis(12, 5, 1, 4)), 1, 3),
+]
+
+
+def both(
+    axes: Axes, channels: int, filters: int, samples: int, dtype: Any = np.float64
+) -> list[tuple[Array, Array, Array]]:
+    """y, ∂kernel and ∂bias of the plain way and of tiles."""
+    rng = np.random.default_rng(1)
+    rows, columns = axes
+    x = rng.normal(size=(samples, rows.size, columns.size, channels)).astype(dtype)
+    dy = rng.normal(size=(samples, rows.out, columns.out, filters)).astype(dtype)
+    kernel = rng.normal(size=(rows.kernel * columns.kernel * channels, filters)).astype(dtype)
+    bias = rng.normal(size=filters).astype(dtype)
+    found = []
+    for tiled in (False, True):
+        y, dkernel, dbias = np.full_like(dy, np.nan), np.zeros_like(kernel), np.zeros_like(bias)
+        forward, backward = (
+            Tiles(x, out, axes) if tiled else Gather(x, out, axes, 0, 1) for out in (y, dy)
+        )
+        for _ in range(2):  # what a block leaves behind does not reach the next step
+            forward.products(kernel, bias)
+            backward.weights(dkernel, dbias)
+        found.append((y, dkernel, dbias))
+    return found
+
+
+@pytest.mark.parametrize(("axes", "channels", "filters"), SHAPES)
+@pytest.mark.parametrize("samples", [1, 5])
+@pytest.mark.parametrize("lines", [None, 1, 2, 7])
+def test_tiles_give_what_windows_give(
+    axes: Axes, channels: int, filters: int, samples: int, lines: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """In one block, in uneven ones, and in blocks of some tiles of an image."""
+    if lines is not None:
+        monkeypatch.setattr(tiles, "PRODUCT", 500)
+        monkeypatch.setattr(tiles, "WINDOWS", 0)
+        monkeypatch.setattr(tiles, "ROWS", lines * axes[1].out)
+    plain, tiled = both(axes, channels, filters, samples)
+    for expected, got in zip(plain, tiled, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_several_outputs_are_made_of_one_window_where_channels_are_few() -> None:
+    axes = SHAPES[-1][0]
+    few, many = (tiles._Geometry(*axes, channels, 3) for channels in (1, 16))
+    assert (few.wide, few.across, few.inner, few.outer) == (16, 1, 20, 48)
+    assert (many.wide, many.across, many.inner, many.outer) == (1, 16, 80, 3)
+
+
+def test_one_object_goes_both_ways() -> None:
+    """What the sums for the kernel leave behind does not reach the next products."""
+    axes = SHAPES[-1][0]
+    x, y = np.random.default_rng(0).normal(size=(2, 14, 12, 1)), np.zeros((2, 18, 16, 3))
+    kernel, way = np.ones((25, 3)), Tiles(x, y, axes)
+    way.products(kernel)
+    first = y.copy()
+    way.weights(np.zeros_like(kernel))
+    way.products(kernel)
+    np.testing.assert_array_equal(y, first)
+
+
+@pytest.mark.parametrize(("kernel", "size", "channels"), [(3, 13, 32), (5, 16, 32), (7, 12, 16)])
+def test_float32_is_off_by_a_few_times_what_plain_sums_are(
+    kernel: int, size: int, channels: int
+) -> None:
+    axes = axis(size, kernel, 1, kernel // 2), axis(size, kernel, 1, kernel // 2)
+    exact, _ = both(axes, channels, 8, 3)
+    plain, tiled = both(axes, channels, 8, 3, np.float32)
+    for right, one, other in zip(exact, plain, tiled, strict=True):
+        own, ours = (np.sqrt(np.mean((each - right) ** 2)) for each in (one, other))
+        assert ours < 8 * own
+
+
+def test_what_slides_otherwise_or_is_small_goes_the_plain_way() -> None:
+    def way(axes: Axes, channels: int = 32, groups: int = 1) -> type:
+        x = np.zeros((2, axes[0].size, axes[1].size, channels))
+        y = np.zeros((2, axes[0].out, axes[1].out, 64))
+        return type(correlation(x, y, axes, 0, groups))
+
+    near = axis(9, 3, 1, 1)
+    assert way((near, near)) is Tiles
+    assert way((near, near), channels=1) is Gather
+    assert way((near, near), groups=2) is Gather
+    assert way((axis(9, 3, 2, 1), near)) is Gather
+    assert way((near, axis(9, 3, 1, 1, 2))) is Gather
+    assert way((axis(9, 1, 1, 0), near)) is Gather
+    assert way((axis(20, 9, 1, 1), near)) is Gather
+    assert way((axis(1, 1, 1, 0), axis(200, 3, 1, 0))) is Gather
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in TABLE if case.entry in ("conv2d", "conv_transpose2d")], ids=str
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_gradients_of_layers_whose_every_convolution_goes_in_tiles(
+    case: Case, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "LEAST", 0)
+    graph = graph_of(case, times)
+    rows = gradcheck(graph, batch_for(case, graph, 3), seed=2, entries=25, input_gradients=True)
+    assert {row.name: row.error for row in rows if not row.error < 1e-6} == {}
