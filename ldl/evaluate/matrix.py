@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
+from ldl.engine.optim import Adam, Sgd
 from ldl.errors import DataError, RunError
 from ldl.evaluate.context import Context, PartName, Task, judge
 from ldl.evaluate.files import write_table
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 OWN = "own"  # the run's own loss
 
 
+def _usual() -> dict[str, Any]:
+    """Steps with momentum, and Adam."""
+    return {"sgd": Sgd(0.01, momentum=0.9), "adam": Adam()}
+
+
 @dataclass(frozen=True)
 class Matrix:
     """The figures of the run's network, trained anew with each loss and each optimizer.
@@ -27,7 +33,7 @@ class Matrix:
     `plots/matrix.csv`, a row a training.
     """
 
-    optimizers: dict[str, Annotated[Any, Choice("optimizer")]]
+    optimizers: dict[str, Annotated[Any, Choice("optimizer")]] = field(default_factory=_usual)
     losses: dict[str, Annotated[Any, Choice("loss")]] = field(default_factory=dict)
     part: PartName = "test"
 
