@@ -57,6 +57,7 @@ bench: $(VENV)/bench ## speed against PyTorch, JAX and scikit-learn: steps, comm
 	$(BIN)/python -m benchmarks.steps
 	$(BIN)/python -m benchmarks.commands
 	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.grids
 
 bench-quick: $(VENV)/bench ## the same as a smoke test: few and short rounds, no figures to keep
 	$(BIN)/python -m benchmarks.steps --quick
