@@ -13,7 +13,7 @@ from ldl.engine.layers.windows import Axis
 from ldl.engine.memory import Array, aligned
 
 PRODUCT = 1_000_000  # multiply-adds that OpenBLAS does without repacking, which measured best
-WINDOWS = 1 << 19  # values of windows a block: few calls, and still in a core's caches
+WINDOWS = 1 << 17  # values of windows a block: few calls, and still in a core's own cache
 ROWS = 256  # windows a block at least, so that sums for a large kernel are few
 VECTOR = 16  # values in a window's row that make copying it pay
 LEAST = 50_000  # multiply-adds an image: with fewer, copies and calls take most of the time
