@@ -55,7 +55,7 @@ def weights(root: Path) -> bytes:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_killed_and_resumed_runs_give_the_same_bytes(name: str, tmp_path: Path) -> None:
-    """Ten runs an optimizer, each killed several times anywhere between start and end."""
+    """Ten runs an optimizer or more, each killed up to twice anywhere between start and end."""
     file = tmp_path / "killed.yaml"
     file.write_text(CONFIG.replace("OPTIMIZER", OPTIMIZERS[name]))
     whole = tmp_path / "whole"
@@ -64,7 +64,9 @@ def test_killed_and_resumed_runs_give_the_same_bytes(name: str, tmp_path: Path) 
     seconds = time.monotonic() - began
     rng = random.Random(name)
     kills = 0
-    for attempt in range(10):
+    for attempt in range(30):
+        if attempt >= 10 and kills >= 10:  # a machine that others slow down lets some kills miss
+            break
         root = tmp_path / f"runs{attempt}"
         process = ldl("train", str(file), "--runs", str(root))
         for _ in range(2):
