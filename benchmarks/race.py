@@ -22,7 +22,10 @@ ENOUGH, FEWEST = 3.0, 3  # seconds, and rounds, after which a slow contender is 
 TOLERANCE = 1e-5  # of a gradient's norm; sums of a thousand float32 products differ by about 1e-6
 EPOCH_TOLERANCE = 5e-4  # of the mean loss of an epoch's steps; where ε stands in Adam differs
 DISAGREES = "computes something else"
-NOUGHT = 1e-3  # of the whole norm; below it a weight's gradient may be nothing but rounding
+# Of the whole norm: below it the tolerance would be finer than a rounding of the whole. The bias of
+# a convolution before batch_norm has a gradient of 0, and nothing but that rounding.
+NOUGHT = float(np.finfo(np.float32).eps) / TOLERANCE
+CHECKED = 16  # samples of the comparison: in a large batch some rounding tips a maximum or a relu
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ def prepared(
     task: Task, workers: Mapping[str, Worker], figures: Mapping[str, Figures]
 ) -> dict[str, Worker]:
     """Build all variants at once, then let each learn by itself; those that can be timed."""
-    chosen = np.random.default_rng(3).permutation(task.batch * task.batches)[: task.batch]
+    checked = min(CHECKED, task.batch)
+    chosen = np.random.default_rng(3).permutation(task.batch * task.batches)[:checked]
     made: dict[str, Worked] = {}
     built = []
     for worker in workers.values():

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldl.cli.output import figure, print_csv, print_json, print_table, say, without_equal
+from ldl.cli.output import (
+    figure,
+    print_csv,
+    print_json,
+    print_table,
+    say,
+    sort_key,
+    without_equal,
+)
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,8 +46,7 @@ def show_trials(
 ) -> None:  # fmt: skip
     """The trials of a grid, in the plan's order or by a column or a varied key."""
     from ldl.cli.gridshow import short_keys
-    from ldl.cli.reading import _sort_key
-    from ldl.config.suggest import nearest
+    from ldl.config.suggest import advise
     from ldl.grid.folder import cell
     from ldl.grid.listing import trials
     from ldl.grid.results import read_results
@@ -51,15 +58,13 @@ def show_trials(
     by = {"started": "number", "name": "id", "epoch": "epochs"}.get(sort_by, sort_by)
     by = "objective" if by == results.objective.name else names.get(by, by)
     if by not in (*OWN, *keys):
-        known = sorted({*OWN, *keys, *names})
-        near = nearest(by, known)
-        advice = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
-        raise UsageError(f"no trial has {sort_by}: {advice}")
+        known = {*OWN, *keys, *names}
+        raise UsageError(f"no trial has {sort_by}: {advise(by, known, 'known')}")
 
     def place(each: dict[str, Any]) -> tuple[int, Any]:
         value = each[by] if by in OWN else each["values"].get(by)
         text = value if value is None or isinstance(value, int | float) else cell(value)
-        return _sort_key(text, reverse)
+        return sort_key(text, reverse)
 
     found.sort(key=place)
     if reverse:

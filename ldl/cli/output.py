@@ -96,6 +96,13 @@ def without_equal(
     return [columns[i] for i in kept], [[row[i] for i in kept] for row in rows]
 
 
+def sort_key(value: Any, reverse: bool) -> tuple[int, Any]:
+    """Numbers first, then texts; what has no value stands last, whichever way."""
+    if isinstance(value, int | float):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (-1 if reverse else 2, 0)
+
+
 def figure(value: Any) -> str:
     """A number as a person reads it: four digits that count."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -16,6 +16,7 @@ from ldl.cli.output import (
     print_results,
     print_table,
     say,
+    sort_key,
     without_equal,
 )
 from ldl.errors import UsageError
@@ -83,7 +84,7 @@ def runs(
     known = {key for run in found for key in _values(run)}
     if found and sort_by not in known:
         raise UsageError(f"no run has {sort_by}: {_sort_advice(sort_by, known)}")
-    found.sort(key=lambda run: _sort_key(_values(run).get(sort_by), reverse))
+    found.sort(key=lambda run: sort_key(_values(run).get(sort_by), reverse))
     if reverse:
         found.reverse()
     if json:
@@ -133,18 +134,9 @@ def _values(run: Summary) -> dict[str, Any]:
 
 def _sort_advice(wanted: str, known: set[str]) -> str:
     """The nearest figure, or those that there are, without the long names of the same ones."""
-    from ldl.config.suggest import nearest
+    from ldl.config.suggest import advise
 
-    short = sorted(key for key in known if "." not in key)
-    near = nearest(wanted, short)
-    return f"did you mean {near}?" if near else f"there are {', '.join(short)}"
-
-
-def _sort_key(value: Any, reverse: bool) -> tuple[int, Any]:
-    """Numbers first, then texts; what has no value stands last, whichever way."""
-    if isinstance(value, int | float):
-        return 0, value
-    return (1, value) if isinstance(value, str) else (-1 if reverse else 2, 0)
+    return advise(wanted, {key for key in known if "." not in key}, "known")
 
 
 def _row(run: Summary) -> list[str]:

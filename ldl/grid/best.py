@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import Diverged, Interrupted, LdlError, RunError
 from ldl.execute import SILENT, Prepared, Watchers, prepare
 from ldl.execute import train as train_run
+from ldl.grid.folder import alone
 from ldl.grid.results import Results, Row
 from ldl.grid.trial import Trial
 from ldl.runs import RunFolder, read_json, to_json
@@ -44,7 +42,7 @@ def make_best(
     if results.winner is None:
         return None, False
     trial = _first(results.winner)
-    with _alone(folder):
+    with alone(folder):
         if _made_of(folder) == trial.id and (found := find_best(folder)) is not None:
             return found, False
         making = folder / MAKING
@@ -89,14 +87,3 @@ def _made_of(folder: Path) -> str | None:
         return str(read_json(folder / BEST / ORIGIN)["id"])
     except (LdlError, OSError, KeyError, TypeError):
         return None
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -52,7 +52,7 @@ def find_or_make(root: Path, plan: Plan, option: str | None = None) -> Path:
     parent = root if option is None else Path(option).expanduser().absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        with _alone(parent):
+        with alone(parent):
             folder = find(root, plan, option)
             if folder is None:
                 folder = Path(option).expanduser() if option else _new(root, plan)
@@ -141,8 +141,8 @@ def _new(root: Path, plan: Plan) -> Path:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Be the only one to look for a grid here, so that two processes do not make two folders."""
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only process at work on what `folder` as a whole holds; waits for its turn."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

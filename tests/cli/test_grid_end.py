@@ -48,4 +48,4 @@ def test_a_grid_from_its_end_to_its_lists(ldl: Ldl, tmp_path: Path) -> None:
     trials = json.loads(ldl("runs", folder, "--json", "--sort-by", "batch_size").out)
     assert [each["values"]["train.batch_size"] for each in trials] == [8, 8, 64, 64]
     wrong = ldl("runs", folder, "--sort-by", "objectiv")
-    assert wrong.code != 0 and "did you mean objective?" in wrong.err
+    assert wrong.code != 0 and "did you mean `objective`?" in wrong.err

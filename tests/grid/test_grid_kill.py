@@ -26,7 +26,7 @@ def test_the_grids_own_process_killed_ten_times(
     kills = 0
     while kills < 10:
         process = grid(file, folder, "--jobs", "2")
-        time.sleep(0.6 + rng.uniform(0.0, 0.12) * seconds)
+        time.sleep(0.6 + rng.uniform(0.0, 0.08) * seconds)
         assert process.poll() is None, "there was nothing left to kill"
         kill(family(process.pid) if rng.random() < 0.5 else [process.pid])
         process.wait()
@@ -46,7 +46,7 @@ def test_random_trials_killed(whole: tuple[Path, Path, float], tmp_path: Path) -
     process = grid(file, folder, "--jobs", "2", "--retry", "100")
     kills = 0
     while process.poll() is None:
-        time.sleep(rng.uniform(0.02, 0.06) * seconds)
+        time.sleep(rng.uniform(0.0, 0.02) * seconds)
         try:
             held = [json.loads((folder / "claims" / id).read_text()) for id in claims(folder)]
         except (OSError, ValueError):

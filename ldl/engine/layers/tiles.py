@@ -16,7 +16,10 @@ PRODUCT = 1_000_000  # multiply-adds that OpenBLAS does without repacking, which
 WINDOWS = 1 << 17  # values of windows a block: few calls, and still in a core's own cache
 ROWS = 256  # windows a block at least, so that sums for a large kernel are few
 VECTOR = 16  # values in a window's row that make copying it pay
-LEAST = 50_000  # multiply-adds an image: with fewer, copies and calls take most of the time
+# Multiply-adds an image: with fewer, copies and calls take the time that is saved; and where few
+# positions count, a rounding in place of an exact 0 is all that a weight's gradient has, of which
+# Adam makes a whole step.
+LEAST = 50_000
 SAVED = 0.8  # of the plain way's products: no more may remain, to pay for the sums
 
 
