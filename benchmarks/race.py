@@ -23,7 +23,7 @@ TOLERANCE = 1e-5  # of a gradient's norm; sums of a thousand float32 products di
 EPOCH_TOLERANCE = 5e-4  # of the mean loss of an epoch's steps; where ε stands in Adam differs
 DISAGREES = "computes something else"
 # Of the whole norm: below it the tolerance would be finer than a rounding of the whole. The bias of
-# a convolution before batch_norm has a gradient of 0, and nothing but that rounding.
+# attention's keys has a gradient of 0, and nothing but that rounding.
 NOUGHT = float(np.finfo(np.float32).eps) / TOLERANCE
 CHECKED = 16  # samples of the comparison: in a large batch some rounding tips a maximum or a relu
 

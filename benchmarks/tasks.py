@@ -96,11 +96,15 @@ def conv1d(*channels: int) -> Layers:
 
 
 def cifar(normalised: bool) -> Layers:
-    """Report c's network: conv 5×5 with 32, 64, 64 channels, each pooled; then 1000 and 10."""
+    """Report c's network: conv 5×5 with 32, 64, 64 channels, each pooled; then 1000 and 10.
+
+    A bias right before batch_norm is taken off by it again; such convolutions have none.
+    """
     norm: Layers = (("batch_norm", {}),) if normalised else ()
     front: Layers = ()
     for c in (32, 64, 64):
-        front += (("conv2d", conv(c, 5, 2)), *norm, ("relu", {}), ("maxpool2d", {"kernel_size": 2}))
+        window = {**conv(c, 5, 2), "bias": not normalised}
+        front += (("conv2d", window), *norm, ("relu", {}), ("maxpool2d", {"kernel_size": 2}))
     return (*front, ("flatten", {}), *mlp(1000, 10))
 
 

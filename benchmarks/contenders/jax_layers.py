@@ -34,7 +34,10 @@ def linear(w: Tree, here: str, x: Array, units: int) -> Array:
     return x @ w[f"{here}.weight"] + w[f"{here}.bias"]
 
 
-def conv(w: Tree, here: str, x: Array, out_channels: int, kernel_size: int, padding: int) -> Array:
+def conv(
+    w: Tree, here: str, x: Array, out_channels: int, kernel_size: int, padding: int,
+    bias: bool = True,
+) -> Array:  # fmt: skip
     """Over one axis or two."""
     axes = x.ndim - 2
     letters = "HW"[:axes]
@@ -42,7 +45,7 @@ def conv(w: Tree, here: str, x: Array, out_channels: int, kernel_size: int, padd
     y = lax.conv_general_dilated(
         x, w[f"{here}.weight"], (1,) * axes, [(padding, padding)] * axes, dimension_numbers=formats
     )
-    return y + w[f"{here}.bias"]
+    return y + w[f"{here}.bias"] if bias else y
 
 
 def maxpool(w: Tree, here: str, x: Array, kernel_size: int) -> Array:

@@ -125,7 +125,7 @@ class Maker:
             lambda w: np.moveaxis(w, (-1, -2), (0, 1)),
             lambda w: np.moveaxis(w, (0, 1), (-1, -2)),
         )  # fmt: skip
-        return self.same(here, module, "bias")
+        return module if module.bias is None else self.same(here, module, "bias")
 
     def batch_norm(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
         """Over samples, rows and columns."""
