@@ -17,7 +17,7 @@ from benchmarks.others import Others
 from benchmarks.tasks import Task, Weights, multiply_adds, weight_count
 from benchmarks.worker import Failed, Numbers, Worked, Worker, close
 
-PAUSE = 0.03  # idle threads of a BLAS or OpenMP pool spin for up to 25 ms and slow the next side
+PAUSE, LONGEST = 0.01, 1.0  # seconds between looks whether a process rests, and until we go on
 ENOUGH, FEWEST = 3.0, 3  # seconds, and rounds, after which a slow contender is known well enough
 TOLERANCE = 1e-5  # of a gradient's norm; sums of a thousand float32 products differ by about 1e-6
 EPOCH_TOLERANCE = 5e-4  # of the mean loss of an epoch's steps; where ε stands in Adam differs
@@ -159,9 +159,9 @@ def choose(
     """Each in turn finds its best settings; those that did."""
     ready = {}
     for name, worker in workers.items():
-        time.sleep(PAUSE)
         try:
             figures[name].settings = worker.ask("choose", pace.seconds, pace.trials)
+            rest(worker)
             ready[name] = worker
         except Failed as failed:
             figures[name].fault = str(failed)
@@ -178,15 +178,25 @@ def rounds(workers: Mapping[str, Worker], figures: Mapping[str, Figures], pace: 
         for name in names[shift:] + names[:shift]:
             if spent[name] > ENOUGH and turn >= FEWEST:
                 continue
-            time.sleep(PAUSE)
             start = time.perf_counter()
             times[name].append(workers[name].ask("run", pace.seconds))
             spent[name] += time.perf_counter() - start
+            rest(workers[name])
     for name, found in times.items():
         low, high = np.quantile(found, (0.25, 0.75))
         figures[name].seconds = statistics.median(found)
         figures[name].quartiles = float(low), float(high)
         figures[name].memory = workers[name].ask("bytes")
+
+
+def rest(worker: Worker) -> None:
+    """Wait until it computes no more: idle threads of BLAS and OpenMP spin on for up to 0.1 s."""
+    start, before = time.perf_counter(), -1.0
+    while (
+        now := worker.ask("cpu")
+    ) > before + 0.1 * PAUSE and time.perf_counter() < start + LONGEST:
+        before = now
+        time.sleep(PAUSE)
 
 
 def computed(workers: Mapping[str, Worker]) -> float:

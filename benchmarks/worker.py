@@ -126,7 +126,7 @@ class Bench:
             self.epoch_seconds[name] = time.perf_counter() - start
         limit = HOPELESS * min(self.epoch_seconds.values())
         best = {name: found for name, found in self.epoch_seconds.items() if found <= limit}
-        for _ in range(rounds if len(best) > 1 else 0):
+        for _ in range(rounds if len(best) > 1 else 1):
             for name in best:
                 epoch = self._timed(name, seconds) * self.task.batches
                 self.epoch_seconds[name] = best[name] = min(best[name], epoch)
@@ -144,8 +144,8 @@ class Bench:
         return self._timed(self.chosen, seconds)
 
     def cpu(self) -> float:
-        """Seconds that this process has computed."""
-        return sum(os.times()[:4])
+        """Seconds that this process and its ended children have computed."""
+        return time.process_time() + sum(os.times()[2:4])
 
     def bytes(self) -> int:
         """The most memory held while it trained, without libraries."""

@@ -115,7 +115,9 @@ class Hand:
 
     def gradient(self, chosen: Array) -> tuple[float, Weights | None]:
         """Loss and gradient on the samples `chosen`, without an update."""
-        loss = self.forward_backward(chosen)
+        loss = self.forward_backward(
+            np.resize(chosen, self.task.batch)
+        )  # over and over: same means
         named: Weights = {}
         for i, (dw, db) in enumerate(self.grads):
             named |= {f"{2 * i}.weight": dw.copy(), f"{2 * i}.bias": db.copy()}
