@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ldl.cores import usable_cores
 from ldl.engine.graph import Graph
+from ldl.engine.layers.attention import MultiHeadAttention
 
 SMALL_PRODUCT = 2_000_000  # multiply-adds
 LARGE_STEP = 20_000_000  # multiply-adds: some 3 ms on one core
@@ -22,20 +23,22 @@ class Division:
 def divide(graph: Graph, batch_size: int, asked: int | None = None) -> Division:
     """The division that suits a graph; `asked` is the number of threads, where one was given.
 
-    Large convolutions are divided by samples: their products are small, and half of their time goes
-    into copies and sums. Elsewhere the BLAS divides large products better. A second thread gains
-    nothing below some two million multiply-adds a product, and costs much on a busy machine.
+    Large convolutions and transformers are divided by samples: their products are small, and half
+    of their time goes into copies and sums. Elsewhere the BLAS divides large products better. A
+    second thread gains nothing below some two million multiply-adds a product, and costs much on a
+    busy machine.
     """
-    plans, specs = graph.plans.values(), graph.specs
-    work = sum(plan.multiply_adds for plan in plans) * batch_size
-    slides = any(place.layer.windows(specs[place.inputs[0]]) for place in graph.places)
-    if slides and graph.splits and work >= LARGE_STEP:
+    places, specs, plans = graph.places, graph.specs, graph.plans
+    work = sum(plan.multiply_adds for plan in plans.values()) * batch_size
+    slides = {place.name for place in places if place.layer.windows(specs[place.inputs[0]])}
+    sums = slides or any(isinstance(place.layer, MultiHeadAttention) for place in places)
+    if sums and graph.splits and work >= LARGE_STEP:
         parts = min(asked or usable_cores() or 1, batch_size)
         if parts > 1:
             return Division(parts, 1)
     if asked is not None:
         return Division(1, asked)
-    if slides:
-        return Division(1, 1 if work < LARGE_STEP else None)
-    largest = max(plan.multiply_adds // plan.products for plan in plans) * batch_size
-    return Division(1, 1 if largest < SMALL_PRODUCT else None)
+    dense = [plan for name, plan in plans.items() if name not in slides]
+    largest = max((plan.multiply_adds // plan.products for plan in dense), default=0) * batch_size
+    large = largest >= SMALL_PRODUCT or (slides and work >= LARGE_STEP)
+    return Division(1, None if large else 1)

@@ -40,6 +40,19 @@ def test_large_convolutions_are_divided_by_samples(more: Any) -> None:
     assert divide(net, 3) == Division(3, 1)
 
 
+def test_large_transformers_are_divided_by_samples() -> None:
+    net = graph((16, 128), ("multi_head_attention", {"heads": 4}))
+    assert divide(net, 32) == Division(4, 1)
+    assert divide(net, 4) == Division(1, None)
+
+
+def test_a_large_product_after_a_small_convolution_is_divided() -> None:
+    net = graph(
+        (64, 1), ("conv1d", {"out_channels": 32}), ("flatten", {}), ("linear", {"units": 100})
+    )
+    assert divide(net, 32) == Division(1, None)
+
+
 def test_small_steps_take_one_thread() -> None:
     assert divide(graph((32, 32, 32), CONV), 1) == Division(1, 1)
     assert divide(graph((8,)), 32) == Division(1, 1)

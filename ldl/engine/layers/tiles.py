@@ -19,7 +19,7 @@ VECTOR = 16  # values in a window's row that make copying it pay
 # Multiply-adds an image: with fewer, copies and calls take the time that is saved; and where few
 # positions count, a rounding in place of an exact 0 is all that a weight's gradient has, of which
 # Adam makes a whole step.
-LEAST = 50_000
+LEAST = 60_000
 SAVED = 0.8  # of the plain way's products: no more may remain, to pay for the sums
 
 
