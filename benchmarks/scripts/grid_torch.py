@@ -1,11 +1,12 @@
 """The search of benchmarks/grids.py in PyTorch, with arguments EPOCHS RATES SIZES HIDDEN WAY.
 
-WAY is `loop`, one training after another, or `optuna`, two at once in threads of a study.
+WAY is `loop`, in two processes, or `optuna`, two at once in threads of a study.
 """
 
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import sys
 
 import torch
@@ -53,4 +54,6 @@ if sys.argv[5] == "optuna":
     )
     print(study.best_params, study.best_value)
 else:
-    print(max((trained(*each), each) for each in itertools.product(rates, sizes, hidden)))
+    every = list(itertools.product(rates, sizes, hidden))
+    with multiprocessing.Pool(2) as pool:
+        print(max(zip(pool.starmap(trained, every, chunksize=1), every, strict=True)))

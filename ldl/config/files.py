@@ -107,13 +107,15 @@ class Reader:
             return None, ""
         return self.text(path, text), text
 
-    def text(self, name: str, text: str) -> Tree | None:
-        """The merged tree of a text that stands at `name`."""
+    def text(self, name: str, text: str, emitted: bool = False) -> Tree | None:
+        """The merged tree of a text that stands at `name`; `emitted` as for `parse`."""
         self._problems.sources.setdefault(name, text)
-        return self._merged(name, text, (os.path.realpath(name),))
+        return self._merged(name, text, (os.path.realpath(name),), emitted)
 
-    def _merged(self, name: str, text: str, chain: tuple[str, ...]) -> Tree | None:
-        tree = parse(text, Mark(name, 1, 1), self._problems)
+    def _merged(
+        self, name: str, text: str, chain: tuple[str, ...], emitted: bool = False
+    ) -> Tree | None:
+        tree = parse(text, Mark(name, 1, 1), self._problems, emitted)
         if tree is None:
             self.failed = True
             return None

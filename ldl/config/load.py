@@ -106,11 +106,15 @@ def loads(
     kinds: Kinds,
     overrides: Sequence[str] = (),
     aside: Sequence[str] = (),
+    emitted: bool = False,
 ) -> Loaded[T]:
-    """`load` of a text; messages call it `name`, and files are looked for in `name`'s folder."""
+    """`load` of a text; messages call it `name`, and files are looked for in `name`'s folder.
+
+    One that `to_yaml` has `emitted` is read faster.
+    """
     problems = Problems()
     reader = Reader(problems, root, kinds)
-    tree = reader.text(name, text)
+    tree = reader.text(name, text, emitted)
     gathered = _changed(tree, text, reader, problems, root, kinds, overrides, aside)
     return _checked(gathered, root, kinds, overrides, (), aside)
 

@@ -78,8 +78,9 @@ def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> Pr
 
 
 def prepare_text(text: str, name: str, start: bool = True) -> Prepared:
-    """`prepare` of a text; messages call it `name`."""
-    return _built(loads(text, name, Config, KINDS, aside=ASIDE), Path(name).stem, start)
+    """`prepare` of a text that `to_yaml` has made; messages call it `name`."""
+    loaded = loads(text, name, Config, KINDS, aside=ASIDE, emitted=True)
+    return _built(loaded, Path(name).stem, start)
 
 
 def _built(loaded: Loaded[Config], stem: str, start: bool) -> Prepared:

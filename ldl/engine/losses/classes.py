@@ -104,7 +104,7 @@ class CrossEntropy(Loss):
         if "dense" in tmp:
             np.vecdot(tmp["dense"], d, tmp["picked"])
         else:
-            np.take(tmp["shifted"], tmp["at"], out=tmp["picked"], mode="clip")
+            tmp["shifted"].take(tmp["at"], 0, tmp["picked"], "clip")
         np.exp(d, d)
         np.add.reduce(d, axis=1, keepdims=True, out=tmp["row"])
         np.divide(d, tmp["row"], d)
@@ -123,9 +123,9 @@ class CrossEntropy(Loss):
             np.multiply(dz, tmp["dy"], dz)
         else:
             np.multiply(d, tmp["dy"], dz)
-            np.take(tmp["dz"], tmp["at"], out=tmp["picked"], mode="clip")
+            tmp["dz"].take(tmp["at"], 0, tmp["picked"], "clip")
             np.subtract(tmp["picked"], tmp["dy"], tmp["picked"])
-            np.put(tmp["dz"], tmp["at"], tmp["picked"], mode="clip")
+            tmp["dz"].put(tmp["at"], tmp["picked"], "clip")
 
 
 @dataclass(frozen=True, eq=False)
