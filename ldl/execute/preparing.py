@@ -16,6 +16,7 @@ from ldl.config.tree import Path as ConfigPath
 from ldl.data import Dataset, Info, Progress, Scaling, Split, describe
 from ldl.data import load as load_data
 from ldl.engine.layers.activation import Sigmoid
+from ldl.engine.layers.embedding import Embedding
 from ldl.engine.losses import Bce
 from ldl.engine.memory import Array
 from ldl.errors import ConfigError, DataError, LdlError, Problem
@@ -59,8 +60,9 @@ class Prepared:
         return dataset
 
     def check(self, dataset: Dataset) -> None:
-        """Raises ConfigError where a loss cannot take the targets of its data set."""
+        """Raises ConfigError where a loss or a layer cannot take the values of its data set."""
         faults = _target_faults(self.experiment, dataset)
+        faults += _index_faults(self.experiment, dataset)
         if faults:
             raise ConfigError([self.loaded.problem(*fault) for fault in faults])
 
@@ -244,4 +246,25 @@ def _target_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:
         if low < 0.0 or high > 1.0:
             message = f"bce takes targets from 0 to 1, and these go from {low:g} to {high:g}"
             faults.append((("loss",), f"{message}; `data.scale: minmax` brings inputs there"))
+    return faults
+
+
+def _index_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:
+    """Values of the data that an embedding has no row for."""
+    faults: list[Fault] = []
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if part]
+    for place in experiment.graph.places:
+        (name, *_), layer = place.inputs, place.layer
+        if not isinstance(layer, Embedding) or name not in dataset.train.inputs:
+            continue
+        values = [part.inputs[name] for part in parts]
+        low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
+        whole = all(np.array_equal(v, np.rint(v)) for v in values)
+        if low < 0.0 or high > layer.entries - 1 or not whole:
+            found = f"{'' if whole else 'fractions '}from {low:g} to {high:g}"
+            message = f"embedding takes whole numbers from 0 to {layer.entries - 1}"
+            advice = "" if whole else "; `data.scale` and `noise` leave none whole"
+            faults.append(
+                (experiment.origins[place.name], f"{message}, and these go {found}{advice}")
+            )
     return faults
