@@ -33,7 +33,7 @@ def test_values_without_a_row_are_refused(
     file = tmp_path / "words.yaml"
     file.write_text(TEXT.replace("SCALE", scale).replace("ENTRIES", entries))
     if not words:
-        assert prepare(file).data().train.inputs["inputs"].max() == 9
+        assert prepare(file).data().train.inputs["x"].max() == 9
         return
     with pytest.raises(ConfigError, match=words) as caught:
         prepare(file).data()

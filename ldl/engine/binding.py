@@ -65,7 +65,8 @@ class Binding:
 
     Fill `inputs`, call `forward`, read `values[name]` for each name in `outputs`. With
     `gradients`, `backward` then completes `parameters.gradient` (and, with `input_gradients`,
-    `input_gradients[name]`). Losses always stay readable; other values share memory.
+    `input_gradients[name]`), but may pass over frozen weights. Losses always stay readable; other
+    values share memory.
 
     Values that overflow become infinite and NaN as IEEE 754 has it; NumPy's warnings about that
     are for the caller to silence with `np.errstate`. `bytes` counts all buffers, weights aside.
@@ -88,7 +89,7 @@ class Binding:
         self.graph, self.parameters, self.samples, self.train = graph, parameters, samples, train
         self._meeting, self._whole = meeting, sum(meeting.samples) or samples
         wanted = [*outputs, *(loss.name for loss in graph.losses if losses)]
-        self._lives = Lifetimes(graph, wanted, gradients, input_gradients)
+        self._lives = Lifetimes(graph, wanted, gradients, input_gradients, parameters.frozen)
         self._root, self._last = self._lives.shared_values(), self._lives.samples_last()
         self._arena = _Arena(samples, parameters.dtype)
         self._want_values()

@@ -6,7 +6,7 @@ being at 2n−1−t. A buffer lives from its first write to its last read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ldl.engine.graph import Graph, LossPlace, Place
@@ -29,9 +29,14 @@ class Lifetimes:
     """What runs for some outputs and losses, what needs gradients, and until when values last."""
 
     def __init__(
-        self, graph: Graph, outputs: Sequence[str], gradients: bool, input_gradients: bool = False
+        self,
+        graph: Graph,
+        outputs: Sequence[str],
+        gradients: bool,
+        input_gradients: bool = False,
+        frozen: Collection[str] = (),
     ) -> None:
-        self.graph, self.outputs = graph, tuple(outputs)
+        self.graph, self.outputs, self.frozen = graph, tuple(outputs), frozen
         self.order = graph.needed(outputs)
         self.places = {place.name: place for place in self.order}
         self.when = {place.name: t for t, place in enumerate(self.order)}
@@ -49,17 +54,22 @@ class Lifetimes:
         return self.end - self.when[name]
 
     def _graded(self, input_gradients: bool) -> set[str]:
-        """Values between a weight (or, if asked, an input) and a loss."""
+        """Values between a weight that moves (or, if asked, an input) and a loss."""
         inputs = self.graph.inputs.items()
         moving = {name for name, spec in inputs if input_gradients and not spec.integer}
         for place in self.order:
-            if self.graph.plans[place.name].w or moving.intersection(sources(place)):
+            if self._trains(place) or moving.intersection(sources(place)):
                 moving.add(place.name)
         wanted = {place.name for place in self.order if isinstance(place, LossPlace)}
         for place in reversed(self.order):
             if place.name in wanted:
                 wanted.update(sources(place))
         return moving & wanted
+
+    def _trains(self, place: Place | LossPlace) -> bool:
+        """Whether a place has a weight that is not frozen."""
+        owner = self.graph.owners[place.name]
+        return any(f"{owner}.{key}" not in self.frozen for key in self.graph.plans[place.name].w)
 
     def _absorbed(self) -> dict[str, str]:
         """Loss → the activation whose backward it takes over, being the only one to grade it."""

@@ -29,7 +29,7 @@ class Parameters:
         dtype: DTypeLike = np.float32,
         frozen: Collection[str] = (),
     ) -> None:
-        self.dtype = np.dtype(dtype)
+        self.dtype, self.frozen = np.dtype(dtype), frozenset(frozen)
         weights = sorted(graph.weights.items(), key=lambda item: item[0] in frozen)
         shapes = {name: weight.shape for name, weight in weights}
         self._behind = {name for name, weight in weights if weight.behind}

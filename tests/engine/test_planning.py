@@ -60,6 +60,32 @@ def test_a_planned_step_equals_an_unplanned_one(seed: int) -> None:
             np.testing.assert_array_equal(binding.inputs[name], array, err_msg=name)
 
 
+@pytest.mark.parametrize("seed", SEEDS[:60])
+@np.errstate(divide="ignore")  # the logarithm of a share that has become 0
+def test_frozen_weights_change_no_other_gradient(seed: int) -> None:
+    maker = Maker(seed, inner_targets=True)
+    graph = maker.graph()
+    names = sorted(graph.weights)
+    frozen = set(maker.rng.choice(names, len(names) // 2, replace=False))
+    batch = maker.batch(2)
+    both = Parameters(graph, seed, np.float64), Parameters(graph, seed, np.float64, frozen)
+    for parameters in both:
+        binding = Binding(graph, parameters, 2, gradients=True, train=True)
+        fill(binding, batch)
+        binding.forward()
+        binding.backward()
+    whole, part = (parameters.gradients for parameters in both)
+    for name in whole.keys() - frozen:
+        near(part[name], whole[name], f"∂ {name}")
+
+
+def test_a_frozen_start_has_no_backward() -> None:
+    graph = chain("linear", "tanh", "linear", "tanh", "linear")
+    start = {name for name in graph.weights if name.startswith(("linear0", "linear2"))}
+    lives = Lifetimes(graph, ["loss"], True, frozen=start)
+    assert [place.name for place in lives.backward_order] == ["loss", "linear4"]
+
+
 @pytest.mark.parametrize("seed", SEEDS[:100])
 @np.errstate(divide="ignore")  # the logarithm of a share that has become 0
 def test_a_planned_evaluation_equals_an_unplanned_one(seed: int) -> None:
