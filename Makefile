@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 PROFILE ?= full
+SEED_OFFSET ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo reproduce-report test test-slow test-external test-browser lint check bench bench-quick clean
@@ -29,7 +30,7 @@ demo: $(VENV)/ready ## train configs/denoise.yaml on the embedded digits
 	$(BIN)/ldl train configs/denoise.yaml
 
 reproduce-report: $(VENV)/ready ## five reports redone, into runs/report; PROFILE=quick is a smoke run
-	$(BIN)/ldl report configs/reports --profile $(PROFILE)
+	$(BIN)/ldl report configs/reports --profile $(PROFILE) --seed-offset $(SEED_OFFSET)
 
 test: $(VENV)/dev ## the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not external and not browser"

@@ -33,6 +33,9 @@ def report(
     profile: Annotated[
         Profile, typer.Option(help="quick: a smoke run on embedded data alone.")
     ] = "full",
+    seed_offset: Annotated[
+        int, typer.Option(min=0, help="Added to every file's seed: do the verdicts hold?")
+    ] = 0,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs side by side; else one a core.")
     ] = None,
@@ -48,7 +51,8 @@ def report(
         root = (Path(runs) if runs else runs_root() / "report").expanduser()
         root.mkdir(parents=True, exist_ok=True)
         with locked(root / ".lock"):
-            _reproduce(folder, root, only, profile, workers, json)
+            chosen = [word for word in (only or "").split(",") if word]
+            _reproduce(folder, root, chosen, profile, seed_offset, workers, json)
         return
     from ldl.report.run_page import leave_page
     from ldl.runs.listing import find
@@ -61,7 +65,13 @@ def report(
 
 
 def _reproduce(
-    folder: Path, root: Path, only: str | None, profile: Profile, workers: int | None, json: bool
+    folder: Path,
+    root: Path,
+    only: list[str],
+    profile: Profile,
+    seed_offset: int,
+    workers: int | None,
+    json: bool,
 ) -> None:
     """Run what is missing, judge, write the report; exit 1 where an experiment failed."""
     from ldl.cores import usable_cores
@@ -70,12 +80,11 @@ def _reproduce(
     from ldl.report.reproduce import Reproduction, results_of, run_missing
 
     titles = read_titles(folder)
-    chosen = [word for word in (only or "").split(",") if word]
-    entries = read_entries(folder, profile, chosen)
+    entries = read_entries(folder, profile, only, seed_offset)
     _tell_left_out(entries)
     lines = _Lines(entries)
     known = run_missing(entries, root, workers or usable_cores() or 1, lines.begun, lines.ended)
-    complete = not chosen
+    complete = not only
     mark = fingerprint(entries, known, titles, complete)
     verdicts = published(root, profile, mark)
     if verdicts is None:

@@ -33,7 +33,7 @@ class Job:
 
 
 def jobs_of(
-    path: Path, prepared: Prepared, seeds: int, overrides: Sequence[str], before: Sequence[Job]
+    path: Path, prepared: Prepared, seeds: range, overrides: Sequence[str], before: Sequence[Job]
 ) -> tuple[Job, ...]:
     """A job a seed; pictures of the first. `before` are those whose weights they start from.
 
@@ -42,8 +42,7 @@ def jobs_of(
     config = prepared.experiment.config
     changes = [*overrides, *([] if config.train.threads else ["train.threads=1"])]
     jobs = []
-    for i in range(seeds):
-        seed = config.seed + i
+    for i, seed in enumerate(seeds):
         donor = before[min(i, len(before) - 1)].key if before else None
         jobs.append(
             Job(

@@ -67,11 +67,14 @@ def read_titles(folder: Path) -> Titles:
         raise UsageError(f"{path}: {error}") from error
 
 
-def read_entries(folder: Path, profile: Profile = "full", only: Sequence[str] = ()) -> list[Entry]:
+def read_entries(
+    folder: Path, profile: Profile = "full", only: Sequence[str] = (), seed_offset: int = 0
+) -> list[Entry]:
     """The entries of all configurations with a claim in the folder, in the order of their ids.
 
-    With `only`, those of these ids or files, and what they are judged by or go on from. A file
-    that cannot be read is an entry with a problem. Raises UsageError where nothing is found.
+    With `only`, those of these ids or files, and what they are judged by or go on from. Seeds
+    count from that of the file, plus `seed_offset`. A file that cannot be read is an entry with a
+    problem. Raises UsageError where nothing is found.
     """
     paths = sorted(folder.glob("*.yaml"))
     prepared = {path.stem: _read(path) for path in paths}
@@ -84,7 +87,7 @@ def read_entries(folder: Path, profile: Profile = "full", only: Sequence[str] = 
         raise UsageError(f"{folder} holds no configuration with a claim")
     if only:
         chosen = _needed(chosen, _wanted(chosen, only))
-    planner = _Planner(folder, chosen, profile, _missing_sets())
+    planner = _Planner(folder, chosen, profile, _missing_sets(), seed_offset)
     order = sorted(chosen, key=lambda stem: order_of(chosen[stem], stem))
     return [planner.entry(stem) for stem in order]
 
@@ -165,9 +168,15 @@ class _Planner:
     """Makes the entry of each file once; that of a file whose weights another needs before it."""
 
     def __init__(
-        self, folder: Path, found: Found, profile: Profile, sets: Mapping[str, str]
+        self,
+        folder: Path,
+        found: Found,
+        profile: Profile,
+        sets: Mapping[str, str],
+        seed_offset: int,
     ) -> None:
         self.folder, self.found, self.profile, self.sets = folder, found, profile, sets
+        self.seed_offset = seed_offset
         self.entries: dict[str, Entry] = {}
 
     def entry(self, stem: str) -> Entry:
@@ -200,7 +209,9 @@ class _Planner:
         ready = _read(path, changes) if changes else found
         if isinstance(ready, LdlError):
             return replace(entry, problem=_told(ready), broken=True)
-        jobs = jobs_of(path, ready, 1 if changes else claim.seeds, changes, before)
+        first = ready.experiment.config.seed + self.seed_offset
+        seeds = range(first, first + (1 if changes else claim.seeds))
+        jobs = jobs_of(path, ready, seeds, changes, before)
         return replace(entry, overrides=tuple(changes), jobs=jobs)
 
     def _kept_from(self, found: Prepared, claim: Claim) -> str:

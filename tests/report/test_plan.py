@@ -44,6 +44,12 @@ def test_a_job_a_seed(tmp_path: Path) -> None:
     assert [job.pictures for job in jobs] == [True, False, False]
     assert all("train.threads=1" in job.overrides for job in jobs)
     assert len({job.key for job in jobs}) == 3
+    (entry,) = read_entries(tmp_path, seed_offset=100)
+    assert [(job.seed, job.pictures) for job in entry.jobs] == [
+        (107, True),
+        (108, False),
+        (109, False),
+    ]
 
 
 def test_the_key_is_what_the_result_depends_on(tmp_path: Path) -> None:
