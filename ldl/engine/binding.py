@@ -126,7 +126,11 @@ class Binding:
 
     def loss(self) -> float:
         """The weighted mean of the losses over the samples of the last forward."""
-        return sum([float(weights.dot(values)) for weights, values in self._losses])
+        return sum(self.losses())
+
+    def losses(self) -> list[float]:
+        """The weighted means whose sum `loss` is, in the order of the graph's losses."""
+        return [float(weights.dot(values)) for weights, values in self._losses]
 
     # --- planning ---------------------------------------------------------------------------
 

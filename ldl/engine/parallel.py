@@ -90,6 +90,10 @@ class ParallelBinding:
         """The weighted mean of the losses over the samples of the last forward."""
         return sum([part.loss() for part in self._parts])
 
+    def losses(self) -> list[float]:
+        """Those of each loss."""
+        return [sum(terms) for terms in zip(*(part.losses() for part in self._parts), strict=True)]
+
     def _forward(self, number: int) -> None:
         self._parts[number].forward()
         for whole, part in self._copies[number]:

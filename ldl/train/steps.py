@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import isfinite, sqrt
 
@@ -29,13 +29,17 @@ ADVICE = "try a smaller learning_rate, inputs scaled to about 1, or another init
 
 @dataclass
 class Totals:
-    """What an epoch has added up so far; sums over samples, norms over steps."""
+    """What an epoch has added up so far; sums over samples, norms over steps.
+
+    `terms` are the shares of several losses in the loss; they are added up if there are any.
+    """
 
     batch: int = 0
     samples: int = 0
     loss: float = 0.0
     norm: float = 0.0
     correct: int = 0
+    terms: list[float] = field(default_factory=list)
 
 
 class Steps:
@@ -123,6 +127,9 @@ class Steps:
                 totals.batch += 1
                 totals.samples += size
                 totals.loss += loss * size
+                if totals.terms:
+                    terms = zip(totals.terms, binding.losses(), strict=True)
+                    totals.terms = [total + term * size for total, term in terms]
                 totals.norm += norm
                 if after_batch is not None:
                     after_batch(totals)

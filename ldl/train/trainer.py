@@ -84,7 +84,9 @@ class Trainer:
         self.validation = experiment.feeds(held, scale) if held else None
         self.best: Best = watch(self.settings.early_stopping, self.validation is not None)
         self.epoch = 0  # finished epochs
-        self.totals = Totals()
+        several = experiment.graph.losses[1:] and experiment.graph.losses
+        self.terms = [place.name.removeprefix("loss.") for place in several]
+        self.totals = self._nothing()
         self.reason: str | None = None  # why training is over
         self._best_arrays: dict[str, Array] = {}
         self._saved = self._began = time.monotonic()
@@ -99,7 +101,12 @@ class Trainer:
         if figure:
             scored = parts if figure == "accuracy" else parts[1:]
             names += [f"{part}_{figure}" for part in scored]
+        names += [f"{part}_{term}" for term in self.terms for part in parts]
         return [*names, "learning_rate", "gradient_norm", "seconds"]
+
+    def _nothing(self) -> Totals:
+        """The totals of an epoch that begins."""
+        return Totals(terms=[0.0] * len(self.terms))
 
     def fit(self) -> Outcome:
         """Train to the end; the model then holds the weights to keep.
@@ -161,10 +168,12 @@ class Trainer:
         totals, number = self.totals, self.epoch + 1
         row: Row = dict.fromkeys(self.columns)
         row |= {"epoch": number, "train_loss": totals.loss / totals.samples}
+        for name, term in zip(self.terms, totals.terms, strict=True):
+            row[f"train_{name}"] = term / totals.samples
         if "train_accuracy" in row:
             row["train_accuracy"] = totals.correct / totals.samples
         if self.validation is not None:
-            figures = validate(self.model, self.experiment, self.validation)
+            figures = validate(self.model, self.experiment, self.validation, self.terms)
             row |= {f"validation_{name}": value for name, value in figures.items()}
         row["learning_rate"] = self.steps.last_rate(number)
         row["gradient_norm"] = totals.norm / totals.batch
@@ -179,7 +188,7 @@ class Trainer:
             for name, array in self.model.parameters.arrays().items():
                 np.copyto(self._best_arrays.setdefault(name, np.empty_like(array)), array)
         self.show(self._progress(row))
-        self.epoch, self.totals = number, Totals()
+        self.epoch, self.totals = number, self._nothing()
         return row
 
     def _finished(self, row: Row) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,12 +14,17 @@ from ldl.engine.model import EVALUATION_BATCH, Model, batches
 FIGURES = {"classification": "accuracy", "regression": "r2"}
 
 
-def validate(model: Model, experiment: Experiment, feeds: Mapping[str, Array]) -> dict[str, float]:
-    """The loss, and by the task the accuracy or R², of a part's feeds, in eval mode."""
+def validate(
+    model: Model, experiment: Experiment, feeds: Mapping[str, Array], terms: Sequence[str] = ()
+) -> dict[str, float]:
+    """The loss, and by the task the accuracy or R², of a part's feeds, in eval mode.
+
+    `terms` names the shares of several losses that are wanted too.
+    """
     output = experiment.output
     count = len(next(iter(feeds.values())))
     outputs = np.empty((count, *experiment.graph.specs[output].shape), np.float32)
-    loss = 0.0
+    loss, shares = 0.0, [0.0] * len(terms)
     with np.errstate(all="ignore"):
         for start, stop in batches(count, EVALUATION_BATCH):
             binding = model.evaluation(stop - start, (output,))
@@ -27,8 +32,12 @@ def validate(model: Model, experiment: Experiment, feeds: Mapping[str, Array]) -
                 np.copyto(array, feeds[name][start:stop])
             binding.forward()
             loss += binding.loss() * (stop - start)
+            if terms:
+                found = zip(shares, binding.losses(), strict=True)
+                shares = [share + term * (stop - start) for share, term in found]
             outputs[start:stop] = binding.values[output]
     figures = {"loss": loss / count}
+    figures |= {name: share / count for name, share in zip(terms, shares, strict=True)}
     if experiment.task == "classification":
         truth = feeds[experiment.label_input]
         figures["accuracy"] = metrics.accuracy(truth, experiment.classes(outputs))

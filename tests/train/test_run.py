@@ -266,3 +266,21 @@ def test_the_folder_is_complete(tmp_path: Path) -> None:
     assert environment["seed"] == 5 and len(environment["data_sha256"]) == 64
     results = json.loads(run.results.read_text())
     assert list(results) == ["classification", "decision_regions"]
+
+
+SEVERAL = """\
+data: {source: digits}
+network: [{linear: 8}, tanh, {linear: 64, as: code}, linear]
+loss: [cross_entropy, {mse: , from: code, target: inputs, weight: 0.1}]
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_several_losses_have_a_column_each(threads: int, tmp_path: Path) -> None:
+    """Their weighted shares, which add up to the loss, in parts of a batch too."""
+    run = trained(tmp_path, SEVERAL, "train.epochs=2", f"train.threads={threads}")
+    for row in rows(run):
+        for part in ("train", "validation"):
+            terms = [row[f"{part}_{name}"] for name in ("cross_entropy", "mse2")]
+            assert min(terms) > 0.0
+            assert sum(terms) == pytest.approx(row[f"{part}_loss"], rel=1e-6)
