@@ -75,6 +75,7 @@ def class_legend(ax: Axes) -> None:
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
         title="class",
+        markerscale=1.5,
         alignment="left",
         handletextpad=0.3,
         borderaxespad=0.1,
