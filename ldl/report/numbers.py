@@ -21,6 +21,8 @@ def number(value: Any, digits: int = 4) -> str:
         return "∞" if value > 0 else f"{MINUS}∞"
     if math.isnan(value):
         return "not a number"
+    if 10.0**digits <= abs(value) < 1e15:  # their fractions say nothing
+        value = round(value)
     if float(value).is_integer() and abs(value) < 1e15:
         text = f"{int(value):,}".replace(",", THIN) if abs(value) >= 10_000 else str(int(value))
     else:

@@ -28,6 +28,8 @@ TITLES: Final = {
     "reconstruction": "Originals and reconstructions",
     "denoising": "Original, noisy, denoised, and the error",
     "decision_regions": "Decision regions",
+    "tsne": "t-SNE of the code",
+    "pca": "Principal components of the code",
 }
 
 
