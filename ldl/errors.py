@@ -91,10 +91,15 @@ class Problem:
     width: int = 1
     advice: str = ""
 
+    @property
+    def place(self) -> str:
+        """file:line:column, or the file where there is no line."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
 
 class ConfigError(UsageError):
     """All that is wrong with a configuration, at once."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(f"{p.file}:{p.line}:{p.column}: {p.message}" for p in problems))
+        super().__init__("\n".join(f"{p.place}: {p.message}" for p in problems))
         self.problems = tuple(problems)

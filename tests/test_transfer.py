@@ -45,6 +45,15 @@ def test_what_fits_is_taken_and_the_rest_is_told(donor: RunFolder, tmp_path: Pat
     ]
 
 
+def test_frozen_weights_that_were_not_taken_are_told(donor: RunFolder, tmp_path: Path) -> None:
+    """They stay as they were drawn, which nobody means."""
+    notes: list[str] = []
+    changes = ["train.freeze=[linear2]", "network.2.linear=6", "train.epochs=1"]
+    prepared = prepare(tmp_path / "first.yaml", [*changes, f"start_from={donor.path}"])
+    train(prepared, tmp_path / "runs", Watchers(note=notes.append))
+    assert notes[1] == "freeze keeps weights that were not taken: linear2.bias, linear2.weight"
+
+
 def test_a_run_outlives_the_one_that_it_started_from(donor: RunFolder, tmp_path: Path) -> None:
     """It has its own copy: begun again from nothing it gives the same bytes, and can be judged."""
     prepared = prepare(tmp_path / "first.yaml", [*CHANGES, f"start_from={donor.path}"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ldl.build.network import Network
 from ldl.build.spec import Config
 from ldl.config.tree import Path
-from ldl.data import Info
+from ldl.data import Info, part_sizes
 from ldl.engine.graph import Graph, LossPlace
 from ldl.engine.layer import Layer
 from ldl.engine.layers.activation import LogSoftmax, Sigmoid, Softmax
@@ -128,6 +128,12 @@ def advice(experiment: Experiment) -> list[Fault]:
     if isinstance(schedule, Warmup) and schedule.epochs >= epochs:
         message = f"the warm-up never ends: the training has {epochs} epochs"
         notes.append((("schedule", "warmup", "epochs"), message))
+    if not part_sizes(experiment.config.data.split, experiment.info).validation:
+        message = "without a validation part it watches the training figures"
+        if experiment.config.train.early_stopping is not None:
+            notes.append((("train", "early_stopping"), message))
+        if isinstance(schedule, Plateau):
+            notes.append((("schedule",), message))
     if experiment.batch_size == 1:
         notes += [
             (experiment.origins[place.name], "batch_norm needs batches of more than one sample")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 
@@ -11,6 +12,7 @@ from ldl.errors import LdlError
 
 def main() -> None:
     """Run the `ldl` command; exits 0, 1, 2, 130 or 143 as the README lists."""
+    _open_streams()
     try:
         try:
             _run()
@@ -28,6 +30,20 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"ldl: cannot write the result: {error.strerror}", file=sys.stderr)
         sys.exit(1)
+
+
+def _open_streams() -> None:
+    """What is closed leads nowhere; letters that an encoding lacks are written as escapes."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run() -> None:

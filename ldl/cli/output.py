@@ -138,15 +138,21 @@ def duration(seconds: float) -> str:
 
 
 def print_results(results: dict[str, Any]) -> None:
-    """Each evaluation's figures, a line each."""
+    """Each evaluation's main figures, a line each; of those without such, the first few."""
     from ldl.runs.listing import leaves
 
     for name, values in results.items():
         samples = f", {values['samples']:,} samples" if "samples" in values else ""
-        print(f"{name} on the {values['part']} part{samples}")
+        whole = name.startswith(WHOLE)
+        print(f"{name}{'' if whole else ' on the ' + values['part'] + ' part'}{samples}")
         shown = {key: value for key, value in values.items() if key in SHOWN and _flat(value)}
-        for key, value in leaves(shown) if shown else ():
+        rest = {key: value for key, value in values.items() if key not in ASIDE}
+        found = list(leaves(shown)) if shown else []
+        few = [] if shown else [each for each in leaves(rest) if isinstance(each[1], int | float)]
+        for key, value in found or few[:FEW]:
             print(f"  {key:<28} {figure(value)}")
+        if few[FEW:]:
+            print(f"  and {len(few) - FEW} more in results.json")
         for note in values.get("notes", []):
             print(f"  note: {note}")
 
@@ -156,6 +162,9 @@ def _flat(value: Any) -> bool:
     return not isinstance(value, dict) or not any(isinstance(v, dict) for v in value.values())
 
 
+FEW = 8
+WHOLE = ("folds", "by_hand", "filters")  # what looks at no part of its own
+ASIDE = ("part", "samples", "notes", "units", "levels", "features")
 SHOWN = (
     "accuracy", "train_accuracy", "log_loss", "macro", "r2", "mae", "rmse", "max_error", "mse",
     "kl_divergence", "rate", "purity", "nmi", "ari",

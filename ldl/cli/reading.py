@@ -92,7 +92,8 @@ def runs(
     elif csv:
         _print_csv(found, only_changed)
     elif not found and not grids:
-        say(f"none of {len(everything)} runs fits" if everything else f"no runs in {root}")
+        kept = len(everything) + len(list_grids(root))
+        say(f"none of {kept} runs and grids fits" if kept else f"no runs in {root}")
     else:
         if found:
             _print_runs(found, only_changed)
@@ -115,7 +116,7 @@ def _print_csv(found: list[Summary], only_changed: bool) -> None:
     """A row a run: all figures that any of them has."""
     own = ["name", "status", "started"]
     figures = [
-        {"epoch": run.epoch, "seconds": run.seconds, **run.last, **run.results} for run in found
+        {"epoch": run.epoch, **run.last, "seconds": run.seconds, **run.results} for run in found
     ]
     columns = [*own, *dict.fromkeys(key for each in figures for key in each)]
     rows = []

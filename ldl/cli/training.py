@@ -126,7 +126,7 @@ def finish(run: RunFolder, began: float, json: bool) -> None:
         return
     best = ", ".join(f"{name} {figure(value)}" for name, value in (status.best or {}).items())
     spent = sum(float(row["seconds"] or 0.0) for row in read_metrics(run.metrics))
-    whole = duration(time.monotonic() - began)
+    whole = duration(max(time.monotonic() - began, status.seconds))
     say(f"{status.epoch} epochs in {duration(spent)}, {whole} in all: {status.reason}")
     say(f"best: {best}")
     print_results(results)

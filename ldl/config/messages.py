@@ -22,7 +22,7 @@ def render(error: ConfigError, limit: int = 20) -> str:
 
 def render_problem(problem: Problem) -> str:
     """One problem: its place and message, the line with a caret under it, the advice."""
-    place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
+    place = problem.place
     lines = [f"{place}: {problem.message}" if place else problem.message]
     if problem.source.strip():
         lines += [_INDENT + line.rstrip() for line in _caret(problem)]

@@ -45,9 +45,11 @@ class Clustering:
     part: PartName = "test"
 
     def fault(self, info: Info, task: Task) -> str | None:
-        """Needs classes, or to be told how many clusters."""
+        """Needs classes, or to be told how many clusters; and a sample for each."""
         if self.k is None and info.target.kind != "classes":
             return "clustering: the data has no classes to count: say how many clusters with `k`"
+        if self.k is not None and info.samples is not None and self.k > info.samples:
+            return f"clustering: {self.k} clusters of {info.samples} samples"
         return None
 
     def misfits(self, info: Info, network: Network) -> list[Misfit]:

@@ -17,7 +17,7 @@ from ldl.data import Affine, Dataset, Info, Part, Progress, Scaling, Target, rea
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
-from ldl.errors import Diverged, RunError, RunFolderError, UsageError
+from ldl.errors import DataError, Diverged, RunError, RunFolderError, UsageError
 from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation
 from ldl.evaluate.context import at_hand
 from ldl.execute.driving import driver
@@ -42,23 +42,31 @@ def judge(
     """Run evaluations and add their results to results.json; gives what was added.
 
     A result bears its evaluation's name, with the part after it where that is not the test part,
-    and a number where the same is there twice.
+    and a number where the same is there twice. Raises RunError where one fails, when the others'
+    results are written.
     """
     names = {kind: name for name, kind in EVALUATIONS.items()}
     context = _context(experiment, model, dataset, run)
     added: dict[str, Any] = {}
+    failed: list[str] = []
     seen: Counter[tuple[str, str | None]] = Counter()
     for evaluation in evaluations:
         name = names[type(evaluation)]
         stage(name)
         here = (name, at_hand(dataset, getattr(evaluation, "part", "test")))
         seen[here] += 1
-        found = evaluation.run(replace(context, turn=seen[here]))
+        try:
+            found = evaluation.run(replace(context, turn=seen[here]))
+        except (DataError, RunError) as error:
+            failed.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
+            continue
         key = name + ("" if found["part"] == "test" else f"-{found['part']}")
         twice = sum(each.rstrip("0123456789-") == key for each in added)
         added[f"{key}-{twice + 1}" if twice else key] = found
     before = read_json(run.results) if run.results.exists() else {}
     write_json(run.results, {**before, **added})
+    if failed:
+        raise RunError("; ".join(failed))
     return added
 
 

@@ -178,6 +178,8 @@ def train_into(
             taken = transfer(trainer.model.parameters, prepared.weights)
             log.info("%s", taken)
             watchers.note(str(taken))
+            if random := sorted(experiment.frozen - {*taken.taken}):
+                watchers.note(f"freeze keeps weights that were not taken: {', '.join(random)}")
         try:
             with raising():
                 _work(trainer, log, watchers)

@@ -152,9 +152,12 @@ def _between(value: float) -> str:
 
 
 def _epochs(ax: Axes, columns: Columns) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     first, last = float(columns["epoch"].min()), float(columns["epoch"].max())
     room = max(0.5 if last - first < _FEW else 0.0, 0.015 * (last - first))
     ax.set_xlim(first - room, last + room)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if last - first < 6:
         ax.set_xticks(np.unique(columns["epoch"]))
 

@@ -38,6 +38,14 @@ def test_a_schedule_on_the_wrong_side_of_the_learning_rate(schedule: str, place:
     assert found == place and "0.1" in message
 
 
+def test_watching_a_validation_part_that_is_not_there() -> None:
+    """Allowed, and said where it is asked for."""
+    text = "network: [linear]\ntrain: {early_stopping: {patience: 2}}\nschedule: plateau\n"
+    assert advised(text) == []
+    found = advised("data: {source: iris, split: {validation: 0}}\n" + text)
+    assert [place for place, _ in found] == ["train.early_stopping", "schedule"]
+
+
 def test_a_warm_up_that_never_ends() -> None:
     """Allowed, for trying things out with few epochs, and said."""
     text = "network: [linear]\nschedule: {warmup: {epochs: 5}}\ntrain: {epochs: 5}"

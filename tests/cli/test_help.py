@@ -182,3 +182,18 @@ def test_unbuffered_output_to_a_closed_pipe(runs: Path) -> None:
     line = f"{sys.executable} -u {ROOT / 'cli.py'} explain --json | head -1"
     done = subprocess.run(line, shell=True, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_output_that_is_closed(runs: Path) -> None:
+    """No traceback: what is said goes nowhere."""
+    line = f"{sys.executable} {ROOT / 'cli.py'} runs --runs {runs} >&-"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_letters_that_an_encoding_lacks() -> None:
+    """They are written as escapes."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [*COMMAND, "explain", "cross_entropy"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and "log \\u03a3_k" in done.stdout

@@ -20,6 +20,15 @@ def test_a_figure_or_one_for_each_of_a_few_names(capsys: pytest.CaptureFixture[s
     assert [line.split()[0] for line in lines[3:]] == ["mse.network", "mse.pca", "note:"]
 
 
-def test_a_table_of_figures_is_left_to_the_file(capsys: pytest.CaptureFixture[str]) -> None:
-    print_results({"noise_sweep": {"part": "test", "mse": {"noisy": {"mask 0.5": 0.1}}}})
-    assert capsys.readouterr().out == "noise_sweep on the test part\n"
+def test_of_a_table_of_figures_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    errors = {f"mask {i}": 0.1 * i for i in range(10)}
+    print_results({"noise_sweep": {"part": "test", "mse": {"noisy": errors}, "levels": [1, 2]}})
+    first, *lines, last = capsys.readouterr().out.splitlines()
+    assert first == "noise_sweep on the test part"
+    assert [line.split()[-1] for line in lines[:3]] == ["0", "0.1", "0.2"] and len(lines) == 8
+    assert last.split() == ["and", "2", "more", "in", "results.json"]
+
+
+def test_what_looks_at_no_part_names_none(capsys: pytest.CaptureFixture[str]) -> None:
+    print_results({"folds": {"part": "test", "samples": 300, "accuracy": {"mean": 0.5}}})
+    assert capsys.readouterr().out.splitlines()[0] == "folds, 300 samples"
