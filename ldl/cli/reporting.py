@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ldl.report.pool import Ended
 
 Profile = Literal["full", "quick"]
+UNMEASURED = "not measured"
 WIDE = 60  # columns of a figure in a line
 
 
@@ -73,7 +74,7 @@ def _reproduce(
     workers: int | None,
     json: bool,
 ) -> None:
-    """Run what is missing, judge, write the report; exit 1 where an experiment failed."""
+    """Run what is missing, judge, write the report; exit 1 where one failed or was not measured."""
     from ldl.cores import usable_cores
     from ldl.report.plan import read_entries, read_titles
     from ldl.report.publish import fingerprint, paths, publish, published
@@ -96,7 +97,8 @@ def _reproduce(
         _print(verdicts)
         for path in list(paths(root, profile).values())[:2]:
             print(path)
-    if lines.failed or any(entry.broken for entry in entries):
+    unmeasured = any(claim["verdict"] == UNMEASURED for claim in verdicts["claims"])
+    if lines.failed or unmeasured or any(entry.broken for entry in entries):
         sys.exit(1)
 
 
@@ -159,4 +161,8 @@ def _print(verdicts: dict[str, Any]) -> None:
 
     rows = [[claim["id"], claim["verdict"], claim["what"]] for claim in verdicts["claims"]]
     print_table(["claim", "verdict", "what"], rows)
+    for claim in verdicts["claims"]:
+        for case in claim["cases"] if claim["verdict"] == UNMEASURED else ():
+            for reason in case["trouble"]:
+                print(f"{case['file']}: {reason}")
     print(verdicts["summary"])

@@ -60,7 +60,8 @@ def test_from_files_to_verdicts(report: Report, tmp_path: Path) -> None:
     experiment(claims, "a3", lost)
     (claims / "report.toml").write_text('title = "Redone"\n[sources.a]\ntitle = "A"\nclaims = 4\n')
     code, out, err = report()
-    assert code == 0, err
+    assert code == 1, err  # a3 names a figure that is not there
+    assert "a3.yaml: " in out and "there is no `regression.r3`" in out
     assert "4 of 4 runs to do" in err and "[4/4]" in err
     assert "1 of 4 claims met or bettered; 1 not met; 1 not measured; 1 not run" in out
     found = verdicts(tmp_path)
