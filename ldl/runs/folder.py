@@ -30,6 +30,7 @@ Kind = Literal["last", "best"]
 
 NAME: Final = re.compile(r"(\d{8}T\d{6}Z)-(.+)-[0-9a-f]{6}(?:-\d+)?")
 DAY = 86_400.0  # seconds
+GRID_BEST = "best"  # where a grid has its winner
 SLUG_BYTES = 100  # a name on the disk has at most 255
 
 
@@ -77,6 +78,9 @@ class RunFolder:
         if not path.is_dir():
             raise RunFolderError(f"{path} is no folder" if path.exists() else f"there is no {path}")
         if not is_run(path):
+            best = path / GRID_BEST
+            if is_run(best):
+                raise RunFolderError(f"{path} is a grid: say {best} for its winner")
             raise RunFolderError(f"{path} is not the folder of a run: it has no {run.status.name}")
         run.read_status()
         return run

@@ -66,6 +66,9 @@ def find(root: Path, name: str) -> RunFolder:
         listed = ", ".join(path.name for path in fitting[-SHOWN:])
         more = f"{len(fitting)} runs, the newest:" if len(fitting) > SHOWN else "several runs:"
         raise RunFolderError(f"{name!r} fits {more} {listed}")
+    whole = root / name
+    if whole.is_dir():
+        return RunFolder.open(whole)
     raise RunFolderError(f"no run in {root} fits {name!r}{_hint(name, folders)}")
 
 

@@ -163,3 +163,13 @@ def test_compare_shows_what_differs_and_all_results(tmp_path: Path) -> None:
     assert found.settings == {"train.epochs": (5, 9), "noise": (None, 0.5)}
     assert found.results["classification.accuracy"] == (0.5, 0.51)
     assert [run.path for run in found.runs] == [one.path, two.path]
+
+
+def test_a_grid_is_no_run(tmp_path: Path) -> None:
+    """Whoever names one is told where its winner lies."""
+    best = tmp_path / "grid" / "best"
+    best.mkdir(parents=True)
+    RunFolder(best).set_status("completed")
+    for name in ("grid", str(tmp_path / "grid")):
+        with pytest.raises(RunFolderError, match=r"is a grid: say .*/best for its winner"):
+            find(tmp_path, name)
