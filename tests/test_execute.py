@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
-from ldl.errors import ConfigError, RunFolderError
+from ldl.data import SOURCES
+from ldl.errors import ConfigError, DataError, RunFolderError
 from ldl.execute import Watchers, evaluate, predict, prepare, read_evaluations, resume, train
 from ldl.runs import RunFolder, read_metrics
 from ldl.runs.listing import list_runs
@@ -167,6 +168,28 @@ def test_weights_of_another_network_are_refused(file: Path, tmp_path: Path) -> N
         (run.path / name).write_bytes((other.path / name).read_bytes())
     with pytest.raises(RunFolderError, match="does not fit"):
         predict(run, tmp_path / "table.csv")
+
+
+def test_samples_are_separated_as_the_training_file_is(file: Path, tmp_path: Path) -> None:
+    """Another delimiter is refused."""
+    table = (tmp_path / "table.csv").read_text()
+    (tmp_path / "new.csv").write_text(table)
+    (tmp_path / "table.csv").write_text(table.replace(",", ";"))
+    run = train(prepare(file, ['data.source.csv.delimiter=";"']), tmp_path / "runs")
+    assert len(predict(run, tmp_path / "table.csv")[1]) == 90
+    with pytest.raises(DataError, match='write ";" in its place'):
+        predict(run, tmp_path / "new.csv")
+
+
+def test_logits_of_an_autoencoder_become_values(file: Path, tmp_path: Path) -> None:
+    """The sigmoid of bce_with_logits, then the scaling undone: within the training data's range."""
+    text = "data: {source: iris, scale: minmax}\nloss: bce_with_logits\ntrain: {epochs: 2}\n"
+    file.write_text(text + "network: {encoder: [{linear: 2}], decoder: [linear]}\n")
+    run = train(prepare(file), tmp_path / "runs")
+    x = SOURCES["iris"]().read(0).inputs["x"]
+    np.savez(tmp_path / "x.npz", x=x)
+    _, outputs = predict(run, tmp_path / "x.npz")
+    assert (outputs > x.min(axis=0)).all() and (outputs < x.max(axis=0)).all()
 
 
 def test_results_are_json_with_no_nan(file: Path, tmp_path: Path) -> None:

@@ -20,7 +20,18 @@ def test_bce_takes_values_that_are_scaled_into_its_range(tmp_path: Path) -> None
     """From 25 to 346 they are refused; minmax brings them to 0 to 1."""
     file = tmp_path / "values.yaml"
     file.write_text(TEXT.replace("SCALE", "null"))
-    with pytest.raises(ConfigError, match="bce takes targets from 0 to 1"):
+    with pytest.raises(ConfigError, match=r"from 0 to 1.*`data.scale_targets: minmax` brings"):
         prepare(file).data()
     file.write_text(TEXT.replace("SCALE", "minmax"))
     assert prepare(file).data().target_scale is not None
+
+
+def test_bce_on_inputs_says_which_scaling_they_need(tmp_path: Path) -> None:
+    """Where the inputs are learnt, it is theirs."""
+    file = tmp_path / "inputs.yaml"
+    file.write_text(
+        "data: {source: diabetes}\n"
+        "network: {encoder: [{linear: 2}], decoder: [linear, sigmoid]}\nloss: bce\n"
+    )
+    with pytest.raises(ConfigError, match=r"from 0 to 1.*`data.scale: minmax` brings inputs"):
+        prepare(file).data()

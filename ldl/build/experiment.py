@@ -9,7 +9,14 @@ from typing import Literal
 import numpy as np
 
 from ldl.build.division import Division, divide
-from ldl.build.faults import MISSING_UNITS, Fault, graph_faults, size_faults, training_faults
+from ldl.build.faults import (
+    MISSING_UNITS,
+    Fault,
+    class_faults,
+    graph_faults,
+    size_faults,
+    training_faults,
+)
 from ldl.build.freeze import freeze_faults, frozen_weights
 from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
 from ldl.build.spec import Config, EncoderDecoder, LossTerm
@@ -127,6 +134,18 @@ class Experiment:
         shares: Array = np.divide(scores, scores.sum(axis=1, keepdims=True))
         return shares
 
+    def probability_note(self, outputs: Array) -> str | None:
+        """What `probabilities` makes of outputs (n, C) that are none; None where they are."""
+        if isinstance(self.main_loss, Hinge):
+            return "hinge gives scores, no probabilities: these are made of them by softmax"
+        if self.main_loss.takes != "probabilities":
+            return None
+        off = np.abs(outputs.sum(axis=1) - 1.0).max() if outputs.shape[1] > 1 else 0.0
+        if off < 1e-3 and outputs.min() >= 0.0 and outputs.max() <= 1.0:
+            return None
+        made = "cut off below 0 and divided by their sum"
+        return f"the outputs are no probabilities: these are made of them, {made}"
+
     @property
     def main_loss(self) -> Loss:
         """The first loss, which says what the output means."""
@@ -233,6 +252,8 @@ def _loss(
         chosen = info.target_named(source)
         if chosen.kind == "none":
             raise NetworkError(path, "the data has no labels; `data.target: inputs` learns inputs")
+        for place, reason in class_faults(term.loss, chosen, config.data.source, path):
+            raise NetworkError(place, reason)
         weights = getattr(term.loss, "class_weights", None)
         if chosen.kind == "classes" and weights is not None and len(weights) != chosen.size:
             at = (*path, LOSS_NAMES[type(term.loss)], "class_weights")

@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 from ldl.build.network import Network
 from ldl.build.spec import Config
 from ldl.config.tree import Path
-from ldl.data import Info, part_sizes
+from ldl.data import Info, Target, part_sizes
 from ldl.engine.graph import Graph, LossPlace
 from ldl.engine.layer import Layer
 from ldl.engine.layers.activation import LogSoftmax, Sigmoid, Softmax
 from ldl.engine.layers.batch_norm import BatchNorm
 from ldl.engine.layers.linear import Linear
 from ldl.engine.layers.shapes import words
-from ldl.engine.losses import Bce, BceWithLogits, CrossEntropy, Hinge, KlDivergence, Nll
+from ldl.engine.losses import (
+    LOSSES,
+    Bce,
+    BceWithLogits,
+    CrossEntropy,
+    Hinge,
+    KlDivergence,
+    Loss,
+    Nll,
+)
 from ldl.engine.optim import OPTIMIZERS, Optimizer
 from ldl.engine.schedules import Cosine, Cyclic, Plateau, Schedule, Warmup
 
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 
 Fault = tuple[Path, str]
 OPTIMIZER_NAMES: dict[type[Optimizer], str] = {rule: name for name, rule in OPTIMIZERS.items()}
+SHOWN = 5  # target columns in a message
 MISSING_UNITS = "units are missing"
 MOST_VALUES = 4_000_000_000  # 16 GB, before gradients
 MOST_WEIGHTS = 500_000_000  # 2 GB, and as much again for gradients and for each moment
@@ -49,6 +59,25 @@ def size_faults(graph: Graph, batch: int, network: Network) -> list[Fault]:
         return []
     message = f"a step of {batch} samples has {values:,} values; {MOST_VALUES:,} are the most"
     return [(network.origins[largest], f"{message} ({largest} gives most)")]
+
+
+def class_faults(loss: Loss, target: Target, source: object, at: Path) -> list[Fault]:
+    """A single class, or values for a loss on classes, whatever the network; `at` is the loss."""
+    if target.kind == "classes" and target.size == 1:
+        message = f'the target "{target.label}" has a single class, "{target.names[0]}"'
+        return [(("data", "source"), f"{message}: two or more are needed to learn from")]
+    # Several values may be a row of probabilities, which all of these take but hinge.
+    of_classes = isinstance(loss, Hinge) or (
+        isinstance(loss, CrossEntropy | Nll | KlDivergence) and target.size == 1
+    )
+    if target.kind != "values" or not of_classes:
+        return []
+    name = next(name for name, kind in LOSSES.items() if kind is type(loss))
+    names = ", ".join(target.names[:SHOWN]) + (", …" if target.size > SHOWN else "")
+    advice = "use mse"
+    if hasattr(source, "task"):
+        advice += ", or set `task: classes` where its numbers stand for classes"
+    return [(at, f"{name} learns classes, but the target, {names}, is values: {advice}")]
 
 
 def _bce_fault(loss: LossPlace, graph: Graph, network: Network) -> Fault | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
-from ldl.cli.output import print_json, print_results
+from ldl.cli.output import print_json, print_results, say
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,13 @@ def predict(
     runs: RunsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Apply a trained network to new samples, a CSV row for each."""
+    """Apply a trained network to new samples, a CSV row for each.
+
+    Samples come in the units of the data: a CSV file's columns by name, pictures
+    as an array (n, height, width, channels) of an NPZ file. Values, and what an
+    autoencoder gives back, are in these units too; only crops of pictures that
+    zca has scaled stay scaled.
+    """
     import io
 
     from ldl.execute import predict as execute
@@ -66,7 +72,11 @@ def predict(
 
     if output is not None and not Path(output).absolute().parent.is_dir():
         raise UsageError(f"there is no folder {Path(output).parent} to write {output} to")
+    if output is not None and _same_file(Path(output), Path(data)):
+        raise UsageError(f"{output} holds the samples: name another file for the predictions")
     experiment, outputs = execute(find(runs_root(runs), run), Path(data))
+    if experiment.task == "classification" and (note := experiment.probability_note(outputs)):
+        say(f"note: {note}")
     if json and output is None:
         header, *rows = _rows(experiment, outputs)
         print_json([dict(zip(header, map(_value, row), strict=True)) for row in rows])
@@ -80,6 +90,13 @@ def predict(
         print(f"{len(outputs)} predictions in {output}", file=sys.stderr)
 
 
+def _same_file(output: Path, data: Path) -> bool:
+    """Whether both are one file, also by way of links."""
+    if output.exists() and data.exists():
+        return output.samefile(data)
+    return output.resolve() == data.resolve()
+
+
 def _value(cell: str) -> Any:
     """A figure as a number, a class by its name."""
     try:
@@ -89,7 +106,7 @@ def _value(cell: str) -> Any:
 
 
 def _rows(experiment: Experiment, outputs: Any) -> Iterator[list[Any]]:
-    """A header, then a row a sample: class and probabilities, or values."""
+    """A header, then a row a sample: class and probabilities, or values by their names."""
     names = experiment.info.target.names
     if experiment.task == "classification":
         yield ["predicted", *(f"p({name})" for name in names)]
@@ -101,6 +118,8 @@ def _rows(experiment: Experiment, outputs: Any) -> Iterator[list[Any]]:
     flat = outputs.reshape(len(outputs), -1)
     if experiment.task == "regression":
         yield list(names)
+    elif len(experiment.info.features) == flat.shape[1]:
+        yield list(experiment.info.features)
     else:
         yield [f"value{i + 1}" for i in range(flat.shape[1])]
     for row in flat:

@@ -9,7 +9,7 @@ from ldl.data.fits import Affine, Scaling, Whitening
 from ldl.data.info import Array, Dataset, Info, Part, Picture, Progress, Raw, Source, Target
 from ldl.data.new_samples import Samples, read_inputs
 from ldl.data.noise import NOISES, Noise
-from ldl.data.pipeline import augmented, describe, load, prepare, redraw_noise
+from ldl.data.pipeline import augmented, describe, in_units, load, prepare, redraw_noise
 from ldl.data.prefetch import prefetched
 from ldl.data.scale import SCALERS
 from ldl.data.sources import SOURCES
@@ -46,6 +46,7 @@ __all__ = [
     "augmented",
     "describe",
     "fetch",
+    "in_units",
     "list_sources",
     "load",
     "part_sizes",

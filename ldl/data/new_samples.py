@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from ldl.data.fits import Scaling
-from ldl.data.info import Array, Info, Shape
+from ldl.data.info import Array, Info, Picture, Shape
 from ldl.data.npz import read_arrays, read_headers
 from ldl.data.pipeline import prepare
 from ldl.data.sources.csv_file import ADVICE, class_indices
 from ldl.data.sources.npz_file import check_finite, class_names
 from ldl.data.table import Fault, Table, need_columns, numbers, quoted, read_table, refuse
 from ldl.errors import DataError
+
+TABLES = ("", ".csv", ".tsv", ".txt", ".dat", ".data")  # endings of what may be a table of text
 
 
 @dataclass(frozen=True)
@@ -31,18 +34,43 @@ def read_inputs(
 ) -> Samples:
     """Samples from a CSV or NPZ file in the units of the training data, for `info`'s network.
 
-    A CSV file's columns are taken by the names of the training file, others are left aside; a data
-    set without column names takes all columns but the target's, in their order. An NPZ file holds
-    an array for each input, or one array, whatever its key, for one input. Targets are read where
-    the file has them. Raises DataError, with line and column for CSV.
+    A CSV file's columns are taken by the names that the data set has, others are left aside; of a
+    data set without column names all columns but the target's are taken, in their order, but where
+    they are called x1, x2 and so on. An NPZ file holds an array for each input, or one array,
+    whatever its key, for one input. Targets are read where the file has them. Raises DataError,
+    with line and column for CSV.
     """
+    _check_kind(path, info)
     if path.suffix.lower() == ".npz":
         raw, targets = _from_npz(path, info)
     else:
-        raw, targets = _from_csv(read_table(path, delimiter), info)
+        advice = f"{{}} seems to separate them: write {json.dumps(delimiter)} in its place"
+        raw, targets = _from_csv(read_table(path, delimiter, advice), info)
     if targets is not None and info.target.kind == "values":
         targets = targets.astype(np.float32)
     return Samples(prepare(raw, info, scaler), targets)
+
+
+def _check_kind(path: Path, info: Info) -> None:
+    """DataError for a folder, a picture and other files that hold no table and no arrays."""
+    if not path.is_dir() and path.suffix.lower() in (".npz", *TABLES):
+        return
+    what = "a folder" if path.is_dir() else f'a file that ends in "{path.suffix}"'
+    raise DataError(
+        f"{path}: {what} cannot be read; new samples come in a .csv or .npz file{_pictures(info)}"
+    )
+
+
+def _pictures(info: Info) -> str:
+    """How pictures come, where the network takes some."""
+    picture = _picture(info, "x") if "x" in info.inputs else None
+    if picture is None:
+        return ""
+    size = ", ".join(map(str, picture))
+    return (
+        f"\n  put pictures into an npz file, as an array (n, {size}) of n pictures: height, "
+        "width, channels, with values as the training pictures had them, not scaled"
+    )
 
 
 def _from_csv(table: Table, info: Info) -> tuple[dict[str, Array], Array | None]:
@@ -50,7 +78,7 @@ def _from_csv(table: Table, info: Info) -> tuple[dict[str, Array], Array | None]
         raise DataError(f"{table.path}: {len(info.inputs)} inputs are needed; give them as npz")
     wanted = (info.target.label,) if info.target.kind == "classes" else info.target.names
     labelled = bool(wanted) and all(name in table.header for name in wanted)
-    features = info.features or tuple(name for name in table.header if name not in wanted)
+    features = _columns(table, info, wanted)
     need_columns(table, features, "the network's inputs")
     size = math.prod(_shape(info, "x"))
     if len(features) != size:
@@ -67,6 +95,17 @@ def _from_csv(table: Table, info: Info) -> tuple[dict[str, Array], Array | None]
         targets = numbers(table, wanted, faults)
     refuse(table.path, faults, ADVICE)
     return {"x": x}, targets
+
+
+def _columns(table: Table, info: Info, targets: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of the inputs: by their names, or all in their order where they have none."""
+    if info.features:
+        return info.features
+    size = math.prod(_shape(info, "x"))
+    usual = tuple(f"x{i + 1}" for i in range(size)) if size > 1 else ("x",)
+    if set(usual) <= set(table.header):
+        return usual
+    return tuple(name for name in table.header if name not in targets)
 
 
 def _from_npz(path: Path, info: Info) -> tuple[dict[str, Array], Array | None]:
@@ -107,13 +146,37 @@ def _input(path: Path, key: str, x: Array, info: Info, name: str) -> Array:
     shape = _shape(info, name)
     if x.dtype.kind not in "biuf":
         raise DataError(f'{path}: "{key}" is of type {x.dtype}; inputs are real numbers')
-    if x[0].size != math.prod(shape):
+    given: Shape = x.shape[1:] or (1,)
+    if given not in _layouts(info, name):
+        picture = _picture(info, name)
+        flat = "" if len(shape) == 1 and picture is None else " or flat"
         raise DataError(
-            f'{path}: "{key}" has samples of shape {x.shape[1:]}, '
-            f"where the network takes {shape}, {math.prod(shape)} numbers"
+            f'{path}: "{key}" has samples of shape {given}, where the network takes '
+            f"{picture or shape}{flat}, {math.prod(shape)} numbers{_turned(given, picture)}"
         )
     check_finite(path, key, x)
     return x
+
+
+def _picture(info: Info, name: str) -> Picture | None:
+    """The input's size as a picture before any crop, None where it is none or not known."""
+    return info.crops[name][0] if name in info.crops else info.picture(name)
+
+
+def _layouts(info: Info, name: str) -> list[Shape]:
+    """The shapes in which a sample may come: its own, flat, or as the picture that it is."""
+    shape, picture = _shape(info, name), _picture(info, name)
+    layouts = [shape, (math.prod(shape),)]
+    if picture is not None:
+        layouts += [picture, picture[:2]] if picture[2] == 1 else [picture]
+    return layouts
+
+
+def _turned(given: Shape, picture: Picture | None) -> str:
+    """Advice on pictures whose channels come first."""
+    if picture is None or given != (picture[2], picture[0], picture[1]):
+        return ""
+    return "\n  put the channels last: array.transpose(0, 2, 3, 1)"
 
 
 def _npz_targets(path: Path, key: str, y: Array, info: Info) -> Array:

@@ -23,6 +23,7 @@ from ldl.errors import DataError
 
 LIMIT = 2**32  # bytes that the arrays of one file may unpack to
 DEFLATE = 1032  # deflate cannot shrink anything by more (zlib's technical details)
+ANEW = "; write it anew with numpy.savez"
 
 # What a truncated file or a flipped bit surfaces as, seen under random damage.
 CORRUPT = (
@@ -56,7 +57,7 @@ class Member:
 
 def _damaged(path: Path, error: BaseException) -> DataError:
     reason = str(error) or type(error).__name__
-    return DataError(f"{path}: not a sound npz file ({reason}); write it anew with numpy.savez")
+    return DataError(f"{path}: not a sound npz file ({reason}){ANEW}")
 
 
 def read_headers(path: Path) -> dict[str, Member]:

@@ -130,6 +130,26 @@ def prepare(inputs: dict[str, Array], info: Info, scaler: Scaling | None) -> dic
     return _crop(_scaled(inputs, info, scaler), info)
 
 
+def in_units(outputs: Array, info: Info, scaler: Scaling | None) -> Array | None:
+    """A network's repetition (n, *shape) of its one input in the source's units, scaling undone.
+
+    None where that cannot be done: of a crop out of whitened pictures.
+    """
+    name = next(iter(info.inputs))
+    if scaler is None:
+        return outputs
+    fit = scaler.inputs[name]
+    if name not in info.crops:
+        return fit.inverse(outputs)
+    if not isinstance(fit, Affine):
+        return None
+    before, (height, width, channels) = info.crops[name]
+    if fit.shift.size > channels:  # a number for each pixel, of which the middle ones are seen
+        whole = (values.reshape(1, *before) for values in (fit.shift, fit.scale))
+        fit = Affine(*(centred(values, height, width).reshape(-1) for values in whole))
+    return fit.inverse(outputs)
+
+
 def _scaled(inputs: dict[str, Array], info: Info, scaler: Scaling | None) -> dict[str, Array]:
     """Raw inputs scaled and shaped, not yet cropped."""
     shaped = {k: x.reshape(len(x), *_uncropped_shape(info, k)) for k, x in inputs.items()}

@@ -7,6 +7,7 @@ import difflib
 import io
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from ldl.errors import DataError
 
 MISSING = {"", "na", "n/a", "nan", "null", "?"}
 SHOWN = 10
+DELIMITERS = (";", "\t", "|", ",")
+SETTING = "did you mean `delimiter: {}`?"
+DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -60,11 +64,12 @@ def refuse(path: Path, faults: Sequence[Fault], advice: str) -> None:
     raise DataError(f"{path}: cannot be used as it is{text}\n  {advice}")
 
 
-def read_table(path: Path, delimiter: str = ",") -> Table:
+def read_table(path: Path, delimiter: str = ",", advice: str = SETTING) -> Table:
     """A CSV file with a header row, UTF-8 with or without a byte order mark.
 
     Blank lines at the end are left out. Raises DataError with all ragged rows, or the one thing
-    that stops reading: encoding, a broken quotation, no header, a column named twice, no rows.
+    that stops reading: encoding, a broken quotation, another delimiter, no header, a column named
+    twice, no rows. `advice` says what to do where "{}" seems to be the delimiter.
     """
     rows, lines = _cells(path, decode(path), delimiter)
     while rows and not rows[-1]:
@@ -72,6 +77,7 @@ def read_table(path: Path, delimiter: str = ",") -> Table:
     if not rows:
         raise DataError(f"{path}: the file is empty; a header row and samples are needed")
     header = tuple(cell.strip() for cell in rows[0])
+    _check_delimiter(path, header, rows[1:], delimiter, advice)
     _check_header(path, header, lines[0])
     if len(rows) == 1:
         raise DataError(f"{path}: there is a header row and no sample below it")
@@ -126,6 +132,31 @@ def _cells(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list
     return rows, lines
 
 
+def _check_delimiter(
+    path: Path, header: Sequence[str], rows: Sequence[Sequence[str]], delimiter: str, advice: str
+) -> None:
+    """DataError where the header is one cell that holds another delimiter, and the rows do too."""
+    other = _other_delimiter(header)
+    texts = [delimiter.join(row) for row in rows]
+    if other is None or not any(other in text for text in texts):
+        return
+    cells = [cell for text in texts for cell in text.split(other)]
+    comma = next((cell.strip() for cell in cells if DECIMAL_COMMA.fullmatch(cell)), None)
+    decimals = ""
+    if comma is not None and other != ",":
+        decimals = f"; decimals need a point: {comma.replace(',', '.')}, not {comma}"
+    raise DataError(
+        f"{path}: the header is one cell, {quoted(header)}, where {json.dumps(delimiter)} is to "
+        f"separate the cells\n{advice.format(json.dumps(other))}{decimals}"
+    )
+
+
+def _other_delimiter(header: Sequence[str]) -> str | None:
+    """What seems to separate the cells of a header that was read as one cell."""
+    single = header[0] if len(header) == 1 else ""
+    return next((each for each in DELIMITERS if each in single), None)
+
+
 def _check_header(path: Path, header: tuple[str, ...], line: int) -> None:
     faults = [
         Fault(line, str(i + 1), "has no name") for i, name in enumerate(header) if not name
@@ -147,18 +178,29 @@ def need_columns(table: Table, names: Sequence[str], what: str) -> None:
     if absent:
         raise DataError(
             f"{table.path}: there is no column {quoted(absent)} for {what}; "
-            f"the columns are {quoted(table.header)}{_hint(absent[0], table.header)}"
+            f"the columns are {quoted(table.header)}{_hint(absent, table.header)}"
         )
 
 
-def _hint(name: str, header: Sequence[str]) -> str:
-    """What was probably meant: another delimiter, or a name that is nearly the same."""
-    single = header[0] if len(header) == 1 else ""
-    delimiter = next((each for each in (";", "\t", "|", ",") if each in single), None)
+def _hint(absent: Sequence[str], header: Sequence[str]) -> str:
+    """What was probably meant: another delimiter, or names that are nearly the same."""
+    delimiter = _other_delimiter(header)
     if delimiter is not None:
-        return f"\ndid you mean `delimiter: {json.dumps(delimiter)}`?"
-    near = difflib.get_close_matches(name, header, n=1)
-    return f'\ndid you mean "{near[0]}"?' if near else ""
+        return "\n" + SETTING.format(json.dumps(delimiter))
+    near = {name: found for name in absent if (found := _nearest(name, header))}
+    if not near:
+        return ""
+    if len(absent) == 1:
+        return f'\ndid you mean "{near[absent[0]]}"?'
+    pairs = [f'"{found}" for "{name}"' for name, found in [*near.items()][:SHOWN]]
+    return f"\ndid you mean {', '.join(pairs)}?"
+
+
+def _nearest(name: str, header: Sequence[str]) -> str | None:
+    """The column whose name is most like this one, whatever the case of its letters."""
+    small = {each.lower(): each for each in header}
+    near = difflib.get_close_matches(name.lower(), small, n=1)
+    return small[near[0]] if near else None
 
 
 def quoted(names: Sequence[str]) -> str:

@@ -52,7 +52,8 @@ class Classification:
         """Accuracy, log loss, the figures of each class and their macro averages."""
         judged = judge(self, context, self.part)
         true = labels(judged.part)
-        probabilities = context.probabilities(context.predict(judged.part.inputs))
+        outputs = context.predict(judged.part.inputs)
+        probabilities, note = context.probabilities(outputs), context.probability_note(outputs)
         predicted = probabilities.argmax(axis=1)
         names = context.dataset.info.target.names
         counts = metrics.contingency(true, predicted, len(names))
@@ -67,7 +68,7 @@ class Classification:
             "log_loss": number(metrics.log_loss(true, probabilities)),
             **_by_class(counts, names),
             "units": {"log_loss": "nats"},
-            "notes": list(judged.notes),
+            "notes": [*judged.notes, *([f"log_loss: {note}"] if note else [])],
         }
 
     def _worst(self, true: Array, predicted: Array, probabilities: Array) -> Array:

@@ -41,6 +41,8 @@ class Context:
     """Inputs {name: (n, …)} to outputs (n, …), float32, in evaluation mode."""
     probabilities: Callable[[Array], Array]
     """Outputs (n, …) to class probabilities (n, C)."""
+    probability_note: Callable[[Array], str | None]
+    """What has to be said of these."""
     folder: Path
     """The run folder; an evaluation writes below it."""
     seed: int

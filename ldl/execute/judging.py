@@ -13,7 +13,17 @@ import numpy as np
 from ldl import build as building
 from ldl.build import Config, Experiment
 from ldl.config import Item, load, loads
-from ldl.data import Affine, Dataset, Info, Part, Progress, Scaling, Target, read_inputs
+from ldl.data import (
+    Affine,
+    Dataset,
+    Info,
+    Part,
+    Progress,
+    Scaling,
+    Target,
+    in_units,
+    read_inputs,
+)
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
@@ -87,6 +97,7 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
         task=experiment.task,
         predict=lambda inputs: dataset.in_target_units(model.predict(inputs, experiment.output)),
         probabilities=experiment.probabilities,
+        probability_note=experiment.probability_note,
         folder=run.path,
         seed=experiment.config.seed,
         train_classifier=_classifier_trainer(experiment.config),
@@ -166,11 +177,22 @@ def read_evaluations(texts: Sequence[str]) -> list[Evaluation]:
 
 
 def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
-    """A run's network applied to the samples in a file: the experiment and outputs (n, …)."""
+    """A run's network applied to the samples in a file: the experiment and outputs (n, …).
+
+    Values, and the inputs that an autoencoder repeats, are in the units of the data; only crops of
+    whitened pictures stay whitened.
+    """
     info = Info.from_state(read_json(run.path / "data.json")["info"])
     experiment = building.build(load(run.config, Config, KINDS).value, info)
-    samples = read_inputs(path, info, stored_scaler(run))
+    scaler = stored_scaler(run)
+    delimiter = getattr(experiment.config.data.source, "delimiter", ",")
+    samples = read_inputs(path, info, scaler, delimiter)
     outputs = trained_model(run, experiment).predict(samples.inputs, experiment.output)
+    if experiment.task == "reconstruction":
+        if experiment.main_loss.takes == "binary_logits":
+            outputs = 0.5 + 0.5 * np.tanh(0.5 * outputs)
+        undone = in_units(outputs, info, scaler)
+        return experiment, outputs if undone is None else undone
     state = read_json(run.path / "data.json")["target_scale"]
     scale = Affine(*(np.asarray(state[key]) for key in ("shift", "scale"))) if state else None
     return experiment, scale.inverse(outputs) if scale else outputs

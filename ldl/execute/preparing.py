@@ -245,7 +245,13 @@ def _target_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:
         low, high = float(np.min(target)), float(np.max(target))
         if low < 0.0 or high > 1.0:
             message = f"bce takes targets from 0 to 1, and these go from {low:g} to {high:g}"
-            faults.append((("loss",), f"{message}; `data.scale: minmax` brings inputs there"))
+            labels = experiment.targets.get(loss.inputs[1]) == "labels"
+            advice = (
+                "`data.scale_targets: minmax` brings them there"
+                if labels
+                else "`data.scale: minmax` brings inputs there"
+            )
+            faults.append((("loss",), f"{message}; {advice}"))
     return faults
 
 

@@ -210,3 +210,41 @@ def test_nothing_to_say_of_a_usual_network() -> None:
     """No advice without a reason."""
     assert advised("network: [{mlp: [4, 4]}, linear]") == []
     assert advised("network: {encoder: [{linear: 2}, tanh], decoder: mirror}\nloss: bce") == []
+
+
+def test_values_where_classes_are_learnt() -> None:
+    """Whatever the network's outputs; several values may be a row of probabilities."""
+    for loss in ("cross_entropy", "nll", "kl_divergence", "hinge"):
+        for units in ("", "3"):
+            ((place, message),) = faults(
+                f"network: [{{linear: {units}}}]\nloss: {loss}", info(values(1))
+            )
+            assert place == "loss" and "the target, v0, is values: use mse" in message
+    assert built("network: [linear, softmax]\nloss: cross_entropy", info(values(3)))
+    text = "data: {source: {npz: a.npz}}\nnetwork: [linear]\nloss: cross_entropy"
+    assert "`task: classes`" in faults(text, info(values(1)))[0][1]
+
+
+def test_a_single_class() -> None:
+    """Nothing is to be told apart, but inputs can be learnt."""
+    found = faults("network: [linear]", info(classes(1)))
+    assert [place for place, _ in found] == ["data.source"]
+    assert 'the target "class" has a single class, "c0"' in found[0][1]
+    assert built("network: {encoder: [{linear: 2}], decoder: mirror}", info(classes(1)))
+
+
+@pytest.mark.parametrize(
+    ("text", "outputs", "words"),
+    [
+        ("network: [linear]\nloss: mse", [[0.5, 0.7, -0.1]], "no probabilities"),
+        ("network: [linear, softmax]\nloss: mse", [[0.5, 0.3, 0.2]], None),
+        ("network: [linear]\nloss: hinge", [[2.0, -1.0, 0.0]], "softmax"),
+        ("network: [linear]\nloss: cross_entropy", [[2.0, -1.0, 0.0]], None),
+    ],
+)
+def test_what_is_said_of_probabilities(
+    text: str, outputs: list[list[float]], words: str | None
+) -> None:
+    """Where they are made of outputs that are none."""
+    note = built(text).probability_note(np.array(outputs))
+    assert note is None if words is None else note is not None and words in note

@@ -125,8 +125,8 @@ NETWORKS = {
         ["(8)", "(64)"],
     ),
     "cross entropy of one value": (
-        "data: {source: line}\nnetwork: [«linear]\nloss: cross_entropy\n",
-        ["two classes or more"],
+        "data: {source: line}\nnetwork: [linear]\nloss: «cross_entropy\n",
+        ["classes", "values", "use mse"],
     ),
     "mirror of a residual": (
         D + "network: {encoder: [{«residual: [{linear: 64}]}, {linear: 2}], decoder: mirror}\n",

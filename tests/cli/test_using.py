@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ldl.data import SOURCES
 from ldl.engine.memory import Array
 
 from .conftest import Ldl
+
+NAMES = ",".join(SOURCES["iris"]().describe().features)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +59,9 @@ def test_csv_and_npz_say_the_same(
     """Columns are found by name, in any order, with others beside them; scaling is the run's."""
     folder, npz, x, _ = iris
     info = json.loads((next(runs.glob("*quick*")) / "data.json").read_text())["info"]
-    names = info["features"] or [f"c{i}" for i in range(4)]
-    order = [2, 0, 3, 1] if info["features"] else [0, 1, 2, 3]
-    lines = [",".join([*(names[i] for i in order), *(["note"] if info["features"] else [])])]
-    for row in x:
-        cells = [str(row[i]) for i in order]
-        lines.append(",".join([*cells, *(["seen"] if info["features"] else [])]))
+    order = [2, 0, 3, 1]
+    lines = [",".join([*(info["features"][i] for i in order), "note"])]
+    lines += [",".join([*(str(row[i]) for i in order), "seen"]) for row in x]
     file = folder / "new.csv"
     file.write_text("\n".join(lines) + "\n")
     one = ldl("predict", "quick", npz, "--runs", runs).out
@@ -85,13 +85,26 @@ def test_values_are_a_x_plus_b(ldl: Ldl, runs: Path, tmp_path: Path) -> None:
 def test_reconstructions(
     ldl: Ldl, runs: Path, iris: tuple[Path, Path, Array, list[str]], tmp_path: Path
 ) -> None:
-    """A value for each input, between 0 and 1 behind a sigmoid; into a file."""
+    """A value for each input, by its name and in its units; into a file."""
     output = tmp_path / "out.csv"
     done = ldl("predict", "squeeze", iris[1], "--output", output, "--runs", runs)
     assert (done.code, done.out) == (0, "") and str(output) in done.err
     header, *rows = table(output.read_text())
-    assert len(header) == 4 and len(rows) == 5
-    assert all(0 < float(cell) < 1 for row in rows for cell in row)
+    assert header == list(SOURCES["iris"]().describe().features) and len(rows) == 5
+    values = np.array(rows, float)
+    data = SOURCES["iris"]().read(0).inputs["x"]
+    assert (values > data.min(axis=0)).all() and (values < data.max(axis=0)).all()
+
+
+def test_the_samples_are_not_written_over(ldl: Ldl, runs: Path, tmp_path: Path) -> None:
+    """Neither by their own name nor by way of a link."""
+    file, link = tmp_path / "x.csv", tmp_path / "link.csv"
+    file.write_text("x\n1\n")
+    link.symlink_to(file)
+    for output in (file, link, tmp_path / "." / "x.csv"):
+        done = ldl("predict", "line", file, "-o", output, "--runs", runs)
+        assert done.code == 2 and "holds the samples" in done.err
+    assert file.read_text() == "x\n1\n"
 
 
 @pytest.mark.parametrize(
@@ -99,9 +112,10 @@ def test_reconstructions(
     [
         ("none.csv", None),
         ("few.csv", "a,b\n1,2\n"),
-        ("words.csv", "a,b,c,d\n1,2,3,x\n"),
+        ("names.csv", "a,b,c,d\n1,2,3,4\n"),
+        ("words.csv", f"{NAMES}\n1,2,3,x\n"),
         ("empty.csv", ""),
-        ("ragged.csv", "a,b,c,d\n1,2,3\n"),
+        ("ragged.csv", f"{NAMES}\n1,2,3\n"),
         ("broken.npz", "not a zip"),
     ],
 )

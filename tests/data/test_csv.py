@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -110,6 +111,31 @@ def test_bad_files_are_refused_with_their_place(tmp_path: Path, kind: str) -> No
     with pytest.raises(DataError, match=message) as caught:
         describe(DataSpec(Csv(path, "y"), split=Split(None, 0, 0)))
     assert str(caught.value).startswith(path)
+
+
+@pytest.mark.parametrize("target", ["y", None])
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter(tmp_path: Path, delimiter: str, target: str | None) -> None:
+    for row in ("1,2", "1,5,2", "1.5,2"):
+        text = f"x,z,y\n{row},1\n3,4,2\n".replace(",", delimiter)
+        with pytest.raises(DataError, match="the header is one cell") as caught:
+            Csv(write(tmp_path, text), target).read(0)
+        assert f"did you mean `delimiter: {json.dumps(delimiter)}`?" in str(caught.value)
+        assert "decimals" not in str(caught.value)
+
+
+def test_another_delimiter_and_decimal_commas(tmp_path: Path) -> None:
+    path = write(tmp_path, "x;y\n1,5;2\n3;4,25\n")
+    with pytest.raises(DataError) as caught:
+        Csv(path, "y").read(0)
+    assert '`delimiter: ";"`?; decimals need a point: 1.5, not 1,5' in str(caught.value)
+    with pytest.raises(DataError, match="a decimal comma"):
+        Csv(path, "y", delimiter=";").read(0)
+
+
+def test_a_name_in_other_letters_is_near(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match='did you mean "BMI"'):
+        Csv(write(tmp_path, "x,BMI\n1,2\n"), "bmi").read(0)
 
 
 def test_a_slip_in_a_column_of_numbers_is_no_class(tmp_path: Path) -> None:

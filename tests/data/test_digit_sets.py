@@ -206,6 +206,22 @@ def test_usps_of_another_shape(folder: Path) -> None:
         SOURCES["usps"]().read(0)
 
 
+def test_a_damaged_file_is_to_be_downloaded_again(folder: Path) -> None:
+    (folder / "usps.npz").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(DataError, match="not a sound npz file") as caught:
+        SOURCES["usps"]().read(0)
+    text = str(caught.value)
+    assert "remove usps.npz, and `ldl data fetch usps` downloads it again" in text
+    assert "savez" not in text
+
+
+def test_a_damaged_mnist_file_is_to_be_downloaded_again(folder: Path) -> None:
+    write_mnist(folder, tiny())
+    (folder / NAMES[1]).write_bytes(b"\0\0\x08\x01\0")
+    with pytest.raises(DataError, match="or remove all four, and `ldl data fetch mnist`"):
+        SOURCES["mnist"]().read(0)
+
+
 def test_only_sets_with_files_are_fetched() -> None:
     for name, words in (("digits", "needs no download"), ("mnits", "is no data set")):
         with pytest.raises(UsageError, match=words):

@@ -40,6 +40,13 @@ def test_class_names(name: str) -> None:
     assert list(target.names) == [str(n) for n in LOADERS[name]().target_names]
 
 
+@pytest.mark.parametrize("name", LOADERS)
+def test_feature_names(name: str) -> None:
+    """Pixels have none."""
+    names = [] if name == "digits" else list(LOADERS[name]().feature_names)
+    assert list(SOURCES[name]().describe().features) == names
+
+
 def test_value_names_of_linnerud() -> None:
     target = SOURCES["linnerud"]().describe().target
     assert (target.kind, list(target.names)) == ("values", LOADERS["linnerud"]().target_names)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ldl.data import SCALERS, SOURCES, DataSpec, Info, Scaling, Split, Target, load, read_inputs
+from ldl.data import (
+    AUGMENTATIONS,
+    SCALERS,
+    SOURCES,
+    DataSpec,
+    Info,
+    Scaling,
+    Split,
+    Target,
+    in_units,
+    load,
+    prepare,
+    read_inputs,
+)
 from ldl.errors import DataError
 
 FLOWERS = Info(
@@ -49,10 +63,12 @@ def test_scaled_like_the_training_part(tmp_path: Path) -> None:
     dataset = load(spec, 0)
     raw = SOURCES["iris"]().read(0)
     rows = "".join(",".join(map(repr, map(float, row))) + "\n" for row in raw.inputs["x"])
-    samples = read_inputs(write(tmp_path, "a,b,c,d\n" + rows), dataset.info, dataset.scaler)
+    names = ",".join(dataset.info.features)
+    samples = read_inputs(write(tmp_path, f"{names}\n{rows}"), dataset.info, dataset.scaler)
     np.testing.assert_array_equal(samples.inputs["x"], dataset.scaler.transform(raw.inputs)["x"])
     again = Scaling.from_state(dataset.scaler.state(), {})
-    named = read_inputs(write(tmp_path, "a,b,c,d,class\n1,2,3,4,virginica\n"), dataset.info, again)
+    labelled = write(tmp_path, f"{names},class\n1,2,3,4,virginica\n")
+    named = read_inputs(labelled, dataset.info, again)
     assert named.targets.tolist() == [2]
 
 
@@ -68,6 +84,41 @@ def test_scaled_like_the_training_part(tmp_path: Path) -> None:
 def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_inputs(write(tmp_path, text), FLOWERS)
+
+
+def test_known_names_are_never_taken_by_position(tmp_path: Path) -> None:
+    info = SOURCES["diabetes"]().describe()
+    header = ",".join(info.features).replace("bmi", "BMI").replace("s1", "S1")
+    with pytest.raises(DataError, match='no column "bmi", "s1"') as caught:
+        read_inputs(write(tmp_path, f"{header}\n{','.join('1' * 10)}\n"), info)
+    assert 'did you mean "BMI" for "bmi", "S1" for "s1"?' in str(caught.value)
+    turned = write(tmp_path, ",".join(reversed(info.features)) + "\n0,1,2,3,4,5,6,7,8,9\n")
+    assert read_inputs(turned, info).inputs["x"].tolist() == [[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]]
+
+
+def test_columns_without_known_names(tmp_path: Path) -> None:
+    info = Info({"x": (2,)}, Target("classes", ("0", "1")))
+    assert read_inputs(write(tmp_path, "b,a\n1,2\n"), info).inputs["x"].tolist() == [[1, 2]]
+    usual = write(tmp_path, "x2,note,x1\n1,,2\n")
+    assert read_inputs(usual, info).inputs["x"].tolist() == [[2, 1]]
+
+
+@pytest.mark.parametrize("text", ["width;height\n1;2\n", "width;height\n1,5;2,25\n3;4,5\n"])
+def test_another_delimiter(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match='";" seems to separate them: write "," in its place'):
+        read_inputs(write(tmp_path, text), FLOWERS)
+    if "1,5" not in text:
+        assert read_inputs(write(tmp_path, text), FLOWERS, delimiter=";").inputs["x"].size == 2
+
+
+@pytest.mark.parametrize("name", ["pictures", "one.png", "array.npy"])
+def test_what_is_no_table(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"\x89PNG") if path.suffix else path.mkdir()
+    with pytest.raises(DataError, match=r"come in a \.csv or \.npz file\n.*\(n, 4, 4, 1\)"):
+        read_inputs(path, PICTURES)
+    with pytest.raises(DataError, match=r"in a \.csv or \.npz file$"):
+        read_inputs(path, FLOWERS)
 
 
 def test_wrong_number_of_nameless_columns(tmp_path: Path) -> None:
@@ -104,6 +155,47 @@ def test_npz_of_any_like_shape(tmp_path: Path, shape: tuple[int, ...], key: str)
 def test_bad_npz(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_inputs(savez(tmp_path, **arrays), PICTURES)
+
+
+COLOURED = Info({"x": (48,)}, Target("classes", ("0", "1")), (4, 4, 3))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 4), (2, 16, 3), (2, 4, 12)])
+def test_pictures_of_another_layout(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match=r"takes \(4, 4, 3\) or flat, 48 numbers") as caught:
+        read_inputs(savez(tmp_path, x=np.zeros(shape)), COLOURED)
+    assert ("put the channels last" in str(caught.value)) == (shape == (2, 3, 4, 4))
+
+
+@pytest.mark.parametrize("shape", [(2, 48), (2, 4, 4, 3)])
+def test_pictures_of_their_own_layout(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    samples = read_inputs(savez(tmp_path, x=np.arange(96.0).reshape(shape)), COLOURED)
+    assert samples.inputs["x"].ravel().tolist() == list(range(96))
+
+
+@pytest.mark.parametrize("scaler", [None, *SCALERS])
+def test_a_repetition_goes_back_to_the_units_of_the_data(scaler: str | None) -> None:
+    spec = DataSpec(SOURCES["iris"](), SCALERS[scaler]() if scaler else None)
+    dataset = load(spec, 0)
+    raw = SOURCES["iris"]().read(0)
+    back = in_units(prepare(raw.inputs, dataset.info, dataset.scaler)["x"], dataset.info,
+                    dataset.scaler)  # fmt: skip
+    np.testing.assert_allclose(back, raw.inputs["x"], rtol=2e-5)
+
+
+@pytest.mark.parametrize("per", ["all", "channel", "feature"])
+@pytest.mark.parametrize("shape", ["flat", "image"])
+def test_a_repetition_of_cropped_pictures(per: str, shape: str) -> None:
+    scale, crop = SCALERS["standard"](per), AUGMENTATIONS["center_crop"](5)
+    spec = DataSpec(SOURCES["digits"](), scale, augment=(crop,), shape=shape)
+    dataset = load(spec, 0)
+    raw = SOURCES["digits"]().read(0)
+    seen = prepare(raw.inputs, dataset.info, dataset.scaler)["x"]
+    plain = prepare(raw.inputs, dataset.info, None)["x"]
+    back = in_units(seen, dataset.info, dataset.scaler)
+    np.testing.assert_allclose(back, plain, atol=1e-5)
+    whitened = load(replace(spec, scale=SCALERS["zca"]()), 0)
+    assert in_units(seen, whitened.info, whitened.scaler) is None
 
 
 def test_several_inputs_come_as_npz(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def context(tmp_path: Path) -> Callable[..., Context]:
         settings: dict[str, Any] = {
             "predict": lambda inputs: inputs["x"],
             "probabilities": lambda outputs: outputs,
+            "probability_note": lambda outputs: None,
             "train_classifier": lambda *_: lambda x: np.zeros(len(x), np.int64),
             "network": Network(dict(info.inputs)),
             "values": lambda name, inputs: inputs[name],

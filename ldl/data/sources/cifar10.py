@@ -212,7 +212,8 @@ def _members(place: Path, pattern: re.Pattern[str], largest: int) -> Iterator[Me
                     raise DataError(f"{place}: {name} is {size:,} bytes; {largest:,} are the most")
                 yield Member(name, read())
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
-        raise DataError(f"{place}: cannot be read ({error}); fetch it anew") from error
+        again = "remove it, and `ldl data fetch cifar10` downloads the set"
+        raise DataError(f"{place}: cannot be read ({error}); fetch it anew, or {again}") from error
 
 
 def _tar(place: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:

@@ -72,7 +72,11 @@ class Mnist(_DigitSet):
         if place.is_file():
             return super().arrays(place)
         paths = [_idx_file(place, name) or place / name for name in self.pinned]
-        arrays = dict(zip(PARTS, map(read_idx, paths, (3, 1, 3, 1)), strict=True))
+        try:
+            arrays = dict(zip(PARTS, map(read_idx, paths, (3, 1, 3, 1)), strict=True))
+        except DataError as error:
+            again = f"or remove all four, and `ldl data fetch {self.name}` downloads the set again"
+            raise DataError(f"{error}, {again}") from error
         for x, y, path in (("x_train", "y_train", paths[0]), ("x_test", "y_test", paths[2])):
             if arrays[x].shape[1:] != (28, 28):
                 raise DataError(f"{path}: pictures of {arrays[x].shape[1:]}, not 28×28 pixels")

@@ -18,6 +18,22 @@ from ldl.data.info import Array, Info, Progress, Raw, Target
 from ldl.errors import DataError
 
 TEN = tuple("0123456789")
+IRIS = tuple(f"{part} {size} (cm)" for part in ("sepal", "petal") for size in ("length", "width"))
+WINE = (
+    "alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids",
+    "nonflavanoid_phenols", "proanthocyanins", "color_intensity", "hue",
+    "od280/od315_of_diluted_wines", "proline",
+)  # fmt: skip
+NUCLEI = (
+    "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity",
+    "concave points", "symmetry", "fractal dimension",
+)  # fmt: skip
+TUMOUR = (
+    *(f"mean {name}" for name in NUCLEI),
+    *(f"{name} error" for name in NUCLEI),
+    *(f"worst {name}" for name in NUCLEI),
+)
+PATIENT = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 
 
 def embedded_file(name: str) -> Path:
@@ -73,7 +89,12 @@ class Iris(_Classes):
     """150 irises, 4 lengths and widths in cm, three species (Fisher 1936)."""
 
     file = "iris.csv"
-    info = Info({"x": (4,)}, Target("classes", ("setosa", "versicolor", "virginica")), None, 150)
+    info = Info(
+        {"x": (4,)},
+        Target("classes", ("setosa", "versicolor", "virginica")),
+        samples=150,
+        features=IRIS,
+    )
 
 
 @dataclass(frozen=True)
@@ -81,7 +102,12 @@ class Wine(_Classes):
     """178 wines, 13 chemical measurements, three growers (UCI wine)."""
 
     file = "wine_data.csv"
-    info = Info({"x": (13,)}, Target("classes", ("class_0", "class_1", "class_2")), None, 178)
+    info = Info(
+        {"x": (13,)},
+        Target("classes", ("class_0", "class_1", "class_2")),
+        samples=178,
+        features=WINE,
+    )
 
 
 @dataclass(frozen=True)
@@ -89,7 +115,9 @@ class BreastCancer(_Classes):
     """569 tumours, 30 measurements of cell nuclei, malignant or benign (UCI wdbc)."""
 
     file = "breast_cancer.csv"
-    info = Info({"x": (30,)}, Target("classes", ("malignant", "benign")), None, 569)
+    info = Info(
+        {"x": (30,)}, Target("classes", ("malignant", "benign")), samples=569, features=TUMOUR
+    )
 
 
 @dataclass(frozen=True)
@@ -100,7 +128,9 @@ class Diabetes:
     with figures of the whole set, test samples included.
     """
 
-    info: ClassVar[Info] = Info({"x": (10,)}, Target("values", ("progression",)), None, 442)
+    info: ClassVar[Info] = Info(
+        {"x": (10,)}, Target("values", ("progression",)), samples=442, features=PATIENT
+    )
 
     def describe(self) -> Info:
         """Constants; reads nothing."""
@@ -117,7 +147,10 @@ class Linnerud:
     """20 men: chins, situps and jumps → weight (lb), waist (in) and pulse (Tenenhaus 1998)."""
 
     info: ClassVar[Info] = Info(
-        {"x": (3,)}, Target("values", ("Weight", "Waist", "Pulse")), None, 20
+        {"x": (3,)},
+        Target("values", ("Weight", "Waist", "Pulse")),
+        samples=20,
+        features=("Chins", "Situps", "Jumps"),
     )
 
     def describe(self) -> Info:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.data.info import Array, Info, Progress, Raw, Shape
+from ldl.data.npz import ANEW
 from ldl.data.openml import DownloadError, fetch
 from ldl.data.places import cache_folder, data_folders, write_whole
 from ldl.data.sources.embedded import TEN
@@ -87,11 +88,16 @@ class PictureSet:
 
     def arrays(self, place: Path, progress: Progress | None = None) -> Arrays:
         """The four arrays from where `find` says they are. Raises DataError."""
-        raw = Npz(str(place)).read(0)
+        try:
+            raw = Npz(str(place)).read(0)
+        except DataError as error:
+            reason = str(error).removesuffix(ANEW)
+            raise DataError(f"{reason}; {self.again(place)}") from error
         (x,), test = raw.inputs.values(), raw.info.official_test
         if raw.targets is None or not test or x[0].size != self.info.inputs["x"][0]:
             size = "×".join(map(str, self.picture))
-            raise DataError(f"{place}: {', '.join(PARTS)} are needed, {size} pixels to a sample")
+            needed = f"{', '.join(PARTS)} are needed, {size} pixels to a sample"
+            raise DataError(f"{place}: {needed}; {self.again(place)}")
         if raw.info.target.names != TEN:
             raise DataError(f"{place}: the labels have to be the digits 0 to 9")
         return in_parts(x.reshape(-1, *self.picture), raw.targets.astype(np.uint8), test)
@@ -111,6 +117,10 @@ class PictureSet:
             places = " or ".join(map(str, data_folders()))
             raise DataError(f"{self.name}: not in {places}; `ldl data fetch {self.name}` gets it")
         return place
+
+    def again(self, place: Path) -> str:
+        """What to do about a damaged file."""
+        return f"remove {place.name}, and `ldl data fetch {self.name}` downloads it again"
 
     def files(self) -> str:
         """The names to look for, as an error says them."""
