@@ -9,7 +9,7 @@ import typer
 
 from ldl.cli.app import FileArgument, JsonOption, OverridesArgument, RunsOption, command
 
-FAILED = 3  # exit code of a grid that finished with failed trials
+FAILED = 3  # exit code of a grid that finished with failed trials, or without any objective
 
 
 @command("ldl grid configs/autoenc_grid.yaml --dry-run; ldl grid my.yaml grid.seeds=5 --jobs 2")
@@ -55,6 +55,10 @@ def grid(
     from ldl.grid.planning import read_grid
     from ldl.runs import runs_root
 
+    if dask is not None:
+        from ldl.grid.dask import check_address
+
+        check_address(dask)
     checked, root = read_grid(Path(file), overrides or []), runs_root(runs)
     with GridDisplay(checked.objective.name, quiet) as display:
         plan = checked.plan(display.data)
@@ -77,5 +81,5 @@ def grid(
         show(checked, plan, trials, root, folder, jobs, json)
         return
     finish(end, summary, json)
-    if summary.failed:
+    if summary.failed or summary.best is None:
         raise typer.Exit(FAILED)

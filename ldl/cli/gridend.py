@@ -55,7 +55,7 @@ def leave(folder: Path, summary: Summary, display: GridDisplay) -> End:
         try:
             best, _ = make_best(folder, results, watchers, with_page)
         except RunError as error:
-            display.note(f"the winner could not be trained for best/: {error}")
+            display.note(f"best/ could not be made: {error}")
     return End(folder, results, best)
 
 
@@ -103,7 +103,10 @@ def _print_winner(results: Results) -> None:
     from ldl.grid.patterns import told
     from ldl.grid.results import ALPHA, notes
 
-    winner, tied = results.winner, results.tied()
+    winner, tied, rounds = results.winner, results.tied(), results.rounds
+    if rounds:
+        parts = ", ".join(f"{count(n)} for {epochs}" for epochs, n in rounds.items())
+        print(f"{count(results.settings)} settings in {len(rounds)} rounds: {parts} epochs")
     if winner is not None:
         print(f"winner: setting {winner.number} ({told(winner.values, 60)})")
         print(f"  {results.objective.name} {objective(winner)}")
@@ -113,8 +116,11 @@ def _print_winner(results: Results) -> None:
     if tied and len(tied) > TIED:
         print(f"  and {len(tied) - TIED} more: results.json lists them")
     if tied is not None:
-        others = len(results.rows) - 1
-        verdict = f"{len(tied)} of {others} others tied" if others else "no other setting"
+        others, within = len(results.others), ""
+        if rounds:
+            within = f" in the round that ends at epoch {results.last_round}"
+        verdict = f"{len(tied)} of {others} others{within} tied"
+        verdict = verdict if others else f"no other setting{within}"
         print(f"  {verdict} (paired t-test over seeds, p ≥ {ALPHA})")
     for note in notes(winner, tied):
         print(f"  note: {note}")

@@ -20,12 +20,13 @@ from ldl.errors import UsageError
 if TYPE_CHECKING:
     from ldl.grid.listing import Line
 
+LONG = 60  # letters of a value in a table
 OWN = ("number", "seed", "id", "status", "objective", "epochs", "seconds")
 
 
 def print_grids(grids: Sequence[Line]) -> None:
     """A line a grid: how it stands, and its best setting."""
-    from ldl.grid.patterns import told
+    from ldl.grid.labels import brief
 
     rows = []
     for each in grids:
@@ -35,7 +36,9 @@ def print_grids(grids: Sequence[Line]) -> None:
         if winner is not None:
             spread = "" if winner.sd is None else f" ± {figure(winner.sd)}"
             best = f"{figure(winner.mean)}{spread}"
-        setting = told(winner.values) if winner else each.reason[:60]
+        values = winner.values if winner else {}
+        setting = ", ".join(f"{key}: {brief([value])[0]:.30}" for key, value in values.items())
+        setting = setting if winner else each.reason[:60]
         rows.append([each.path.name, each.status, name, best, setting])
     print_table(["grid", "status", "objective", "best", "setting"], rows)
 
@@ -48,11 +51,12 @@ def show_trials(
     from ldl.cli.gridshow import short_keys
     from ldl.config.suggest import advise
     from ldl.grid.folder import cell
+    from ldl.grid.labels import cells
     from ldl.grid.listing import trials
     from ldl.grid.results import read_results
 
     results = read_results(folder)
-    found = [each for each in trials(results) if status in (None, each["status"])]
+    found = [each for each in trials(results, folder) if status in (None, each["status"])]
     keys = [key for key in results.keys if any(key in each["values"] for each in found)]
     names = dict(zip(short_keys(keys), keys, strict=True))
     by = {"started": "number", "name": "id", "epoch": "epochs"}.get(sort_by, sort_by)
@@ -72,7 +76,7 @@ def show_trials(
     if only_changed:
         keys = [key for key in keys if len({repr(each["values"].get(key)) for each in found}) > 1]
         for each in found:
-            each["values"] = {key: each["values"].get(key) for key in keys}
+            each["values"] = {key: v for key, v in each["values"].items() if key in keys}
     if json:
         print_json(found)
         return
@@ -81,8 +85,10 @@ def show_trials(
         return
     head = ["number", "seed", *(keys if csv else short_keys(keys)), "objective", "status", "epochs"]
     columns, rows = [*head, "seconds", "id"], []
-    for each in found:
-        values = [cell(each["values"][key]) if key in each["values"] else "" for key in keys]
+    shown = cells([each["values"] for each in found], keys, LONG)
+    for each, values in zip(found, shown, strict=True):
+        if csv:
+            values = [cell(each["values"][key]) if key in each["values"] else "" for key in keys]
         told = [each["objective"], each["status"], each["epochs"], each["seconds"]]
         plain = [("" if value is None else str(value)) if csv else figure(value) for value in told]
         rows.append([str(each["number"]), str(each["seed"]), *values, *plain, each["id"]])

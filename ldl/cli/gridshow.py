@@ -89,22 +89,23 @@ def dry_run(
 ) -> None:  # fmt: skip
     """Print the settings that are known beforehand, what is new, and what it will cost."""
     from ldl.cores import usable_cores
-    from ldl.grid.folder import find, outcome
+    from ldl.grid.folder import find
     from ldl.grid.timing import estimate
 
     folder = find(root, plan, option)
-    states = {each.id: outcome(folder, each.id) if folder else None for each in trials}
+    trials, states, over = _asked(plan, trials, folder)
     new = Counter(trial.number for trial in trials if states[trial.id] is None)
     workers = jobs or usable_cores() or 1
     cost = estimate(grid, new, workers) if new else None
     if json:
-        print_json(_plain(plan, trials, states, folder, workers, cost))
+        most = len(trials) if over else plan.most
+        print_json(_plain(plan, trials, states, folder, workers, cost) | {"most": most})
         return
     _print_settings(plan, trials, states)
     known = len(trials)
     there = known - new.total()
     print(f"{count(known)} trials: {count(new.total())} new, {count(there)} already there")
-    if plan.most is not None and plan.most > known:
+    if plan.most is not None and plan.most > known and not over:
         print(f"and up to {count(plan.most - known)} more as results come")
     if cost is not None:
         space = f"{size(cost.memory)} of memory, {size(cost.disk)} of disk"
@@ -113,21 +114,37 @@ def dry_run(
         print(folder)
 
 
+def _asked(
+    plan: Plan, first: Sequence[Trial], folder: Path | None
+) -> tuple[list[Trial], dict[str, Outcome | None], bool]:
+    """What the search asks for, given what has ended by now, and whether it is over."""
+    from ldl.grid.folder import outcome
+
+    trials: list[Trial] = []
+    states: dict[str, Outcome | None] = {}
+    asked = list(first)
+    while asked:
+        found = {each.id: outcome(folder, each.id) if folder else None for each in asked}
+        trials += [each for each in asked if each.id not in states]
+        states |= found
+        asked = plan.search.ask([each for each in found.values() if each is not None])
+    return trials, states, all(states.values())
+
+
 def _print_settings(
     plan: Plan, trials: Sequence[Trial], states: Mapping[str, Outcome | None]
 ) -> None:
     """A row a setting; a long list is cut in the middle."""
-    from ldl.grid.patterns import written
+    from ldl.grid.labels import cells
 
     settings: dict[int, list[Trial]] = {}
     for trial in trials:
         settings.setdefault(trial.number, []).append(trial)
     keys = [key for key in plan.keys if any(key in own[0].values for own in settings.values())]
+    shown = cells([own[0].values for own in settings.values()], keys, 30)
     rows = []
-    for number, own in settings.items():
-        values = own[0].values
-        cells = [written(values[key], 30) if key in values else "" for key in keys]
-        rows.append([str(number), *cells, _seeds(own), _state([states[each.id] for each in own])])
+    for values, (number, own) in zip(shown, settings.items(), strict=True):
+        rows.append([str(number), *values, _seeds(own), _state([states[each.id] for each in own])])
     if len(rows) > HEAD + TAIL + 1:
         left_out = len(rows) - HEAD - TAIL
         gap = ["…", *[""] * len(keys), "", f"{count(left_out)} settings"]

@@ -13,7 +13,7 @@ from ldl.execute import train as train_run
 from ldl.grid.folder import alone
 from ldl.grid.results import Results, Row
 from ldl.grid.trial import Trial
-from ldl.runs import RunFolder, read_json, to_json
+from ldl.runs import RunFolder, load_tensors, read_json, read_metrics, to_json
 
 BEST: Final = "best"
 ORIGIN: Final = "trial.json"  # in best/: which trial it is
@@ -21,12 +21,20 @@ MAKING: Final = ".best"
 
 
 def find_best(folder: Path) -> RunFolder | None:
-    """The run folder of the winner, if it is there and complete."""
+    """The run folder of the winner, if it is there and complete: every file can be read."""
     run = RunFolder(folder / BEST)
     try:
-        return run if run.read_status().status == "completed" else None
-    except LdlError:
+        status, rows = run.read_status(), read_metrics(run.metrics)
+        load_tensors(run.model)
+        sound = (
+            status.status == "completed"
+            and len(rows) == status.epoch
+            and isinstance(read_json(run.results), dict)
+            and prepare(run.config).yaml == run.config.read_text("utf-8")
+        )
+    except (LdlError, OSError, ValueError):
         return None
+    return run if sound else None
 
 
 def make_best(
@@ -35,9 +43,10 @@ def make_best(
     watchers: Watchers = SILENT,
     around: Callable[[Callable[[], RunFolder]], RunFolder] = lambda work: work(),
 ) -> tuple[RunFolder | None, bool]:
-    """best/, and whether it was made now: only where it is missing or another setting won.
+    """best/, and whether it was made now: where it is missing, damaged or of another setting.
 
     `around` may do more with the run. A training that is broken off is done again by the next call.
+    Raises RunError where the training fails or the folder cannot be written.
     """
     if results.winner is None:
         return None, False
@@ -55,11 +64,23 @@ def make_best(
             error.folder = None  # it goes: the same command begins it anew
             raise
         else:
-            shutil.rmtree(folder / BEST, ignore_errors=True)
-            run.path.rename(folder / BEST)
+            _put(run.path, folder / BEST)
         finally:
             shutil.rmtree(making, ignore_errors=True)
         return RunFolder(folder / BEST), True
+
+
+def _put(made: Path, place: Path) -> None:
+    """Move the finished run to its place, instead of what lies there."""
+    try:
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+        made.rename(place)
+    except OSError as error:
+        advice = "make it writable or remove it, and the same command goes on"
+        raise RunError(f"cannot replace {place}: {error.strerror}; {advice}") from error
 
 
 def _first(row: Row) -> Trial:

@@ -108,7 +108,10 @@ class Claims:
     def sweep(self) -> None:
         """Remove what processes that were killed within an act left behind."""
         probe = self._unique("sweep")
-        probe.touch()
+        try:
+            probe.touch()
+        except OSError as error:
+            raise RunFolderError(f"cannot write in {self.folder}: {error.strerror}") from error
         now = probe.stat().st_mtime
         for stray in self.folder.glob(".*.*-*"):
             with contextlib.suppress(FileNotFoundError):

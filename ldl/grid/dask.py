@@ -27,6 +27,7 @@ from ldl.grid.work import Task, Word
 
 LOCAL = "local"
 SCHEMES = ("tcp", "tls", "ucx", "ws", "wss")
+MOST_PORT = 65_535
 ANSWER = 10.0  # seconds for the scheduler to answer
 WORKERS = 30.0  # seconds to wait for a worker where there is none
 LOOK = 2.0  # seconds between two looks at the cluster
@@ -44,8 +45,7 @@ class Cluster:
             import distributed
         except ImportError as error:
             raise UsageError("--dask needs another package: pip install 'ldl[dask]'") from error
-        if "://" in address and address.partition("://")[0] not in SCHEMES:
-            raise UsageError(f"--dask takes {', '.join(SCHEMES)} or local, not {address}")
+        check_address(address)
         self.folder, self.address = folder.absolute(), address
         self._cluster = _local_cluster(jobs) if address == LOCAL else None
         try:
@@ -157,6 +157,20 @@ class Cluster:
                 f"start one with `dask worker {self.address}`, and the same command goes on"
             )
         self._looked = time.monotonic()
+
+
+def check_address(address: str) -> None:
+    """Raises UsageError for what cannot be the address of a scheduler."""
+    scheme, _, rest = address.partition("://")
+    rest = rest.partition("/")[0] if scheme in ("ws", "wss") else rest
+    host, colon, port = rest.rpartition(":")
+    named = scheme in SCHEMES and host and colon and port.isdecimal() and int(port) <= MOST_PORT
+    if address != LOCAL and not named:
+        schemes = ", ".join(f"{each}://" for each in SCHEMES)
+        raise UsageError(
+            f"--dask is the address of a scheduler or `local`, not {address}: "
+            f"write it as tcp://host:8786 (before the host: {schemes})"
+        )
 
 
 def _local_cluster(jobs: int) -> Any:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ldl.errors import RunError
+from ldl.errors import RunError, RunFolderError
 from ldl.grid.claims import Claims
 from ldl.grid.trial import Outcome
 from ldl.runs import RunFolder, to_json, write_bytes
@@ -28,9 +28,12 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.trials, self._shared = folder / "trials", folder / "shared"
-        for place in (self.trials, self._shared):
-            place.mkdir(parents=True, exist_ok=True)
-        self.claims = Claims(folder / "claims")
+        try:
+            for place in (self.trials, self._shared):
+                place.mkdir(parents=True, exist_ok=True)
+            self.claims = Claims(folder / "claims")
+        except OSError as error:
+            raise RunFolderError(f"cannot make {error.filename}: {error.strerror}") from error
 
     def run(self, id: str) -> RunFolder:
         """The run folder of a trial, whether or not it exists."""

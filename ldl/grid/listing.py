@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ldl.errors import LdlError
+from ldl.grid.claims import Claims
 from ldl.grid.folder import is_grid
 from ldl.grid.results import WAITING, Results, Row, read_results
 from ldl.grid.trial import Trial
+from ldl.runs import RunFolder
+
+RUNNING: Final = "running"  # somebody who lives claims it
+INTERRUPTED: Final = "interrupted"  # it has begun, and the same command goes on with it
 
 
 @dataclass(frozen=True)
@@ -86,22 +91,35 @@ def find_grid(root: Path, name: str) -> Path | None:
     return exact[0] if exact else fitting[0] if len(fitting) == 1 else None
 
 
-def trials(results: Results) -> list[dict[str, Any]]:
-    """Every trial in the plan's order: its setting's values, and how it ended."""
+def trials(results: Results, folder: Path) -> list[dict[str, Any]]:
+    """Every trial in the plan's order: its setting's values, and how it ended or stands."""
     ordered = sorted(results.rows, key=lambda row: row.number)
-    return [_trial(row, each) for row in ordered for each in row.trials]
+    return [_trial(row, each, folder) for row in ordered for each in row.trials]
 
 
-def _trial(row: Row, trial: Trial) -> dict[str, Any]:
+def _trial(row: Row, trial: Trial, folder: Path) -> dict[str, Any]:
     outcome = row.outcomes.get(trial.id)
     return {
         "number": trial.number,
         "seed": trial.seed,
         "id": trial.id,
-        "status": outcome.status if outcome else WAITING,
+        "status": outcome.status if outcome else _standing(folder, trial.id),
         "objective": outcome.objective if outcome else None,
         "epochs": outcome.epochs if outcome else None,
         "seconds": outcome.seconds if outcome else None,
         "reason": outcome.reason if outcome else "",
         "values": trial.values,
     }
+
+
+def _standing(folder: Path, id_: str) -> str:
+    """How a trial stands that has not ended: running, interrupted or waiting."""
+    run = RunFolder(folder / "trials" / id_)
+    if (folder / "claims" / id_).exists():
+        try:
+            if Claims(folder / "claims").standing(id_) == "held":
+                return RUNNING
+        except OSError:  # a disk that cannot be written: whether its owner lives is not known
+            return RUNNING
+    begun = run.status.exists() or run.checkpoint("last").exists()
+    return INTERRUPTED if begun else WAITING

@@ -166,7 +166,8 @@ class Nursery:
             self._tell_imports(known)
             code = FIRST_CODE + WORDS.index(word)
         except BaseException as error:
-            traceback.print_exc()
+            if not isinstance(error, LdlError | OSError):  # those say what is wrong
+                traceback.print_exc()
             said = str(error) if isinstance(error, LdlError) else f"{type(error).__name__}: {error}"
             os.write(self._report, json.dumps({"pid": os.getpid(), "error": said}).encode() + b"\n")
         finally:
@@ -259,7 +260,7 @@ class Nursery:
                     )
             finally:
                 claims.release(id)
-        except LdlError as error:
+        except (LdlError, OSError) as error:
             self._say({"fatal": str(error)})
         self._done(task, "ended" if ending is not None else "stopped")
 

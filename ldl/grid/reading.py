@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ldl.build import Experiment
-from ldl.config import Mark, Tree
+from ldl.build import Config, Experiment
+from ldl.config import Mark, Tree, to_yaml
 from ldl.config.checker import Checker
 from ldl.config.describe import found as described
 from ldl.config.grammar import Grammar
@@ -19,11 +19,11 @@ from ldl.config.rules import DictOf, Record, fields_of
 from ldl.config.suggest import nearest
 from ldl.config.tree import BROKEN
 from ldl.errors import Problem
+from ldl.execute.preparing import KINDS
 from ldl.grid.block import GRID_KINDS, SPACINGS, GridBlock
 from ldl.grid.expand import expand
 from ldl.grid.known import Known
 from ldl.grid.objective import Objective, ObjectiveError, objective
-from ldl.grid.patterns import plain
 from ldl.grid.settle import Setting, Settler
 from ldl.grid.space import Space
 
@@ -81,7 +81,7 @@ class Reading:
         if chosen is None or self.base is None or self.found or len(self.problems):
             return None
         notes = [*known.notes, *_loss_note(chosen, space)]
-        digest = _digest(rest, chosen, self.base.config.name)
+        digest = _digest(self.base.config, chosen)
         return Read(block, space, chosen, settings, known.lengths, notes, settler, digest)
 
     def _mark(self, key: str) -> Mark:
@@ -158,9 +158,7 @@ def _loss_note(chosen: Objective, space: Space) -> list[str]:
     return [f"`{varied[0]}` is varied, and values of different losses do not compare: {advice}"]
 
 
-def _digest(rest: Tree, chosen: Objective, name: str) -> str:
-    """SHA-256 of the configuration as it is written, without its grid block, and the objective."""
-    data = plain(rest)
-    data.pop("claim", None)
-    words = [name, data, chosen.name, chosen.goal]
-    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
+def _digest(config: Config, chosen: Objective) -> str:
+    """SHA-256 of the resolved configuration, without its claim, and of the objective."""
+    words = [to_yaml(replace(config, claim=None), KINDS), chosen.name, chosen.goal]
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()

@@ -25,6 +25,8 @@ from ldl.runs import read_json, write_json, write_text
 ALPHA: Final = 0.05
 TEST: Final = "paired t-test over seeds, two-sided (scipy.stats.ttest_rel), not corrected"
 WAITING: Final = "waiting"  # the status of a trial that has not ended
+EPOCHS: Final = "train.epochs"  # what tells the rounds of halving apart
+ROUNDING: Final = 1e-12  # of figures: what is smaller is no difference
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Results:
-    """A grid's settings, best first."""
+    """A grid's settings, best first; with `halving`, each of them once a round that it is in."""
 
     name: str
     objective: Objective
     keys: tuple[str, ...]
     rows: Sequence[Row]
+    halving: bool = False
 
     @property
     def winner(self) -> Row | None:
@@ -103,6 +106,41 @@ class Results:
             found.update(each.status if each else WAITING for each in ended)
         return dict(sorted(found.items()))
 
+    @property
+    def settings(self) -> int:
+        """How many there are, each counted once."""
+        return len({self._own(row) for row in self.rows})
+
+    @property
+    def rounds(self) -> dict[int, int] | None:
+        """The settings of each round of halving, by its epochs; None for another search."""
+        if not self.halving:
+            return None
+        found = Counter(int(row.values[EPOCHS]) for row in self.rows)
+        return dict(sorted(found.items()))
+
+    @property
+    def last_round(self) -> int | None:
+        """The epochs of the last round in which the winner has a figure."""
+        if not self.halving or (winner := self.winner) is None:
+            return None
+        own = (row for row in self.rows if row.objectives and self._own(row) == self._own(winner))
+        return max(int(row.values[EPOCHS]) for row in own)
+
+    @property
+    def others(self) -> list[Row]:
+        """Settings that the winner is compared with: of halving those of its last round."""
+        if self.winner is None or not self.halving:
+            return list(self.rows[1:])
+        last, own = self.last_round, self._own(self.winner)
+        return [row for row in self.rows if row.values[EPOCHS] == last and self._own(row) != own]
+
+    def _own(self, row: Row) -> str:
+        """What tells a setting from the others, whatever the round."""
+        if not self.halving:
+            return str(row.number)
+        return repr(sorted((key, repr(v)) for key, v in row.values.items() if key != EPOCHS))
+
     def tied(self) -> list[tuple[Row, float]] | None:
         """Settings that differ from the winner by no more than chance, with their p-values.
 
@@ -115,7 +153,7 @@ class Results:
         winner = self.winner
         if winner is None or len(winner.objectives) < 2:
             return None
-        tested = ((row, paired(winner.objectives, row.objectives)) for row in self.rows[1:])
+        tested = ((row, paired(winner.objectives, row.objectives)) for row in self.others)
         return [(row, p) for row, p in tested if p is not None and p >= ALPHA]
 
 
@@ -125,8 +163,9 @@ def paired(one: Mapping[int, float], other: Mapping[int, float]) -> float | None
     if len(seeds) < 2:
         return None
     differences = [one[seed] - other[seed] for seed in seeds]
-    if len(set(differences)) == 1:  # no spread: t is 0/0 or without bound
-        return 0.0 if differences[0] else 1.0
+    least = ROUNDING * max(abs(each[seed]) for each in (one, other) for seed in seeds)
+    if max(differences) - min(differences) <= least:  # no spread: t is 0/0 or without bound
+        return 0.0 if abs(differences[0]) > least else 1.0
     from scipy.stats import ttest_rel
 
     return float(ttest_rel([one[seed] for seed in seeds], [other[seed] for seed in seeds]).pvalue)
@@ -156,7 +195,9 @@ def read_results(folder: Path) -> Results:
     rows = [_row(folder, trials) for trials in settings.values()]
     # A setting that lost a seed stands behind all whole ones; without any figure, last of all.
     rows.sort(key=lambda row: (not row.whole, *objective.rank(row.mean), row.number))
-    return Results(name, objective, keys, rows)
+    # The plan may still be that of an earlier call with another search.
+    halving = about.get("search") == "halving" and all(EPOCHS in row.values for row in rows)
+    return Results(name, objective, keys, rows, halving)
 
 
 def _row(folder: Path, trials: Sequence[Trial]) -> Row:
@@ -198,7 +239,8 @@ def summary(results: Results) -> dict[str, Any]:
         "name": results.name,
         "objective": results.objective.name,
         "goal": results.objective.goal,
-        "settings": len(results.rows),
+        "settings": results.settings,
+        "rounds": _rounds(results),
         "trials": sum(len(row.trials) for row in results.rows),
         "counts": results.counts,
         "winner": told,
@@ -217,6 +259,13 @@ def notes(winner: Row | None, tied: Sequence[Any] | None) -> Iterable[str]:
         yield "one seed: whether others are as good cannot be said"
     if winner is not None and not winner.whole:
         yield "no setting has an objective for every seed; this is the best of what there is"
+
+
+def _rounds(results: Results) -> list[dict[str, int]] | None:
+    found = results.rounds
+    if found is None:
+        return None
+    return [{"epochs": epochs, "settings": n} for epochs, n in found.items()]
 
 
 def _told(row: Row) -> dict[str, Any]:

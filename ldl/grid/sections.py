@@ -20,6 +20,7 @@ from ldl.config.suggest import advise
 from ldl.config.tree import BROKEN, Path
 from ldl.errors import Problem
 from ldl.execute import KINDS
+from ldl.grid.overlap import blame, overwritten, related
 from ldl.grid.space import Assignment, Key
 
 FIELDS: Mapping[str, Field] = {each.key: each for each in fields_of(Config)}
@@ -79,11 +80,16 @@ class Sections:
         tree = Tree({name: self._base[name]} if name in self._base else {}, self._mark)
         grammar = blocks.grammar if blocks else Grammar(KINDS, block_names(tree, Config))
         start = len(self._problems)
-        for key, value in picks:
+        touching = related([key for key, _ in picks])
+        for i, (key, value) in enumerate(picks):
+            before = tree
             try:
                 tree = Walker(key.steps, value, grammar).put(tree, Record(Config), 0)
             except BadStepError as error:
                 self._problems.add(*self._unread(key, error))
+            for other, laid in picks[:i] if touching else ():
+                if overwritten(laid, before, tree):
+                    self._problems.add(*blame(other, key))
         if blocks is None:
             grammar = Grammar(KINDS, block_names(tree, Config))
         checker = Checker(grammar, self._problems)

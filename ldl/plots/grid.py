@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ _ENDS: tuple[tuple[int, Callable[..., float]], ...] = ((0, min), (1, max))
 LAST = "loss.png"  # drawn last: where it is, all are
 PANEL = (4.4, 3.3)
 MOST_VALUES = 24  # of a key, for a heat map
+POINT, MEAN, BEST = "a setting", "mean ± s.d. over settings", "best setting"
+LEGEND = (POINT, BEST, MEAN)
 
 
 def drawn(folder: Path) -> bool:
@@ -85,11 +88,15 @@ def by_key(found: Found) -> Figure | None:
     lowest, highest = (pick(ax.get_ylim()[end] for ax in fig.axes) for end, pick in _ENDS)
     for ax in fig.axes:
         ax.set_ylim(lowest, highest)
-    ax = fig.axes[0]
-    handles, labels = ax.get_legend_handles_labels()
+    shown: dict[str, Any] = {}  # the best setting need not have every key
+    for ax in fig.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            shown.setdefault(label, handle)
+    order = [label for label in LEGEND if label in shown]
     fig.legend(
-        handles, labels, loc="upper right", ncols=3, bbox_to_anchor=(1, 1 - 0.44 / height),
-        borderaxespad=0.1, handlelength=1.4, columnspacing=1.2,
+        [shown[label] for label in order], order, loc="upper right", ncols=3,
+        bbox_to_anchor=(1, 1 - 0.44 / height), borderaxespad=0.1, handlelength=1.4,
+        columnspacing=1.2,
     )  # fmt: skip
     return fig
 
@@ -98,17 +105,17 @@ def _panel(ax: Axes, key: Key, found: Found, logarithmic: bool) -> None:
     places, known = key.places, key.at >= 0
     at = places[key.at[known]]
     ax.plot(at, found.means[known], "o", ms=3.5, mec="none", color=style.FAINT, alpha=0.45,
-            label="a setting")  # fmt: skip
+            label=POINT)  # fmt: skip
     groups = [found.means[key.at == i] for i in range(len(places))]
     kept = [i for i, group in enumerate(groups) if len(group)]
     means = [float(groups[i].mean()) for i in kept]
     sds = [float(groups[i].std(ddof=1)) if len(groups[i]) > 1 else 0.0 for i in kept]
     dashes = "-" if key.numbers is not None else ""
     ax.errorbar(places[kept], means, sds, fmt="D", ms=4.5, ls=dashes, lw=1.2, capsize=3,
-                color=style.TRAIN, label="mean ± s.d. over settings")  # fmt: skip
+                color=style.TRAIN, label=MEAN)  # fmt: skip
     if known[0]:
         ax.plot(at[0], found.means[0], "o", ms=9, mfc="none", mec=style.VALIDATION, mew=1.6,
-                label="best setting")  # fmt: skip
+                label=BEST)  # fmt: skip
     if logarithmic:
         ax.set_yscale("log")
     if key.logarithmic:
@@ -122,7 +129,9 @@ def _panel(ax: Axes, key: Key, found: Found, logarithmic: bool) -> None:
 
 def _margins(ax: Axes, places: Array, logarithmic: bool) -> None:
     low, high = float(places.min()), float(places.max())
-    if logarithmic:
+    if low == high:
+        ax.set_xlim(low - (abs(low) or 1.0), high + (abs(high) or 1.0))
+    elif logarithmic:
         room = (high / low) ** 0.12
         ax.set_xlim(low / room, high * room)
     else:
@@ -145,7 +154,7 @@ def _ticks(ax: Axes, key: Key) -> None:
 
 
 def _texts(key: Key) -> list[str]:
-    return [style.short(value, 16) for value in key.values]
+    return [style.short(label, 16) for label in key.labels]
 
 
 def _close(key: Key, labels: Sequence[str]) -> bool:
@@ -163,17 +172,14 @@ def _close(key: Key, labels: Sequence[str]) -> bool:
 
 def heat(found: Found) -> Figure | None:
     """The mean objective by two keys: the only ones, or those that explain most of it."""
-    fitting = [key for key in found.keys if len(key.values) <= MOST_VALUES]
-    if len(fitting) < 2:
+    chosen = _chosen(found)
+    if chosen is None:
         return None
-    chosen = sorted(fitting, key=found.share, reverse=True)[:2]
-    x, y = sorted(chosen, key=lambda key: (-len(key.values), fitting.index(key)))
-    sums = np.full((len(y.values), len(x.values)), np.nan)
-    for i, j in np.ndindex(sums.shape):
-        own = found.means[(y.at == i) & (x.at == j)]
-        if len(own):
-            sums[i, j] = own.mean()
-    xs, ys = ([style.short(value, 22) for value in key.values] for key in (x, y))
+    x, y, columns, rows = chosen
+    sums = _means(found, x, y)[np.ix_(rows, columns)]
+    xs, ys = [
+        [style.short(key.labels[i], 22) for i in own] for key, own in ((x, columns), (y, rows))
+    ]
     side = max(0.62, style.widest(xs, 8.5) + 0.15) if len(xs) <= 12 else 0.62
     left = 0.7 + style.widest(ys, 8.5)
     wide, tall = max(side * len(xs), 4.2), 0.5 * len(ys)
@@ -191,10 +197,16 @@ def heat(found: Found) -> Figure | None:
     ax.imshow(shades, cmap=colours, aspect="auto", vmin=low, vmax=high)
     if sums.size <= 150:
         _figures(ax, sums, shades, found.goal)
-    best = np.nanargmin(sums) if found.goal == "min" else np.nanargmax(sums)
-    row, column = np.unravel_index(best, sums.shape)
-    corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5]])
-    ax.plot(*(corners * 0.96 + [column, row]).T, color=style.VALIDATION, lw=2.2)
+    if x.at[0] in columns and y.at[0] in rows:
+        place = [columns.index(x.at[0]), rows.index(y.at[0])]
+        corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5]])
+        ax.plot(*(corners * 0.96 + place).T, color=style.VALIDATION, lw=2.2, label=BEST)
+        style.legend_above(ax)
+    else:
+        ax.annotate(
+            f"the {BEST} is not on this map", (1, 1), (0, 5), "axes fraction",
+            textcoords="offset points", ha="right", color=style.FAINT, size=9,
+        )  # fmt: skip
     rotation = 0 if len(xs) <= 12 else 45
     side_of = "right" if rotation else "center"
     ax.set_xticks(range(len(xs)), xs, size=8.5, rotation=rotation, ha=side_of)
@@ -204,8 +216,33 @@ def heat(found: Found) -> Figure | None:
     ax.set_xlabel(x.name)
     ax.set_ylabel(y.name)
     label = f"log₁₀ of {found.label}" if found.wide else found.label
-    style.colour_bar(fig, ax, colours, low, max(high, low + 1e-12), label)
+    style.colour_bar(fig, ax, colours, low, max(high, low + 1e-9 * max(abs(low), 1.0)), label)
     return fig
+
+
+def _chosen(found: Found) -> tuple[Key, Key, list[int], list[int]] | None:
+    """The keys across and down, and those of their values that settings on the map have.
+
+    Keys of which one is varied within a single value of the other make no map.
+    """
+    fitting = [key for key in found.keys if len(key.values) <= MOST_VALUES]
+    for pair in combinations(sorted(fitting, key=found.share, reverse=True), 2):
+        x, y = sorted(pair, key=lambda key: (-len(key.values), fitting.index(key)))
+        there = np.isfinite(_means(found, x, y))
+        columns, rows = (np.flatnonzero(there.any(axis)).tolist() for axis in (0, 1))
+        if len(columns) > 1 and len(rows) > 1:
+            return x, y, columns, rows
+    return None
+
+
+def _means(found: Found, x: Key, y: Key) -> Array:
+    """The mean objective of the settings with each two values; NaN where there are none."""
+    sums = np.full((len(y.values), len(x.values)), np.nan)
+    for i, j in np.ndindex(sums.shape):
+        own = found.means[(y.at == i) & (x.at == j)]
+        if len(own):
+            sums[i, j] = own.mean()
+    return sums
 
 
 def _figures(ax: Axes, sums: Array, shades: Array, goal: str) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ldl.errors import RunFolderError
 from ldl.plots import style
 from ldl.plots.curves import read as read_metrics
+from ldl.plots.grid_found import labels
 from ldl.plots.levels import Table
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ def losses(folder: Path, table: Table, plan: Table, subtitle: str) -> Figure | N
     said = subtitle if step == 1 else f"{subtitle} · every {step}th drawn"
     fig = style.figure(width, 4.4, f"{part.capitalize()} loss by epoch", said)
     cell = (width - 0.1) / len(shown)
+    names = labels([loss for loss, _ in shown])
     for i, (loss, own) in enumerate(shown):
         ax = style.axes(fig, i * cell + 0.85, 0.58, width - (i + 1) * cell + 0.1, 0.98)
         _panel(ax, own, i == 0)
-        name = style.short(loss, 30) if loss else ""
+        name = style.short(names[i], 30) if loss else ""
         scale = " (logarithmic scale)" if ax.get_yscale() == "log" else ""
         ax.set_ylabel(f"{name or part} loss{scale}" if not name else f"loss {name}{scale}")
     return fig

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
+from ldl.grid.labels import names
 from ldl.plots import style
 from ldl.plots.levels import Table, read
 from ldl.runs import read_json
 
 Array = NDArray[Any]
+EPOCHS = "train.epochs"  # what tells the rounds of halving apart
 LOG_FROM = 20.0  # largest over smallest
 
 
@@ -27,6 +30,11 @@ class Key:
     name: str
     values: list[str]
     at: Array  # the place of each setting's value among `values`; -1 where it has none
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The values in few letters."""
+        return labels(self.values)
 
     @cached_property
     def numbers(self) -> Array | None:
@@ -65,12 +73,16 @@ class Found:
     sds: Array
     seeds: int
     left_out: int  # settings without a figure
+    settings: int  # counted once however many rounds of halving they are in
+    rounds: int  # of halving; 0 for another search
 
     @property
     def subtitle(self) -> str:
         """What the pictures show."""
-        count = len(self.numbers)
+        count = self.settings
         said = [style.short(self.name, 40), f"{count} setting{'' if count == 1 else 's'}"]
+        if self.rounds:
+            said[-1] += f" in {self.rounds} round{'' if self.rounds == 1 else 's'}"
         said.append(f"{self.seeds} seed{'' if self.seeds == 1 else 's'}")
         if self.left_out:
             said.append(f"{self.left_out} more without a figure")
@@ -111,6 +123,8 @@ def gather(folder: Path) -> Found:
     about, table = read_json(folder / "grid.json"), read(folder / "results.csv")
     rows = [row for row in table.rows if row["mean"]]
     keys = [_key(name, table, rows) for name in about["keys"]]
+    halving = about.get("search") == "halving" and EPOCHS in table.header
+    own = [name for name in about["keys"] if name != EPOCHS] if halving else ["number"]
     return Found(
         name=about["name"],
         objective=about["objective"]["name"],
@@ -121,7 +135,26 @@ def gather(folder: Path) -> Found:
         sds=np.array([float(row["sd"] or "nan") for row in rows]),
         seeds=max((int(row["seeds"]) for row in rows), default=0),
         left_out=len(table.rows) - len(rows),
+        settings=len({tuple(row[name] for name in own) for row in rows}),
+        rounds=len({row[EPOCHS] for row in table.rows}) if halving else 0,
     )
+
+
+def labels(values: Sequence[str]) -> list[str]:
+    """Cells of a table in few letters: numbers with four digits, whole choices by their names."""
+    return names([_plain(value) for value in values])
+
+
+def _plain(cell: str) -> Any:
+    """What a cell holds; text as it is."""
+    if cell[:1] in ("{", "["):
+        with suppress(yaml.YAMLError):
+            return yaml.safe_load(cell)
+    with suppress(ValueError):
+        return int(cell)
+    with suppress(ValueError):
+        return float(cell)
+    return cell
 
 
 def _key(name: str, table: Table, rows: Sequence[Mapping[str, str]]) -> Key:

@@ -28,15 +28,16 @@ def parallel(found: Found) -> Figure | None:
     keys, count = found.keys, len(found.means)
     shown = np.arange(0, count, -(-count // MOST))
     names = [_wrapped(key.name) for key in keys]
-    labels = [[style.short(value, 20) for value in key.values] for key in keys]
+    labels = [[style.short(label, 20) for label in key.labels] for key in keys]
+    left = max(1.0, style.widest(labels[0], 8.5) + 0.25)
     apart = max(1.5, *(style.widest(each, 8.5) + 0.55 for each in labels), style.widest(
         [line for name in [*names, _wrapped(found.objective)] for line in name.split("\n")], 8.5
     ) + 0.2)  # fmt: skip
-    width = 1.3 + apart * len(keys) + 1.0
+    width = left + apart * len(keys) + 1.3
     deep = 0.2 + 0.16 * max(name.count("\n") + 1 for name in names)
     said = f"{found.subtitle} · the brighter the better"
     fig = style.figure(width, 4.6 + deep, "Settings and objective", said)
-    ax = style.axes(fig, 1.0, 0.3 + deep, width - 1.0 - apart * len(keys), 0.95)
+    ax = style.axes(fig, left, 0.3 + deep, 1.3, 0.95)
     heights = np.column_stack([*(_heights(key) for key in keys), _scaled(_shown(found))])
     _lines(ax, heights, shown, found)
     for i, texts in enumerate(labels):

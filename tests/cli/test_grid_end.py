@@ -49,3 +49,24 @@ def test_a_grid_from_its_end_to_its_lists(ldl: Ldl, tmp_path: Path) -> None:
     assert [each["values"]["train.batch_size"] for each in trials] == [8, 8, 64, 64]
     wrong = ldl("runs", folder, "--sort-by", "objectiv")
     assert wrong.code != 0 and "did you mean `objective`?" in wrong.err
+
+
+def test_rounds_are_said_and_waiting_trials_found(ldl: Ldl, tmp_path: Path) -> None:
+    """A winner of halving is compared within its round; trials are found by how they stand."""
+    file, folder = tmp_path / "h.yaml", tmp_path / "grid"
+    search = "  search: {halving: {eta: 2, epochs: 1}}\n"
+    file.write_text(CLASSES + GRID + search)
+    words = ("train.epochs=2", "--folder", folder)
+    done = ldl("grid", file, *words, "--jobs", 1, "--quiet")
+    assert done.code == 0, done.err
+    assert "2 settings in 2 rounds: 2 for 1, 1 for 2 epochs" in done.out
+    assert (
+        "no other setting in the round that ends at epoch 2" in done.out
+        or "of 1 others" in done.out
+    )
+    told = json.loads((folder / "results.json").read_text())
+    assert told["settings"] == 2 and len(told["rounds"]) == 2
+    first = next(folder.glob("trials/*/trial.json"))
+    first.unlink()
+    (found,) = json.loads(ldl("runs", folder, "--status", "interrupted", "--json").out)
+    assert found["id"] == first.parent.name

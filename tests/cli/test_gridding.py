@@ -99,6 +99,42 @@ def test_searches_that_ask_later(ldl: Ldl, file: Path) -> None:
     assert "4 trials: 4 new" in done.out and "up to 6 more" in done.out
 
 
+def test_a_search_that_is_over(ldl: Ldl, file: Path, tmp_path: Path) -> None:
+    """What it asked for later is listed too, and there is no more of it."""
+    sizes = "grid.vary={train.batch_size: [8, 64], network.1: [tanh, relu]}"
+    for search in ("{halving: 2}", "{tpe: {trials: 3, batch: 2}}"):
+        words = (
+            f"grid.search={search}",
+            sizes,
+            "train.epochs=4",
+            "--folder",
+            tmp_path / search[1:4],
+        )
+        assert ldl("grid", file, *words, "--jobs", 2, "-q").code == 0
+        done = ldl("grid", file, *words, "--dry-run")
+        assert " 0 new, " in done.out and "more as results come" not in done.out
+        found = json.loads(ldl("grid", file, *words, "--dry-run", "--json").out)
+        assert found["most"] == len(found["trials"]) > 4 and found["new"] == 0
+
+
+def test_a_grid_without_an_objective(ldl: Ldl, file: Path, tmp_path: Path) -> None:
+    """Exit 3 where all have diverged, 0 where some have not."""
+    words = ("grid.seeds=1", "train.epochs=1", "-q", "--jobs", 1)
+    lost = "grid.vary={optimizer: [{sgd: 1.0e+300}], network.1: [relu]}"
+    done = ldl("grid", file, lost, *words, "--folder", tmp_path / "lost")
+    assert done.code == 3 and "no trial has an objective" in done.out
+    some = lost.replace("]", ", {sgd: 0.1}]", 1)
+    assert ldl("grid", file, some, *words, "--folder", tmp_path / "some").code == 0
+
+
+def test_an_address_that_none_can_be(ldl: Ldl, file: Path, tmp_path: Path) -> None:
+    """Refused before anything is made, with an example."""
+    for address in ("bogus", "host:8786", "tcp://host", "http://host:80", "tcp://host:x"):
+        done = ldl("grid", file, "--dask", address, "--folder", tmp_path / "made")
+        assert done.code == 2 and "write it as tcp://host:8786" in done.err
+    assert not (tmp_path / "made").exists()
+
+
 def test_notes(ldl: Ldl, file: Path) -> None:
     """On stderr, unless --quiet."""
     change = "grid.vary.train.batch_size=[8, 8]"

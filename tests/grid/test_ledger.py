@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ldl.errors import RunFolderError
+from ldl.grid.executor import GridError
 from ldl.grid.ledger import Ledger
 from ldl.grid.trial import Outcome
+
+from .running import run_all, trials
 
 DONE = Outcome("00aa", "completed", "all epochs are done", 0.25, 3, 1.5, 1, "here:1")
 
@@ -61,3 +65,21 @@ def test_common_files_are_one_file(ledger: Ledger) -> None:
     places = [ledger.run(id).path / "data.json" for id in ("00aa", "00bb")]
     assert places[0].samefile(places[1]) and places[0].read_bytes() == b"{}\n"
     assert ledger.run("00bb").config.read_text() == "00bb"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Which, and why."""
+    (tmp_path / "trials").write_text("")
+    with pytest.raises(RunFolderError, match=r"cannot make .*trials: File exists"):
+        Ledger(tmp_path)
+
+
+def test_an_outcome_that_cannot_be_written_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By a message, without a traceback of the trial's process."""
+    asked = trials(1, epochs=1)
+    (tmp_path / "trials" / asked[0].id / "trial.json").mkdir(parents=True)
+    with pytest.raises(GridError, match=r"cannot write .*trial\.json: Is a directory"):
+        run_all(tmp_path, asked)
+    assert capfd.readouterr().err == ""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import ttest_rel
 
+from ldl.errors import RunError
 from ldl.grid.best import find_best, make_best
+from ldl.grid.claims import Claims
 from ldl.grid.folder import find_or_make
 from ldl.grid.listing import find_grid, line, list_grids, trials
 from ldl.grid.objective import Objective
 from ldl.grid.options import Options
 from ldl.grid.results import paired, read_results, write_results
 from ldl.grid.run import run
-from ldl.runs import read_json
+from ldl.runs import RunFolder, read_json
 
 from .made import made
 from .planned import planned
@@ -90,6 +93,10 @@ def test_differences_without_spread() -> None:
     assert paired({0: 0.5, 1: 0.25}, {0: 0.5, 1: 0.25}) == 1.0
     assert paired({0: 0.5, 1: 0.25}, {0: 1.0, 1: 0.75}) == 0.0
     assert paired({0: 0.5, 1: 0.25}, {1: 0.5, 2: 0.7}) is None
+    with warnings.catch_warnings():  # the same but for rounding
+        warnings.simplefilter("error")
+        assert paired({0: 0.3, 1: 0.6}, {0: 0.1, 1: 0.4}) == 0.0
+        assert paired({0: 0.1 + 0.2, 1: 0.5}, {0: 0.3, 1: 0.5}) == 1.0
 
 
 def test_trials_that_wait_and_a_grid_without_any(tmp_path: Path) -> None:
@@ -114,12 +121,42 @@ def test_lists(tmp_path: Path) -> None:
     assert bad.status == "unreadable" and bad.reason
     assert find_grid(tmp_path, str(folder)) == folder
     assert find_grid(tmp_path, "20260101") == folder and find_grid(tmp_path, "made") is None
-    found = trials(read_results(folder))
+    found = trials(read_results(folder), folder)
     assert [(each["number"], each["status"]) for each in found] == [(1, "completed"), (2, "failed")]
     assert line(folder).to_dict()["best"] == 0.5
 
 
-def test_a_grid_and_its_best(tmp_path: Path) -> None:
+def test_rounds_of_halving_are_told_apart(tmp_path: Path) -> None:
+    """A setting is counted once, and the winner compared with those of its last round."""
+    settings = [{"a.rate": rate, "train.epochs": 1} for rate in (0.1, 0.2, 0.3)]
+    settings += [{"a.rate": rate, "train.epochs": 3} for rate in (0.1, 0.2)]
+    figures = [[0.4, 0.5], [0.41, 0.5], [0.4, 0.52], [0.3, 0.4], [0.31, 0.4]]
+    folder = made(tmp_path, settings, figures)
+    about = read_json(folder / "grid.json")
+    (folder / "grid.json").write_text(json.dumps(about | {"search": "halving"}))
+    results, _ = write_results(folder)
+    assert results.winner is not None and results.winner.number == 4
+    assert [row.number for row in results.others] == [5] and results.last_round == 3
+    told = read_json(folder / "results.json")
+    assert told["settings"] == 3 and told["trials"] == 10
+    assert told["rounds"] == [{"epochs": 1, "settings": 3}, {"epochs": 3, "settings": 2}]
+    assert [each["number"] for each in told["tied"]] == [5]
+
+
+def test_trials_that_are_under_way(tmp_path: Path) -> None:
+    """Running where somebody claims them, interrupted where nobody does but they have begun."""
+    folder = made(tmp_path, SETTINGS, [[0.5], [None], [None], [None]])
+    ids = [f"{number:08x}{0:08x}" for number in (1, 2, 3, 4)]
+    claims = Claims(folder / "claims")
+    assert claims.take(ids[1])
+    (folder / "trials" / ids[2]).mkdir()
+    RunFolder(folder / "trials" / ids[2]).set_status("running", epoch=1)
+    found = trials(read_results(folder), folder)
+    states = [each["status"] for each in found]
+    assert states == ["completed", "running", "interrupted", "waiting"]
+
+
+def test_a_grid_and_its_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """best/ is the winner's trial again, judged on the test part; it is made once."""
     block = "objective: validation.accuracy\nseeds: 2\nvary: {train.batch_size: [8, 64]}"
     tables = []
@@ -147,3 +184,20 @@ def test_a_grid_and_its_best(tmp_path: Path) -> None:
     (folder / "best" / "trial.json").write_text('{"id": "other"}')  # another setting had won
     assert make_best(folder, results)[1] is True
     assert find_best(folder) is not None and not (folder / ".best").exists()
+    for name in ("results.json", "config.yaml", "metrics.csv", "model.safetensors"):
+        for damage in (b"", None):
+            file = folder / "best" / name
+            file.unlink() if damage is None else file.write_bytes(damage)
+            assert find_best(folder) is None, name
+        assert make_best(folder, results)[1] is True and find_best(folder) is not None
+    (folder / "best" / "results.json").unlink()
+
+    def refuse(path: Path, target: Path) -> Path:
+        if target == folder / "best":
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(RunError, match=r"cannot replace .*best: Permission denied"):
+        make_best(folder, results)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ldl.errors import ConfigError
 from ldl.grid.patterns import plain
 from ldl.grid.space import Space
 
@@ -127,3 +128,22 @@ def test_numbers_in_order(listed: str, ordered: bool, tmp_path: Path) -> None:
     """Values that only grow or only fall have neighbours."""
     (axis,) = read(tmp_path, f"vary: {{train.epochs: {listed}}}").space.axes
     assert axis.ordered is ordered
+
+
+def test_one_key_within_another(tmp_path: Path) -> None:
+    """Refused where it overwrites what the other says, at the second; fine beside it."""
+    vary = "vary:\n  network.0.linear: [4, 8]\n  network.0.linear.{}: [2, 3]"
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, vary.format("units"))
+    (problem,) = caught.value.problems
+    assert "`network.0.linear.units` and `network.0.linear` set the same" in problem.message
+    assert problem.line == 10
+    biased = vary.format("bias").replace("[2, 3]", "[true, false]")
+    assert len(values(read(tmp_path, biased).space)) == 4
+    apart = (
+        "vary:\n  optimizer: [{adam: 0.1}, VALUE]\n  optimizer.sgd.learning_rate: [0.1, 0.2]\n"
+        "when: {optimizer.sgd.learning_rate: {optimizer: sgd}}"
+    )
+    assert len(values(read(tmp_path, apart.replace("VALUE", "sgd")).space)) == 3
+    with pytest.raises(ConfigError, match="set the same value"):
+        read(tmp_path, apart.replace("VALUE", "{sgd: {learning_rate: 1.0}}"))

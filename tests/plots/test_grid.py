@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,58 @@ def test_the_map_has_the_two_keys_that_matter_most(folder: Path) -> None:
     inside(figure)
 
 
+def _plain(path: Path, rows: list[tuple[str, str, str, float]]) -> Any:
+    """What a grid shows of settings with an optimizer, a momentum, a rate; the best first."""
+    path.mkdir()
+    keys = ["optimizer", "optimizer.sgd.momentum", "rate"]
+    ends = ["mean", "sd", "seeds", "epochs", "seconds", "status"]
+    table = [[i, *row, "", 1, 3, 0.5, "completed"] for i, row in enumerate(rows, 1)]
+    write_table(path / "results.csv", ["number", *keys, *ends], table)
+    objective = {"name": "validation.loss", "goal": "min"}
+    about = {"name": "made", "objective": objective, "keys": keys}
+    (path / "grid.json").write_text(json.dumps(about))
+    return gather(path)
+
+
+def test_a_winner_that_is_not_on_the_map(tmp_path: Path) -> None:
+    """No cell is framed for it, rows and columns without a setting are left out."""
+    sgd = "{sgd: {nesterov: true}}"
+    rows = [("adam", "", "0.000316227766017", 0.1)]
+    rows += [(sgd, m, r, i + 1.0) for i, (m, r) in enumerate(product("01", ("0.01", "0.1")))]
+    figure: Any = grid.heat(_plain(tmp_path / "a", rows))
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.01", "0.1"]
+    assert np.isfinite(np.asarray(axes.images[0].get_array())).all() and not axes.lines
+    assert any("not on this map" in text.get_text() for text in axes.texts)
+    inside(figure)
+    figure = grid.heat(_plain(tmp_path / "b", [*rows[1:], rows[0]]))
+    (frame,) = figure.axes[0].lines
+    assert np.mean(frame.get_xdata()[:4]) == np.mean(frame.get_ydata()[:4]) == 0
+
+
+def test_labels_are_short_and_whole(tmp_path: Path) -> None:
+    """Four digits, choices by name, within the picture; the legend knows the best setting."""
+    sgd = "{sgd: {nesterov: true}}"
+    rows = [("", "0", "0.000316227766017", 0.1), (sgd, "1", "0.0316227766017", 0.2)]
+    found = _plain(tmp_path / "a", [*rows, ("adam", "", "0.1", 0.3)])
+    labels = [key.labels for key in found.keys]
+    assert labels == [["sgd", "adam"], ["0", "1"], ["0.0003162", "0.03162", "0.1"]]
+    figure: Any = grid_parallel.parallel(found)
+    inside(figure)
+    figure = grid.by_key(found)
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == ["a setting", "best setting", "mean ± s.d. over settings"]
+
+
+def test_a_key_with_a_single_value(tmp_path: Path) -> None:
+    """Which some settings lack: no warning of equal limits."""
+    rows = [("adam", "", "0.1", 0.1), ("sgd", "0.9", "0.1", 0.1), ("sgd", "0.9", "", 0.1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure: Any = grid.by_key(_plain(tmp_path / "a", rows))
+    assert figure.axes[1].get_xlim()[0] < 0.9 < figure.axes[1].get_xlim()[1]
+
+
 def test_lines_through_three_keys_or_more(folder: Path, tmp_path: Path) -> None:
     figure: Any = grid_parallel.parallel(gather(folder))
     (lines,) = figure.axes[0].collections
@@ -108,9 +161,7 @@ def test_lines_through_three_keys_or_more(folder: Path, tmp_path: Path) -> None:
 def test_losses_that_do_not_compare_have_panels_of_their_own(folder: Path) -> None:
     table, plan = read(folder / "results.csv"), read(folder / "plan.csv")
     figure: Any = grid_curves.losses(folder, table, plan, "made")
-    assert [axes.get_ylabel().split(" (")[0] for axes in figure.axes] == [
-        "loss {mse: sum}", "loss {bce: sum}",
-    ]  # fmt: skip
+    assert [axes.get_ylabel().split(" (")[0] for axes in figure.axes] == ["loss mse", "loss bce"]
     front = figure.axes[0].lines[0]
     np.testing.assert_allclose(front.get_ydata(), [2.11, 1.11, 0.11 + 2 / 3])
     inside(figure)
