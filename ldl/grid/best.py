@@ -30,7 +30,7 @@ def find_best(folder: Path) -> RunFolder | None:
             status.status == "completed"
             and len(rows) == status.epoch
             and isinstance(read_json(run.results), dict)
-            and prepare(run.config).yaml == run.config.read_text("utf-8")
+            and prepare(run.config, start=False).yaml == run.config.read_text("utf-8")
         )
     except (LdlError, OSError, ValueError):
         return None
