@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,9 @@ class Cluster:
             raise UsageError("--dask needs another package: pip install 'ldl[dask]'") from error
         check_address(address)
         self.folder, self.address = folder.absolute(), address
+        self._gone = (
+            f"the Dask scheduler at {address} is gone; start it again, and the same command goes on"
+        )
         self._cluster = _local_cluster(jobs) if address == LOCAL else None
         try:
             self._client = distributed.Client(
@@ -73,12 +77,15 @@ class Cluster:
         return min(len(self._out), sum(self._workers.values()))
 
     def start(self, task: Task) -> None:
-        """Submit a task."""
+        """Submit a task. Raises GridError without a scheduler."""
         id = task.trial.id
-        future = self._client.submit(
-            run_task, str(self.folder), task.to_dict(), key=f"{id}-{os.urandom(4).hex()}",
-            pure=False,
-        )  # fmt: skip
+        try:
+            future = self._client.submit(
+                run_task, str(self.folder), task.to_dict(), key=f"{id}-{os.urandom(4).hex()}",
+                pure=False,
+            )  # fmt: skip
+        except Exception as error:  # its class depends on Dask's version
+            raise GridError(self._gone) from error
         self._out[id] = future
         future.add_done_callback(lambda future: self._back.put(id))
 
@@ -118,13 +125,13 @@ class Cluster:
         future = self._out.pop(id, None)
         if future is None:
             return id, "stopped"
+        reply: Reply = {"word": "stopped", "error": ""}
         if future.status == "finished":
-            reply: Reply = future.result()
-            error = reply["error"]
-        else:
-            cancelled = future.status == "cancelled"
-            error = "" if cancelled else str(future.exception())
-            reply = {"word": "stopped"}
+            with suppress(OSError, CancelledError):  # lost on its way; the folder says what is done
+                reply = future.result(timeout=ANSWER)
+        elif future.status != "cancelled":
+            reply["error"] = str(future.exception())
+        error = reply["error"]
         if error and self._stopping is None:
             self._given_up[id] += 1
             if self._given_up[id] >= TRIES:
@@ -135,9 +142,8 @@ class Cluster:
     def _look(self) -> None:
         """See whether there is a scheduler and a worker. Raises GridError."""
         now = time.monotonic()
-        gone = f"the Dask scheduler at {self.address} is gone"
         if self._client.status in ("closed", "closing"):
-            raise GridError(f"{gone}; start it again, and the same command goes on")
+            raise GridError(self._gone)
         if self._client.status == "running":
             try:
                 self._workers = dict(
@@ -145,7 +151,7 @@ class Cluster:
                 )
             except Exception as error:
                 if now - self._seen > WORKERS:
-                    raise GridError(f"{gone}: {error}; the same command goes on") from error
+                    raise GridError(self._gone) from error
                 self._workers = {}
         else:
             self._workers = {}

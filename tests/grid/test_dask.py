@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import distributed
 import pytest
+from distributed.comm import CommClosedError
 
 from ldl.errors import UsageError
 from ldl.grid import dask
@@ -202,6 +204,24 @@ def test_all_workers_lost_in_the_middle_is_told(
     assert run_all(tmp_path, [slow])[0].completed == 1
 
 
+def test_a_reply_that_is_lost_on_its_way_loses_no_trial(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of trials that have ended the folder says how."""
+    fetch, lost = distributed.Future.result, []
+
+    def result(self: distributed.Future, timeout: float | None = None) -> object:
+        if len(lost) < 3:
+            lost.append(self.key)
+            raise CommClosedError("Connection reset by peer")
+        return fetch(self, timeout)
+
+    monkeypatch.setattr(distributed.Future, "result", result)
+    options = Options(dask=cluster.address)
+    assert run_all(tmp_path, trials(6), options=options)[0].completed == 6
+    assert len(lost) == 3 and sum(ended(tmp_path).values()) == 6
+
+
 def test_a_lost_scheduler_is_told(
     cluster: Cluster,
     whole: tuple[Path, Path, float],
@@ -221,7 +241,7 @@ def test_a_lost_scheduler_is_told(
     kill([cluster.scheduler.pid])
     said = process.communicate()[1]
     assert process.returncode == 1 and time.monotonic() - began < 60
-    assert "the Dask scheduler at" in said and "is gone" in said
+    assert "the Dask scheduler at" in said and "is gone" in said, said
     assert "the same command goes on" in said
     assert grid(file, folder, "--jobs", "2").wait() == 0
     check_same(folder, undisturbed)
