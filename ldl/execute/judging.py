@@ -213,9 +213,14 @@ def stored_scaler(run: RunFolder) -> Scaling | None:
 def trained_model(run: RunFolder, experiment: Experiment) -> Model:
     """The network of a run with its saved weights. Raises RunFolderError where they do not fit."""
     model = Model(experiment.graph, experiment.config.seed)
+    load_weights(model, run)
+    return model
+
+
+def load_weights(model: Model, run: RunFolder) -> None:
+    """Give a network a run's saved weights. Raises RunFolderError where they do not fit."""
     arrays, _ = load_tensors(run.model)
     try:
         model.parameters.load(arrays)
     except (KeyError, ValueError) as error:
         raise RunFolderError(f"{run.model} does not fit its config.yaml: {error}") from error
-    return model

@@ -17,15 +17,16 @@ import numpy as np
 from ldl.data import Dataset, Progress
 from ldl.engine.memory import Array
 from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
-from ldl.execute.judging import SCALER, judge, same_data, stored_scaler
+from ldl.execute.judging import SCALER, judge, load_weights, same_data, stored_scaler
 from ldl.execute.preparing import Prepared, data_notes, prepare
 from ldl.execute.transfer import START, transfer
 from ldl.runs import RunFolder, load_tensors, save_tensors, to_json
+from ldl.runs.atomic import write_bytes
 from ldl.runs.environment import environment
 from ldl.runs.log import log_to
 from ldl.runs.tensors import to_bytes
+from ldl.train import Outcome, Trainer
 from ldl.train import Progress as TrainProgress
-from ldl.train import Trainer
 from ldl.train.signals import raising
 
 
@@ -48,10 +49,12 @@ def train(
     root: Path,
     watchers: Watchers = SILENT,
     files: Mapping[str, bytes] | None = None,
+    trained: RunFolder | None = None,
 ) -> RunFolder:
     """Train in a new folder under `root`, judge, draw, and leave the folder complete.
 
-    `files` are laid into the folder beside its own when it appears.
+    `files` are laid into the folder beside its own when it appears. The weights and metrics of a
+    run of the same configuration that is `trained` are taken instead of training again.
 
     Raises Diverged or Interrupted, and what evaluations raise; the folder's status says so too.
     """
@@ -71,7 +74,7 @@ def train(
     digest = hashlib.sha256(text.encode()).hexdigest()
     run = RunFolder.create(root, config.name, digest, contents)
     with run.lock():
-        train_into(prepared, dataset, run, watchers)
+        train_into(prepared, dataset, run, watchers, trained)
     return run
 
 
@@ -164,7 +167,11 @@ def start_weights(run: RunFolder) -> dict[str, Array]:
 
 
 def train_into(
-    prepared: Prepared, dataset: Dataset, run: RunFolder, watchers: Watchers = SILENT
+    prepared: Prepared,
+    dataset: Dataset,
+    run: RunFolder,
+    watchers: Watchers = SILENT,
+    trained: RunFolder | None = None,
 ) -> None:
     """Train, save, judge, draw, from the folder's checkpoint on if it has one; its lock is held.
 
@@ -182,7 +189,7 @@ def train_into(
                 watchers.note(f"freeze keeps weights that were not taken: {', '.join(random)}")
         try:
             with raising():
-                _work(trainer, log, watchers)
+                _work(trainer, log, watchers, trained)
         except Interrupted as error:
             error.folder = str(run.path)
             log.info("%s after epoch %s", error, trainer.epoch)
@@ -205,18 +212,30 @@ def train_into(
             raise
 
 
-def _work(trainer: Trainer, log: Logger, watchers: Watchers) -> None:
+def _work(trainer: Trainer, log: Logger, watchers: Watchers, trained: RunFolder | None) -> None:
     """What `train_into` watches over."""
     run, experiment, model = trainer.run, trainer.experiment, trainer.model
-    log.info("training %s weights on %s samples", model.parameters.count, trainer.steps.count)
-    outcome = trainer.fit()
-    log.info("training ended after epoch %s: %s", outcome.epochs, outcome.reason)
+    if trained is None:
+        log.info("training %s weights on %s samples", model.parameters.count, trainer.steps.count)
+        outcome = trainer.fit()
+        log.info("training ended after epoch %s: %s", outcome.epochs, outcome.reason)
+    else:
+        outcome = _taken(trainer, trained)
+        log.info("the weights and metrics of %s, trained before", trained.name)
     save_tensors(run.model, model.parameters.arrays())
     evaluations = experiment.config.evaluate or []
     judge(experiment, model, trainer.dataset, run, evaluations, watchers.stage)
     watchers.stage("pictures")
     watchers.draw(run.path)
     run.set_status("completed", outcome.reason, epoch=outcome.epochs, best=outcome.best)
+
+
+def _taken(trainer: Trainer, trained: RunFolder) -> Outcome:
+    """A training that has ended in another folder. Raises RunFolderError for a damaged one."""
+    load_weights(trainer.model, trained)
+    write_bytes(trainer.run.metrics, trained.metrics.read_bytes())
+    status = trained.read_status()
+    return Outcome(status.epoch or 0, status.reason, dict(status.best or {}))
 
 
 @contextmanager

@@ -1,15 +1,17 @@
-"""best/: the winner of a grid as a full run, trained and judged on the test part once."""
+"""best/: the winner of a grid as a full run, judged on the test part once."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import Diverged, Interrupted, LdlError, RunError
-from ldl.execute import SILENT, Prepared, Watchers, prepare
+from ldl.execute import SILENT, Watchers, prepare
 from ldl.execute import train as train_run
+from ldl.execute.running import start_weights
 from ldl.grid.folder import alone
 from ldl.grid.results import Results, Row
 from ldl.grid.trial import Trial
@@ -24,17 +26,21 @@ def find_best(folder: Path) -> RunFolder | None:
     """The run folder of the winner, if it is there and complete: every file can be read."""
     run = RunFolder(folder / BEST)
     try:
-        status, rows = run.read_status(), read_metrics(run.metrics)
-        load_tensors(run.model)
-        sound = (
-            status.status == "completed"
-            and len(rows) == status.epoch
-            and isinstance(read_json(run.results), dict)
-            and prepare(run.config, start=False).yaml == run.config.read_text("utf-8")
-        )
+        judged = isinstance(read_json(run.results), dict)
     except (LdlError, OSError, ValueError):
         return None
-    return run if sound else None
+    return run if judged and _trained(run) else None
+
+
+def _trained(run: RunFolder) -> bool:
+    """Whether its training has ended, and its configuration, metrics and weights can be read."""
+    try:
+        status, rows = run.read_status(), read_metrics(run.metrics)
+        load_tensors(run.model)
+        config = prepare(run.config, start=False).yaml == run.config.read_text("utf-8")
+    except (LdlError, OSError, ValueError):
+        return False
+    return config and status.status == "completed" and len(rows) == status.epoch
 
 
 def make_best(
@@ -45,8 +51,9 @@ def make_best(
 ) -> tuple[RunFolder | None, bool]:
     """best/, and whether it was made now: where it is missing, damaged or of another setting.
 
-    `around` may do more with the run. A training that is broken off is done again by the next call.
-    Raises RunError where the training fails or the folder cannot be written.
+    The trial's weights are judged; where its folder is damaged it is trained again. `around` may
+    do more with the run. What is broken off is done again by the next call. Raises RunError where
+    training or judging fails, or the folder cannot be written.
     """
     if results.winner is None:
         return None, False
@@ -57,9 +64,13 @@ def make_best(
         making = folder / MAKING
         shutil.rmtree(making, ignore_errors=True)
         try:
-            prepared = _prepared(folder, trial)
+            theirs = RunFolder(folder / "trials" / trial.id)
             files = {ORIGIN: to_json(_origin(trial))}
-            run = around(lambda: train_run(prepared, making, watchers, files))
+            trained = theirs if _trained(theirs) else None
+            prepared = prepare(theirs.config, start=trained is None)
+            if trained is not None:
+                prepared = replace(prepared, weights=start_weights(trained))
+            run = around(lambda: train_run(prepared, making, watchers, files, trained))
         except (Diverged, Interrupted, RunError) as error:
             error.folder = None  # it goes: the same command begins it anew
             raise
@@ -86,15 +97,6 @@ def _put(made: Path, place: Path) -> None:
 def _first(row: Row) -> Trial:
     """The trial of the plan's first seed, or of the first that has an objective."""
     return next(trial for trial in row.trials if trial.seed in row.objectives)
-
-
-def _prepared(folder: Path, trial: Trial) -> Prepared:
-    """The trial's own configuration, with as many threads as it had: the same bits."""
-    config = folder / "trials" / trial.id / "config.yaml"
-    found = prepare(config)
-    if found.experiment.config.train.threads is None:
-        return prepare(config, ["train.threads=1"])
-    return found
 
 
 def _origin(trial: Trial) -> dict[str, Any]:

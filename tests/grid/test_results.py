@@ -157,7 +157,7 @@ def test_trials_that_are_under_way(tmp_path: Path) -> None:
 
 
 def test_a_grid_and_its_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """best/ is the winner's trial again, judged on the test part; it is made once."""
+    """best/ has the weights of the winner's trial, judged on the test part; it is made once."""
     block = "objective: validation.accuracy\nseeds: 2\nvary: {train.batch_size: [8, 64]}"
     tables = []
     for jobs in (1, 2):
@@ -180,7 +180,13 @@ def test_a_grid_and_its_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert trial["id"] == results.winner.trials[0].id and "grid:" not in best.config.read_text()
     theirs = folder / "trials" / trial["id"] / "model.safetensors"
     assert best.model.read_bytes() == theirs.read_bytes()
+    assert best.metrics.read_bytes() == (theirs.parent / "metrics.csv").read_bytes()
     assert make_best(folder, results)[1] is False
+    theirs.write_bytes(theirs.read_bytes()[:-1])  # it is trained again, to the same bits
+    best.results.unlink()
+    kept = best.model.read_bytes()
+    assert make_best(folder, results)[1] is True and best.model.read_bytes() == kept
+    assert "training ended" in best.log.read_text()
     (folder / "best" / "trial.json").write_text('{"id": "other"}')  # another setting had won
     assert make_best(folder, results)[1] is True
     assert find_best(folder) is not None and not (folder / ".best").exists()
