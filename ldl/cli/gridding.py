@@ -28,7 +28,12 @@ def grid(
     ] = None,
     runs: RunsOption = None,
     retry: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Try a trial that failed N times more.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Try a trial that failed N times more; one that was killed, once anyway.",
+        ),
     ] = 0,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed in an earlier call.")
@@ -56,7 +61,7 @@ def grid(
     from ldl.runs import runs_root
 
     if dask is not None:
-        from ldl.grid.dask import check_address
+        from ldl.grid.dask import check_address, reach
 
         check_address(dask)
     checked, root = read_grid(Path(file), overrides or []), runs_root(runs)
@@ -69,6 +74,8 @@ def grid(
         else:
             from ldl.grid.run import run
 
+            if dask is not None:
+                reach(dask)
             options = Options(jobs, retry, retry_failed, fail_fast, trial_timeout, dask)
             place = find_or_make(root, plan, folder)
             try:

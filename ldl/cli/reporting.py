@@ -77,7 +77,7 @@ def _reproduce(
     """Run what is missing, judge, write the report; exit 1 where one failed or was not measured."""
     from ldl.cores import usable_cores
     from ldl.report.plan import read_entries, read_titles
-    from ldl.report.publish import fingerprint, paths, publish, published
+    from ldl.report.publish import fingerprint, name_of, paths, publish, published
     from ldl.report.reproduce import Reproduction, results_of, run_missing
 
     titles = read_titles(folder)
@@ -87,15 +87,16 @@ def _reproduce(
     known = run_missing(entries, root, workers or usable_cores() or 1, lines.begun, lines.ended)
     complete = not only
     mark = fingerprint(entries, known, titles, complete)
-    verdicts = published(root, profile, mark)
+    name = name_of(profile, seed_offset, complete)
+    verdicts = published(root, name, mark)
     if verdicts is None:
         results = results_of(entries, known, titles, complete)
-        verdicts = publish(Reproduction(titles, profile, results), root, mark)
+        verdicts = publish(Reproduction(titles, profile, results), root, name, mark)
     if json:
         print_json(verdicts)
     else:
         _print(verdicts)
-        for path in list(paths(root, profile).values())[:2]:
+        for path in list(paths(root, name).values())[:2]:
             print(path)
     unmeasured = any(claim["verdict"] == UNMEASURED for claim in verdicts["claims"])
     if lines.failed or unmeasured or any(entry.broken for entry in entries):

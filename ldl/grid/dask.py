@@ -9,9 +9,11 @@ checkpoint. Dask's own words here are those of its documentation: scheduler, wor
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import os
 import queue
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -42,11 +44,10 @@ class Cluster:
 
     def __init__(self, folder: Path, address: str, jobs: int) -> None:
         """Raises UsageError for no `distributed` or no address, GridError for no scheduler."""
-        try:
-            import distributed
-        except ImportError as error:
-            raise UsageError("--dask needs another package: pip install 'ldl[dask]'") from error
         check_address(address)
+        reach(address)
+        import distributed
+
         self.folder, self.address = folder.absolute(), address
         self._gone = (
             f"the Dask scheduler at {address} is gone; start it again, and the same command goes on"
@@ -177,6 +178,19 @@ def check_address(address: str) -> None:
             f"--dask is the address of a scheduler or `local`, not {address}: "
             f"write it as tcp://host:8786 (before the host: {schemes})"
         )
+
+
+def reach(address: str) -> None:
+    """Raises UsageError without the package, GridError where nobody listens at the address."""
+    if importlib.util.find_spec("distributed") is None:
+        raise UsageError("--dask needs another package: pip install 'ldl[dask]'")
+    scheme, _, rest = address.partition("://")
+    if scheme in ("tcp", "tls"):
+        host, _, port = rest.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+        except OSError as error:
+            raise GridError(f"no Dask scheduler answers at {address}: {error}") from error
 
 
 def _local_cluster(jobs: int) -> Any:

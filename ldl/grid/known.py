@@ -15,6 +15,7 @@ from ldl.grid.space import Assignment, Space
 
 MOST = 100_000  # settings that are looked at one by one
 LOOKED = 2_000  # combinations that are all looked at though few are searched
+MOST_TRIALS = 500_000
 SHOWN = 5  # in a note
 
 
@@ -49,11 +50,15 @@ class Known:
             if len(found) < wanted:
                 self.notes.append(f"there are only {len(found)} settings to draw from")
             return found
-        if space.size > MOST:
-            message = f"{space.size:,} combinations; {MOST:,} are the most that one can search"
-            advice = "draw some: `search: {random: {trials: 100}}`"
-            self.problems.add(self._mark("vary"), message, advice)
-            return []
+        for count, most, key, what in (
+            (space.size, MOST, "vary", "combinations"),
+            (space.size * self.block.seeds, MOST_TRIALS, "seeds", "trials"),
+        ):
+            if count > most:
+                message = f"{count:,} {what}; {most:,} are the most that one can search"
+                advice = "draw some: `search: {random: {trials: 100}}`"
+                self.problems.add(self._mark(key), message, advice)
+                return []
         found = self._distinct(space.settings())
         if not self.settler.looked:
             message = "an empty grid: `exclude` leaves no setting"

@@ -23,6 +23,7 @@ from ldl.grid.trial import Outcome, Trial
 from ldl.runs import read_json, write_json, write_text
 
 ALPHA: Final = 0.05
+FEW: Final = 2  # seeds
 TEST: Final = "paired t-test over seeds, two-sided (scipy.stats.ttest_rel), not corrected"
 WAITING: Final = "waiting"  # the status of a trial that has not ended
 EPOCHS: Final = "train.epochs"  # what tells the rounds of halving apart
@@ -257,6 +258,8 @@ def notes(winner: Row | None, tied: Sequence[Any] | None) -> Iterable[str]:
         yield "no trial has an objective"
     elif tied is None:
         yield "one seed: whether others are as good cannot be said"
+    elif len(winner.objectives) == FEW:
+        yield f"{FEW} seeds: only very large differences can be told from chance; use 5 or more"
     if winner is not None and not winner.whole:
         yield "no setting has an objective for every seed; this is the best of what there is"
 

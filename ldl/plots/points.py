@@ -77,7 +77,10 @@ def regions(data: Arrays, run: str) -> Figure:
     classes = "classes" in data
     right = planes.room_for(data["names"]) if classes else 1.0
     title = "Decision regions" if classes else "Prediction by place"
-    fig = style.figure(5.2 + right, 5.86, title, f"{run} · {len(data['points'])} samples")
+    subtitle = f"{run} · {len(data['points'])} samples"
+    if classes:
+        subtitle += " · paler where less sure"
+    fig = style.figure(5.2 + right, 5.86, title, subtitle)
     ax = style.axes(fig, 0.75, 0.58, right, 0.98)
     x, y = data["x"], data["y"]
     extent = (float(x[0]), float(x[-1]), float(y[0]), float(y[-1]))

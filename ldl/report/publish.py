@@ -21,9 +21,14 @@ from ldl.runs import read_json, to_json, write_bytes, write_text
 PICTURES: Final = ".pictures"
 
 
-def paths(root: Path, profile: Profile) -> dict[str, Path]:
-    """Where the report of a profile lies, by suffix."""
-    name = "report" if profile == "full" else "report-quick"
+def name_of(profile: Profile, seed_offset: int, complete: bool) -> str:
+    """What a report is called: one of other runs than the whole report's does not replace that."""
+    parts = {"quick": profile == "quick", f"seeds-{seed_offset}": seed_offset, "part": not complete}
+    return "-".join(["report", *(part for part, has in parts.items() if has)])
+
+
+def paths(root: Path, name: str) -> dict[str, Path]:
+    """Where a report lies, by suffix."""
     return {suffix: root / f"{name}.{suffix}" for suffix in ("html", "md", "json")}
 
 
@@ -46,9 +51,9 @@ def fingerprint(
     return hashlib.sha256(repr((parts, texts)).encode()).hexdigest()
 
 
-def published(root: Path, profile: Profile, mark: str) -> dict[str, Any] | None:
+def published(root: Path, name: str, mark: str) -> dict[str, Any] | None:
     """The verdicts of the report that lies there, if it was made of the same."""
-    places = paths(root, profile)
+    places = paths(root, name)
     if not all(path.exists() for path in places.values()):
         return None
     try:
@@ -58,9 +63,9 @@ def published(root: Path, profile: Profile, mark: str) -> dict[str, Any] | None:
         return None
 
 
-def publish(reproduction: Reproduction, root: Path, mark: str) -> dict[str, Any]:
+def publish(reproduction: Reproduction, root: Path, name: str, mark: str) -> dict[str, Any]:
     """Write the three files; gives what is in the third."""
-    places = paths(root, reproduction.profile)
+    places = paths(root, name)
     root.mkdir(parents=True, exist_ok=True)
     found = environment(reproduction)
     write_text(places["html"], claims_page(reproduction, root / PICTURES, found))

@@ -56,6 +56,13 @@ def test_the_table(ldl: Ldl, file: Path, tmp_path: Path) -> None:
     assert re.fullmatch(r"with 2 workers about .+ s, .+ MB of memory, .+ kB of disk", lines[9])
 
 
+def test_nothing_is_left_where_no_scheduler_answers(ldl: Ldl, file: Path, tmp_path: Path) -> None:
+    """No folder of a grid that could not begin."""
+    done = ldl("grid", file, "--dask", "tcp://127.0.0.1:9", "--runs", tmp_path / "runs")
+    assert done.code == 1 and "no Dask scheduler answers at tcp://127.0.0.1:9" in done.err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_json(ldl: Ldl, file: Path) -> None:
     """The same for a program."""
     found = json.loads(ldl("grid", file, "--dry-run", "--json", "--jobs", 1).out)

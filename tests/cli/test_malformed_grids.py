@@ -258,6 +258,13 @@ PARTS = {
         ),
         ["1,000,000 combinations", "random"],
     ),
+    "more trials than one can search": (
+        grid(
+            BY_LOSS + "seeds: «10000\n  vary: {optimizer.adam.learning_rate: "
+            "{logspace: [-4, -1, 51]}}"
+        ),
+        ["510,000 trials", "random"],
+    ),
     "epochs under halving": (
         grid(BY_LOSS + "search: halving\n  vary: {«train.epochs: [9, 27, 81]}"),
         ["sets the epochs itself"],

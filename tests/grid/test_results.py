@@ -88,6 +88,14 @@ def test_one_seed_says_nothing_of_ties(tmp_path: Path) -> None:
     assert "one seed" in read_json(tmp_path / "results.json")["notes"][0]
 
 
+def test_two_seeds_say_little(tmp_path: Path) -> None:
+    """And it says so; three are not called few."""
+    write_results(made(tmp_path / "two", SETTINGS[:2], [[0.5, 0.6], [0.5, 0.9]]))
+    assert "2 seeds" in read_json(tmp_path / "two" / "results.json")["notes"][0]
+    write_results(made(tmp_path / "three", SETTINGS[:2], [[0.5, 0.6, 0.7], [0.5, 0.9, 0.6]]))
+    assert read_json(tmp_path / "three" / "results.json")["notes"] == []
+
+
 def test_differences_without_spread() -> None:
     """Equal throughout is tied, apart by the same throughout is not."""
     assert paired({0: 0.5, 1: 0.25}, {0: 0.5, 1: 0.25}) == 1.0

@@ -118,7 +118,7 @@ def _claims(folder: Path) -> Path:
     entries, titles = read_entries(claims), read_titles(claims)
     known = run_missing(entries, root, 2, lambda missing, whole: None, lambda each, run: None)
     results = results_of(entries, known, titles, True)
-    publish(Reproduction(titles, "full", results), root, "")
+    publish(Reproduction(titles, "full", results), root, "report", "")
     return root / "report.html"
 
 

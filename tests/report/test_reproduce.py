@@ -102,6 +102,20 @@ def test_a_second_call_runs_nothing(report: Report, tmp_path: Path) -> None:
     assert page.read_text() == text  # the first runs are still there, and give the same page
 
 
+def test_a_part_leaves_the_whole_report_alone(report: Report, tmp_path: Path) -> None:
+    """Some of the claims, or other seeds, make a report of their own."""
+    claims, page = tmp_path / "claims", tmp_path / "runs" / "report.html"
+    experiment(claims, "a1", GOOD, epochs=50)
+    experiment(claims, "a2", GOOD.replace("a1", "a2"), epochs=50)
+    report()
+    written = page.stat().st_mtime_ns
+    assert "report-part.html" in report("--only", "a1")[1]
+    assert "report-seeds-7-part.html" in report("--seed-offset", "7", "--only", "a2")[1]
+    assert page.stat().st_mtime_ns == written
+    assert [*verdicts(tmp_path, "-part")] == ["a1"]
+    assert [*verdicts(tmp_path, "-seeds-7-part")] == ["a2"]
+
+
 def test_a_file_that_fails_is_told_and_the_others_go_on(report: Report, tmp_path: Path) -> None:
     """Exit code 1; a run that diverges is no failure, but has no results to be measured."""
     claims = tmp_path / "claims"
