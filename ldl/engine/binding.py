@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from ldl.engine.lifetimes import Lifetimes, Slot
 from ldl.engine.meeting import ALONE, Meeting
 from ldl.engine.memory import Array, Request, Shape, aligned, carve
 from ldl.engine.parameters import Parameters
+from ldl.engine.rank_one import RankOne
 
 Key = tuple[str, ...]
 
@@ -71,6 +72,7 @@ class Binding:
     Values that overflow become infinite and NaN as IEEE 754 has it; NumPy's warnings about that
     are for the caller to silence with `np.errstate`. `bytes` counts all buffers, weights aside.
     A binding to a part of a batch gets a `meeting` with the others, and memory for its `inputs`.
+    With `rank_one`, of a batch of one, the weights of those places get no gradient but a RankOne.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class Binding:
         train: bool = False,
         meeting: Meeting = ALONE,
         inputs: Mapping[str, Array] | None = None,
+        rank_one: Collection[str] = (),
     ) -> None:
+        self._by_rank_one, self.rank_one = rank_one, list[RankOne]()
         self.graph, self.parameters, self.samples, self.train = graph, parameters, samples, train
         self._meeting, self._whole = meeting, sum(meeting.samples) or samples
         wanted = [*outputs, *(loss.name for loss in graph.losses if losses)]
@@ -225,7 +229,7 @@ class Binding:
                 array = dx[i] = self._arena.get(where, shape, last)
                 if not slot.first:
                     sums.append((self._gradient(slot.value), array))
-        for key in plan.w if name in self._lives.slots else ():
+        for key in plan.w if name in self._lives.slots and name not in self._by_rank_one else ():
             full = f"{owner}.{key}"
             dw[key] = parameters.gradients[full]
             if full in written:
@@ -288,6 +292,10 @@ class Binding:
         steps: list[Call] = []
         for place in self._lives.backward_order:
             layer, node = place.layer, self.nodes[place.name]
+            if place.name in self._by_rank_one:
+                made = RankOne(place.name, node)
+                self.rank_one.append(made)
+                steps.extend(made.calls)
             if isinstance(place, LossPlace) and place.name in self._lives.absorbed:
                 steps.append(partial(place.layer.backward_absorbed, node))
             elif isinstance(layer, Recorded) and type(layer).backward is Recorded.backward:

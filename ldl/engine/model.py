@@ -33,9 +33,11 @@ class Model:
         self._bindings: dict[tuple[object, ...], Binding] = {}
         self._training: dict[tuple[object, ...], Binding | ParallelBinding] = {}
 
-    def training(self, samples: int, outputs: tuple[str, ...] = ()) -> Binding | ParallelBinding:
-        """The binding for training steps on `samples`, with gradients."""
-        key = (samples, outputs)
+    def training(
+        self, samples: int, outputs: tuple[str, ...] = (), rank_one: frozenset[str] = frozenset()
+    ) -> Binding | ParallelBinding:
+        """The binding for training steps on `samples`, with gradients; `rank_one` as in Binding."""
+        key = (samples, outputs, rank_one)
         if key not in self._training:
             graph, parameters = self.graph, self.parameters
             threads = min(self.threads, samples)
@@ -43,8 +45,9 @@ class Model:
                 self._training[key] = ParallelBinding(graph, parameters, samples, outputs, threads)
             else:
                 self._training[key] = Binding(
-                    graph, parameters, samples, outputs, gradients=True, train=True
-                )
+                    graph, parameters, samples, outputs, gradients=True, train=True,
+                    rank_one=rank_one,
+                )  # fmt: skip
         return self._training[key]
 
     def evaluation(

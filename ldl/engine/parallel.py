@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from threading import BrokenBarrierError
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ldl.engine.graph import Graph
 from ldl.engine.meeting import rounds
 from ldl.engine.memory import Array, aligned
 from ldl.engine.parameters import Parameters
+from ldl.engine.rank_one import RankOne
 
 # Seconds for which a thread waits for Python's lock before it asks that it be let go. Steps of many
 # short calls take 10 to 20 % less time than with Python's own 5 ms, others as long.
@@ -30,6 +32,8 @@ class ParallelBinding:
     threads run while they compute; how soon is set for the whole process. Only for graphs that
     split: no layer draws, and one that mixes samples does so where the parts meet.
     """
+
+    rank_one: ClassVar[Sequence[RankOne]] = ()
 
     def __init__(
         self,

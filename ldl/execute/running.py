@@ -179,7 +179,7 @@ def train_into(
     """
     experiment = prepared.experiment
     run.set_status("running", epoch=0)
-    with log_to(run.log) as log, _threads(experiment.division.blas):
+    with log_to(run.log) as log:
         trainer = Trainer(experiment, dataset, run, watchers.training)
         if prepared.weights:
             taken = transfer(trainer.model.parameters, prepared.weights)
@@ -188,7 +188,7 @@ def train_into(
             if random := sorted(experiment.frozen - {*taken.taken}):
                 watchers.note(f"freeze keeps weights that were not taken: {', '.join(random)}")
         try:
-            with raising():
+            with raising(), _threads(experiment.division.blas):  # of all BLAS loaded by now
                 _work(trainer, log, watchers, trained)
         except Interrupted as error:
             error.folder = str(run.path)

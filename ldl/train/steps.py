@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from math import isfinite, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Memory, Optimizer
 from ldl.engine.parallel import ParallelBinding
+from ldl.engine.rank_one import by_rank_one
 from ldl.engine.schedules import Clock, State
 from ldl.engine.streams import stream
 from ldl.errors import Diverged
@@ -78,6 +80,10 @@ class Steps:
         self.rules, self._clock = rules, Clock(self.batches, self.batches * rules.epochs)
         self.schedule_state: State = rules.schedule.start() if rules.schedule else {}
         self._scratch = np.empty_like(self.theta) if rules.penalty else None
+        alone = self.batch_size == 1 and optimizer.plain and not model.parameters.frozen
+        changed = rules.penalty is not None or rules.clipping is not None
+        self._rank_one = by_rank_one(model.graph) if alone and not changed else frozenset()
+        self._ger = _ger(self.theta) if self._rank_one else None
         self._judged = judged
         self._kept = judged[:1] if judged else ()
         self._classes = np.empty(self.batch_size, np.int64)
@@ -101,7 +107,8 @@ class Steps:
             for chosen, made in batches:
                 if len(chosen) != size:  # the first batch, and a smaller last one
                     size = len(chosen)
-                    binding = self.model.training(size, self._kept)
+                    binding = self.model.training(size, self._kept, self._rank_one)
+                    layers = binding.rank_one
                     takes = [(feed.take, binding.inputs[n]) for n, feed in self._taken.items()]
                 for take, place in takes:
                     take(chosen, 0, place, "clip")
@@ -112,9 +119,12 @@ class Steps:
                 binding.backward()
                 if rules.penalty is not None:
                     self._penalise()
-                norm = sqrt(gradient.dot(gradient))
+                if layers:
+                    norm = sqrt(sum([layer.square() for layer in layers]))
+                else:
+                    norm = sqrt(gradient.dot(gradient))
                 if not (isfinite(loss) and isfinite(norm)):
-                    raise Diverged(self._diagnosis(loss, number, totals.batch + 1))
+                    raise Diverged(self._diagnosis(binding, loss, number, totals.batch + 1))
                 if self._judged:
                     totals.correct += self._correct(binding, *self._judged)
                 if clipping is not None:
@@ -123,7 +133,12 @@ class Steps:
                     rate = self.rate((number - 1) * self.batches + totals.batch)
                 if searches:
                     memory.evaluate = partial(self._evaluate, binding)
-                step(theta, gradient, memory, rate, decayed)
+                if layers:
+                    memory.steps += 1
+                    for layer in layers:
+                        layer.move(self._ger, rate)
+                else:
+                    step(theta, gradient, memory, rate, decayed)
                 totals.batch += 1
                 totals.samples += size
                 totals.loss += loss * size
@@ -193,11 +208,21 @@ class Steps:
             np.equal(classes, truth, hits)
         return int(np.count_nonzero(hits))
 
-    def _diagnosis(self, loss: float, epoch: int, batch: int) -> str:
+    def _diagnosis(
+        self, binding: Binding | ParallelBinding, loss: float, epoch: int, batch: int
+    ) -> str:
         """Which number went wrong first, and what helps."""
         where = f"epoch {epoch}, batch {batch}"
         if not isfinite(loss):
             return f"the loss became {loss} in {where}: {ADVICE}"
         names = [n for n, g in self.model.parameters.gradients.items() if not np.isfinite(g).all()]
+        names += [f"{each.name}.weight" for each in binding.rank_one if not each.finite]
         what = f"the gradient of {names[0]}" if names else "the gradient's norm"
         return f"{what} stopped being finite in {where}: {ADVICE}"
+
+
+def _ger(theta: Array) -> Any:
+    """BLAS's a·x·yᵀ + A, in SciPy's wrapping: NumPy has none."""
+    from scipy.linalg.blas import get_blas_funcs
+
+    return get_blas_funcs("ger", dtype=theta.dtype)

@@ -52,7 +52,7 @@ class Linear(Recorded):
 
     def bind(self, node: Node) -> None:
         """A row of ones, which sums over samples as a product, where x has none beneath it."""
-        if self.bias and node.dy is not None and _whole(node, node.dw) is None:
+        if node.dw and self.bias and node.dy is not None and _whole(node, node.dw) is None:
             node.tmp["ones"] = np.ones(node.y.size // node.y.shape[-1], node.y.dtype)
 
     def ahead(self, node: Node) -> Iterator[Call]:
@@ -68,13 +68,16 @@ class Linear(Recorded):
                 yield partial(np.add, y, node.w["bias"], y)
 
     def back(self, node: Node) -> Iterator[Call]:
-        """∂w = xᵀ·∂y,  ∂b = Σ ∂y,  ∂x = ∂y·wᵀ; with the row of ones ∂w and ∂b are one product."""
-        x, dy, dw = _matrix(node.x[0]), _matrix(node.dy), node.dw["weight"]
+        """∂w = xᵀ·∂y,  ∂b = Σ ∂y,  ∂x = ∂y·wᵀ; with the row of ones ∂w and ∂b are one product.
+
+        Only ∂x where `node.dw` is empty: the weights then move without their gradient.
+        """
+        x, dy = _matrix(node.x[0]), _matrix(node.dy)
         whole = _whole(node, node.dw)
         if whole is not None:
             yield product(node.rows, dy, whole)
-        else:
-            yield product(x.T, dy, dw)
+        elif node.dw:
+            yield product(x.T, dy, node.dw["weight"])
             if self.bias:
                 yield partial(node.tmp["ones"].dot, dy, node.dw["bias"])
         if node.dx[0] is not None:

@@ -42,6 +42,11 @@ class Optimizer:
     learning_rate: Positive
 
     @property
+    def plain(self) -> bool:
+        """Whether a step is θ ← θ − η g and no more."""
+        return False
+
+    @property
     def kept(self) -> tuple[str, ...]:
         """The moments that these settings need."""
         return self.moments

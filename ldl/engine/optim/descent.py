@@ -20,6 +20,11 @@ class Gd(Optimizer):
     whole_set: ClassVar[bool] = True
     learning_rate: Positive = 0.1
 
+    @property
+    def plain(self) -> bool:
+        """Always."""
+        return True
+
     def step(
         self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
     ) -> None:
@@ -48,6 +53,11 @@ class Sgd(Optimizer):
         """Refuse Nesterov's rule without a momentum."""
         if self.nesterov and not self.momentum:
             raise SettingError("nesterov", "needs a momentum above 0")
+
+    @property
+    def plain(self) -> bool:
+        """Without momentum and decay."""
+        return not (self.momentum or self.weight_decay)
 
     @property
     def kept(self) -> tuple[str, ...]:
