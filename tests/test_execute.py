@@ -190,6 +190,23 @@ def test_logits_of_an_autoencoder_become_values(file: Path, tmp_path: Path) -> N
     np.savez(tmp_path / "x.npz", x=x)
     _, outputs = predict(run, tmp_path / "x.npz")
     assert (outputs > x.min(axis=0)).all() and (outputs < x.max(axis=0)).all()
+    scaled = (x - x.min(axis=0)) / (x.max(axis=0) - x.min(axis=0))
+    answers = (outputs - x.min(axis=0)) / (x.max(axis=0) - x.min(axis=0))
+    judged = np.load(run.path / "split.npz")["test"]
+    mse = ((answers - scaled)[judged] ** 2).mean()
+    assert json.loads(run.results.read_text())["reconstruction"]["mse"] == pytest.approx(mse, 0.05)
+
+
+def test_saturated_outputs_are_judged_as_training_counts_them(file: Path, tmp_path: Path) -> None:
+    """Probabilities that float32 rounds to 1 are no ties."""
+    text = (
+        "data: {source: digits}\nnetwork: [linear]\nloss: bce_with_logits\noptimizer: {sgd: 0.1}\n"
+    )
+    file.write_text(text + "train: {epochs: 1}\nevaluate: [{classification: {part: validation}}]\n")
+    run = train(prepare(file), tmp_path / "runs")
+    (row,) = read_metrics(run.metrics)
+    judged = json.loads(run.results.read_text())["classification-validation"]
+    assert judged["accuracy"] == pytest.approx(row["validation_accuracy"])
 
 
 def test_results_are_json_with_no_nan(file: Path, tmp_path: Path) -> None:

@@ -115,6 +115,12 @@ class Experiment:
         winners: Array = np.argmax(outputs, axis=1)
         return winners
 
+    def answers(self, outputs: Array) -> Array:
+        """Outputs as the task means them: of a reconstruction by bce_with_logits probabilities."""
+        if self.task == "reconstruction" and self.main_loss.takes == "binary_logits":
+            return _sigmoid(outputs)
+        return outputs
+
     def probabilities(self, outputs: Array) -> Array:
         """Outputs (n, C) to class probabilities (n, C), rows summing to 1.
 
@@ -123,7 +129,7 @@ class Experiment:
         """
         takes = self.main_loss.takes
         if takes == "binary_logits" or (takes == "logits" and outputs.shape[1] == 1):
-            outputs = 0.5 + 0.5 * np.tanh(0.5 * outputs)
+            outputs = _sigmoid(outputs)
         if outputs.shape[1] == 1:
             p = np.clip(outputs, 0.0, 1.0)
             return np.concatenate([1.0 - p, p], axis=1)
@@ -302,3 +308,9 @@ def _located(name: str, reason: str, network: Network, losses: Sequence[LossPlac
             path = network.origins.get(loss.inputs[0], ("loss",))
             return path, f"{name.removeprefix('loss.')}: {reason} ({loss.inputs[0]})"
     return network.origins[name], f"{network.kinds[name]} ({name}): {reason}"
+
+
+def _sigmoid(logits: Array) -> Array:
+    """1 / (1 + exp(−x)), which cannot overflow so."""
+    values: Array = 0.5 + 0.5 * np.tanh(0.5 * logits)
+    return values

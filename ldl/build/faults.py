@@ -151,8 +151,6 @@ def advice(experiment: Experiment) -> list[Fault]:
         note = _ending(loss.layer, layer)
         if note is not None:
             notes.append((path, note))
-        if isinstance(loss.layer, BceWithLogits) and experiment.task == "reconstruction":
-            notes.append((path, "bce_with_logits leaves logits, no pictures: use bce"))
     schedule, epochs = experiment.config.schedule, experiment.config.train.epochs
     if isinstance(schedule, Warmup) and schedule.epochs >= epochs:
         message = f"the warm-up never ends: the training has {epochs} epochs"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldl.cli.output import count, duration, figure, print_json, print_results, say
-from ldl.errors import LdlError, RunError
+from ldl.errors import LdlError, RunError, RunFolderError
 
 if TYPE_CHECKING:
     from ldl.cli.gridshow import GridDisplay
@@ -54,7 +54,7 @@ def leave(folder: Path, summary: Summary, display: GridDisplay) -> End:
             watchers = replace(watchers, training=display.training)
         try:
             best, _ = make_best(folder, results, watchers, with_page)
-        except RunError as error:
+        except (RunError, RunFolderError) as error:
             display.note(f"best/ could not be made: {error}")
     return End(folder, results, best)
 

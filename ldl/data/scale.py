@@ -32,6 +32,15 @@ def _channels(values: Array, picture: Picture) -> Array:
     return values.reshape(-1, picture[2])
 
 
+def _ends(x: Array, per: Per, picture: Picture | None) -> tuple[Array, Array]:
+    """The least and the largest of x (n, ...): of all, of each channel or of each feature."""
+    axis = None if per == "all" else 0
+    low, high = (np.asarray(f(x, axis=axis), np.float64) for f in (np.min, np.max))
+    if per == "channel" and picture is not None:
+        return _channels(low, picture).min(axis=0), _channels(high, picture).max(axis=0)
+    return low, high
+
+
 @dataclass(frozen=True)
 class MinMax:
     """y = (x − min) / (max − min): the training part fills [0, 1]; a constant feature gives 0."""
@@ -45,10 +54,7 @@ class MinMax:
     def fit(self, x: Array, picture: Picture | None = None) -> Affine:
         """x (n, ...) is the training part."""
         per = _per(self.per, picture)
-        axis = None if per == "all" else 0
-        low, high = (np.asarray(f(x, axis=axis), np.float64) for f in (np.min, np.max))
-        if per == "channel" and picture is not None:
-            low, high = _channels(low, picture).min(axis=0), _channels(high, picture).max(axis=0)
+        low, high = _ends(x, per, picture)
         return Affine(low, np.where(high > low, high - low, 1.0))
 
 
@@ -93,9 +99,10 @@ class Standard:
         if per == "channel" and picture is not None:
             squares = _channels(squares, picture).sum(axis=0)
         deviation = np.sqrt(squares * (mean.size / x.size))
-        # The mean of equal numbers may be off by a rounding; that must not become a scale.
-        constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean)
-        return Affine(mean, np.where(constant, 1.0, deviation))
+        # The mean of equal numbers is off by roundings; those must not become a scale.
+        low, high = _ends(x, per, picture)
+        constant = (low == high) | (deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean))
+        return Affine(np.where(low == high, low, mean), np.where(constant, 1.0, deviation))
 
 
 LARGEST_WHITENED = 8192  # numbers to a sample: 256 MB of matrix, minutes of work

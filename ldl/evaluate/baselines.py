@@ -116,7 +116,7 @@ class Baselines:
         train = dataset.train.inputs[name].reshape(len(dataset.train), -1)[chosen]
         classes = labels(dataset.train)[chosen]
         commonest = np.bincount(classes).argmax()
-        read = context.probabilities(context.predict(judged.part.inputs)).argmax(axis=1)
+        read = context.classes(context.predict(judged.part.inputs))
         accuracy = {
             "network": number(metrics.accuracy(true, read)),
             "majority": number(metrics.accuracy(true, np.full_like(true, commonest))),

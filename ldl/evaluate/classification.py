@@ -54,7 +54,7 @@ class Classification:
         true = labels(judged.part)
         outputs = context.predict(judged.part.inputs)
         probabilities, note = context.probabilities(outputs), context.probability_note(outputs)
-        predicted = probabilities.argmax(axis=1)
+        predicted = context.classes(outputs)
         names = context.dataset.info.target.names
         counts = metrics.contingency(true, predicted, len(names))
         table = judged.file("classification", "csv")

@@ -39,6 +39,8 @@ class Context:
     task: Task
     predict: Callable[[Mapping[str, Array]], Array]
     """Inputs {name: (n, …)} to outputs (n, …), float32, in evaluation mode."""
+    classes: Callable[[Array], Array]
+    """Outputs (n, …) to class indices (n,), as training counts them."""
     probabilities: Callable[[Array], Array]
     """Outputs (n, …) to class probabilities (n, C)."""
     probability_note: Callable[[Array], str | None]

@@ -128,7 +128,7 @@ def figures_of(context: Context, notes: list[str]) -> dict[str, float | None]:
     if context.task == "classification":
         probabilities = context.probabilities(outputs)
         return {
-            "accuracy": number(metrics.accuracy(true, probabilities.argmax(axis=1))),
+            "accuracy": number(metrics.accuracy(true, context.classes(outputs))),
             "log_loss": number(metrics.log_loss(true, probabilities)),
         }
     true = true.reshape(len(true), -1)

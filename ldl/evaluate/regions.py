@@ -57,8 +57,7 @@ class DecisionRegions:
         answer = answer or {"values": outputs.reshape(len(grid), -1)[:, 0]}
         more = {"lines": self._hyperplanes(context, name, x, y)}
         if "classes" in answer:
-            read = context.probabilities(context.predict(judged.part.inputs))
-            more["predicted"] = read.argmax(axis=1)
+            more["predicted"] = context.classes(context.predict(judged.part.inputs))
         lines = context.dataset.in_units(name, np.stack([x, y], axis=1))
         x, y = lines[:, 0], lines[:, 1]
         write_arrays(
@@ -100,6 +99,5 @@ def lines_around(values: Array, resolution: int) -> Array:
 
 
 def _classes(context: Context, outputs: Array) -> dict[str, Array]:
-    probabilities = context.probabilities(outputs)
-    confidence = probabilities.max(axis=1).astype(np.float32)
-    return {"classes": probabilities.argmax(axis=1), "confidence": confidence}
+    confidence = context.probabilities(outputs).max(axis=1).astype(np.float32)
+    return {"classes": context.classes(outputs), "confidence": confidence}

@@ -67,7 +67,7 @@ def decoder(
         rest.parameters.load(
             {name: arrays[_owner(graph, name)] for name in rest.parameters.arrays()}
         )
-        return lambda x: rest.predict({start: x}, experiment.output)
+        return lambda x: experiment.answers(rest.predict({start: x}, experiment.output))
 
     return way
 

@@ -92,10 +92,15 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
     ) -> Context:
         return _context(*again(training, validation, judged, changes), run)
 
+    def predict(inputs: Mapping[str, Array]) -> Array:
+        outputs = model.predict(inputs, experiment.output)
+        return dataset.in_target_units(experiment.answers(outputs))
+
     return Context(
         dataset=dataset,
         task=experiment.task,
-        predict=lambda inputs: dataset.in_target_units(model.predict(inputs, experiment.output)),
+        predict=predict,
+        classes=experiment.classes,
         probabilities=experiment.probabilities,
         probability_note=experiment.probability_note,
         folder=run.path,
@@ -188,9 +193,8 @@ def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
     delimiter = getattr(experiment.config.data.source, "delimiter", ",")
     samples = read_inputs(path, info, scaler, delimiter)
     outputs = trained_model(run, experiment).predict(samples.inputs, experiment.output)
+    outputs = experiment.answers(outputs)
     if experiment.task == "reconstruction":
-        if experiment.main_loss.takes == "binary_logits":
-            outputs = 0.5 + 0.5 * np.tanh(0.5 * outputs)
         undone = in_units(outputs, info, scaler)
         return experiment, outputs if undone is None else undone
     state = read_json(run.path / "data.json")["target_scale"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ldl.data import Dataset, Progress
+from ldl.data import Dataset, Progress, redraw_noise
 from ldl.engine.memory import Array
 from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
 from ldl.execute.judging import SCALER, judge, load_weights, same_data, stored_scaler
@@ -223,6 +223,8 @@ def _work(trainer: Trainer, log: Logger, watchers: Watchers, trained: RunFolder 
         outcome = _taken(trainer, trained)
         log.info("the weights and metrics of %s, trained before", trained.name)
     save_tensors(run.model, model.parameters.arrays())
+    if experiment.config.data.fresh_noise:  # judged with that of `load`, as `evaluate` does
+        redraw_noise(trainer.dataset, experiment.config.data, experiment.config.seed, 0)
     evaluations = experiment.config.evaluate or []
     judge(experiment, model, trainer.dataset, run, evaluations, watchers.stage)
     watchers.stage("pictures")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ldl.errors import DataError, RunFolderError
 from ldl.runs import load_tensors
 
 SHOWN = 6  # names in a note
+WEIGHTS = "model.safetensors"  # a run's own, at its end
 START = "start.safetensors"  # a run's own copy of the weights that it starts from
 
 
@@ -34,7 +36,7 @@ class Transfer:
 
 def donor(path: str) -> dict[str, Array]:
     """The weights of a run's folder. Raises DataError where there are none to read."""
-    file = Path(path) / "model.safetensors"
+    file = Path(path) / WEIGHTS
     if not file.exists():
         unfinished = "has no model.safetensors: it is not completed"
         raise DataError(f"{path} {unfinished if Path(path).is_dir() else 'is no run'}")
@@ -42,6 +44,16 @@ def donor(path: str) -> dict[str, Array]:
         return load_tensors(file)[0]
     except RunFolderError as error:
         raise DataError(str(error)) from error
+
+
+def donor_mark(path: str | None) -> str:
+    """SHA-256 of the weights that a configuration starts from; empty where there are none."""
+    if path is None:
+        return ""
+    try:
+        return hashlib.sha256((Path(path) / WEIGHTS).read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def transfer(parameters: Parameters, arrays: dict[str, Array]) -> Transfer:

@@ -67,9 +67,9 @@ def make_best(
             theirs = RunFolder(folder / "trials" / trial.id)
             files = {ORIGIN: to_json(_origin(trial))}
             trained = theirs if _trained(theirs) else None
-            prepared = prepare(theirs.config, start=trained is None)
-            if trained is not None:
-                prepared = replace(prepared, weights=start_weights(trained))
+            weights = start_weights(theirs)
+            prepared = prepare(theirs.config, start=not weights)
+            prepared = replace(prepared, weights=weights or prepared.weights)
             run = around(lambda: train_run(prepared, making, watchers, files, trained))
         except (Diverged, Interrupted, RunError) as error:
             error.folder = None  # it goes: the same command begins it anew

@@ -76,8 +76,14 @@ class Claims:
             mine.unlink(missing_ok=True)
 
     def release(self, id: str) -> None:
-        """Let go of a trial; only for its owner."""
-        self.path(id).unlink(missing_ok=True)
+        """Let go of a trial, if it is still this process's."""
+        with self._one_at_a_time():
+            if self.mine(id):
+                self.path(id).unlink(missing_ok=True)
+
+    def mine(self, id: str) -> bool:
+        """Whether this process has the claim; not if it was taken for dead, and another has it."""
+        return self.owner(id) == Owner.of(os.getpid())
 
     def standing(self, id: str) -> Standing:
         """Whether the trial is free, held, or claimed by an owner who is dead."""

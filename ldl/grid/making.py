@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from ldl.data import Progress
+from ldl.execute.transfer import donor_mark
 from ldl.grid.settle import Setting, hashed
 from ldl.grid.trial import Trial
 
 
 class Maker:
-    """Makes the trials of settings; reads each data set once a seed, to know its SHA-256."""
+    """Makes the trials of settings; reads what they start from once, for its SHA-256."""
 
     def __init__(self, seeds: range, progress: Progress | None = None) -> None:
         self.seeds = seeds
         self._progress = progress
         self._digests: dict[tuple[str, int], str] = {}
+        self._donors: dict[str | None, str] = {}
 
     def trials(self, setting: Setting, before: Setting | None = None) -> list[Trial]:
         """A trial for each seed; each goes on from that of the setting `before`."""
@@ -36,8 +38,10 @@ class Maker:
         return hashed(setting.yaml(seed), self._digest(setting, seed))
 
     def _digest(self, setting: Setting, seed: int) -> str:
-        """The SHA-256 of the data; what is drawn depends on the seed."""
-        place = (repr(setting.source), seed)
+        """SHA-256 of the data, of which what is drawn depends on the seed, and of `start_from`."""
+        place, start = (repr(setting.source), seed), setting.start_from
         if place not in self._digests:
             self._digests[place] = setting.source.read(seed, self._progress).sha256()
-        return self._digests[place]
+        if start not in self._donors:
+            self._donors[start] = donor_mark(start)
+        return self._digests[place] + self._donors[start]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ldl.engine.schedules import Clock, Schedule
+from ldl.engine.schedules import Clock, Schedule, Warmup
 from ldl.engine.streams import stream
 from ldl.grid.block import Halving
 from ldl.grid.making import Maker
@@ -117,6 +117,8 @@ def steady(schedule: Schedule | None) -> bool:
     """Whether a longer training begins just as a shorter one, so that it can go on from there."""
     if schedule is None:
         return True
+    if isinstance(schedule, Warmup):  # what comes after it would not be seen below
+        return steady(schedule.then)
     short, long = Clock(STEPS, 3 * STEPS), Clock(STEPS, 30 * STEPS)
     state: Any = schedule.start()
     return all(

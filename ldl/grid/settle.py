@@ -38,6 +38,7 @@ class Setting:
     train: Training = field(repr=False)
     schedule: Any = field(repr=False)
     source: Any = field(repr=False)  # of the data
+    start_from: str | None = None
 
     def yaml(self, seed: int | None = None) -> str:
         """The resolved configuration with this seed; without one, what all its trials share."""
@@ -217,7 +218,13 @@ class Settler:
                 value = self._own.setdefault((key, repr(value)), value)
             texts.append(self.sections.text(key, value))
         return Setting(
-            number, values, tuple(texts), config.train, config.schedule, config.data.source
+            number,
+            values,
+            tuple(texts),
+            config.train,
+            config.schedule,
+            config.data.source,
+            config.start_from,
         )
 
 

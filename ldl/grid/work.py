@@ -80,6 +80,8 @@ def work(
         began = time.monotonic()
         with _time_limit(task.timeout) as expired:
             ending, reason, figure = _attempt(task, ledger, materials, environment)
+        if not ledger.claims.mine(id):
+            return "taken"
         if ending is None:
             if not expired():
                 return "stopped"

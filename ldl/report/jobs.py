@@ -14,6 +14,7 @@ from ldl import __version__
 from ldl.build import Config
 from ldl.data import part_sizes
 from ldl.execute import Prepared
+from ldl.execute.transfer import donor_mark
 
 SPEED: Final = 2e10  # multiply-adds a second, for a first guess of how long a run takes
 
@@ -63,7 +64,8 @@ def _key(prepared: Prepared, seed: int, donor: str | None) -> str:
     """SHA-256 over the resolved configuration without its claim, the data's files, the version."""
     config = replace(prepared.experiment.config, seed=seed, claim=None)
     bare = replace(prepared, experiment=replace(prepared.experiment, config=config))
-    parts = [bare.yaml, data_mark(config), __version__, donor or ""]
+    start = donor or donor_mark(config.start_from)
+    parts = [bare.yaml, data_mark(config), __version__, start]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -80,9 +80,14 @@ class Facts:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch whose weights were kept."""
-        best = self.run.read_status().best or {}
-        return best.get("epoch")
+        """The epoch with the best figure."""
+        return (self.run.read_status().best or {}).get("epoch")
+
+    @property
+    def kept_epoch(self) -> int | None:
+        """The epoch whose weights were kept: the best, with `keep: last` the last."""
+        kept: int | None = (self.run.read_status().best or {}).get("kept_epoch")
+        return self.best_epoch if kept is None else kept
 
     @property
     def seconds(self) -> float:
@@ -136,7 +141,7 @@ class Facts:
         if not pairs:
             raise NotMeasured(f"`{column}` has no values")
         try:
-            found: float = _PICK[name](pairs, argument, higher_is_better(column), self.best_epoch)
+            found: float = _PICK[name](pairs, argument, higher_is_better(column), self.kept_epoch)
         except (KeyError, ValueError):
             valid = [f"metrics.{column}.{word}" for word in WHICH]
             raise NotMeasured(f"`{column}` has no `{name}{colon}{argument}`", valid) from None

@@ -52,7 +52,7 @@ def run_page(run: RunFolder) -> str:
     found = read_json(run.results) if run.results.exists() else {}
     environment = read_json(run.environment) if run.environment.exists() else {}
     best = status.best or {}
-    curves = charts(rows, best.get("epoch"))
+    curves = charts(rows, best.get("kept_epoch", best.get("epoch")))
     return page(
         f"{title} – run",
         tag("p", badge(status.status)),
@@ -74,8 +74,9 @@ def _section(title: str, *content: Content) -> Safe:
 
 
 def _facts(run: RunFolder, status: Status, epochs: int, environment: Mapping[str, Any]) -> Safe:
-    best = {key: number(value) for key, value in (status.best or {}).items()}
-    kept = ", ".join(f"{words(key)} {value}" for key, value in best.items())
+    best = dict(status.best or {})
+    last = best.pop("kept_epoch", None)
+    found = ", ".join(f"{words(key)} {number(value)}" for key, value in best.items())
     started = (status.started or "").replace("T", " ").partition(".")[0]
     seed = environment.get("seed")
     return facts(
@@ -83,7 +84,8 @@ def _facts(run: RunFolder, status: Status, epochs: int, environment: Mapping[str
             ("started", f"{started} UTC" if started else ""),
             ("took", duration(status.seconds)),
             ("epochs", number(epochs)),
-            ("kept weights", kept),
+            ("best epoch" if last else "kept weights", found),
+            ("kept weights", f"epoch {last}, the last" if last else ""),
             ("seed", "" if seed is None else number(seed)),
         ]
     )

@@ -42,7 +42,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended; the model holds the weights that were kept."""
+    """How a training ended; the model holds the weights that were kept.
+
+    `best` is the best epoch and its figure, and with `keep: last` the `kept_epoch`.
+    """
 
     epochs: int
     reason: str
@@ -130,11 +133,13 @@ class Trainer:
                 if overdue or self.reason is not None or signals.caught is not None:
                     rows.sync()
                     self._save()
-                if signals.caught is not None and self.reason is None:
+                if signals.caught is not None:
                     raise Interrupted(signals.caught)
         if self.settings.keep == "best":
             self.model.parameters.load(self._best_arrays)
         best = {"epoch": self.best.epoch, self.best.column: self.best.value}
+        if self.settings.keep == "last":
+            best["kept_epoch"] = self.epoch
         return Outcome(self.epoch, self.reason, best)
 
     def _run_epoch(self, signals: Signals) -> None:

@@ -28,12 +28,16 @@ def test_equals_scikit_learn(name: str, theirs: MinMaxScaler | StandardScaler) -
 
 @pytest.mark.parametrize("name", SCALERS)
 @pytest.mark.parametrize("value", [0.1, 0.0, -7.3e8, 1e-30])
-def test_constant_features_become_zero(name: str, value: float) -> None:
-    x = np.full((33, 2), value)
-    x[:, 1] = np.arange(33)
-    y = SCALERS[name]().fit(x).transform(x)
+@pytest.mark.parametrize("rows", [33, 5000])
+def test_constant_features_become_zero(name: str, value: float, rows: int) -> None:
+    """And their roundings are no scale for other values."""
+    x = np.full((rows, 2), value)
+    x[:, 1] = np.arange(rows)
+    fitted = SCALERS[name]().fit(x)
+    y = fitted.transform(x)
     assert np.abs(y[:, 0]).max() < 1e-6
     assert np.isfinite(y).all()
+    assert abs(fitted.transform(x[:1] + 0.25)[0, 0]) < 0.26
 
 
 def test_pictures_are_scaled_as_a_whole_unless_told() -> None:

@@ -42,7 +42,9 @@ def context(tmp_path: Path) -> Callable[..., Context]:
         }
         limits = more.pop("limits", {})
         dataset = Dataset(info, test=test, sha256="", scaler=None, limits=limits, **parts)
-        return Context(dataset, task, folder=tmp_path, seed=0, **(settings | more))
+        settings |= more
+        settings.setdefault("classes", lambda x: settings["probabilities"](x).argmax(axis=1))
+        return Context(dataset, task, folder=tmp_path, seed=0, **settings)
 
     return make
 

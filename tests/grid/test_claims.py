@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from ldl.errors import RunFolderError
+from ldl.grid import work
 from ldl.grid.claims import STALE, Claims, Owner
+from ldl.grid.ledger import Ledger
+from ldl.grid.materials import Materials
+from ldl.grid.objective import Objective
+from ldl.grid.trial import Trial
+from ldl.grid.work import Task
 
 ID = "0123456789abcdef"
 
@@ -116,6 +122,34 @@ def test_a_claim_made_in_the_last_moment_is_put_back(
     monkeypatch.setattr(Path, "rename", replaced)
     assert not claims.take(ID)
     assert claims.path(ID).read_text() == fresh
+
+
+def test_who_was_taken_for_dead_leaves_the_claim_alone(claims: Claims) -> None:
+    """It may wake up when another has the trial."""
+    far(claims, 0.0)
+    claims.release(ID)
+    assert not claims.mine(ID) and claims.owner(ID) is not None
+    claims.path(ID).unlink()
+    assert claims.take(ID) and claims.mine(ID)
+    claims.release(ID)
+    assert claims.owner(ID) is None
+
+
+@pytest.mark.parametrize("ending", ["failed", None])
+def test_who_was_taken_for_dead_says_nothing_of_the_trial(
+    ending: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither how it ended nor that it may be begun again."""
+    ledger = Ledger(tmp_path)
+    task = Task(Trial(ID, ID, 1, 0, {}, ""), Objective("validation.loss", "min"))
+
+    def attempt(*rest: object) -> tuple[str | None, str, None]:
+        far(ledger.claims, 0.0)
+        return ending, "for want of a file", None
+
+    monkeypatch.setattr(work, "_attempt", attempt)
+    assert work.work(task, ledger, 1, Materials(), {}) == "taken"
+    assert ledger.outcome(ID) is None and ledger.claims.owner(ID) is not None
 
 
 def test_signs_of_life(claims: Claims) -> None:

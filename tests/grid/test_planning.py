@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 import ldl
 from ldl.errors import ConfigError
+from ldl.execute import prepare, train
 from ldl.grid import planning
 from ldl.grid.planning import check
 from ldl.grid.trial import Trial
@@ -70,6 +72,21 @@ def test_ids_follow_the_data_and_the_version(
     assert [t.yaml for t in before] == [t.yaml for t in after] == [t.yaml for t in later]
     assert len({t.id for t in (*before, *after, *later)}) == 6
     assert len({t.setting for t in (*before, *after, *later)}) == 3
+
+
+def test_ids_follow_the_weights_that_are_started_from(tmp_path: Path) -> None:
+    """Not the folder's name alone: what lies there may be another run by now."""
+    made = [train(prepare(file(tmp_path, ""), [f"seed={s}", "train.epochs=1"]), tmp_path / "runs")
+            for s in (0, 1)]  # fmt: skip
+    made[0].path.rename(tmp_path / "donor")
+    start = f"start_from={tmp_path / 'donor'}"
+    before = trials(tmp_path, "seeds: 2", start)
+    assert before == trials(tmp_path, "seeds: 2", start)
+    shutil.rmtree(tmp_path / "donor")
+    made[1].path.rename(tmp_path / "donor")
+    after = trials(tmp_path, "seeds: 2", start)
+    assert [t.yaml for t in before] == [t.yaml for t in after]
+    assert not {t.id for t in before} & {t.id for t in after}
 
 
 def test_data_that_is_drawn_differs_by_seed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ldl.engine.schedules import SCHEDULES, Constant, Cosine, InverseTime, Step
+from ldl.engine.schedules import SCHEDULES, Constant, Cosine, InverseTime, Step, Warmup
 from ldl.grid.block import Halving
 from ldl.grid.searches import lengths, steady
 from ldl.grid.trial import Outcome, Trial
@@ -167,4 +167,5 @@ def test_steady_schedules() -> None:
     """Those whose rate does not know the end."""
     assert steady(None) and steady(Constant()) and steady(InverseTime(0.1)) and steady(Step(2))
     assert not steady(Cosine())
+    assert steady(Warmup(5)) and not steady(Warmup(5, then=Warmup(1, then=Cosine())))
     assert len(SCHEDULES) >= 10

@@ -118,6 +118,12 @@ def test_a_run_that_diverged_has_metrics_alone(tmp_path: Path) -> None:
         facts.measure("regression.r2")
 
 
+def test_the_last_weights_are_those_kept(tmp_path: Path) -> None:
+    """With `keep: last`, though an earlier epoch was better."""
+    facts = Facts(made_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3, "kept_epoch": 4}))
+    assert facts.measure("metrics.train_loss.kept") == 3.0 and facts.measure("best_epoch") == 3
+
+
 def test_what_is_known_of_the_network(tmp_path: Path) -> None:
     """Weights in all and by layer, values a sample, samples a second, as of a real run."""
     file = tmp_path / "x.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 import ldl.train.trainer as trainer
 from ldl.errors import Interrupted, RunFolderError
-from ldl.execute import Watchers, resume, train
+from ldl.execute import Watchers, evaluate, resume, train
 from ldl.runs import RunFolder
 from ldl.runs.listing import list_runs, run_folders
 from ldl.train import Progress
@@ -33,6 +34,7 @@ data:
 network: [{linear: 9}, tanh, {linear: 5, as: last}, tanh, linear]
 optimizer: OPTIMIZER
 train: {epochs: 5, batch_size: 9, early_stopping: {patience: 2}}
+evaluate: [classification, {classification: {part: train}}]
 """
 OPTIMIZERS = {
     "adam": "{adam: 0.05}",
@@ -100,6 +102,17 @@ def test_resumed_anywhere_it_is_the_undisturbed_run(name: str, step: int, tmp_pa
     assert run.results.read_bytes() == whole.results.read_bytes()
     after = run.read_status()
     assert (after.status, after.best) == ("completed", whole.read_status().best)
+
+
+def test_stopped_in_the_last_epoch_it_is_judged_when_resumed(tmp_path: Path) -> None:
+    """Not at once, against the person's word; and on the same noise."""
+    text = TEXT.replace("OPTIMIZER", OPTIMIZERS["adam"]).replace("epochs: 5", "epochs: 2")
+    whole = trained(tmp_path, text)
+    run = interrupted(tmp_path, text, 24, signal.SIGINT)
+    assert run.read_status().epoch == 2 and not run.results.exists()
+    resume(run)
+    assert run.results.read_bytes() == whole.results.read_bytes()
+    assert evaluate(whole) == json.loads(run.results.read_text())
 
 
 def test_gd_is_stopped_between_epochs(tmp_path: Path) -> None:
@@ -174,7 +187,8 @@ def test_a_signal_while_judging_leaves_an_interrupted_run(tmp_path: Path) -> Non
     assert found.status == "interrupted"
     run = RunFolder.open(found.path)
     resume(run)
-    assert run.read_status().status == "completed" and run.results.exists()
+    assert run.read_status().status == "completed"
+    assert run.results.read_bytes() == trained(tmp_path, text).results.read_bytes()
 
 
 # --- as processes ---------------------------------------------------------------------------
