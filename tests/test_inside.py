@@ -67,6 +67,7 @@ def test_the_network_before_training(tmp_path: Path) -> None:
         ("[{conv2d: {out_channels: 2, kernel_size: 3}}, relu, flatten, linear]", "conv2d", "x",
          "relu1"),
         ("[{avgpool2d: 2}, flatten, {linear: 5}, linear]", "linear", None, "linear1"),
+        ("[{reshape: [8, 8]}, {gru: 6}, linear]", "linear", None, "gru1"),
         ("[batch_norm, flatten, linear]", "other", "x", "batch_norm1"),
     ],
 )  # fmt: skip
@@ -187,7 +188,7 @@ def test_a_fold_that_diverges_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
         raise Diverged("the loss became nan")
 
     monkeypatch.setattr(Trainer, "fit", fit)
-    with pytest.raises(RunError, match="trained again on other rows: the loss became nan"):
+    with pytest.raises(RunError, match="trained again: the loss became nan"):
         evaluate(run, read_evaluations(["folds: 2"]))
     assert not list(run.path.glob(".retraining-*"))
 

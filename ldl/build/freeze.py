@@ -27,7 +27,7 @@ def freeze_faults(names: Sequence[str], graph: Graph) -> list[Fault]:
         if not any(_below(name, full) for full in called):
             known = suggest.advise(name, _known(called), "with weights there are")
             faults.append(
-                (("train", "freeze", i), f"no layer with weights is named {name}: {known}")
+                (("train", "freeze", i), f"no layer with weights is named `{name}`: {known}")
             )
     if names and not faults and frozen_weights(names, graph) == set(graph.weights):
         faults.append((("train", "freeze"), "all weights are frozen: there is nothing to train"))

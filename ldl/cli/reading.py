@@ -187,13 +187,19 @@ def compare(folders: list[Any], json: bool, html: str | None = None, csv: bool =
         )
         return
     columns = ["", *(run.name for run in found.runs)]
+    shown = _exact if csv else figure
     rows = [["status", *(run.status for run in found.runs)]]
-    rows += [[key, *map(figure, values)] for key, values in found.settings.items()]
-    rows += [[key, *map(figure, values)] for key, values in found.results.items() if _told(key)]
+    rows += [[key, *map(shown, values)] for key, values in found.settings.items()]
+    rows += [[key, *map(shown, values)] for key, values in found.results.items() if _told(key)]
     if csv:
         print_csv(columns, rows)
     else:
         print_table(columns, rows, right=range(1, len(columns)))
+
+
+def _exact(value: Any) -> str:
+    """A value for programs: every digit, nothing where there is none."""
+    return "" if value is None else str(value)
 
 
 def _write_page(found: Comparison, folders: list[RunFolder], path: Path) -> None:

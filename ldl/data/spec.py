@@ -40,7 +40,7 @@ class DataSpec:
     scale: Annotated[Any, Choice("scaler")] = None
     split: Split = Split()
     scale_targets: Annotated[Any, Choice("scaler")] = None  # values alone; undone in all figures
-    noise: Annotated[Any, Choice("noise")] = None
+    noise: Annotated[Any, Choice("noise")] = None  # on the inputs of every part
     fresh_noise: bool = False  # draw the training part's noise anew each epoch
     augment: tuple[Annotated[Any, Choice("augmentation")], ...] = ()  # of the training part
     shape: Literal["flat", "image"] = "flat"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Generator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from ldl.data.info import Array, Info, Raw
 from ldl.data.spec import Split
 from ldl.engine.streams import stream
 from ldl.errors import DataError
+
+Way = Generator[Any, Any, bool]
 
 
 class Sizes(NamedTuple):
@@ -114,22 +117,43 @@ def allot(counts: list[int], sizes: list[int]) -> list[list[int]]:
     remainder = [[count * size % total for size in sizes] for count in counts]
     room = [size - sum(row[p] for row in table) for p, size in enumerate(sizes)]
     holders: list[set[int]] = [set() for _ in sizes]  # the classes that got a part's ceil
+    wanted = [_largest_first(row) for row in remainder]
 
-    def place(c: int, tried: set[int]) -> bool:
-        for p in sorted(range(len(sizes)), key=lambda p: -remainder[c][p]):
-            if p in tried or c in holders[p] or not remainder[c][p]:
+    def place(c: int, tried: set[int]) -> Way:
+        for p in wanted[c]:
+            if p in tried or c in holders[p]:
                 continue
             tried.add(p)
             if len(holders[p]) >= room[p]:
-                other = next((d for d in sorted(holders[p]) if place(d, tried)), None)
-                if other is None:
+                for other in sorted(holders[p]):
+                    if (yield place(other, tried)):
+                        holders[p].remove(other)
+                        break
+                else:
                     continue
-                holders[p].remove(other)
             holders[p].add(c)
             return True
         return False
 
     for c, count in enumerate(counts):
         for _ in range(count - sum(table[c])):
-            place(c, set())
+            _walk(place(c, set()))
     return [[floor + (c in holders[p]) for p, floor in enumerate(r)] for c, r in enumerate(table)]
+
+
+def _largest_first(row: list[int]) -> list[int]:
+    """The places of all but zeros."""
+    return sorted((p for p, rest in enumerate(row) if rest), key=lambda p: -row[p])
+
+
+def _walk(way: Way) -> bool:
+    """Carry out a recursion that yields its calls, of any depth, and is sent what they return."""
+    stack, returned = [way], None
+    while stack:
+        try:
+            stack.append(stack[-1].send(returned))
+            returned = None
+        except StopIteration as end:
+            stack.pop()
+            returned = end.value
+    return bool(returned)

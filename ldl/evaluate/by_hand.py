@@ -20,7 +20,7 @@ class ByHand:
     The network is trained anew from the run's first weights three times: by the training loop, by
     the graph's forward and backward with the optimizer, and by layers called one after another,
     each with arrays of its own, and the optimizer applied to each weight by itself. For chains
-    of layers with one loss, in which nothing is drawn and no layer mixes samples.
+    of layers with one loss, in which nothing is drawn and no layer mixes samples; not for L-BFGS.
     """
 
     steps: Size = 50
@@ -34,6 +34,7 @@ class ByHand:
         if network.chain:
             return []
         reason = "by_hand drives a chain of layers with one loss, in which nothing is drawn"
+        reason += ", by any optimizer but lbfgs"
         return [("", reason)]
 
     def run(self, context: Context) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,13 @@ class Clustering:
         """Needs classes, or to be told how many clusters; and a sample for each."""
         if self.k is None and info.target.kind != "classes":
             return "clustering: the data has no classes to count: say how many clusters with `k`"
-        if self.k is not None and info.samples is not None and self.k > info.samples:
-            return f"clustering: {self.k} clusters of {info.samples} samples"
         return None
+
+    def shortage(self, info: Info, sizes: Mapping[str, int]) -> str | None:
+        """Needs a training sample a cluster."""
+        k = self.k or info.target.size
+        train = sizes["train"]
+        return f"clustering: {k} clusters of {train} training samples" if k > train else None
 
     def misfits(self, info: Info, network: Network) -> list[Misfit]:
         """Needs the place."""

@@ -93,6 +93,14 @@ class LooksInside(Protocol):
 
 
 @runtime_checkable
+class Counts(Protocol):
+    """An evaluation that needs a number of samples."""
+
+    def shortage(self, info: Info, sizes: Mapping[str, int]) -> str | None:
+        """What is too few, by the sizes of the parts; asked before any training."""
+
+
+@runtime_checkable
 class Classifies(Protocol):
     """An evaluation that trains a classifier of its own where the data has classes."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,9 +45,13 @@ class Folds:
 
     def fault(self, info: Info, task: Task) -> str | None:
         """Needs figures of the task; an autoencoder needs a single input."""
-        if info.samples is not None and info.samples < self.k:
-            return f"folds: {self.k} folds of {info.samples} samples"
         return reconstructs(info, task, "folds") if task == "reconstruction" else None
+
+    def shortage(self, info: Info, sizes: Mapping[str, int]) -> str | None:
+        """Needs a sample a fold."""
+        names = list(sizes)
+        samples = sum(sizes[name] for name in names[: names.index(self.part) + 1])
+        return f"folds: {self.k} folds of {samples} samples" if samples < self.k else None
 
     def run(self, context: Context) -> dict[str, Any]:
         """Mean and standard deviation of each figure, and all figures of each fold."""

@@ -16,9 +16,10 @@ Misfit = tuple[str, str]  # a setting of the evaluation, and what is wrong with 
 
 @dataclass(frozen=True)
 class First:
-    """The first layer with weights: what it is, what it reads, and the value that shows its work.
+    """The first layer with a matrix of weights: what it is, what it reads.
 
-    `activated` is the activation that follows it, or the layer itself.
+    `activated` shows the work of the first layer with weights of any kind: the activation that
+    follows it, or that layer itself.
     """
 
     name: str

@@ -24,19 +24,23 @@ def network_of(experiment: Experiment) -> Network:
     shapes = {name: graph.specs[name].shape for name in (*info.inputs, *places)}
     if experiment.code is not None:
         shapes.setdefault(CODE, graph.specs[experiment.code].shape)
-    return Network(shapes, _first(graph), experiment.task, _is_chain(graph))
+    return Network(shapes, _first(graph), experiment.task, _is_chain(experiment))
 
 
-def _is_chain(graph: Graph) -> bool:
-    """Whether each place reads the one before it alone, and each sample is treated by itself."""
-    before: str | None = None
+def _is_chain(experiment: Experiment) -> bool:
+    """Whether each place reads the one before it alone, and each sample is treated by itself.
+
+    And a step looks at one place only, not along a line.
+    """
+    graph, before = experiment.graph, None
     for place in graph.order:
         plan = graph.plans[place.name]
         first = before is None and place.inputs[0] in graph.inputs
         if (not first and place.inputs[0] != before) or place.layer.view or plan.state:
             return False
         before = place.name
-    return graph.splits and len(graph.losses) == 1
+    steps = not experiment.config.optimizer.searches
+    return steps and graph.splits and len(graph.losses) == 1
 
 
 def values(experiment: Experiment, model: Model) -> Callable[[str, Mapping[str, Array]], Array]:
@@ -86,7 +90,8 @@ def _owner(graph: Graph, name: str) -> str:
 
 
 def _first(graph: Graph) -> First | None:
-    """The first layer with weights."""
+    """The first layer with a matrix of weights."""
+    leading = next((p.name for p in graph.order if graph.plans[p.name].w), None)
     by_name = {place.name: place for place in graph.order}
     for place in graph.order:
         weight = graph.plans[place.name].w.get("weight")
@@ -101,7 +106,7 @@ def _first(graph: Graph) -> First | None:
             kind,
             source if source in graph.inputs else None,
             weight.shape,
-            _activated(graph, place.name),
+            _activated(graph, leading or place.name),
         )
     return None
 

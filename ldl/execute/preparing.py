@@ -13,7 +13,7 @@ from ldl.build import BuildError, Config, Experiment
 from ldl.build.experiment import DEFAULT_BATCH
 from ldl.config import Item, Loaded, load, loads, to_yaml
 from ldl.config.tree import Path as ConfigPath
-from ldl.data import Dataset, Info, Progress, Scaling, Split, describe
+from ldl.data import Dataset, Info, Progress, Scaling, Split, describe, part_sizes
 from ldl.data import load as load_data
 from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.layers.embedding import Embedding
@@ -21,7 +21,7 @@ from ldl.engine.losses import Bce
 from ldl.engine.memory import Array
 from ldl.errors import ConfigError, DataError, LdlError, Problem
 from ldl.evaluate import EVALUATIONS, default_evaluations
-from ldl.evaluate.context import Classifies, LooksInside
+from ldl.evaluate.context import Classifies, Counts, LooksInside
 from ldl.evaluate.network import Misfit, Network
 from ldl.execute.inside import network_of
 from ldl.execute.transfer import donor
@@ -148,6 +148,8 @@ def evaluation_faults(config: Config, info: Info, network: Network | None) -> li
         here: ConfigPath = ("evaluate", i)
         name = names[type(evaluation)]
         fault = evaluation.fault(info, building.task_of(config, info))
+        if not fault and isinstance(evaluation, Counts):
+            fault = evaluation.shortage(info, part_sizes(config.data.split, info)._asdict())
         if fault:
             faults.append((here, fault))
             continue

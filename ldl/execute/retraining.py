@@ -85,5 +85,5 @@ def _trained(experiment: Experiment, data: Dataset, scratch: RunFolder, run: Run
         with threadpool_limits(experiment.division.blas, user_api="blas"):
             trainer.fit()
     except Diverged as error:
-        raise RunError(f"trained again on other rows: {error}") from error
+        raise RunError(f"trained again: {error}") from error
     return trainer.model

@@ -19,6 +19,7 @@ Array = NDArray[Any]
 Columns = dict[str, Array]
 _PARTS = {"train": style.TRAIN, "validation": style.VALIDATION}
 _LABELS = {"f1": "F₁", "log_loss": "log loss (nats)", "kl_divergence": "KL divergence (nats)"}
+_SHARES = ("accuracy", "f1", "r2")  # to be read against 0 and 1
 _LOG_FROM = 10.0
 _FEW = 30
 
@@ -68,9 +69,10 @@ def metrics(columns: Columns, run: str) -> Figure | None:
         left, above = (i % across) * cell[0], (i // across) * cell[1]
         right, below = width - left - cell[0] + 0.2, height - 0.5 - above - cell[1] + 0.55
         ax = style.axes(fig, left + 0.85, below, right, above + 0.85)
-        _curves(ax, columns, name)
+        logarithmic = _curves(ax, columns, name)
         _best_line(ax, columns)
-        ax.set_ylabel(_LABELS.get(name) or name.replace("_", " "))
+        label = _LABELS.get(name) or name.replace("_", " ")
+        ax.set_ylabel(_logarithmic(label) if logarithmic else label)
         ax.set_xlabel("epoch")
         style.legend_above(ax)
     return fig
@@ -90,14 +92,19 @@ def steps(columns: Columns, run: str) -> Figure | None:
         below = 0.58 + 1.6 * (len(shown) - 1 - i)
         ax = style.axes(fig, 0.85, below, 0.25, height - below - 1.42)
         _line(ax, columns["epoch"], columns[name], style.INK, wanted[name], 1.0)
-        _scale(ax, [columns[name]])
+        logarithmic = _scale(ax, [columns[name]])
         _epochs(ax, columns)
-        ax.set_ylabel(wanted[name])
+        ax.set_ylabel(_logarithmic(wanted[name]) if logarithmic else wanted[name])
         if last:
             ax.set_xlabel("epoch")
         else:
             ax.tick_params(labelbottom=False)
     return fig
+
+
+def _logarithmic(label: str) -> str:
+    """A label, perhaps with a unit in brackets, that says how its axis is divided."""
+    return f"{label[:-1]}, log.)" if label.endswith(")") else f"{label} (log.)"
 
 
 def _curves(ax: Axes, columns: Columns, name: str) -> bool:
@@ -106,7 +113,7 @@ def _curves(ax: Axes, columns: Columns, name: str) -> bool:
         label = {"train": "training"}.get(part, part)
         _line(ax, columns["epoch"], values, _PARTS[part], label)
     _epochs(ax, columns)
-    return _scale(ax, list(pairs.values()))
+    return _scale(ax, list(pairs.values()), share=name in _SHARES)
 
 
 def _pairs(columns: Columns, name: str) -> Columns:
@@ -125,17 +132,18 @@ def _line(
     )
 
 
-def _scale(ax: Axes, curves: list[Array]) -> bool:
-    """Logarithmic where every value is positive and the largest is ten times the smallest.
+def _scale(ax: Axes, curves: list[Array], share: bool = False) -> bool:
+    """Logarithmic where all values are positive and the largest is ten times the smallest.
 
+    Never for a `share`.
     What never changes is shown against 0, since no other scale says how large it is.
     """
     values = np.concatenate(curves)
     values = values[np.isfinite(values)]
     ax.grid(axis="y")
-    if len(values) > 2 and 0 < values.min() == values.max():
+    if 0 < values.min() == values.max():
         ax.set_ylim(0, 1.5 * float(values.max()))
-    if values.min() <= 0 or values.max() < _LOG_FROM * values.min():
+    if share or values.min() <= 0 or values.max() < _LOG_FROM * values.min():
         return False
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

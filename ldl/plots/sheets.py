@@ -18,6 +18,8 @@ Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 TILE = 84
 GAP = 6
+LONGEST = 11  # letters of a column's name
+BETWEEN = 0.06  # inches between two of them
 HEAT = "magma"
 ACROSS = 8
 
@@ -99,8 +101,13 @@ def row_names(ax: Axes, names: list[str], height: int) -> None:
 
 
 def columns(ax: Axes, labels: Iterable[object], width: int) -> None:
-    """The classes above the columns of a sheet."""
-    names = [style.short(str(label), 11) for label in labels]
+    """The classes above the columns of a sheet, as long as they fit beside one another."""
+    whole, size = [*map(str, labels)], float(style.RC["font.size"])
+    names = [style.short(label, LONGEST) for label in whole]
+    for limit in range(LONGEST - 1, 2, -1):
+        if style.widest(names, size) < (width + GAP) / style.DPI - BETWEEN:
+            break
+        names = [style.short(label, limit) for label in whole]
     ax.set_xticks([(width + GAP) * i + width / 2 for i in range(len(names))], names)
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")

@@ -131,9 +131,13 @@ def widest(texts: Iterable[str], size: float) -> float:
 
 
 def short(text: str, limit: int = 18) -> str:
-    """The text, or its beginning and an ellipsis; dollar signs stay dollar signs."""
+    """The text in a line, or its beginning and an ellipsis, with nothing that has a meaning.
+
+    Matplotlib takes dollar signs for formulas and leaves labels with a leading underscore out.
+    """
+    text = " ".join(text.split()) if not text.isprintable() else text
     text = text if len(text) <= limit else text[: limit - 1] + "…"
-    return text.replace("$", r"\$")
+    return ("\u200a" if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
 def class_colours(count: int) -> Array:

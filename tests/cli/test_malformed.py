@@ -147,6 +147,21 @@ NETWORKS = {
         ["accuracy", "classes"],
     ),
     "evaluation of something else": (D + N + "evaluate: [«regression]\n", ["classification"]),
+    "more folds than samples": (
+        D[:-2]
+        + ", split: {train: 20, validation: 5, test: 100}}\n"
+        + N
+        + "evaluate: [«{folds: {k: 26, part: validation}}]\n",
+        ["26 folds of 25 samples"],
+    ),
+    "more clusters than training samples": (
+        D[:-2] + ", split: {train: 9, test: 100}}\n" + N + "evaluate: [«{clustering: linear1}]\n",
+        ["10 clusters of 9 training samples"],
+    ),
+    "a search along lines by hand": (
+        D + N + "optimizer: lbfgs\nevaluate: [«by_hand]\n",
+        ["by any optimizer but lbfgs"],
+    ),
     "regions of many numbers": (D + N + "evaluate: [«decision_regions]\n", ["two numbers"]),
     "a judge's misfit": (
         D + "network: {encoder: [{linear: 2}], decoder: mirror}\n"

@@ -100,6 +100,8 @@ def test_comparing_two(ldl: Ldl, runs: Path) -> None:
     assert 0 <= one <= 1 and 0 <= two <= 1
     table = ldl("runs", "flowers", "quick", "--runs", runs)
     assert "train.epochs" in table.out and table.code == 0
+    lines = ldl("runs", "flowers", "quick", "--runs", runs, "--csv").out.splitlines()
+    assert f"classification.accuracy,{one},{two}" in lines and "–" not in "".join(lines)
 
 
 def test_runs_that_do_not_exist(ldl: Ldl, runs: Path) -> None:

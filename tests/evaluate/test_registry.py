@@ -8,7 +8,6 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from ldl.data.info import Info
 from ldl.errors import DataError
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.classification import Classification
@@ -92,7 +91,6 @@ def test_files_bear_the_part_and_the_turn(context: Any) -> None:
         ("latent_classifier", "reconstruction", info((2,), ("y",), "values"), "with classes"),
         ("noise_sweep", "regression", PLAIN, "task is regression"),
         ("baselines", "regression", PLAIN, "task is regression"),
-        ("folds", "classification", Info({"x": (2,)}, PLAIN.target, samples=4), "5 folds of 4"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_and_while_running(

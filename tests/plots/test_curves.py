@@ -100,7 +100,7 @@ def test_each_metric_has_a_panel() -> None:
     names = ("accuracy", "f1", "log_loss", "r2")
     four: Any = curves.metrics(columns(**{f"validation_{name}": share for name in names}), "run")
     labels = [axes.get_ylabel() for axes in four.axes]
-    assert labels == ["accuracy", "F₁", "log loss (nats)", "r2"]
+    assert labels == ["accuracy", "F₁", "log loss (nats, log.)", "r2"]
     boxes = [axes.get_position() for axes in four.axes]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
@@ -109,7 +109,7 @@ def test_steps_shows_rate_and_norm_and_a_constant_rate_against_0() -> None:
     table = columns(learning_rate=np.full(40, 0.01), gradient_norm=10.0 ** -(EPOCHS / 10))
     figure: Any = curves.steps(table, "run")
     rate, norm = figure.axes
-    assert (rate.get_ylabel(), norm.get_ylabel()) == ("learning rate", "gradient norm")
+    assert (rate.get_ylabel(), norm.get_ylabel()) == ("learning rate", "gradient norm (log.)")
     assert rate.get_ylim()[0] == 0 and norm.get_yscale() == "log"
     assert norm.get_xlabel() == "epoch" and rate.get_xlabel() == ""
     only: Any = curves.steps(columns(gradient_norm=EPOCHS), "run")

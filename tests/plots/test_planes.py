@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ldl.plots import planes, points
+from ldl.plots import planes, points, style
 
 rng = np.random.default_rng(0)
 
@@ -122,3 +122,14 @@ def test_regions_with_lines_and_mistakes_have_two_legends() -> None:
     inside(figure)
     boxes = [axes.get_legend().get_window_extent(), *(t.get_window_extent() for t in figure.texts)]
     assert not any(boxes[0].overlaps(box) for box in boxes[1:])
+
+
+def test_names_that_mean_something_to_matplotlib_are_drawn() -> None:
+    """An underscore does not leave a class out of the legend; a line's end stays in the line."""
+    fig = style.figure(5, 4, "t", "s")
+    ax = style.axes(fig, 0.5, 0.5, 0.5, 0.5)
+    planes.dots(ax, np.zeros((3, 2)), np.arange(3), np.array(["ok", "_hidden", "two\nlines $x$"]))
+    planes.class_legend(ax)
+    legend: Any = ax.get_legend()
+    shown = [text.get_text().strip("\u200a") for text in legend.get_texts()]
+    assert shown == ["ok", "_hidden", r"two lines \$x\$"]

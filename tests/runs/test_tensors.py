@@ -185,3 +185,14 @@ def test_a_reader_beside_a_writer_gets_a_whole_file(
 
     monkeypatch.setattr(tensors, "_vouched", slow)
     assert np.array_equal(load_tensors(path)[0]["a"], A + 2)
+
+
+def test_the_same_arrays_again_leave_the_same_files(tmp_path: Path) -> None:
+    """As after a training that was resumed; other arrays leave word of those before."""
+    path = tmp_path / "model.safetensors"
+    save_tensors(path, {"a": A})
+    before = checksum_path(path).read_bytes()
+    save_tensors(path, {"a": A})
+    assert checksum_path(path).read_bytes() == before
+    save_tensors(path, {"a": A + 1})
+    assert b"# before" in checksum_path(path).read_bytes()

@@ -146,7 +146,7 @@ def test_a_clipped_step_is_no_longer_than_the_rate_times_the_norm(tmp_path: Path
         (text("lbfgs", train="clip_norm: 1.0").replace(", batch_size: 9", ""), "searches along"),
         (text("lbfgs"), "lbfgs takes the whole set"),
         (text(train="freeze: [linar1]"), "did you mean `linear1`"),
-        (text(train="freeze: [tanh1]"), "no layer with weights is named tanh1"),
+        (text(train="freeze: [tanh1]"), "no layer with weights is named `tanh1`"),
         (text(train="freeze: [linear1, last, linear2]"), "all weights are frozen"),
     ],
 )

@@ -105,7 +105,8 @@ def _opened(
         more = wanted - least
     if not 0 <= more < stride or least + more < 1:
         raise ShapeError(
-            f"cannot lead from {size} to {least + more}: {least} to {least + stride - 1}"
+            f"{size} values with kernel_size {kernel}, stride {stride} and padding {padding} lead "
+            f"to {least} or more, below {least + stride}: not to {least + more}"
         )
     return axis(least + more, kernel, stride, padding)
 
