@@ -128,6 +128,11 @@ class Binding:
         for step in self._backward:
             step()
 
+    def both(self) -> None:
+        """Forward, then backward."""
+        self.forward()
+        self.backward()
+
     def loss(self) -> float:
         """The weighted mean of the losses over the samples of the last forward."""
         return sum(self.losses())

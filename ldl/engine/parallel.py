@@ -86,6 +86,18 @@ class ParallelBinding:
     def backward(self) -> None:
         """Compute every gradient; forward has run on the same inputs."""
         self._run([part.backward for part in self._parts])
+        self._add()
+
+    def both(self) -> None:
+        """Forward, then backward; a part need not wait for the others in between."""
+        self._run([partial(self._both, i) for i in range(len(self._parts))])
+        self._add()
+
+    def _both(self, number: int) -> None:
+        self._forward(number)
+        self._parts[number].backward()
+
+    def _add(self) -> None:
         first, *others = (owner.gradient for owner in self._owners)
         for gradient in others:
             np.add(first, gradient, first)

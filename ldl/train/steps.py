@@ -114,9 +114,8 @@ class Steps:
                     take(chosen, 0, place, "clip")
                 for name, values in made.items():
                     np.copyto(binding.inputs[name], values)
-                binding.forward()
+                binding.both()
                 loss = binding.loss()
-                binding.backward()
                 if rules.penalty is not None:
                     self._penalise()
                 if layers:
@@ -174,9 +173,8 @@ class Steps:
 
     def _evaluate(self, binding: Binding | ParallelBinding) -> float:
         """The loss and penalty at θ as it stands, on the batch at hand; overwrites the gradient."""
-        binding.forward()
+        binding.both()
         loss = binding.loss()
-        binding.backward()
         penalty = self.rules.penalty
         if penalty is None:
             return loss
