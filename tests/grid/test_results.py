@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
@@ -79,6 +80,15 @@ def test_what_is_tied_is_so_by_a_paired_test(tmp_path: Path) -> None:
     assert tied[0][1] == pytest.approx(float(ttest_rel(figures[0], figures[2]).pvalue))
     told = read_json(folder / "results.json")
     assert told["tied"][0]["number"] == 3 and "paired" in told["test"] and told["alpha"] == 0.05
+
+
+def test_the_test_is_scipys() -> None:
+    """For any number of seeds, and where those of the two differ."""
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 5, 40):
+        one, other = rng.normal(size=n), rng.normal(0.3, size=n)
+        ours = paired(dict(enumerate(one)), {**dict(enumerate(other)), 99: 7.0})
+        assert ours == pytest.approx(float(ttest_rel(one, other).pvalue), rel=1e-12)
 
 
 def test_one_seed_says_nothing_of_ties(tmp_path: Path) -> None:
