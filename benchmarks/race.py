@@ -147,7 +147,8 @@ def prepared(
         if worked.numbers.keys() - worked.slow.keys():
             ready[name] = workers[name]
         elif worked.slow:
-            (mine.settings, mine.seconds), *_ = worked.slow.items()
+            fastest = min(worked.slow, key=worked.slow.__getitem__)
+            mine.settings, mine.seconds = f"{fastest}, one epoch", worked.slow[fastest]
         else:
             mine.fault = next(iter(worked.faults.values()))
     return ready

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -13,10 +15,11 @@ from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam, Sgd
 from ldl.train.steps import Steps, Totals
+from ldl.train.trainer import TICK
 
 
 class Trainer:
-    """`Steps` of `ldl train`: with the gradient's norm, the check for NaN and the running sums."""
+    """`Steps` of `ldl train`: with all that it looks at and adds up, nothing shown."""
 
     def __init__(self, task: Task) -> None:
         self.task, network = task, graph(task)
@@ -27,7 +30,9 @@ class Trainer:
         data, targets = task.data()
         self.optimizer = Sgd(LEARNING_RATE) if task.optimizer == "sgd" else Adam(LEARNING_RATE)
         feeds = {"x": data, "target": targets}
-        self.steps = Steps(self.model, self.optimizer, feeds, task.batch, seed=2)
+        judged = None if task.loss == "mse" else (network.places[-1].name, "target")
+        self.steps = Steps(self.model, self.optimizer, feeds, task.batch, seed=2, judged=judged)
+        self.shown = 0.0
         self.epochs = 0
         threadpool_limits(self.blas, user_api="blas")  # as `ldl train` does, for the whole process
 
@@ -36,8 +41,14 @@ class Trainer:
         self.epochs += 1
         self.steps.shuffle = shuffle
         totals = Totals()
-        self.steps.epoch(self.epochs, totals)
+        self.steps.epoch(self.epochs, totals, self._after_batch)
         return totals.loss / totals.samples
+
+    def _after_batch(self, totals: Totals) -> None:
+        """Whether it is time to show how things go."""
+        now = time.monotonic()
+        if now - self.shown > TICK:
+            self.shown = now
 
     def gradient(self, chosen: Array) -> tuple[float, Weights | None]:
         """Loss and gradient on the samples `chosen`, without an update."""

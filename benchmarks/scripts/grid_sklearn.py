@@ -13,7 +13,8 @@ from sklearn.neural_network import MLPClassifier
 warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations", UserWarning)
 epochs, rates, sizes, hidden = (eval(word) for word in sys.argv[1:5])
 x, y = load_digits(return_X_y=True)
-x, _, y, _ = train_test_split(x / 16.0, y, test_size=0.2, stratify=y, random_state=0)
+x = (x / 16.0).astype(np.float32)  # as the others
+x, _, y, _ = train_test_split(x, y, test_size=0.2, stratify=y, random_state=0)
 fold = np.full(len(x), -1)
 fold[np.random.default_rng(0).permutation(len(x))[: len(x) // 8]] = 0
 network = MLPClassifier(activation="tanh", max_iter=epochs, n_iter_no_change=epochs)

@@ -36,9 +36,9 @@ class Display:
             from ldl.cli.output import console
 
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=BAR),
-                TextColumn("{task.fields[words]}"),
+                TextColumn("{task.fields[words]}", markup=False),
                 console=console(stderr=True),
                 transient=True,
                 refresh_per_second=10,
@@ -65,7 +65,7 @@ class Display:
     def note(self, text: str) -> None:
         """Advice on what the data shows."""
         if self.live:
-            self._bar.console.print(f"note: {text}")
+            self._bar.console.print(f"note: {text}", markup=False)
         else:
             say(f"note: {text}")
 

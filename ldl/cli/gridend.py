@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldl.cli.output import count, duration, figure, print_json, print_results, say
-from ldl.errors import LdlError, RunError, RunFolderError
+from ldl.errors import Interrupted, LdlError
 
 if TYPE_CHECKING:
     from ldl.cli.gridshow import GridDisplay
@@ -54,7 +54,9 @@ def leave(folder: Path, summary: Summary, display: GridDisplay) -> End:
             watchers = replace(watchers, training=display.training)
         try:
             best, _ = make_best(folder, results, watchers, with_page)
-        except (RunError, RunFolderError) as error:
+        except Interrupted:
+            raise
+        except LdlError as error:
             display.note(f"best/ could not be made: {error}")
     return End(folder, results, best)
 
@@ -116,13 +118,13 @@ def _print_winner(results: Results) -> None:
     if tied and len(tied) > TIED:
         print(f"  and {len(tied) - TIED} more: results.json lists them")
     if tied is not None:
-        others, within = len(results.others), ""
+        others, within = len(results.others) - results.untested, ""
         if rounds:
             within = f" in the round that ends at epoch {results.last_round}"
         verdict = f"{len(tied)} of {others} others{within} tied"
         verdict = verdict if others else f"no other setting{within}"
         print(f"  {verdict} (paired t-test over seeds, p ≥ {ALPHA})")
-    for note in notes(winner, tied):
+    for note in notes(results):
         print(f"  note: {note}")
 
 

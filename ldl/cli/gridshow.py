@@ -56,7 +56,7 @@ class GridDisplay(Display):
 
     def _line(self, text: str) -> None:
         if self.live:
-            self._bar.console.print(text)
+            self._bar.console.print(text, markup=False)
         else:
             say(text)
 

@@ -67,7 +67,7 @@ def predict(
     import io
 
     from ldl.execute import predict as execute
-    from ldl.runs import runs_root, write_text
+    from ldl.runs import runs_root, to_json, write_text
     from ldl.runs.listing import find
 
     if output is not None and not Path(output).absolute().parent.is_dir():
@@ -77,16 +77,19 @@ def predict(
     experiment, outputs = execute(find(runs_root(runs), run), Path(data))
     if experiment.task == "classification" and (note := experiment.probability_note(outputs)):
         say(f"note: {note}")
-    if json and output is None:
-        header, *rows = _rows(experiment, outputs)
-        print_json([dict(zip(header, map(_value, row), strict=True)) for row in rows])
-        return
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(_rows(experiment, outputs))
-    if output is None:
-        sys.stdout.write(text.getvalue())
+    header, *rows = _rows(experiment, outputs)
+    if json:
+        named = experiment.task == "classification"  # the first column is a class's name
+        told = [[*row[:named], *map(float, row[named:])] for row in rows]
+        text = to_json([dict(zip(header, row, strict=True)) for row in told]).decode()
     else:
-        write_text(Path(output), text.getvalue())
+        table = io.StringIO()
+        csv.writer(table, lineterminator="\n").writerows([header, *rows])
+        text = table.getvalue()
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_text(Path(output), text)
         print(f"{len(outputs)} predictions in {output}", file=sys.stderr)
 
 
@@ -95,14 +98,6 @@ def _same_file(output: Path, data: Path) -> bool:
     if output.exists() and data.exists():
         return output.samefile(data)
     return output.resolve() == data.resolve()
-
-
-def _value(cell: str) -> Any:
-    """A figure as a number, a class by its name."""
-    try:
-        return float(cell)
-    except ValueError:
-        return cell
 
 
 def _rows(experiment: Experiment, outputs: Any) -> Iterator[list[Any]]:

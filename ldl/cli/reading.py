@@ -239,11 +239,19 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
     rows = read_metrics(folder.metrics) if folder.metrics.exists() else []
     if json:
         last = rows[-1] if rows else {}
-        print_json({"run": str(folder.path), **status.to_dict(), "last": last, "results": results})
+        print_json(
+            {
+                "run": str(folder.path),
+                **status.to_dict(),
+                "seconds": folder.seconds(),
+                "last": last,
+                "results": results,
+            }
+        )
         return
     print(folder.path)
     print(f"{status.status}: {status.reason}" if status.reason else status.status)
-    print(f"started {status.started}, {duration(status.seconds)} of training and judging")
+    print(f"started {status.started}, {duration(folder.seconds())} of training and judging")
     for line in _settings(folder.config, folder.overrides):
         print(line)
     if status.best:

@@ -43,6 +43,7 @@ def report(
     json: JsonOption = False,
 ) -> None:
     """Write a run's page again; or run what a folder of claims still needs, and judge them."""
+    from ldl.errors import UsageError
     from ldl.runs import runs_root
     from ldl.runs.folder import is_run
     from ldl.runs.process import locked
@@ -50,7 +51,10 @@ def report(
     folder = Path(target)
     if folder.is_dir() and any(folder.glob("*.yaml")) and not is_run(folder.absolute()):
         root = (Path(runs) if runs else runs_root() / "report").expanduser()
-        root.mkdir(parents=True, exist_ok=True)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make runs in {root}: {error.strerror}") from error
         with locked(root / ".lock"):
             chosen = [word for word in (only or "").split(",") if word]
             _reproduce(folder, root, chosen, profile, seed_offset, workers, json)

@@ -223,6 +223,7 @@ def _work(trainer: Trainer, log: Logger, watchers: Watchers, trained: RunFolder 
         outcome = _taken(trainer, trained)
         log.info("the weights and metrics of %s, trained before", trained.name)
     save_tensors(run.model, model.parameters.arrays())
+    run.set_status("running", epoch=outcome.epochs, best=outcome.best)  # which the pictures show
     if experiment.config.data.fresh_noise:  # judged with that of `load`, as `evaluate` does
         redraw_noise(trainer.dataset, experiment.config.data, experiment.config.seed, 0)
     evaluations = experiment.config.evaluate or []

@@ -12,17 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-import ldl
+from ldl.cores import worker_environment
 from ldl.errors import RunError
 from ldl.grid.work import Task, Word
 
 COMMAND = ("-m", "ldl.grid.nursery")
 START = 60.0  # seconds that a nursery may take to start
 END = 25.0  # seconds that it may take to stop its trials
-THREADS = (
-    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)  # fmt: skip
 Progress = Callable[[str, int, int], None]  # of a download: what, bytes done, bytes in all
 
 
@@ -70,7 +66,7 @@ class Local:
             [sys.executable, *COMMAND, str(folder), str(jobs)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(),
+            env=worker_environment(),
             bufsize=0,
             start_new_session=True,
         )
@@ -149,10 +145,3 @@ class Local:
         code = self._process.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return GridError(f"the process that starts the trials {how}; the same command goes on")
-
-
-def _environment() -> dict[str, str]:
-    """One BLAS thread from the start, which keeps a nursery single-threaded; this very `ldl`."""
-    home = str(Path(ldl.__file__).parents[1])
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path}

@@ -84,7 +84,7 @@ def find_grid(root: Path, name: str) -> Path | None:
     """The grid folder at this path, or the only one in `root` with this in its name."""
     if is_grid(Path(name)):
         return Path(name)
-    if os.sep in name or not name or not root.is_dir():
+    if os.sep in name or name in ("", "last") or not root.is_dir():
         return None
     fitting = [path for path in root.glob("*") if name in path.name and is_grid(path)]
     exact = [path for path in fitting if path.name == name]

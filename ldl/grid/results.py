@@ -150,13 +150,28 @@ class Results:
         """
         return self._tied
 
+    @property
+    def untested(self) -> int:
+        """How many of the `others` share fewer than two seeds with the winner."""
+        return sum(p is None for _, p in self._tested or [])
+
     @cached_property
     def _tied(self) -> list[tuple[Row, float]] | None:
-        winner = self.winner
-        if winner is None or len(winner.objectives) < 2:
+        if self._tested is None:
             return None
-        tested = ((row, paired(winner.objectives, row.objectives)) for row in self.others)
-        return [(row, p) for row, p in tested if p is not None and p >= ALPHA]
+        return [(row, p) for row, p in self._tested if p is not None and p >= ALPHA]
+
+    @cached_property
+    def _tested(self) -> list[tuple[Row, float | None]] | None:
+        """The others with their p-values; of halving all by their figures of the last round."""
+        winner, last = self.winner, self.last_round
+        if winner is None:
+            return None
+        same = [row for row in self.rows if self._own(row) == self._own(winner)]
+        here = next((row for row in same if row.values.get(EPOCHS) == last), winner)
+        if len(here.objectives) < 2:
+            return None
+        return [(row, paired(here.objectives, row.objectives)) for row in self.others]
 
 
 def paired(one: Mapping[int, float], other: Mapping[int, float]) -> float | None:
@@ -182,7 +197,7 @@ def read_trials(folder: Path) -> list[Trial]:
     """The trials of plan.jsonl, without their configurations. Raises RunFolderError."""
     path = folder / "plan.jsonl"
     try:
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        lines = path.read_text("utf-8").split("\n") if path.exists() else []
         return [Trial.from_dict({**json.loads(line), "yaml": ""}) for line in lines if line]
     except (OSError, ValueError, TypeError) as error:
         raise RunFolderError(f"cannot read {path}: {error}") from error
@@ -254,12 +269,17 @@ def summary(results: Results) -> dict[str, Any]:
         "test": TEST,
         "alpha": ALPHA,
         "tied": None if tied is None else [_told(row) | {"p": p} for row, p in tied],
-        "notes": list(notes(winner, tied)),
+        "untested": results.untested,
+        "notes": list(notes(results)),
     }
 
 
-def notes(winner: Row | None, tied: Sequence[Any] | None) -> Iterable[str]:
+def notes(results: Results) -> Iterable[str]:
     """What a reader has to know of the comparison."""
+    winner, tied, untested = results.winner, results.tied(), results.untested
+    if untested:
+        others = f"{untested} other{'s' if untested > 1 else ''}"
+        yield f"{others} cannot be compared: fewer than two seeds in common with the winner"
     if winner is None:
         yield "no trial has an objective"
     elif tied is None:

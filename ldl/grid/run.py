@@ -104,7 +104,8 @@ class Grid:
             for id, word in workers.wait(TICK):
                 self._back(id, word)
             self._look_aside()
-            if self._untold and len(self.waiting) < workers.room + workers.running:
+            idle = not (self.waiting or self.out or self.aside)
+            if self._untold and (idle or len(self.waiting) < workers.room + workers.running):
                 self._ask()
             if time.monotonic() - self._written > RECORD:
                 self._record()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import subprocess
@@ -18,14 +17,14 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any, Final
 
-import ldl
+from ldl.cores import worker_environment
 from ldl.data import part_sizes
 from ldl.engine.streams import stream
 from ldl.errors import LdlError
 from ldl.grid.block import Halving, Tpe
 from ldl.grid.objective import Objective
 from ldl.grid.planning import Grid
-from ldl.grid.searches import drawn, kept_in
+from ldl.grid.searches import drawn, kept_in, steady
 from ldl.grid.sections import FIELDS
 from ldl.grid.settle import Setting
 
@@ -35,7 +34,6 @@ OVERHEAD: Final = 0.04  # seconds a trial beside its training and judging
 FILES: Final = 40_000  # bytes of a trial's folder beside weights and metrics, in whole disk blocks
 CHECKPOINT: Final = 6  # sizes of the weights that a trial keeps where others go on from it
 ROW: Final = 110  # bytes of an epoch in metrics.csv
-THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -133,9 +131,12 @@ def _work(
         return [(each, share, each.train.epochs, each.train.epochs) for each in settings]
     if isinstance(search, Halving):
         done, found = 0, []
+        left = 1.0 if new is None else sum(new.values()) / (seeds * len(settings))  # of round 1
         for i, epochs in enumerate(grid.lengths):
             share = seeds * kept_in(i, len(settings), search.eta) / len(settings)
-            found += [(each, share, epochs, epochs - done) for each in settings]
+            for each in settings:
+                before = done if steady(each.schedule) else 0
+                found.append((each, share * (1.0 if i else left), epochs, epochs - before))
             done = epochs
         return found
     return [
@@ -151,9 +152,6 @@ def measure(yamls: Sequence[str], objective: Objective, jobs: int) -> list[Timin
     None for one that could not be trained.
     """
     task = json.dumps({"yamls": list(yamls), "objective": asdict(objective)})
-    home = str(Path(ldl.__file__).parents[1])
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": path, **dict.fromkeys(THREADS, "1")}
     workers = [
         subprocess.Popen(
             [sys.executable, "-m", "ldl.grid.timing"],
@@ -161,7 +159,7 @@ def measure(yamls: Sequence[str], objective: Objective, jobs: int) -> list[Timin
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=environment,
+            env=worker_environment(),
         )
         for _ in range(max(1, jobs))
     ]

@@ -19,7 +19,7 @@ from ldl.grid.materials import Materials
 from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial
 from ldl.runs import RunFolder, read_json, read_metrics
-from ldl.runs.atomic import waiting
+from ldl.runs.atomic import waiting, write_bytes
 from ldl.runs.folder import Kind
 from ldl.train.trainer import ALL_DONE
 
@@ -75,6 +75,7 @@ def train(
             dataset, common = materials.data(trial, prepared)
             if known:
                 same_data(run, dataset)
+                write_bytes(run.config, prepared.yaml.encode())  # a power cut may have emptied it
                 prepared = replace(prepared, weights=start_weights(run))
             else:
                 ledger.furnish(

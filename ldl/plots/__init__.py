@@ -19,6 +19,7 @@ import numpy as np
 
 from ldl.errors import RunFolderError
 from ldl.plots import curves, levels, matrices, planes, points, sheets, style, tiles
+from ldl.runs import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,7 +80,8 @@ def _tasks(folder: Path) -> Iterator[_Task]:
     if table.exists():
         columns = cache(partial(curves.read, table))
         for name, by_epoch in _BY_EPOCH.items():
-            yield table, plots / f"{name}.png", partial(_by_epoch, by_epoch, columns, run)
+            drawn = partial(_by_epoch, by_epoch, columns, run, _best_epoch(folder))
+            yield table, plots / f"{name}.png", drawn
     for path in sorted([*folder.glob("contingency/*.csv"), *plots.glob("*.*")]):
         kind, _, ending = path.stem.partition("-")
         make = _contingency if path.parent != plots else _FIGURES.get((kind, path.suffix))
@@ -99,12 +101,21 @@ def subtitle(run: str, kind: str, ending: str) -> str:
 
 
 def _by_epoch(
-    make: Callable[[curves.Columns, str], Figure | None],
+    make: Callable[[curves.Columns, str, int | None], Figure | None],
     read: Callable[[], curves.Columns],
     run: str,
+    best: int | None,
 ) -> Figure | None:
     columns = read()
-    return make(columns, run) if columns else None
+    return make(columns, run, best) if columns else None
+
+
+def _best_epoch(folder: Path) -> int | None:
+    """What the run says it is; None where it says nothing."""
+    try:
+        return (RunFolder(folder).read_status().best or {}).get("epoch")
+    except RunFolderError:
+        return None
 
 
 def _contingency(path: Path, subtitle: str) -> Figure:

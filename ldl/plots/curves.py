@@ -35,22 +35,22 @@ def read(path: Path) -> Columns:
     return {name: np.where(np.isfinite(column), column, np.nan) for name, column in table.items()}
 
 
-def loss(columns: Columns, run: str) -> Figure | None:
-    """Training and validation loss by epoch, the lowest validation loss marked."""
+def loss(columns: Columns, run: str, best: int | None = None) -> Figure | None:
+    """Training and validation loss by epoch, the best epoch marked: see `_best`."""
     pairs = _pairs(columns, "loss")
     if not pairs:
         return None
     fig = style.figure(7.2, 4.2, "Loss by epoch", _subtitle(columns, run))
     ax = style.axes(fig, 0.85, 0.58, 0.25, 0.85)
     logarithmic = _curves(ax, columns, "loss")
-    _mark_best(ax, columns)
+    _mark_best(ax, columns, best)
     ax.set_ylabel("loss (logarithmic scale)" if logarithmic else "loss")
     ax.set_xlabel("epoch")
     style.legend_above(ax)
     return fig
 
 
-def metrics(columns: Columns, run: str) -> Figure | None:
+def metrics(columns: Columns, run: str, best: int | None = None) -> Figure | None:
     """Every train_… and validation_… measure but the loss, one panel each, up to three a row."""
     names = dict.fromkeys(
         name.partition("_")[2] for name in columns if name.startswith(("train_", "validation_"))
@@ -70,7 +70,7 @@ def metrics(columns: Columns, run: str) -> Figure | None:
         right, below = width - left - cell[0] + 0.2, height - 0.5 - above - cell[1] + 0.55
         ax = style.axes(fig, left + 0.85, below, right, above + 0.85)
         logarithmic = _curves(ax, columns, name)
-        _best_line(ax, columns)
+        _best_line(ax, columns, best)
         label = _LABELS.get(name) or name.replace("_", " ")
         ax.set_ylabel(_logarithmic(label) if logarithmic else label)
         ax.set_xlabel("epoch")
@@ -78,7 +78,7 @@ def metrics(columns: Columns, run: str) -> Figure | None:
     return fig
 
 
-def steps(columns: Columns, run: str) -> Figure | None:
+def steps(columns: Columns, run: str, best: int | None = None) -> Figure | None:
     """Learning rate and gradient norm by epoch, above one another."""
     wanted = {"learning_rate": "learning rate", "gradient_norm": "gradient norm"}
     shown = [name for name in wanted if np.isfinite(columns.get(name, np.nan)).any()]
@@ -170,29 +170,32 @@ def _epochs(ax: Axes, columns: Columns) -> None:
         ax.set_xticks(np.unique(columns["epoch"]))
 
 
-def _best(columns: Columns) -> int | None:
+def _best(columns: Columns, best: int | None) -> int | None:
+    """The row of the epoch `best`; without one that of the lowest validation loss."""
+    if best is not None and best in columns["epoch"]:
+        return int(np.flatnonzero(columns["epoch"] == best)[0])
     values = columns.get("validation_loss")
     return None if values is None or not np.isfinite(values).any() else int(np.nanargmin(values))
 
 
-def _best_line(ax: Axes, columns: Columns) -> None:
-    best = _best(columns)
-    if best is not None:
-        label = f"best epoch, {columns['epoch'][best]:.0f}"
-        ax.axvline(columns["epoch"][best], color=style.FAINT, lw=1, ls=(0, (2, 2)), label=label)
+def _best_line(ax: Axes, columns: Columns, best: int | None) -> None:
+    row = _best(columns, best)
+    if row is not None:
+        label = f"best epoch, {columns['epoch'][row]:.0f}"
+        ax.axvline(columns["epoch"][row], color=style.FAINT, lw=1, ls=(0, (2, 2)), label=label)
 
 
-def _mark_best(ax: Axes, columns: Columns) -> None:
-    _best_line(ax, columns)
-    best = _best(columns)
-    if best is not None:
-        point = (columns["epoch"][best], columns["validation_loss"][best])
+def _mark_best(ax: Axes, columns: Columns, best: int | None) -> None:
+    _best_line(ax, columns, best)
+    row = _best(columns, best)
+    if row is not None and "validation_loss" in columns:
+        point = (columns["epoch"][row], columns["validation_loss"][row])
         ax.plot(*point, "o", ms=7, mfc="white", mec=style.VALIDATION, mew=1.6, zorder=5)
 
 
 def _subtitle(columns: Columns, run: str) -> str:
-    count, best = len(columns["epoch"]), _best(columns)
+    count, values = len(columns["epoch"]), columns.get("validation_loss")
     text = f"{run} · {count} epoch{'' if count == 1 else 's'}"
-    if best is None:
+    if values is None or not np.isfinite(values).any():
         return text
-    return f"{text} · lowest validation loss {columns['validation_loss'][best]:.4g}"
+    return f"{text} · lowest validation loss {np.nanmin(values):.4g}"

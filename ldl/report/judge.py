@@ -87,7 +87,10 @@ def judge(
 
 
 def _value(facts: Facts, path: str, minus: str | None) -> float:
-    return facts.measure(path) - (facts.measure(minus) if minus else 0.0)
+    found = facts.measure(path) - (facts.measure(minus) if minus else 0.0)
+    if math.isnan(found):
+        raise NotMeasured(f"`{path}` and `{minus}` were both never reached")
+    return found
 
 
 def _against_numbers(figure: Figure, values: Sequence[float]) -> Verdict:

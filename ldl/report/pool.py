@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from ldl.cores import worker_environment
 from ldl.report.jobs import Job
 from ldl.report.ledger import Known, mark
 from ldl.train.signals import raising
@@ -22,7 +23,6 @@ from ldl.train.signals import raising
 PAUSE: Final = 0.05  # seconds between two looks at the workers
 GRACE: Final = 30.0  # seconds for a worker to write its checkpoint
 TAIL: Final = 4000  # bytes of what a worker said that are kept
-ONE_THREAD: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def run_jobs(
     """Run the jobs, `workers` at a time; `told` hears of each that ends.
 
     A job whose run was interrupted goes on with it. `folder_of` gives the folder of the run with a
-    key, for jobs that start from its weights. A signal stops all workers, each with a checkpoint,
-    and raises Interrupted.
+    key, if that is done, for jobs that start from its weights; without it they fail. A signal stops
+    all workers, each with a checkpoint, and raises Interrupted.
     """
     waiting = sorted(jobs, key=lambda job: -job.guess)
     pending = {job.key for job in jobs}
@@ -77,7 +77,12 @@ def run_jobs(
             while waiting or running:
                 for job in [j for j in waiting if j.after not in pending][: workers - len(running)]:
                     waiting.remove(job)
-                    running.append(_start(job, known.get(job.key), root, folder_of))
+                    donor = folder_of(job.after) if job.after else None
+                    if job.after and donor is None:
+                        pending.discard(job.key)
+                        told(Ended(job, 1, "the run whose weights it starts from has failed", 0.0))
+                        continue
+                    running.append(_start(job, known.get(job.key), root, donor))
                 for worker in [w for w in running if w.process.poll() is not None]:
                     running.remove(worker)
                     pending.discard(worker.job.key)
@@ -87,10 +92,7 @@ def run_jobs(
             _stop(running)
 
 
-def _start(
-    job: Job, known: Known | None, root: Path, folder_of: Callable[[str], Path | None]
-) -> _Worker:
-    donor = folder_of(job.after) if job.after else None
+def _start(job: Job, known: Known | None, root: Path, donor: Path | None) -> _Worker:
     start = [f"start_from={json.dumps(str(donor.absolute()))}"] if donor else []
     request = {
         "file": str(job.path),
@@ -107,7 +109,7 @@ def _start(
         stdout=said,
         stderr=said,
         start_new_session=True,  # Ctrl-C reaches the master alone, which stops the workers
-        env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
+        env=worker_environment(),
     )
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it has ended already, and its exit code tells why

@@ -111,7 +111,7 @@ def run_missing(
         told(each, known.get(each.job.key))
 
     def folder_of(key: str) -> Path | None:
-        return known[key].run.path if key in known else None
+        return known[key].run.path if _done(known.get(key)) else None
 
     if missing:
         run_jobs(missing, known, root, workers, ended, folder_of)

@@ -82,7 +82,7 @@ def _facts(run: RunFolder, status: Status, epochs: int, environment: Mapping[str
     return facts(
         [
             ("started", f"{started} UTC" if started else ""),
-            ("took", duration(status.seconds)),
+            ("took", duration(run.seconds())),
             ("epochs", number(epochs)),
             ("best epoch" if last else "kept weights", found),
             ("kept weights", f"epoch {last}, the last" if last else ""),

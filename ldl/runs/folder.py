@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from ldl.errors import RunFolderError
+from ldl.errors import RunError, RunFolderError
 from ldl.runs.atomic import sweep, sync_folder, write_bytes
 from ldl.runs.process import host, locked, process_mark
 from ldl.runs.records import dump_state, load_state, write_json
@@ -66,9 +66,10 @@ class RunFolder:
                 write_bytes(hidden / file, data)
             path = next(p for p in _names(root, base) if _renamed(hidden, p))
             sync_folder(root)
-        except OSError as error:
+        except (OSError, RunError) as error:
             shutil.rmtree(hidden, ignore_errors=True)
-            raise RunFolderError(f"cannot make a run in {root}: {error.strerror}") from error
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise RunFolderError(f"cannot make a run in {root}: {why}") from error
         return cls(path)
 
     @classmethod
@@ -202,6 +203,16 @@ class RunFolder:
         """The status as it is: "interrupted", reason "killed", when the process died running."""
         return standing(self.status)
 
+    def seconds(self) -> float:
+        """The time spent running until now, or until a killed run's last sign of life.
+
+        Raises RunFolderError where status.json is damaged.
+        """
+        if not self.status.exists():
+            return NEVER_BEGAN.seconds
+        runs = self.read_status().status == "running"
+        return elapsed(written(self.status), utc() if runs else self.last_sign())
+
     def last_sign(self) -> datetime | None:
         """When the last row of metrics.csv was written; None when there is no such file."""
         try:
@@ -263,8 +274,11 @@ def is_run(path: Path) -> bool:
 
     A grid's folder is named alike, but has a grid.json.
     """
-    if (path / "status.json").exists():
-        return True
+    try:
+        if (path / "status.json").exists():
+            return True
+    except OSError:  # a name that no file can have
+        return False
     return NAME.fullmatch(path.name) is not None and not (path / "grid.json").exists()
 
 

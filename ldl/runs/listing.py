@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from ldl.errors import LdlError, RunFolderError
 from ldl.runs.folder import NAME, RunFolder, is_run
 from ldl.runs.metrics import Row, last_row
 from ldl.runs.records import read_json
-from ldl.runs.status import elapsed, written
+from ldl.runs.status import written
 
 SHOWN = 5  # names in an error
 
@@ -95,7 +94,7 @@ def summary(path: Path) -> Summary:
         status = run.read_status()
         row = last_row(run.metrics) if run.metrics.exists() else None
         results = dict(leaves(read_json(run.results))) if run.results.exists() else {}
-        until = datetime.now(UTC) if status.status == "running" else run.last_sign()
+        seconds = run.seconds()
     except (LdlError, OSError) as error:
         return Summary(path, "unreadable", str(error))
     epoch = (row or {}).get("epoch")
@@ -104,7 +103,7 @@ def summary(path: Path) -> Summary:
         status=status.status,
         reason=status.reason,
         started=status.started,
-        seconds=elapsed(status, until),
+        seconds=seconds,
         epoch=status.epoch if epoch is None else int(epoch),
         last=row or {},
         best=status.best or {},
