@@ -51,6 +51,11 @@ def test_classes_and_probabilities(
         assert sum(numbers) == pytest.approx(1, abs=1e-5)
         assert header[1 + numbers.index(max(numbers))] == f"p({winner})"
     assert [row[0] for row in rows] == iris[3]
+    told = json.loads(ldl("predict", "quick", iris[1], "--runs", runs, "--json").out)
+    assert [row["predicted"] for row in told] == iris[3]
+    place = iris[1].parent / "out.json"
+    assert ldl("predict", "quick", iris[1], "--runs", runs, "--json", "-o", place).code == 0
+    assert json.loads(place.read_text()) == told and isinstance(told[0]["p(setosa)"], float)
 
 
 def test_csv_and_npz_say_the_same(

@@ -82,6 +82,17 @@ def test_what_is_tied_is_so_by_a_paired_test(tmp_path: Path) -> None:
     assert told["tied"][0]["number"] == 3 and "paired" in told["test"] and told["alpha"] == 0.05
 
 
+def test_what_cannot_be_compared_is_counted_apart(tmp_path: Path) -> None:
+    """A setting of which one seed is left is neither tied nor worse."""
+    figures = [[0.1, 0.1, 0.1], [0.0999, "failed", "failed"], [0.5, 0.6, 0.4]]
+    results, _ = write_results(made(tmp_path, SETTINGS[:3], figures))
+    told = read_json(tmp_path / "results.json")
+    assert results.tied() == [] and told["untested"] == 1
+    assert told["notes"] == [
+        "1 other cannot be compared: fewer than two seeds in common with the winner"
+    ]
+
+
 def test_the_test_is_scipys() -> None:
     """For any number of seeds, and where those of the two differ."""
     rng = np.random.default_rng(0)
@@ -139,6 +150,9 @@ def test_lists(tmp_path: Path) -> None:
     assert bad.status == "unreadable" and bad.reason
     assert find_grid(tmp_path, str(folder)) == folder
     assert find_grid(tmp_path, "20260101") == folder and find_grid(tmp_path, "made") is None
+    folder.rename(tmp_path / "20260101T000000Z-elastic-grid-ababab")
+    assert find_grid(tmp_path, "elast") is not None and find_grid(tmp_path, "last") is None
+    folder = tmp_path / "20260101T000000Z-elastic-grid-ababab"
     found = trials(read_results(folder), folder)
     assert [(each["number"], each["status"]) for each in found] == [(1, "completed"), (2, "failed")]
     assert line(folder).to_dict()["best"] == 0.5

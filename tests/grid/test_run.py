@@ -22,6 +22,7 @@ from ldl.grid.executor import GridError, Local
 from ldl.grid.ledger import Ledger
 from ldl.grid.objective import Objective
 from ldl.grid.options import Options
+from ldl.grid.run import Grid
 from ldl.grid.trial import Outcome
 from ldl.grid.work import Task
 from ldl.runs import read_json, read_metrics
@@ -30,9 +31,11 @@ from .running import (
     LOSS,
     MSE,
     TEXT,
+    Seen,
     as_trial,
     claims,
     entries,
+    plan_of,
     run_all,
     trial,
     trials,
@@ -423,3 +426,47 @@ def test_many_small_trials_leave_little(tmp_path: Path) -> None:
     assert len(list((tmp_path / "shared").iterdir())) == 3
     assert all(len(list(ledger.run(each.id).path.iterdir())) <= 12 for each in asked)
     assert claims(tmp_path) == []
+
+
+def test_a_cluster_that_is_away_at_a_rounds_end_ends_nothing(tmp_path: Path) -> None:
+    """The next round is asked for all the same."""
+
+    class Away:
+        """Does trials at once; without room whenever something comes back."""
+
+        def __init__(self) -> None:
+            self.done: list[str] = []
+            self.room = self.running = 1
+
+        def start(self, task: Task) -> None:
+            """Do it."""
+            self.done.append(task.trial.id)
+            (tmp_path / "trials" / task.trial.id).mkdir()
+            Ledger(tmp_path).end(Outcome(task.trial.id, "completed", "", 1.0, 1, 1.0, 1, "here:1"))
+            self.room = self.running = 0
+
+        def wait(self, seconds: float) -> list[tuple[str, str]]:
+            """It has ended."""
+            back, self.done = [(id, "ended") for id in self.done], []
+            self.room = self.running = 0 if back else 1
+            return back
+
+    rounds = [[trial(epochs=epochs)] for epochs in (1, 2, 3)]
+    grid = Grid(plan_of(*rounds), Ledger(tmp_path), Options(), Seen())
+    grid.begin()
+    grid.go(Away(), lambda: False)  # type: ignore[arg-type]
+    assert grid.summary().completed == 3
+
+
+def test_an_emptied_configuration_is_written_again(tmp_path: Path) -> None:
+    """As a power cut may leave it."""
+    long = trial(epochs=400)
+    thread = meanwhile(tmp_path, lambda pid: os.kill(pid, signal.SIGKILL), long.id)
+    run_all(tmp_path, [long], options=Options(jobs=1))
+    thread.join()
+    config = tmp_path / "trials" / long.id / "config.yaml"
+    whole = config.read_text()
+    config.write_text("")
+    (tmp_path / "trials" / long.id / "trial.json").unlink()
+    run_all(tmp_path, [long], options=Options(jobs=1))
+    assert config.read_text() == whole

@@ -57,6 +57,16 @@ def test_halving_trains_each_epoch_once(tmp_path: Path, fixed: list[int]) -> Non
     assert found.seconds - 13 * other == pytest.approx((whole.seconds - 9 * other) * 21 / 81)
 
 
+def test_halving_that_starts_anew_trains_all_epochs(tmp_path: Path, fixed: list[int]) -> None:
+    """With a schedule over the whole training; and the first round is not trained twice."""
+    block = f"search: halving\nvary: {{{RATES}}}"
+    steady = read(tmp_path, block)
+    anew = read(tmp_path, block, base=f"{BASE}schedule: cosine\n")
+    whole = [estimate(grid, None, 1) for grid in (steady, anew)]
+    begun = estimate(steady, dict.fromkeys(range(1, 4), 0), 1)
+    assert whole[0] and whole[1] and begun and begun.seconds < whole[0].seconds < whole[1].seconds
+
+
 def test_tpe_counts_its_trials(tmp_path: Path, fixed: list[int]) -> None:
     """Of settings that are drawn for the purpose."""
     grid = read(tmp_path, f"search: {{tpe: 6}}\nvary: {{{RATES}}}")

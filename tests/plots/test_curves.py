@@ -105,6 +105,16 @@ def test_each_metric_has_a_panel() -> None:
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
+def test_the_best_epoch_is_the_runs() -> None:
+    """Which may have watched another figure than the validation loss."""
+    table = {**columns(), "validation_loss": np.abs(EPOCHS - 9) + 1.0}
+    for best, expected in ((None, 9), (17, 17)):
+        figure: Any = curves.loss(table, "run", best)
+        (line,) = [x for x in figure.axes[0].lines if str(x.get_label()).startswith("best")]
+        assert line.get_label() == f"best epoch, {expected}" and line.get_xdata()[0] == expected
+        assert texts(figure)[1].endswith("lowest validation loss 1")
+
+
 def test_steps_shows_rate_and_norm_and_a_constant_rate_against_0() -> None:
     table = columns(learning_rate=np.full(40, 0.01), gradient_norm=10.0 ** -(EPOCHS / 10))
     figure: Any = curves.steps(table, "run")

@@ -108,6 +108,10 @@ def test_what_cannot_be_measured_is_never_met(tmp_path: Path) -> None:
     figure = Figure(name="f", measured="r.v", less_than="b", theirs="r.x")
     found = judge(figure, own, lambda stem: own)
     assert found.verdict == "not measured" and found.reason.startswith("in b: ")
+    figure = Figure(name="f", measured="metrics.l.until:0", minus="metrics.l.until:0", claimed=0.0)
+    never = Facts(made_run(tmp_path / "c", {}, {"epoch": [1], "l": [1.0]}))
+    found = judge(figure, [never], lambda stem: "")
+    assert found.verdict == "not measured" and "never reached" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ldl.cli import main
+from ldl.report import pool
 from ldl.report.ledger import known_runs
 from ldl.runs.process import locked
 
@@ -142,6 +143,49 @@ def test_weights_are_handed_on(report: Report, tmp_path: Path) -> None:
     found = verdicts(tmp_path)
     assert found["a2"]["verdict"] == "met", found
     assert "all 2 runs are there" in report()[2]
+
+
+def test_nothing_goes_on_from_a_run_that_failed(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from fresh weights either; once the donor is there, it is done."""
+    claims = tmp_path / "claims"
+    experiment(claims, "a1", GOOD, epochs=50)
+    first = "figures: [{name: loss, measured: metrics.train_loss.first, less_than: a1}]"
+    experiment(claims, "a2", f"id: a2\nwhat: on\nafter: a1\n{first}", epochs=2)
+    began = pool._start
+
+    def fail(job: Any, *rest: Any) -> Any:
+        worker = began(job, *rest)
+        worker.process.kill()
+        return worker
+
+    monkeypatch.setattr(pool, "_start", fail)
+    code, _, err = report()
+    assert code == 1 and "a2 seed 0: failed" in err and "starts from has failed" in err
+    assert {k: v["verdict"] for k, v in verdicts(tmp_path).items()}["a2"] == "not run"
+    monkeypatch.setattr(pool, "_start", began)
+    assert report()[0] == 0 and verdicts(tmp_path)["a2"]["verdict"] == "met"
+
+
+def test_workers_are_found_from_anywhere(tmp_path: Path) -> None:
+    """They run this very `ldl`, installed or not."""
+    experiment(tmp_path / "claims", "a1", GOOD)
+    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    script = Path(__file__).parents[2] / "cli.py"
+    command = [sys.executable, "-S", str(script), "report", "claims", "--runs", "runs"]
+    places = os.pathsep.join(p for p in sys.path if "site-packages" in p)
+    done = subprocess.run(command, cwd=tmp_path, env={**clean, "PYTHONPATH": places},
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_place_for_runs(report: Report, tmp_path: Path) -> None:
+    """A file where the folder should be is told."""
+    experiment(tmp_path / "claims", "a1", GOOD)
+    (tmp_path / "runs").touch()
+    code, _, err = report()
+    assert code == 2 and "cannot make runs in" in err
 
 
 def test_a_fault_is_shown_and_not_counted(report: Report, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,18 @@ def test_a_summary(root: Path) -> None:
     assert run.epoch == 2 and run.last == {"epoch": 2, "train.loss": 0.5}
     assert run.best == {"train.loss": 0.5}
     assert run.results == {"classification.accuracy": 0.5, "classification.n": [1, 2]}
+
+
+def test_a_killed_run_took_until_its_last_row(tmp_path: Path) -> None:
+    """By the clock of metrics.csv, for nobody wrote its status any more."""
+    run = make(tmp_path, "killed")
+    run.set_status("running", now=NOW + timedelta(seconds=20))
+    dead = {"pid": 2**22 + 1, "process": "none"}
+    write_json(run.status, {**json.loads(run.status.read_text()), **dead})
+    at = (NOW + timedelta(seconds=27)).timestamp()
+    os.utime(run.metrics, (at, at))
+    (found,) = list_runs(tmp_path)
+    assert (found.status, found.seconds) == ("interrupted", 9.0 + 7.0)
 
 
 def test_broken_folders_are_listed_with_their_reason(root: Path) -> None:
