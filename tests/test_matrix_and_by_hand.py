@@ -75,3 +75,30 @@ def test_what_is_no_chain_is_refused_before_training(tmp_path: Path) -> None:
     text = TEXT.replace("tanh, linear]", "{dropout: 0.5}, linear]") + "evaluate: [by_hand]\n"
     with pytest.raises(ConfigError, match="chain of layers"):
         run(tmp_path, text)
+
+
+MATRIX = (
+    "evaluate: [{classification: PART}, {matrix: {part: PART, optimizers: {adam: adam}LOSS}}]\n"
+)
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+@pytest.mark.parametrize("loss", ["", ", losses: {own: cross_entropy}"])
+def test_every_part_is_judged_as_the_run_judges_it(tmp_path: Path, part: str, loss: str) -> None:
+    """On the same noise, and with the place that the run's loss reads."""
+    text = TEXT.replace("scale: standard", "scale: standard, noise: {gaussian: 0.3}")
+    text = text.replace(
+        "linear]", "{linear: 3, as: a}, {linear: 4}, tanh]\nloss: {cross_entropy: {}, from: a}"
+    )
+    made = run(tmp_path, text + MATRIX.replace("PART", part).replace("LOSS", loss))
+    found = read_json(made.results)
+    own = found[f"matrix-{part}"]["accuracy"]["own"]["adam"]
+    assert own == found[f"classification-{part}"]["accuracy"]
+
+
+def test_an_autoencoders_other_losses_keep_its_target(tmp_path: Path) -> None:
+    """It does not become a classifier."""
+    text = TEXT.replace("[{linear: 8}, tanh, linear]", "[{linear: 2}, linear]")
+    loss = "loss: {mse: {}, target: inputs}\n"
+    matrix = "evaluate: [{matrix: {optimizers: {adam: adam}, losses: {mae: mae}}}]\n"
+    assert "mse" in read_json(run(tmp_path, text + loss + matrix).results)["matrix"]

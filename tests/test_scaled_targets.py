@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ldl.errors import ConfigError
-from ldl.execute import prepare
+from ldl.execute import prepare, train
+from ldl.runs import read_json
 
 TEXT = """\
 data: {source: diabetes, scale: standard, scale_targets: SCALE}
@@ -24,6 +25,18 @@ def test_bce_takes_values_that_are_scaled_into_its_range(tmp_path: Path) -> None
         prepare(file).data()
     file.write_text(TEXT.replace("SCALE", "minmax"))
     assert prepare(file).data().target_scale is not None
+
+
+def test_an_autoencoder_is_judged_in_its_inputs_units(tmp_path: Path) -> None:
+    """Whatever is done to a target that it does not learn."""
+    text = "network: {encoder: [{linear: 6}], decoder: [linear]}\ntrain: {epochs: 2}\n"
+    found = []
+    for i, more in enumerate(("", ", scale_targets: standard")):
+        file = tmp_path / f"{i}.yaml"
+        file.write_text(f"data: {{source: diabetes, scale: minmax{more}}}\n{text}")
+        run = train(prepare(file), tmp_path / "runs")
+        found.append(read_json(run.results)["reconstruction"]["mse"])
+    assert found[0] == found[1] < 1.0
 
 
 def test_bce_on_inputs_says_which_scaling_they_need(tmp_path: Path) -> None:

@@ -46,6 +46,19 @@ def test_the_first_epoch_that_differs_is_named(run: RunFolder) -> None:
     assert (verdict.epoch, verdict.column, verdict.before) == (3, "train_loss", float(cells[1]))
 
 
+def test_rows_too_many_and_too_few_are_seen(run: RunFolder) -> None:
+    """The first epoch that only one of the two has."""
+    lines = run.metrics.read_text().splitlines()
+    more = lines[-1].split(",")
+    more[0] = "5"
+    run.metrics.write_text("\n".join([*lines, ",".join(more)]) + "\n")
+    verdict = verify(run, SILENT)
+    assert not verdict.same and verdict.epoch == 5
+    run.metrics.write_text("\n".join(lines[:-1]) + "\n")
+    verdict = verify(run, SILENT)
+    assert not verdict.same and verdict.epoch == 4
+
+
 def test_changed_weights_are_seen(run: RunFolder) -> None:
     """Rows that agree do not vouch for the weights."""
     data = bytearray(run.model.read_bytes())

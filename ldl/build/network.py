@@ -33,6 +33,7 @@ class Piece:
 
 
 MOST_LAYERS = 10_000
+DEEPEST = 50  # blocks within blocks
 UNKNOWN = "?"  # the value of a place whose fault is recorded; nothing more is said about it
 
 
@@ -44,13 +45,20 @@ class NetworkError(Exception):
         self.path, self.message = path, message
 
 
+class TooLarge(NetworkError):
+    """Layers beyond count; there is no use in looking further."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, f"the network has over {MOST_LAYERS:,} layers")
+
+
 class Writer:
     """Writes composites and blocks out as their layers."""
 
     def __init__(self, blocks: Mapping[str, Sequence[Item]]) -> None:
         self._blocks = blocks
         self._written: dict[str, list[Piece]] = {}
-        self._count = 0
+        self._count = self._depth = 0
 
     def write(self, items: Sequence[Item]) -> list[Piece]:
         """One piece an item; a block used twice is the same pieces, so it shares its layers."""
@@ -58,14 +66,18 @@ class Writer:
 
     def _write(self, item: Item) -> Piece:
         rule = item.layer
-        self._count += 1
+        self._count += len(rule.units) if isinstance(rule, Mlp) else 1
         if self._count > MOST_LAYERS:
-            raise NetworkError(item.path, f"the network has over {MOST_LAYERS:,} layers")
+            raise TooLarge(item.path)
         if rule is None:
             return Piece(item, "")
         if isinstance(rule, Block):
             if rule.name not in self._written:
+                self._depth += 1
+                if self._depth > DEEPEST:
+                    raise NetworkError(item.path, f"blocks within blocks, over {DEEPEST} deep")
                 self._written[rule.name] = self.write(self._blocks[rule.name])
+                self._depth -= 1
             return Piece(item, rule.name, pieces=self._written[rule.name])
         if isinstance(rule, Mlp):
             layers = [x for units in rule.units for x in (Linear(units), replace(rule.activation))]
@@ -179,6 +191,8 @@ class Network:
         for piece in pieces:
             try:
                 value = self._place(piece, scope, value)
+            except TooLarge:
+                raise
             except NetworkError as error:
                 self.faults.append(error)
                 value = UNKNOWN
@@ -207,6 +221,8 @@ class Network:
                 return last
             inputs, layer = (inputs[0], last), piece.residual
         assert layer is not None
+        if len(self.places) == MOST_LAYERS:
+            raise TooLarge(item.path)
         known = UNKNOWN not in inputs
         self.values[name] = name if known else UNKNOWN
         if known:

@@ -12,6 +12,7 @@ from ldl.data.augment import centred
 from ldl.data.augmented import Augmented, Feed
 from ldl.data.fits import Affine, Scaling
 from ldl.data.info import Array, Dataset, Info, Part, Picture, Progress, Raw, Shape
+from ldl.data.scale import Zca
 from ldl.data.spec import DataSpec
 from ldl.data.split import part_sizes, split_indices
 from ldl.engine.streams import stream
@@ -29,11 +30,22 @@ def describe(spec: DataSpec) -> Info:
     if spec.scale is not None:
         for name, shape in info.inputs.items():
             spec.scale.check(shape, info.picture(name))
-    if spec.scale_targets is not None and info.target.kind != "values":
-        raise DataError(
-            f"only values are scaled, and the target is {info.target.kind}", "scale_targets"
-        )
+    if spec.scale_targets is not None:
+        _check_target_scale(spec, info)
     return _seen(info, spec)
+
+
+def _check_target_scale(spec: DataSpec, info: Info) -> None:
+    """DataError where the target cannot be scaled so."""
+    if info.target.kind != "values":
+        reason = f"only values are scaled, and the target is {info.target.kind}"
+        raise DataError(reason, "scale_targets")
+    if isinstance(spec.scale_targets, Zca):
+        raise DataError("targets are scaled each by itself: minmax or standard", "scale_targets")
+    try:
+        spec.scale_targets.check((info.target.size,), None)
+    except DataError as error:
+        raise DataError(str(error), "scale_targets") from error
 
 
 def load(
@@ -48,7 +60,10 @@ def load(
     `progress` hears of a download: what, bytes done, bytes in all. `scaler` is one that was fitted
     on the same data before; `rows`, by part, stand in for the split. Raises DataError.
     """
-    raw: Raw = spec.source.read(seed, progress)
+    try:
+        raw: Raw = spec.source.read(seed, progress)
+    except MemoryError as error:
+        raise DataError("the samples do not fit into this computer's memory", "source") from error
     info, digest, pictures = _seen(raw.info, spec), raw.sha256(), _pictures(raw.info)
     rows = split_indices(spec.split, raw, seed) if rows is None else rows
     inputs = {part: {k: x[chosen] for k, x in raw.inputs.items()} for part, chosen in rows.items()}
@@ -87,9 +102,7 @@ def _target_scale(spec: DataSpec, values: Array | None) -> Affine | None:
     """The scaling of the values to learn, fitted on the training part."""
     if spec.scale_targets is None or values is None:
         return None
-    fit = spec.scale_targets.fit(values, None)
-    if not isinstance(fit, Affine):
-        raise DataError("targets are scaled each by itself: minmax or standard", "scale_targets")
+    fit: Affine = spec.scale_targets.fit(values, None)
     return fit
 
 

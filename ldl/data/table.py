@@ -166,6 +166,8 @@ def _check_header(path: Path, header: tuple[str, ...], line: int) -> None:
         if name and header.count(name) > 1
     ]
     refuse(path, faults, "give each column a name of its own")
+    if not header:
+        raise DataError(f"{path}: line {line} is empty; put a row of column names there")
     if all(_reason(name) is None for name in header):
         raise DataError(
             f"{path}: line {line}: the first row holds numbers; put a row of column names above it"

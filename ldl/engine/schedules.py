@@ -157,7 +157,7 @@ class Cyclic(Schedule):
         cycle, at = divmod(step, up + down)
         height = at / up if at <= up else 1.0 - (at - up) / down
         if self.mode == "triangular2":
-            height /= 2.0**cycle
+            height *= 0.5**cycle
         elif self.mode == "exp_range":
             height *= self.gamma**step
         return top + (self.max_lr - top) * height

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldl import metrics
 from ldl.data.split import divide
-from ldl.errors import SettingError
+from ldl.errors import DataError, SettingError
 from ldl.evaluate import pca
 from ldl.evaluate.codes import generator, random_state, repeatable
 from ldl.evaluate.context import (
@@ -115,6 +115,8 @@ class Baselines:
         chosen = self._training(context, notes)
         train = dataset.train.inputs[name].reshape(len(dataset.train), -1)[chosen]
         classes = labels(dataset.train)[chosen]
+        if len(np.unique(classes)) < 2:
+            raise DataError("baselines: the training part has samples of a single class")
         commonest = np.bincount(classes).argmax()
         read = context.classes(context.predict(judged.part.inputs))
         accuracy = {
@@ -126,7 +128,7 @@ class Baselines:
         fitted: dict[str, Any] = {}
         for model in self.models:
             with repeatable(notes):
-                by_c = self._sweep(context, judged, model, train, classes)
+                by_c = self._sweep(context, judged, model, train, classes, notes)
             best = max(by_c, key=lambda c: (by_c[c].chosen_by, -c))
             fitted[model], accuracy[model] = by_c[best].model, number(by_c[best].judged)
             swept[model] = {
@@ -157,10 +159,18 @@ class Baselines:
         notes.append(f"the models see {self.samples} of {len(train)} training samples")
         rng = generator(context, "baselines", "samples")
         (rows,) = divide(len(train), [self.samples], labels(train), rng)
-        return np.sort(rows)
+        _, first = np.unique(labels(train), return_index=True)
+        rare = first[~np.isin(labels(train)[first], labels(train)[rows])]  # of classes left out
+        return np.sort(np.concatenate([rows, rare]))
 
     def _sweep(
-        self, context: Context, judged: Judged, model: Model, train: Array, classes: Array
+        self,
+        context: Context,
+        judged: Judged,
+        model: Model,
+        train: Array,
+        classes: Array,
+        notes: list[str],
     ) -> dict[float, Fitted]:
         """The model at each C."""
         held = context.dataset.validation
@@ -177,6 +187,9 @@ class Baselines:
             seen, score = (
                 metrics.accuracy(y, _read(fit, z)) for y, z in ((classes, train), (true, x))
             )
+            if np.isnan(by):
+                notes.append("too few samples to hold some out: C is chosen on the training part")
+                by = seen
             found[c] = Fitted(fit, seen, by, score)
         return found
 
@@ -254,11 +267,15 @@ def _read(model: Any, x: Array) -> Array:
 
 
 def _cross_validated(model: Any, x: Array, classes: Array, seed: int) -> float:
-    """The mean accuracy over five folds in the classes' proportions; fewer for a rare class."""
+    """The mean accuracy over five folds in the classes' proportions; fewer for a rare class.
+
+    Of the folds whose others hold two classes at least; NaN where none do.
+    """
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 
     rarest = int(np.unique(classes, return_counts=True)[1].min())
     folds: Any = KFold(min(FOLDS, len(x)), shuffle=True, random_state=seed)
     if rarest > 1:
         folds = StratifiedKFold(min(FOLDS, rarest), shuffle=True, random_state=seed)
-    return float(cross_val_score(model, x, classes, cv=folds).mean())
+    cuts = [(seen, held) for seen, held in folds.split(x, classes) if np.ptp(classes[seen])]
+    return float(cross_val_score(model, x, classes, cv=cuts).mean()) if cuts else np.nan

@@ -60,7 +60,7 @@ class Context:
     decoder: Callable[[str], Callable[[Array], Array] | None]
     """The way from a value to the output; None where the output needs more than that value."""
     retrain: Callable[..., Context]
-    """Rows of the source to train on, to validate on (or None) and to judge, and perhaps another
+    """Rows of the source to train on, to validate on and to judge, or None, and perhaps another
     `loss` or `optimizer` in a mapping: the network of the configuration trained anew on them, and
     its data. Raises RunError where it diverges."""
     drive: Callable[[int], dict[str, float]]
@@ -98,6 +98,14 @@ class Counts(Protocol):
 
     def shortage(self, info: Info, sizes: Mapping[str, int]) -> str | None:
         """What is too few, by the sizes of the parts; asked before any training."""
+
+
+@runtime_checkable
+class Changes(Protocol):
+    """An evaluation that trains the network anew with other settings."""
+
+    def changes(self) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+        """Each with the setting of the evaluation that it comes from."""
 
 
 @runtime_checkable

@@ -66,7 +66,7 @@ class Embedding:
         chosen = {name: self._chosen(context, name, part) for name, part in parts.items()}
         points = [codes(context, self.place, part, chosen[n]) for n, part in parts.items()]
         everything = np.concatenate(points)
-        if len(everything) < FEWEST or np.ptp(everything, axis=0).max() == 0:
+        if len(everything) < FEWEST or len(points[0]) < 2 or np.ptp(everything, axis=0).max() == 0:
             notes.append("too few samples, or all the same: nothing is laid out")
             return {"part": judged.name, "samples": len(everything), "notes": notes}
         target = context.dataset.info.target

@@ -119,9 +119,11 @@ class Folds:
         write_table(path, ["fold", "samples", *found[0]], table)
 
 
-def figures_of(context: Context, notes: list[str]) -> dict[str, float | None]:
-    """A network's figures on its test part, by its task."""
-    part = context.dataset.test
+def figures_of(
+    context: Context, notes: list[str], name: PartName = "test"
+) -> dict[str, float | None]:
+    """A network's figures on a part, by its task."""
+    part: Part | None = getattr(context.dataset, name)
     assert part is not None
     outputs = context.predict(part.inputs)
     if context.task == "reconstruction":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from math import ceil, sqrt
+from math import ceil, isqrt, sqrt
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ Array = NDArray[Any]
 BLOCK = 8  # pixels: JPEG transforms blocks of so many, which must not reach over two pictures
 ACROSS = 64  # pictures in a row of a sheet
 LARGEST = 65_000  # pixels on a side, JPEG's limit
+PIXELS = 80_000_000  # of a sheet; Pillow takes much larger ones for an attack
 QUALITIES = (1, 95)
 
 
@@ -41,8 +42,9 @@ def at_size(images: Array, wanted: float) -> tuple[Array, float, int]:
 
 def _across(images: Array) -> int:
     """Pictures in a row of a sheet, and rows on a full one."""
-    longest = max(images.shape[1:3]) + BLOCK
-    return int(max(1, min(ACROSS, LARGEST // longest, ceil(sqrt(len(images))))))
+    high, wide = (int(side) + BLOCK for side in images.shape[1:3])
+    most = min(ACROSS, LARGEST // max(high, wide), isqrt(PIXELS // (high * wide)))
+    return max(1, min(most, ceil(sqrt(len(images)))))
 
 
 def _sheets(images: Array) -> list[Array]:

@@ -28,9 +28,10 @@ class Matrix:
     """The figures of the run's network, trained anew with each loss and each optimizer.
 
     `optimizers` and `losses` give each a name of your own: `{gd: {gd: 0.1}, momentum: {sgd: …}}`.
-    Without `losses`, the run's own. Each training has the run's data, seed and settings; one that
-    diverges has no figures, and a note says so. Figures are those of `folds`. Leaves
-    `plots/matrix.csv`, a row a training.
+    Without `losses`, the run's own; each stands in for the run's first loss, with the target and
+    weight of that. Each training has the run's data, noise, seed and settings; one that diverges
+    has no figures, and a note says so. Figures are those of `folds`. Leaves `plots/matrix.csv`, a
+    row a training.
     """
 
     optimizers: dict[str, Annotated[Any, Choice("optimizer")]] = field(default_factory=_usual)
@@ -41,24 +42,30 @@ class Matrix:
         """Needs an optimizer."""
         return None if self.optimizers else "matrix: there is no optimizer to train with"
 
+    def changes(self) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+        """Each loss and each optimizer, to be looked at before any training."""
+        losses = [(("losses", name), {"loss": loss}) for name, loss in self.losses.items()]
+        rules = [(("optimizers", name), {"optimizer": o}) for name, o in self.optimizers.items()]
+        return [*losses, *rules]
+
     def run(self, context: Context) -> dict[str, Any]:
         """{figure: {loss: {optimizer: value}}}."""
         judged = judge(self, context, self.part)
         data, notes = context.dataset, list(judged.notes)
         if judged.part.rows is None or data.train.rows is None:
             raise DataError("matrix: the samples of this data have no numbers to train again by")
-        held = None if data.validation is None else data.validation.rows
+        held, test = (part.rows if part else None for part in (data.validation, data.test))
         losses: dict[str, Any] = dict(self.losses) or {OWN: None}
         table: dict[str, dict[str, dict[str, float | None]]] = {}
         for loss, chosen in losses.items():
             for name, optimizer in self.optimizers.items():
                 changes = {"optimizer": optimizer} | ({"loss": chosen} if chosen else {})
                 try:
-                    again = context.retrain(data.train.rows, held, judged.part.rows, changes)
+                    again = context.retrain(data.train.rows, held, test, changes)
                 except RunError as error:
                     notes.append(f"{loss}, {name}: {error}")
                     continue
-                for figure, value in figures_of(again, notes).items():
+                for figure, value in figures_of(again, notes, judged.name).items():
                     table.setdefault(figure, {}).setdefault(loss, {})[name] = value
         rows = [
             [loss, name, *(table[figure].get(loss, {}).get(name, "") for figure in table)]

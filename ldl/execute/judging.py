@@ -87,14 +87,15 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
     def retrain(
         training: Array,
         validation: Array | None,
-        judged: Array,
+        judged: Array | None,
         changes: Mapping[str, Any] = UNCHANGED,
     ) -> Context:
         return _context(*again(training, validation, judged, changes), run)
 
     def predict(inputs: Mapping[str, Array]) -> Array:
-        outputs = model.predict(inputs, experiment.output)
-        return dataset.in_target_units(experiment.answers(outputs))
+        outputs = experiment.answers(model.predict(inputs, experiment.output))
+        repeats = experiment.task == "reconstruction"  # inputs, which have no target's units
+        return outputs if repeats else dataset.in_target_units(outputs)
 
     return Context(
         dataset=dataset,

@@ -21,9 +21,10 @@ from ldl.engine.losses import Bce
 from ldl.engine.memory import Array
 from ldl.errors import ConfigError, DataError, LdlError, Problem
 from ldl.evaluate import EVALUATIONS, default_evaluations
-from ldl.evaluate.context import Classifies, Counts, LooksInside
+from ldl.evaluate.context import Changes, Classifies, Counts, LooksInside
 from ldl.evaluate.network import Misfit, Network
 from ldl.execute.inside import network_of
+from ldl.execute.retraining import changed
 from ldl.execute.transfer import donor
 
 KINDS = {**building.KINDS, "evaluation": EVALUATIONS}
@@ -157,6 +158,13 @@ def evaluation_faults(config: Config, info: Info, network: Network | None) -> li
         if network is not None and isinstance(evaluation, LooksInside):
             inner = evaluation.misfits(info, network)
         faults += [((*here, name, key) if key else here, message) for key, message in inner]
+        if network is not None and isinstance(evaluation, Changes):
+            for key, changes in evaluation.changes():
+                try:
+                    building.build(changed(config, changes), info)
+                except BuildError as error:
+                    told = dict.fromkeys(message for _, message in error.faults)
+                    faults += [((*here, name, *key), message) for message in told]
         if isinstance(evaluation, Classifies) and info.target.kind == "classes" and not inner:
             faults += _classifier_faults(config, info, network, evaluation, (*here, name))
     return faults

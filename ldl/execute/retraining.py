@@ -27,7 +27,7 @@ Retrained = tuple[Experiment, Model, Dataset]
 
 
 def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Callable[..., Retrained]:
-    """(rows to train on, to validate on or None, to judge, changes) to a trained experiment.
+    """(rows to train on, to validate on, to judge, changes) to a trained experiment.
 
     The configuration and the seed are the run's own, but for a `loss` and an `optimizer` among the
     changes; scaling, noise and the kept epoch follow from the given rows. Raises RunError where
@@ -37,18 +37,17 @@ def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Calla
     def retrain(
         training: Array,
         validation: Array | None,
-        judged: Array,
+        judged: Array | None,
         changes: Mapping[str, Any] = UNCHANGED,
     ) -> Retrained:
-        rows = {"train": training, "test": judged}
-        if validation is not None:
-            rows["validation"] = validation
-        config = _changed(experiment.config, changes)
+        given = {"train": training, "test": judged, "validation": validation}
+        rows = {part: chosen for part, chosen in given.items() if chosen is not None}
+        config = changed(experiment.config, changes)
         data = load_data(config.data, config.seed, rows=rows)
         if data.sha256 != dataset.sha256:
             raise RunError("the data has changed since the run began: it cannot be trained again")
-        held = 0 if validation is None else len(validation)
-        split = Split(len(training), held, len(judged))
+        counts = {part: len(chosen) for part, chosen in rows.items()}
+        split = Split(counts["train"], counts.get("validation", 0), counts.get("test", 0))
         asked = replace(config, data=replace(config.data, split=split), evaluate=[])
         try:
             again = building.build(asked, replace(experiment.info, official_test=0))
@@ -62,10 +61,16 @@ def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Calla
     return retrain
 
 
-def _changed(config: Config, changes: Mapping[str, Any]) -> Config:
-    """With another loss or optimizer; one that takes the whole set a step is let."""
+def changed(config: Config, changes: Mapping[str, Any]) -> Config:
+    """With another loss or optimizer; one that takes the whole set a step is let.
+
+    The loss stands in for the first one, in its place and with its target and weight.
+    """
     if "loss" in changes:
-        config = replace(config, loss=LossTerm(changes["loss"]))
+        loss = config.loss
+        first, *others = loss if isinstance(loss, list) else [loss or LossTerm(None)]
+        first = replace(first, loss=changes["loss"])
+        config = replace(config, loss=[first, *others] if isinstance(loss, list) else first)
     if "optimizer" in changes:
         size = None if changes["optimizer"].whole_set else config.train.batch_size
         train = replace(config.train, batch_size=size)

@@ -70,6 +70,9 @@ def verify(run: RunFolder, watchers: Watchers) -> Verdict:
         try:
             again = train(prepared, Path(folder), follow)
             weights = again.model.read_bytes() == run.model.read_bytes()
+            ended = len(read_metrics(again.metrics))
+            if ended < len(rows):
+                found = _Found({"epoch": ended + 1}, "epoch")
         except _Found as error:
             found = error
         except Diverged:
@@ -79,8 +82,8 @@ def verify(run: RunFolder, watchers: Watchers) -> Verdict:
     if found is None or found.column is None:
         return Verdict(len(rows), None, None, None, None, weights, surroundings)
     number, column = int(found.row["epoch"]), found.column
-    before = rows[number - 1].get(column)
-    now = found.row.get(column)
+    before = rows[number - 1].get(column) if number <= len(rows) else None
+    now = found.row.get(column) if weights is None else None
     return Verdict(len(rows), number, column, before, now, None, surroundings)
 
 

@@ -82,6 +82,42 @@ WORDS = {
     "null network": (D + "network:«\n", ["nothing"]),
     "dotted name": (D + "network: [{linear: 8, as: «a.b}, linear]\n", ["a.b", "letter"]),
     "block within itself": ("blocks: {b: [tanh, «b]}\n" + D + "network: [b, linear]\n", ["itself"]),
+    "blocks that double": (
+        "blocks:\n  b0: [«tanh]\n"
+        + "".join(f"  b{i}: [b{i - 1}, b{i - 1}]\n" for i in range(1, 25))
+        + D
+        + "network: [b24, linear]\n",
+        ["over 10,000 layers"],
+    ),
+    "blocks too deep": (
+        "blocks:\n  b0: [tanh]\n"
+        + "".join(f"  b{i}: [{'«' if i == 351 else ''}b{i - 1}]\n" for i in range(1, 401))
+        + D
+        + "network: [b400, linear]\n",
+        ["over 50 deep"],
+    ),
+    "an mlp too long": (
+        D + f"network: [{{«mlp: {{units: [{', '.join(['4'] * 20000)}]}}}}, linear]\n",
+        ["over 10,000 layers"],
+    ),
+    "a matrix of what does not fit": (
+        "data: {source: diabetes}\nnetwork: [linear]\nevaluate:\n"
+        "  - matrix: {losses: {ce: «cross_entropy, mse: mse}, optimizers: {adam: adam}}\n",
+        ["cross_entropy learns classes"],
+    ),
+    "a search along lines with clipping in a matrix": (
+        D + N + "train: {clip_norm: 1.0}\nevaluate: [{matrix: {optimizers: {l: «lbfgs}}}]\n",
+        ["lbfgs searches along a line"],
+    ),
+    "whitened targets": (
+        "data: {source: diabetes, scale_targets: «zca}\nnetwork: [linear]\n",
+        ["minmax or standard"],
+    ),
+    "too many means of targets": (
+        "data: {source: diabetes, scale_targets: «{standard: {mean: [1, 2], std: [1, 2]}}}\n"
+        "network: [linear]\n",
+        ["mean: 2 numbers"],
+    ),
     "block called linear": ("blocks: {«linear: [tanh]}\n" + D + N, ["linear", "another name"]),
     "reshape to nothing": (D + "network: [{reshape: «[0]}, linear]\n", ["at least 1"]),
     "fresh noise of none": ("data: {source: digits, fresh_noise: «true}\n" + N, ["noise"]),

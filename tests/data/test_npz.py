@@ -134,6 +134,8 @@ def test_official_parts(tmp_path: Path) -> None:
         ({"x": np.array([None, {}])}, {}, "Python objects"),
         ({"x": [1.0, np.nan, np.inf]}, {}, r"2 values that are not finite.*the first nan at \[1\]"),
         ({"x": [1.0, 1e39]}, {}, "not finite 32-bit"),
+        ({"x": np.array([1.0, np.inf], np.float16)}, {}, "not finite 32-bit"),
+        ({"x_train": np.zeros((2, 3)), "x_test": np.array([["a"] * 3])}, {}, '"x_test" is of type'),
         ({"x": [1.0, 2.0], "y": [1.0, np.nan]}, {}, '"y" has 1 values'),
         ({"x": [1.0, 2.0], "y": [[1, 2], [3, 4]]}, {"task": "classes"}, "classes are"),
         ({"x": [1.0, 2.0], "y": ["a", "b"]}, {"task": "values"}, "has to be numbers"),

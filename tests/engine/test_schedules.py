@@ -156,3 +156,9 @@ def test_a_warm_up_hands_its_losses_on() -> None:
     schedule = Warmup(1, 0.5, Plateau(0.5, 0))
     found = watched(schedule, [1.0, 1.0, 1.0])
     assert found == pytest.approx([ETA / 2, ETA, ETA / 2])
+
+
+def test_cycles_halved_again_and_again_end_at_the_lower_rate() -> None:
+    """Long after their height is below what float64 has."""
+    cyclic = Cyclic(1.0, 1, 1, "triangular2")
+    assert cyclic.rate(0.1, 5001, Clock(10, 10_000), cyclic.start()) == 0.1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from ldl.errors import SettingError
+from ldl.errors import DataError, SettingError
 from ldl.evaluate.baselines import Baselines
 from ldl.evaluate.network import Network
 
@@ -106,6 +106,21 @@ def test_a_class_of_one_sample_is_no_obstacle(context: Any) -> None:
         "classification", data, lone, probabilities=lambda x: np.tile([0.5, 0.3, 0.2], (len(x), 1))
     )
     assert set(Baselines((1.0,)).run(made)["accuracy"]) > {"linear_svm", "rbf_svm"}
+
+
+def test_a_rare_class_has_a_say(context: Any) -> None:
+    """It is among the samples that the models see; folds that lack a class do not count."""
+    train = rings(60, 0)
+    assert train.targets is not None
+    train.targets[:] = 0
+    train.targets[7] = 1
+    few = Baselines(samples=20, models=("logistic_regression",))
+    results = run(context, few, train=train, test=rings(60, 2))
+    model = results["models"]["logistic_regression"]
+    assert results["training_samples"] == 21 and model["chosen_by"] is not None
+    train.targets[:] = 0
+    with pytest.raises(DataError, match="a single class"):
+        run(context, few, train=train, test=rings(60, 2))
 
 
 def test_images_have_no_plane(context: Any, tmp_path: Path) -> None:

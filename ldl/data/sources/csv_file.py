@@ -102,7 +102,7 @@ def _is_classes(source: Csv, table: Table) -> bool:
 
 
 def _whole(cell: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]+", cell) is not None
+    return re.fullmatch(r"[+-]?[0-9]{1,1000}", cell) is not None
 
 
 def _number(cell: str) -> bool:

@@ -81,7 +81,7 @@ def _scan(source: Npz, stamp: object) -> _Scan:
     label = _label(source, headers)
     targets = {} if label is None else {label: _resolve(path, headers, label)}
     samples, official = _rows(path, headers, {**inputs, **targets})
-    shapes = {key: _sample_shape(path, key, headers[parts[0]]) for key, parts in inputs.items()}
+    shapes = {key: _one_shape(path, headers, key, parts) for key, parts in inputs.items()}
     if len(shapes) == 1:
         shapes = {"x": next(iter(shapes.values()))}
     image = picture(shapes["x"]) if len(shapes) == 1 else None
@@ -129,6 +129,18 @@ def _rows(
     if 0 in parts:
         raise DataError(f'{path}: "{next(iter(counts))}" holds no samples')
     return sum(parts), sum(parts[1:])
+
+
+def _one_shape(
+    path: Path, headers: dict[str, Member], key: str, parts: tuple[str, ...]
+) -> tuple[int, ...]:
+    """The shape of a sample, which all parts of a key share."""
+    first, *others = [(part, _sample_shape(path, part, headers[part])) for part in parts]
+    for name, shape in others:
+        if shape != first[1]:
+            both = f'{first[1]} in "{first[0]}", {shape} in "{name}"'
+            raise DataError(f'{path}: parts of "{key}" do not fit together: samples are {both}')
+    return first[1]
 
 
 def _sample_shape(path: Path, key: str, member: Member) -> tuple[int, ...]:
@@ -191,7 +203,7 @@ def check_finite(path: Path, key: str, x: Array) -> None:
     """DataError where a number is NaN, infinite or no 32-bit float."""
     if x.dtype.kind != "f":
         return
-    bad = ~(np.abs(x) <= LARGEST)
+    bad = ~(np.isfinite(x) & (np.abs(x, dtype=np.promote_types(x.dtype, np.float32)) <= LARGEST))
     count = int(bad.sum())
     if count:
         place = tuple(int(i) for i in np.argwhere(bad)[0])
