@@ -45,7 +45,12 @@ def test_a_table_of_losses_and_optimizers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["", "optimizer: {adamw: 0.01}\n", "optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}\n"],
+    [
+        "",
+        "optimizer: {sgd: 0.05}\ntrain: {epochs: 3, batch_size: 1}\n",
+        "optimizer: {adamw: 0.01}\n",
+        "optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}\n",
+    ],
 )
 def test_the_loop_the_graph_and_layers_by_hand_are_one(tmp_path: Path, change: str) -> None:
     """To the bit, whatever the optimizer."""
@@ -86,7 +91,9 @@ MATRIX = (
 @pytest.mark.parametrize("loss", ["", ", losses: {own: cross_entropy}"])
 def test_every_part_is_judged_as_the_run_judges_it(tmp_path: Path, part: str, loss: str) -> None:
     """On the same noise, and with the place that the run's loss reads."""
-    text = TEXT.replace("scale: standard", "scale: standard, noise: {gaussian: 0.3}")
+    text = TEXT.replace(
+        "scale: standard", "scale: standard, noise: {gaussian: 0.3}, fresh_noise: true"
+    )
     text = text.replace(
         "linear]", "{linear: 3, as: a}, {linear: 4}, tanh]\nloss: {cross_entropy: {}, from: a}"
     )

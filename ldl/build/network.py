@@ -33,7 +33,7 @@ class Piece:
 
 
 MOST_LAYERS = 10_000
-DEEPEST = 50  # blocks within blocks
+DEEPEST = 100  # blocks within blocks
 UNKNOWN = "?"  # the value of a place whose fault is recorded; nothing more is said about it
 
 
@@ -48,8 +48,10 @@ class NetworkError(Exception):
 class TooLarge(NetworkError):
     """Layers beyond count; there is no use in looking further."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, f"the network has over {MOST_LAYERS:,} layers")
+    def __init__(
+        self, path: Path, message: str = f"the network has over {MOST_LAYERS:,} layers"
+    ) -> None:
+        super().__init__(path, message)
 
 
 class Writer:
@@ -58,7 +60,8 @@ class Writer:
     def __init__(self, blocks: Mapping[str, Sequence[Item]]) -> None:
         self._blocks = blocks
         self._written: dict[str, list[Piece]] = {}
-        self._count = self._depth = 0
+        self._count = self._depth = self._inner = 0  # _inner: depth of the deepest block within
+        self._deep: dict[str, int] = {}
 
     def write(self, items: Sequence[Item]) -> list[Piece]:
         """One piece an item; a block used twice is the same pieces, so it shares its layers."""
@@ -72,13 +75,7 @@ class Writer:
         if rule is None:
             return Piece(item, "")
         if isinstance(rule, Block):
-            if rule.name not in self._written:
-                self._depth += 1
-                if self._depth > DEEPEST:
-                    raise NetworkError(item.path, f"blocks within blocks, over {DEEPEST} deep")
-                self._written[rule.name] = self.write(self._blocks[rule.name])
-                self._depth -= 1
-            return Piece(item, rule.name, pieces=self._written[rule.name])
+            return Piece(item, rule.name, pieces=self._block(rule.name, item.path))
         if isinstance(rule, Mlp):
             layers = [x for units in rule.units for x in (Linear(units), replace(rule.activation))]
             return Piece(item, "mlp", pieces=[bare(layer, item.path) for layer in layers])
@@ -91,6 +88,21 @@ class Writer:
             ]
             return Piece(item, "repeat", pieces=rounds)
         return Piece(item, LAYER_NAMES[type(rule)], replace(rule))
+
+    def _block(self, name: str, path: Path) -> list[Piece]:
+        """A block's pieces, the same ones each time."""
+        if name not in self._written:
+            around, self._inner = self._inner, 0
+            self._depth += 1
+            if self._depth <= DEEPEST:
+                self._written[name] = self.write(self._blocks[name])
+            self._depth -= 1
+            self._deep[name] = 1 + self._inner
+            self._inner = around
+        self._inner = max(self._inner, self._deep[name])
+        if self._depth + self._deep[name] > DEEPEST:
+            raise TooLarge(path, f"blocks within blocks, over {DEEPEST} deep")
+        return self._written[name]
 
     def mirrored(self, encoder: list[Piece], spec: Spec, output: Layer) -> list[Piece]:
         """The encoder's layers backwards, without its last activations, then the output's.

@@ -7,6 +7,7 @@ three (BLAS's ger), and |∂w| = |x|·|∂y|. On 785×256 weights that takes 15 
 from __future__ import annotations
 
 from functools import partial
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,12 @@ class RankOne:
         ]
 
     def square(self) -> float:
-        """|∂w|² + |∂b|²."""
-        return float(self._x.dot(self._x)) * float(self._dy.dot(self._dy))
+        """|∂w|² + |∂b|²; in float64 where a factor is too large for the weights' precision."""
+        found = float(self._x.dot(self._x)) * float(self._dy.dot(self._dy))
+        if isfinite(found):
+            return found
+        x, dy = self._x.astype(np.float64), self._dy.astype(np.float64)
+        return float(x.dot(x)) * float(dy.dot(dy))
 
     def move(self, ger: Any, rate: float) -> None:
         """w ← w − η·∂w, b ← b − η·∂b, with BLAS's ger as SciPy has it."""

@@ -90,7 +90,7 @@ class Baselines:
         rebuilds = context.task == "reconstruction"
         found = (self._rebuilt if rebuilds else self._classified)(context, judged, notes)
         head = {"part": judged.name, "samples": judged.samples}
-        return {**head, **found, "notes": notes}
+        return {**head, **found, "notes": list(dict.fromkeys(notes))}
 
     def _rebuilt(self, context: Context, judged: Judged, notes: list[str]) -> dict[str, Any]:
         """PCA beside the autoencoder."""

@@ -57,7 +57,8 @@ def _loop(experiment: Experiment, batches: Batches) -> Weights:
     model = Model(experiment.graph, experiment.config.seed)
     feeds = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     size = experiment.batch_size
-    steps = Steps(model, experiment.config.optimizer, feeds, size, seed=0, shuffle=False)
+    optimizer = experiment.config.optimizer
+    steps = Steps(model, optimizer, feeds, size, seed=0, shuffle=False, rank_one=False)
     steps.epoch(1, Totals())
     return model.parameters.weights
 

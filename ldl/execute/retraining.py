@@ -12,7 +12,7 @@ from typing import Any
 from ldl import build as building
 from ldl.build import Config, Experiment
 from ldl.build.spec import LossTerm
-from ldl.data import Dataset, Split
+from ldl.data import Dataset, Split, redraw_noise
 from ldl.data import load as load_data
 from ldl.engine.memory import Array
 from ldl.engine.model import Model
@@ -56,7 +56,10 @@ def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Calla
         for stray in run.path.glob(f"{SCRATCH}*"):  # of a process that was killed
             shutil.rmtree(stray, ignore_errors=True)
         with TemporaryDirectory(prefix=SCRATCH, dir=run.path) as scratch:
-            return again, _trained(again, data, RunFolder(Path(scratch)), run), data
+            model = _trained(again, data, RunFolder(Path(scratch)), run)
+        if config.data.fresh_noise:  # judged with that of `load`, as the run is
+            redraw_noise(data, config.data, config.seed, 0)
+        return again, model, data
 
     return retrain
 

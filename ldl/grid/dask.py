@@ -189,7 +189,7 @@ def reach(address: str) -> None:
         host, _, port = rest.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a name that no host can have is not Unicode's
             raise GridError(f"no Dask scheduler answers at {address}: {error}") from error
 
 

@@ -46,7 +46,8 @@ class TrialFolder(RunFolder):
         self, kind: Kind, arrays: Mapping[str, np.ndarray[Any, Any]], state: Mapping[str, Any]
     ) -> None:
         """As RunFolder does it."""
-        if kind == "last" and state["reason"] is not None and not self.keeps:
+        over = kind == "last" and state["reason"] is not None and not state["stopped"]
+        if over and not self.keeps:
             return
         with waiting(time.monotonic() - self.began > SHORT):
             super().save_checkpoint(kind, arrays, state)

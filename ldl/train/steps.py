@@ -50,7 +50,8 @@ class Steps:
     The order of epoch e is drawn from the seed and e, so an epoch begun again is the same. Give
     `judged`, the names of an output and of its class indices, to count right answers. What
     `augmented` gives stands in for the feeds of the same names, made while a step computes.
-    Frozen weights of the model stay as they are.
+    Frozen weights of the model stay as they are. With `rank_one`, a batch of one moves linear
+    layers without writing their gradient, where nothing else looks at that.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Steps:
         judged: tuple[str, str] | None = None,
         augmented: Augmented | None = None,
         rules: Rules = PLAIN,
+        rank_one: bool = True,
     ) -> None:
         self.model, self.optimizer, self.seed, self.shuffle = model, optimizer, seed, shuffle
         self.feeds = {name: feeds[name] for name in model.graph.inputs}
@@ -80,7 +82,8 @@ class Steps:
         self.rules, self._clock = rules, Clock(self.batches, self.batches * rules.epochs)
         self.schedule_state: State = rules.schedule.start() if rules.schedule else {}
         self._scratch = np.empty_like(self.theta) if rules.penalty else None
-        alone = self.batch_size == 1 and optimizer.plain and not model.parameters.frozen
+        alone = rank_one and self.batch_size == 1 and optimizer.plain
+        alone = alone and not model.parameters.frozen
         changed = rules.penalty is not None or rules.clipping is not None
         self._rank_one = by_rank_one(model.graph) if alone and not changed else frozenset()
         self._ger = _ger(self.theta) if self._rank_one else None

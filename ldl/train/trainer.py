@@ -132,7 +132,7 @@ class Trainer:
                 overdue = time.monotonic() - self._saved >= self.settings.checkpoint_seconds
                 if overdue or self.reason is not None or signals.caught is not None:
                     rows.sync()
-                    self._save()
+                    self._save(stopped=signals.caught is not None)
                 if signals.caught is not None:
                     raise Interrupted(signals.caught)
         if self.settings.keep == "best":
@@ -151,7 +151,7 @@ class Trainer:
 
         def after_batch(totals: Totals) -> None:
             if signals.caught is not None and totals.batch < self.steps.batches:
-                self._save()
+                self._save(stopped=True)
                 raise Interrupted(signals.caught)
             now = time.monotonic()
             if now - self._shown > TICK:
@@ -208,7 +208,7 @@ class Trainer:
 
     # --- checkpoints ------------------------------------------------------------------------
 
-    def _save(self) -> None:
+    def _save(self, stopped: bool) -> None:
         """All that the rest of the training depends on, as one checkpoint."""
         parameters, memory = self.model.parameters, self.steps.memory
         arrays = {f"model/{name}": array for name, array in parameters.arrays().items()}
@@ -217,6 +217,7 @@ class Trainer:
         state = {
             "epoch": self.epoch,
             "reason": self.reason,
+            "stopped": stopped,
             "totals": asdict(self.totals),
             "steps": memory.steps,
             "numbers": memory.numbers,

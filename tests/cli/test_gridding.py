@@ -61,6 +61,8 @@ def test_nothing_is_left_where_no_scheduler_answers(ldl: Ldl, file: Path, tmp_pa
     done = ldl("grid", file, "--dask", "tcp://127.0.0.1:9", "--runs", tmp_path / "runs")
     assert done.code == 1 and "no Dask scheduler answers at tcp://127.0.0.1:9" in done.err
     assert not (tmp_path / "runs").exists()
+    done = ldl("grid", file, "--dask", "tcp://a..b:9", "--runs", tmp_path / "runs")
+    assert done.code == 1 and "no Dask scheduler answers at tcp://a..b:9" in done.err
 
 
 def test_json(ldl: Ldl, file: Path) -> None:

@@ -91,10 +91,17 @@ WORDS = {
     ),
     "blocks too deep": (
         "blocks:\n  b0: [tanh]\n"
-        + "".join(f"  b{i}: [{'«' if i == 351 else ''}b{i - 1}]\n" for i in range(1, 401))
+        + "".join(f"  b{i}: [{'«' if i == 301 else ''}b{i - 1}]\n" for i in range(1, 401))
         + D
         + "network: [b400, linear]\n",
-        ["over 50 deep"],
+        ["over 100 deep"],
+    ),
+    "blocks too deep, innermost first": (
+        "blocks:\n  b0: [tanh]\n"
+        + "".join(f"  b{i}: [{'«' if i == 100 else ''}b{i - 1}]\n" for i in range(1, 401))
+        + D
+        + f"network: [{', '.join(f'b{i}' for i in range(401))}]\n",
+        ["over 100 deep"],
     ),
     "an mlp too long": (
         D + f"network: [{{«mlp: {{units: [{', '.join(['4'] * 20000)}]}}}}, linear]\n",

@@ -23,9 +23,11 @@ from ldl.grid.ledger import Ledger
 from ldl.grid.objective import Objective
 from ldl.grid.options import Options
 from ldl.grid.run import Grid
+from ldl.grid.training import TrialFolder
 from ldl.grid.trial import Outcome
 from ldl.grid.work import Task
 from ldl.runs import read_json, read_metrics
+from ldl.train import Progress, Trainer
 
 from .running import (
     LOSS,
@@ -470,3 +472,22 @@ def test_an_emptied_configuration_is_written_again(tmp_path: Path) -> None:
     (tmp_path / "trials" / long.id / "trial.json").unlink()
     run_all(tmp_path, [long], options=Options(jobs=1))
     assert config.read_text() == whole
+
+
+def test_a_signal_in_the_last_epoch_leaves_a_checkpoint(tmp_path: Path) -> None:
+    """The training goes on from there, though it was over but for the judging."""
+    file = tmp_path / "one.yaml"
+    file.write_text(trial(epochs=3).yaml)
+    prepared = prepare(file)
+    run = TrialFolder(tmp_path / "trial")
+    run.path.mkdir()
+
+    def stop(progress: Progress) -> None:
+        if progress.row is not None and progress.epoch == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    dataset = prepared.data()
+    with pytest.raises(Interrupted):
+        Trainer(prepared.experiment, dataset, run, stop).fit()
+    assert run.checkpoint("last").exists()
+    assert Trainer(prepared.experiment, dataset, run).fit().epochs == 3

@@ -127,6 +127,18 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path) -> None:
     assert same(saved(resume(half)), saved(whole))
 
 
+def test_inputs_whose_square_is_beyond_float32(tmp_path: Path) -> None:
+    """No overflow where the gradient itself has none."""
+    net = graph(NETWORKS["several"])
+    model, data = Model(net, 3), feeds(5)
+    steps = Steps(
+        model, Sgd(0.05), {"x": (data["x"] * 1e20).astype(np.float32), "t": data["t"]}, 1, 0
+    )
+    totals = Totals()
+    steps.epoch(1, totals)
+    assert totals.samples == 5 and np.isfinite(totals.norm)
+
+
 def test_a_divergence_is_told(tmp_path: Path) -> None:
     """With the weight whose gradient went wrong, or the loss."""
     with pytest.raises(Diverged, match=r"batch \d+.*learning_rate"):
