@@ -44,17 +44,20 @@ def test_a_table_of_losses_and_optimizers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "size"),
     [
-        "",
-        "optimizer: {sgd: 0.05}\ntrain: {epochs: 3, batch_size: 1}\n",
-        "optimizer: {adamw: 0.01}\n",
-        "optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}\n",
+        ("", 16),
+        ("optimizer: {sgd: 0.05}\n", 1),
+        ("optimizer: {adamw: 0.01}\n", 16),
+        ("optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}\n", 16),
     ],
 )
-def test_the_loop_the_graph_and_layers_by_hand_are_one(tmp_path: Path, change: str) -> None:
+def test_the_loop_the_graph_and_layers_by_hand_are_one(
+    tmp_path: Path, change: str, size: int
+) -> None:
     """To the bit, whatever the optimizer."""
-    made = run(tmp_path, TEXT + change + "evaluate: [{by_hand: 20}]\n")
+    text = TEXT.replace("batch_size: 16", f"batch_size: {size}")
+    made = run(tmp_path, text + change + "evaluate: [{by_hand: 20}]\n")
     found = read_json(made.results)["by_hand-train"]
     assert found["identical"] is True
     assert found["graph"] == 0.0 and found["hand"] == 0.0
