@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import yaml
 from ldl.data import SOURCES
 from ldl.errors import ConfigError, DataError, RunFolderError
 from ldl.execute import Watchers, evaluate, predict, prepare, read_evaluations, resume, train
+from ldl.report.run_page import with_page
 from ldl.runs import RunFolder, read_metrics
 from ldl.runs.listing import list_runs
 
@@ -218,3 +220,39 @@ def test_results_are_json_with_no_nan(file: Path, tmp_path: Path) -> None:
 
     for path in run.path.glob("*.json"):
         json.loads(path.read_text(), parse_constant=refuse)
+
+
+@pytest.mark.parametrize("shape", ["flat", "image"])
+def test_the_file_that_trained_it_can_be_read_again(tmp_path: Path, shape: str) -> None:
+    """Several inputs, one of them pictures, whatever the network sees them as."""
+    rng = np.random.default_rng(0)
+    arrays = {"a": rng.random((60, 4)), "b": rng.random((60, 6, 5, 2)), "y": np.arange(60) % 2}
+    np.savez(tmp_path / "two.npz", **arrays)  # type: ignore[arg-type]
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        f"data: {{source: {{npz: {{path: two.npz, inputs: [a, b]}}}}, shape: {shape}}}\n"
+        "network: [{linear: 3, from: a, as: h}, {flatten: {}, from: b}, {linear: 3, as: g}, "
+        "{add: {}, from: [h, g]}, linear]\ntrain: {epochs: 1}\n"
+    )
+    run = train(prepare(path), tmp_path / "runs")
+    assert len(predict(run, tmp_path / "two.npz")[1]) == 60
+
+
+def test_a_path_that_is_not_utf_8(tmp_path: Path) -> None:
+    """Its page has the bytes as escapes."""
+    odd = tmp_path / os.fsdecode(b"\xe9t\xe9")
+    odd.mkdir()
+    (odd / "flowers.yaml").write_text(IRIS)
+    run = with_page(lambda: train(prepare(odd / "flowers.yaml"), odd / "runs"))
+    assert run.report.exists() and "<h1" in run.report.read_text()
+
+
+def test_a_fault_of_a_file_stands_where_its_path_does(file: Path) -> None:
+    """On the command line, if it comes from there."""
+    with pytest.raises(ConfigError) as caught:
+        prepare(file, ["data.source.csv.path=gone.csv"])
+    (problem,) = caught.value.problems
+    assert problem.file == "command line" and "no such file" in problem.message
+
+
+IRIS = "data: {source: iris}\nnetwork: [linear]\ntrain: {epochs: 1}\n"

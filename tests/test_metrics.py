@@ -47,6 +47,14 @@ def test_precision_recall_and_f1_are_sklearns_also_for_a_class_never_predicted()
     assert precision[4] == 0
 
 
+def test_squares_beyond_float32() -> None:
+    """Neither vanish nor overflow."""
+    for size in (1e-30, 1e30):
+        true, predicted = np.full(2000, size, np.float32), np.zeros(2000, np.float32)
+        assert metrics.rmse(true, predicted) == pytest.approx(size, rel=1e-6)
+        assert metrics.rmse(true, predicted) >= metrics.mae(true, predicted) * (1 - 1e-6)
+
+
 def test_purity_by_hand() -> None:
     assert metrics.purity(np.array([[5, 1], [2, 2]])) == pytest.approx(7 / 10)
 

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ldl.errors import ConfigError, Diverged, LdlError
@@ -34,7 +35,7 @@ def report(error: LdlError) -> None:
     if folder is not None:
         print(f"the run so far: {folder}", file=sys.stderr)
         if not isinstance(error, Diverged):
-            print(f"go on with: ldl resume {folder}", file=sys.stderr)
+            print(f"go on with: ldl resume {quote(str(folder))}", file=sys.stderr)
     if "--json" in sys.argv:
         print_json(_as_data(error, folder))
 

@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -195,7 +196,8 @@ def init(
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
     print(path)
-    say(f"next: ldl check {path}, then ldl train {path}")
+    said = quote(str(path))
+    say(f"next: ldl check {said}, then ldl train {said}")
     sys.stdout.flush()
 
 

@@ -45,12 +45,15 @@ class Info:
     features: tuple[str, ...] = ()  # the columns that "x" was read from, where they have names
     extra_targets: dict[str, Target] = field(default_factory=dict)  # for auxiliary losses
     crops: dict[str, tuple[Picture, Picture]] = field(default_factory=dict)  # read, seen
+    pictures: dict[str, Picture] = field(default_factory=dict)  # of other inputs that are flat
 
     def picture(self, name: str) -> Picture | None:
         """The input's size as a picture, None if it is none."""
         shape = self.inputs[name]
         if name == "x" and self.image is not None:
             return self.image
+        if name in self.pictures:
+            return self.pictures[name]
         if len(shape) == 2:
             return shape[0], shape[1], 1
         return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
@@ -75,6 +78,7 @@ class Info:
             features=tuple(state["features"]),
             extra_targets={k: _target(v) for k, v in state.get("extra_targets", {}).items()},
             crops={k: (tuple(a), tuple(b)) for k, (a, b) in state.get("crops", {}).items()},
+            pictures={k: tuple(size) for k, size in state.get("pictures", {}).items()},
         )
 
 

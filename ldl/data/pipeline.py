@@ -248,7 +248,8 @@ def _seen(raw: Info, spec: DataSpec) -> Info:
         shapes = {k: (math.prod(after.get(k, shape)),) for k, shape in raw.inputs.items()}
     crops = {k: (pictures[k], size) for k, size in after.items() if size != pictures[k]}
     image = after["x"] if raw.image is not None else None
-    return replace(raw, inputs=shapes, image=image, crops=crops)
+    flat = {k: size for k, size in after.items() if k != "x" and spec.shape != "image"}
+    return replace(raw, inputs=shapes, image=image, crops=crops, pictures=flat)
 
 
 def _augmented_sizes(pictures: dict[str, Picture], spec: DataSpec) -> dict[str, Picture]:

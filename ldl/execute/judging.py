@@ -224,6 +224,9 @@ def trained_model(run: RunFolder, experiment: Experiment) -> Model:
 
 def load_weights(model: Model, run: RunFolder) -> None:
     """Give a network a run's saved weights. Raises RunFolderError where they do not fit."""
+    status = run.read_status()
+    if not run.model.exists() and status.status != "completed":
+        raise RunFolderError(f"{run.name} left no weights: {status.status}, {status.reason}")
     arrays, _ = load_tensors(run.model)
     try:
         model.parameters.load(arrays)

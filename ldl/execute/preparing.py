@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ldl.build import BuildError, Config, Experiment
 from ldl.build.experiment import DEFAULT_BATCH
 from ldl.config import Item, Loaded, load, loads, to_yaml
 from ldl.config.tree import Path as ConfigPath
-from ldl.data import Dataset, Info, Progress, Scaling, Split, describe, part_sizes
+from ldl.data import SOURCES, Dataset, Info, Progress, Scaling, Split, describe, part_sizes
 from ldl.data import load as load_data
 from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.layers.embedding import Embedding
@@ -28,6 +29,7 @@ from ldl.execute.retraining import changed
 from ldl.execute.transfer import donor
 
 KINDS = {**building.KINDS, "evaluation": EVALUATIONS}
+SOURCE_NAMES = {kind: name for name, kind in SOURCES.items()}
 LARGE_TARGET = 100.0
 GRAPH_KEYS = ("data", "network", "blocks", "loss")
 ASIDE = ("grid",)  # sections of a file that no single run looks at
@@ -211,11 +213,13 @@ def in_order(problems: Sequence[Problem]) -> ConfigError:
 def _data_problem(loaded: Loaded[Config], error: DataError) -> Problem:
     """A fault of the data at the setting to which it is due."""
     message, _, rest = str(error).partition("\n")
-    return loaded.problem(data_place(error), message, rest)
+    return loaded.problem(data_place(error, loaded.value.data.source), message, rest)
 
 
-def data_place(error: DataError) -> ConfigPath:
-    """The setting to which a fault of the data is due."""
+def data_place(error: DataError, source: Any) -> ConfigPath:
+    """The setting to which a fault of the data is due; of a source that is a file, its path."""
+    if error.setting == "source" and hasattr(source, "path"):
+        return ("data", "source", SOURCE_NAMES[type(source)], "path")
     steps = (int(step) if step.isdecimal() else step for step in error.setting.split("."))
     return ("data", *steps)
 

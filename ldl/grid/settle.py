@@ -129,7 +129,7 @@ class Settler:
         config = replace(config, claim=None)
         info = self._info(config, variants["data"])
         if isinstance(info, DataError):
-            return _Judged([(data_place(info), str(info))], None)
+            return _Judged([(data_place(info, config.data.source), str(info))], None)
         config = completed(config, info)
         experiment, faults = examined(config, info)
         if config.start_from:

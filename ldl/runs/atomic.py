@@ -52,8 +52,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_bytes` of the text in UTF-8, line ends as they are."""
-    write_bytes(path, text.encode("utf-8"))
+    """`write_bytes` of the text in UTF-8, line ends as they are.
+
+    Bytes of a file's name that are not UTF-8, as Python has them, become escapes.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def sync(descriptor: int) -> None:

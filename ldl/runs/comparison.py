@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ldl.runs.folder import RunFolder
-from ldl.runs.listing import Summary, leaves, summary
+from ldl.runs.listing import Summary, summary
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,28 @@ def compare(runs: Sequence[RunFolder], parse: Callable[[Path], Any]) -> Comparis
 
     `parse` reads a configuration into plain mappings, lists and values; what it raises goes on.
     """
-    settings = _rows([dict(leaves(parse(run.config))) for run in runs])
+    settings = _rows([dict(_named(parse(run.config))) for run in runs])
     summaries = tuple(summary(run.path) for run in runs)
     return Comparison(
         runs=summaries,
         settings={key: row for key, row in settings.items() if _differ(row)},
         results=_rows([run.results for run in summaries]),
     )
+
+
+def _named(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """As `leaves`, and of a choice, `name: {its settings}`, the name as a value of its own."""
+    within = value.items() if isinstance(value, dict) else ()
+    nested = isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value)
+    for key, item in enumerate(value) if nested else within:
+        place = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(item, dict) and len(item) == 1:
+            ((name, own),) = item.items()
+            if isinstance(own, dict):
+                yield place, name
+        yield from _named(item, place)
+    if not (nested or (isinstance(value, dict) and value)):
+        yield prefix, value
 
 
 def _rows(columns: Sequence[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:

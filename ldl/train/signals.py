@@ -16,9 +16,15 @@ WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Within `with`, a signal raises Interrupted at once; for work that is simply done again."""
+    """Within `with`, a signal raises Interrupted at once; for work that is simply done again.
+
+    At its end where a library has caught that.
+    """
+    caught: int | None = None
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal caught
+        caught = number
         raise Interrupted(number)
 
     before = {}
@@ -29,6 +35,8 @@ def raising() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if caught is not None:
+        raise Interrupted(caught)
 
 
 class Signals:

@@ -178,6 +178,14 @@ def test_compare_shows_what_differs_and_all_results(tmp_path: Path) -> None:
     assert [run.path for run in found.runs] == [one.path, two.path]
 
 
+def test_compare_shows_choices_whose_settings_are_all_unset(tmp_path: Path) -> None:
+    """Nothing, minmax and standard differ by their names alone."""
+    scales = (None, {"minmax": {"per": None}}, {"standard": {"per": None}})
+    made = [make(tmp_path, f"s{i}", i, data={"scale": s, "x": 1}) for i, s in enumerate(scales)]
+    found = compare(made, lambda path: json.loads(path.read_text()))
+    assert found.settings == {"data.scale": (None, "minmax", "standard")}
+
+
 def test_a_grid_is_no_run(tmp_path: Path) -> None:
     """Whoever names one is told where its winner lies."""
     best = tmp_path / "grid" / "best"

@@ -19,6 +19,7 @@ from ldl.execute import Watchers, evaluate, resume, train
 from ldl.runs import RunFolder
 from ldl.runs.listing import list_runs, run_folders
 from ldl.train import Progress
+from ldl.train.signals import raising
 
 from .helpers import prepared, rows, saved, trained
 
@@ -189,6 +190,22 @@ def test_a_signal_while_judging_leaves_an_interrupted_run(tmp_path: Path) -> Non
     resume(run)
     assert run.read_status().status == "completed"
     assert run.results.read_bytes() == trained(tmp_path, text).results.read_bytes()
+
+
+def test_a_signal_that_a_library_catches_is_not_lost() -> None:
+    """It counts when the work is over."""
+    done = []
+
+    def careless() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+        except Exception:
+            done.append("caught")
+
+    with pytest.raises(Interrupted) as caught, raising():
+        careless()
+    assert done == ["caught"] and caught.value.exit_code == 128 + signal.SIGTERM
 
 
 # --- as processes ---------------------------------------------------------------------------
