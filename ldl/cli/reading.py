@@ -74,6 +74,11 @@ def runs(
         show_trials(grid, status, sort_by, reverse, only_changed, json, csv)
         return
     if names:
+        if status or name or reverse or sort_by != "started":
+            message = (
+                "runs that are compared stand as they are named: no --status, --name or sorting"
+            )
+            raise UsageError(message)
         compare([find(root, each) for each in names], json, html, csv)
         return
     everything = list_runs(root)

@@ -101,6 +101,8 @@ def test_comparing_two(ldl: Ldl, runs: Path) -> None:
     table = ldl("runs", "flowers", "quick", "--runs", runs)
     assert "train.epochs" in table.out and table.code == 0
     lines = ldl("runs", "flowers", "quick", "--runs", runs, "--csv").out.splitlines()
+    refused = ldl("runs", "flowers", "quick", "--runs", runs, "--status", "diverged")
+    assert refused.code == 2 and "stand as they are named" in refused.err
     assert f"classification.accuracy,{one},{two}" in lines and "–" not in "".join(lines)
 
 
