@@ -18,7 +18,7 @@ from ldl.grid.materials import Materials
 from ldl.grid.objective import Objective
 from ldl.grid.training import train
 from ldl.grid.trial import Ending, Outcome, Trial
-from ldl.train.signals import raising
+from ldl.train.signals import Signals, raising
 
 Word = Literal["ended", "taken", "stopped", "again"]
 WORDS: Final[tuple[Word, ...]] = ("ended", "taken", "stopped", "again")
@@ -68,6 +68,14 @@ def work(
     "again" after a failure that may be tried again. Only for a process of its own: signals and the
     arrays of the data set are its to change.
     """
+    with Signals() as asked:  # outside of training they wait: what has ended is written down
+        return _work(task, ledger, attempt, materials, environment, asked)
+
+
+def _work(
+    task: Task, ledger: Ledger, attempt: int, materials: Materials,
+    environment: Mapping[str, Any], asked: Signals,
+) -> Word:  # fmt: skip
     id = task.trial.id
     if not ledger.claims.take(id):
         return "taken"
@@ -78,6 +86,8 @@ def work(
         if found is not None:
             ledger.forget(found)
         began = time.monotonic()
+        if asked.caught is not None:
+            return "stopped"
         with _time_limit(task.timeout) as expired:
             ending, reason, figure = _attempt(task, ledger, materials, environment)
         if not ledger.claims.mine(id):

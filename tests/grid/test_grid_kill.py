@@ -26,7 +26,7 @@ def test_the_grids_own_process_killed_ten_times(
     kills = 0
     while kills < 10:
         process = grid(file, folder, "--jobs", "2")
-        time.sleep(0.6 + rng.uniform(0.0, 0.08) * seconds)
+        time.sleep(0.6 + rng.uniform(0.0, 0.04) * seconds)
         assert process.poll() is None, "there was nothing left to kill"
         kill(family(process.pid) if rng.random() < 0.5 else [process.pid])
         process.wait()
