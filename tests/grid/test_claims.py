@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -150,6 +151,23 @@ def test_who_was_taken_for_dead_says_nothing_of_the_trial(
     monkeypatch.setattr(work, "_attempt", attempt)
     assert work.work(task, ledger, 1, Materials(), {}) == "taken"
     assert ledger.outcome(ID) is None and ledger.claims.owner(ID) is not None
+
+
+def test_a_trial_that_has_ended_says_so_whoever_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal after the training waits until that is written down."""
+    ledger = Ledger(tmp_path)
+    task = Task(Trial(ID, ID, 1, 0, {}, ""), Objective("validation.loss", "min"))
+
+    def attempt(*rest: object) -> tuple[str, str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return "completed", "all epochs are done", 0.5
+
+    monkeypatch.setattr(work, "_attempt", attempt)
+    assert elsewhere(lambda: work.work(task, ledger, 1, Materials(), {}) == "ended") == 1
+    outcome = ledger.outcome(ID)
+    assert outcome is not None and outcome.status == "completed"
 
 
 def test_signs_of_life(claims: Claims) -> None:
