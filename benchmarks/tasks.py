@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ldl.arrays import Array
+
 if TYPE_CHECKING:
     from ldl.engine.graph import Graph, Place
-    from ldl.engine.memory import Array
 
 LEARNING_RATE = 0.001
 Weights = dict[str, "Array"]  # by the engine's names and in its layouts
@@ -162,7 +163,7 @@ WARM_UP = Task("warm-up", mlp(2, 2), (2,), 2, "sgd", batches=1)
 
 
 def graph(task: Task) -> Graph:
-    """The task's layers and loss; an autoencoder's target is its input, as `ldl.build` makes it."""
+    """The task's layers and loss; an autoencoder's target is its input, as in `ldl.compile`."""
     from ldl.engine.graph import Graph, LossPlace
     from ldl.engine.layer import Spec
     from ldl.engine.losses import CrossEntropy, Mse

@@ -15,11 +15,11 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import CONTENDERS
+from ldl.arrays import Array
 
 if TYPE_CHECKING:
     from benchmarks.contenders.base import Side
     from benchmarks.tasks import Task, Weights
-    from ldl.engine.memory import Array
 
 WARM = 0.01  # seconds of steps before a clock starts: caches and clock rates settle
 GRACE = 5.0  # seconds that a process may take to end

@@ -47,6 +47,13 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Doc:
+    """What a setting means, for `ldl explain` and the JSON Schema: `Annotated[float, Doc("…")]`."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Choice:
     """Marks a field that takes an entry of the registry `kind`, in the language's one grammar."""
 

@@ -5,13 +5,12 @@ Letters: N samples, C classes, K outputs of a sample, R rows and L columns of a 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ldl.arrays import Array
+
 Floats = NDArray[np.float64]
-Array = NDArray[Any]
 
 EPSILON = 1 / 255
 """One grey level of an eight-bit image: what `kl_divergence` adds to every pixel."""

@@ -22,8 +22,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ENGINE = sorted((PACKAGE / "engine").rglob("*.py"))
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 ROOMS = (
-    "errors", "fields", "cores", "engine", "data", "metrics", "config", "build", "runs", "train",
-    "evaluate", "execute", "grid", "plots", "report", "cli",
+    "errors", "fields", "cores", "arrays", "engine", "data", "metrics", "config", "compile",
+    "runs", "train", "evaluate", "execute", "grid", "plots", "report", "cli",
 )  # fmt: skip
 HEAVY = ("numpy", "scipy", "sklearn", "matplotlib", "safetensors", "yaml")
 LONGEST = 400
@@ -83,7 +83,7 @@ def test_imports_go_one_way() -> None:
         "import ldl.cli",
         "from ldl.execute import train",
         "from ldl import metrics",
-        "def f():\n    from ldl.build import build",
+        "def f():\n    from ldl.compile import build",
         "if TYPE_CHECKING:\n    from ldl.data import Info",
     ],
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from ldl.arrays import Array
+
 if TYPE_CHECKING:
     from benchmarks.tasks import Weights
-    from ldl.engine.memory import Array
 
 
 class Side(Protocol):

@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 from benchmarks.clean import THREADS
 from benchmarks.contenders.base import Variants
 from benchmarks.tasks import LEARNING_RATE, Task, Weights, dense_pairs, start
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 Pieces = list[tuple[Array, Array]]  # w (I, O) and b (O,) of each layer
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8

@@ -17,7 +17,7 @@ from benchmarks.clean import THREADS
 from benchmarks.contenders.base import Variants
 from benchmarks.contenders.jax_layers import Tree, apply
 from benchmarks.tasks import LEARNING_RATE, Task, Weights, graph, start
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 Carry = tuple[Any, ...]  # weights, what is kept, moments, steps done

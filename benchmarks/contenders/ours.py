@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.clean import THREADS
 from benchmarks.contenders.base import Variants
 from benchmarks.tasks import LEARNING_RATE, Task, Weights, graph, start
-from ldl.build.division import divide
-from ldl.engine.memory import Array
+from ldl.arrays import Array
+from ldl.compile.division import divide
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam, Sgd
 from ldl.train.steps import Steps, Totals

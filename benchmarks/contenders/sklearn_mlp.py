@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 from benchmarks.clean import THREADS
 from benchmarks.contenders.base import Variants
 from benchmarks.tasks import LEARNING_RATE, Task, Weights, start
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 
 class Sklearn:

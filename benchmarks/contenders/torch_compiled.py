@@ -20,7 +20,7 @@ from benchmarks.contenders.base import Variants
 from benchmarks.contenders.torch_eager import Batches, Eager
 from benchmarks.contenders.torch_layers import network
 from benchmarks.tasks import LEARNING_RATE, Task, Weights, multiply_adds
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 SMALL, LARGE = 3_000_000, 300_000_000  # multiply-adds a step: below one thread wins, above all do

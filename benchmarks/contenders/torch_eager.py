@@ -13,7 +13,7 @@ from benchmarks.clean import THREADS
 from benchmarks.contenders.base import Variants
 from benchmarks.contenders.torch_layers import network
 from benchmarks.tasks import LEARNING_RATE, Task, Weights
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 Update = Literal["plain", "foreach", "fused", "bare"]
 UPDATES: tuple[Update, ...] = ("foreach", "fused", "bare")

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.tasks import Layers, Task, Weights, graph, start
+from ldl.arrays import Array, Shape
 from ldl.engine.graph import Graph
-from ldl.engine.memory import Array, Shape
 
 Turn = Callable[[Array], Array]  # an array in the engine's layout → PyTorch's, or back
 SIMPLE: dict[str, Callable[[], nn.Module]] = {

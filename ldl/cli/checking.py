@@ -13,7 +13,7 @@ from ldl.cli.app import FileArgument, JsonOption, OverridesArgument, command
 from ldl.cli.output import count, print_json, print_table, say, size
 
 if TYPE_CHECKING:
-    from ldl.build import Experiment
+    from ldl.compile import Experiment
 
 TOLERANCE = 1e-5  # of a float64 gradient against central differences with a step of 1e-5
 
@@ -74,8 +74,8 @@ def _shape(shape: Any) -> str:
 
 def _summary(experiment: Experiment) -> dict[str, Any]:
     """The graph as plain data."""
-    from ldl.build.experiment import PLACE_NAMES
-    from ldl.build.receptive import receptive_fields
+    from ldl.compile.experiment import PLACE_NAMES
+    from ldl.compile.receptive import receptive_fields
     from ldl.engine.model import Model
 
     graph, config = experiment.graph, experiment.config

@@ -15,7 +15,7 @@ from ldl.cli.output import print_json, print_results, say
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
-    from ldl.build import Experiment
+    from ldl.compile import Experiment
 
 
 @command("ldl evaluate last 'classification: {part: validation}' decision_regions")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def print_notes(prepared: Prepared) -> None:
     """Each note with its place in the configuration."""
-    from ldl.build import advice
+    from ldl.compile import advice
 
     for path, message in advice(prepared.experiment):
         mark = prepared.loaded.mark(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from pathlib import Path
 from shlex import quote
@@ -62,7 +61,7 @@ def explain(
 
 def _sections() -> Iterator[tuple[str, type]]:
     """The sections of a configuration that are records themselves."""
-    from ldl.build import Claim, EarlyStopping, EncoderDecoder, Figure, LossTerm, Training
+    from ldl.compile import Claim, EarlyStopping, EncoderDecoder, Figure, LossTerm, Training
     from ldl.data import DataSpec, Split
     from ldl.grid.block import GridBlock, GridConfig
 
@@ -111,7 +110,7 @@ def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
     from ldl.config.rules import fields_of
     from ldl.grid.block import GRID_KINDS as KINDS
 
-    settings, said = [], _comments(cls)
+    settings = []
     for field in fields_of(cls):
         default = None if field.required else plain_by_rule(field.make_default(), field.rule, KINDS)
         settings.append(
@@ -119,22 +118,11 @@ def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
                 "name": field.key,
                 "expects": _expects(field.rule),
                 "required": field.required,
-                "means": said.get(field.name, ""),
+                "means": field.doc,
                 "default": default,
             }
         )
     return {"name": name, "kind": kind, "text": inspect.getdoc(cls) or "", "settings": settings}
-
-
-def _comments(cls: type) -> dict[str, str]:
-    """What the comment beside each field says; the fields of base classes count too."""
-    said: dict[str, str] = {}
-    for each in reversed(cls.__mro__[:-1]):
-        for line in inspect.getsource(each).splitlines():
-            found = re.match(r"    (\w+): .*  # (?!type:|noqa|fmt)(.+)$", line)
-            if found:
-                said[found[1]] = found[2].replace("None", "null")
-    return said
 
 
 def _expects(rule: Any) -> str:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ldl.config.tree import Siblings
-from ldl.fields import Choice, DottedKeys, FilePath, LayerList, Range
+from ldl.fields import Choice, Doc, DottedKeys, FilePath, LayerList, Range
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ Rule = (
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a dataclass: `key` is its name in YAML (`from_` is written `from`)."""
+    """One field of a dataclass: `key` is its name in YAML (`from_` is written `from`), `doc` what
+    it means, in a line.
+    """
 
     name: str
     key: str
@@ -114,6 +116,7 @@ class Field:
     required: bool
     siblings: bool
     make_default: Callable[[], Any]
+    doc: str
 
 
 def fields_of(cls: type) -> tuple[Field, ...]:
@@ -134,8 +137,10 @@ def _field(field: Any, hint: Any) -> Field:
     required = field.default is MISSING and field.default_factory is MISSING
     if field.default is None and not isinstance(rule, Anything):
         rule = any_of((Null(), rule))
-    siblings = any(isinstance(m, Siblings) for m in getattr(hint, "__metadata__", ()))
-    return Field(field.name, field.name.rstrip("_"), rule, required, siblings, make)
+    marks = getattr(hint, "__metadata__", ())
+    siblings = any(isinstance(m, Siblings) for m in marks)
+    doc = next((m.text for m in marks if isinstance(m, Doc)), "")
+    return Field(field.name, field.name.rstrip("_"), rule, required, siblings, make, doc)
 
 
 def _default_maker(field: Any) -> Callable[[], Any]:

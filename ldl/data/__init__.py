@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ldl.arrays import Array
 from ldl.data.augment import AUGMENTATIONS, Augmentation
 from ldl.data.augmented import Augmented
 from ldl.data.catalogue import Listing, fetch, list_sources, verify
 from ldl.data.fits import Affine, Scaling, Whitening
-from ldl.data.info import Array, Dataset, Info, Part, Picture, Progress, Raw, Source, Target
+from ldl.data.info import Dataset, Info, Part, Picture, Progress, Raw, Source, Target
 from ldl.data.new_samples import Samples, read_inputs
 from ldl.data.noise import NOISES, Noise
 from ldl.data.pipeline import augmented, describe, in_units, load, prepare, redraw_noise

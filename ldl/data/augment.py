@@ -13,7 +13,8 @@ from typing import Annotated, ClassVar, Protocol
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ldl.data.info import Array, Picture
+from ldl.arrays import Array
+from ldl.data.info import Picture
 from ldl.fields import Count, Range, Share, Size
 
 

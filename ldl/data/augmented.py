@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.data.augment import Augmentation
-from ldl.data.info import Array, Picture, Shape
+from ldl.data.info import Picture
 from ldl.engine.streams import stream
 
 

@@ -11,7 +11,8 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from ldl.data.info import Array, Picture
+from ldl.arrays import Array
+from ldl.data.info import Picture
 from ldl.errors import DataError
 
 if TYPE_CHECKING:

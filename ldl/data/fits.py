@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from ldl.data.info import Array, Shape
+from ldl.arrays import Array, Shape
 from ldl.errors import DataError
 
 BLOCK = 1 << 16  # numbers worked on at a time, so that intermediates stay in cache

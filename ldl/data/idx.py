@@ -15,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from ldl.data.info import Array
+from ldl.arrays import Array
 from ldl.errors import DataError
 
 LIMIT = 2**32  # bytes

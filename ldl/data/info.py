@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ldl.arrays import Array, Shape
 
 if TYPE_CHECKING:
     from ldl.data.fits import Affine, Scaling
 
-Array = NDArray[Any]
-Shape = tuple[int, ...]
 Picture = tuple[int, int, int]  # height, width, channels
 Progress = Callable[[str, int, int], None]  # what, done, total (0 where it is not known)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.data.fits import Scaling
-from ldl.data.info import Array, Info, Picture, Shape
+from ldl.data.info import Info, Picture
 from ldl.data.npz import read_arrays, read_headers
 from ldl.data.pipeline import prepare
 from ldl.data.sources.csv_file import ADVICE, class_indices

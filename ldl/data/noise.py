@@ -7,10 +7,10 @@ from typing import Annotated, Any, Protocol
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.data.fits import blocks
-from ldl.data.info import Array
 from ldl.errors import SettingError
-from ldl.fields import Choice, NonNegative, Share
+from ldl.fields import Choice, Doc, NonNegative, Share
 
 
 class Noise(Protocol):
@@ -28,7 +28,7 @@ class Gaussian:
     """x̃ = x + std·ε, ε ~ N(0, 1) independent for every number."""
 
     std: NonNegative
-    clip: bool = False  # cut to the training inputs' range
+    clip: Annotated[bool, Doc("cut to the training inputs' range")] = False
 
     def apply(
         self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array

@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from ldl.data.info import Array, Shape
+from ldl.arrays import Array, Shape
 from ldl.data.places import stamp
 from ldl.errors import DataError
 

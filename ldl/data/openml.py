@@ -11,7 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from ldl.data.info import Array, Progress
+from ldl.arrays import Array
+from ldl.data.info import Progress
 from ldl.errors import DataError
 
 API = "https://www.openml.org/api/v1/json/data/{}"

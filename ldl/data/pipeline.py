@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.data.augment import centred
 from ldl.data.augmented import Augmented, Feed
 from ldl.data.fits import Affine, Scaling
-from ldl.data.info import Array, Dataset, Info, Part, Picture, Progress, Raw, Shape
+from ldl.data.info import Dataset, Info, Part, Picture, Progress, Raw
 from ldl.data.scale import Zca
 from ldl.data.spec import DataSpec
 from ldl.data.split import part_sizes, split_indices

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.data.fits import Affine, Whitening, blocks, repeated, wide_blocks
-from ldl.data.info import Array, Picture, Shape
+from ldl.data.info import Picture
 from ldl.errors import DataError, SettingError
-from ldl.fields import Positive
+from ldl.fields import Doc, Positive
 
 Per = Literal["all", "channel", "feature"]
 
@@ -45,7 +46,9 @@ def _ends(x: Array, per: Per, picture: Picture | None) -> tuple[Array, Array]:
 class MinMax:
     """y = (x − min) / (max − min): the training part fills [0, 1]; a constant feature gives 0."""
 
-    per: Per | None = None  # None: all pixels of a picture alike, else each feature by itself
+    per: Annotated[
+        Per | None, Doc("null: all pixels of a picture alike, else each feature by itself")
+    ] = None
 
     def check(self, shape: Shape, picture: Picture | None) -> None:
         """DataError where samples of this shape cannot be scaled."""
@@ -66,7 +69,9 @@ class Standard:
     number for all, for each channel or for each feature, as `per` says; then nothing is fitted.
     """
 
-    per: Per | None = None  # None: all pixels of a picture alike, else each feature by itself
+    per: Annotated[
+        Per | None, Doc("null: all pixels of a picture alike, else each feature by itself")
+    ] = None
     mean: tuple[float, ...] | None = None
     std: tuple[Positive, ...] | None = None
 

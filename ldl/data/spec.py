@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from ldl.errors import SettingError
-from ldl.fields import Choice, Count, Share
+from ldl.fields import Choice, Count, Doc, Share
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class Split:
     are `pooled`.
     """
 
-    train: Count | Share | None = None  # None: all that the other parts leave
-    validation: Count | Share | None = 0.1  # 0 or None: no such part
-    test: Count | Share | None = None  # None: 0.2, or the whole official test part
-    stratify: bool = True  # classes keep their proportions in every part
-    pooled: bool = False  # an official test part is thrown together with the rest, and all divided
+    train: Annotated[Count | Share | None, Doc("null: all that the other parts leave")] = None
+    validation: Annotated[Count | Share | None, Doc("0 or null: no such part")] = 0.1
+    test: Annotated[Count | Share | None, Doc("null: 0.2, or the whole official test part")] = None
+    stratify: Annotated[bool, Doc("classes keep their proportions in every part")] = True
+    pooled: Annotated[
+        bool, Doc("an official test part is thrown together with the rest, and all divided")
+    ] = False
 
     def __post_init__(self) -> None:
         if self.train is not None and self.train == 0:
@@ -39,12 +41,16 @@ class DataSpec:
     source: Annotated[Any, Choice("source")]
     scale: Annotated[Any, Choice("scaler")] = None
     split: Split = Split()
-    scale_targets: Annotated[Any, Choice("scaler")] = None  # values alone; undone in all figures
-    noise: Annotated[Any, Choice("noise")] = None  # on the inputs of every part
-    fresh_noise: bool = False  # draw the training part's noise anew each epoch
-    augment: tuple[Annotated[Any, Choice("augmentation")], ...] = ()  # of the training part
+    scale_targets: Annotated[
+        Annotated[Any, Choice("scaler")], Doc("values alone; undone in all figures")
+    ] = None
+    noise: Annotated[Annotated[Any, Choice("noise")], Doc("on the inputs of every part")] = None
+    fresh_noise: Annotated[bool, Doc("draw the training part's noise anew each epoch")] = False
+    augment: Annotated[
+        tuple[Annotated[Any, Choice("augmentation")], ...], Doc("of the training part")
+    ] = ()
     shape: Literal["flat", "image"] = "flat"
-    target: Literal["labels", "inputs"] | None = None  # None: the network decides
+    target: Annotated[Literal["labels", "inputs"] | None, Doc("null: the network decides")] = None
 
     def __post_init__(self) -> None:
         if self.fresh_noise and self.noise is None:

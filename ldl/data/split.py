@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ldl.data.info import Array, Info, Raw
+from ldl.arrays import Array
+from ldl.data.info import Info, Raw
 from ldl.data.spec import Split
 from ldl.engine.streams import stream
 from ldl.errors import DataError

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ldl.data.info import Array
+from ldl.arrays import Array
 from ldl.errors import DataError
 
 MISSING = {"", "na", "n/a", "nan", "null", "?"}

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Call, Node, Recorded
 from ldl.engine.lifetimes import Lifetimes, Slot
 from ldl.engine.meeting import ALONE, Meeting
-from ldl.engine.memory import Array, Request, Shape, aligned, carve
+from ldl.engine.memory import Request, aligned, carve
 from ldl.engine.parameters import Parameters
 from ldl.engine.rank_one import RankOne
 

@@ -8,9 +8,9 @@ from math import inf, isfinite
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph
-from ldl.engine.memory import Array
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ldl.engine.memory import Array, scalar
+from ldl.arrays import Array
+from ldl.engine.memory import scalar
 
 # e^(z²) erfc(z) (1 + 2z) as a polynomial in t = (z − 3.75) / (z + 3.75), highest power first:
 # the Chebyshev series cut after T₂₂ and T₁₁, which leaves 1e-15 and 1e-8 of the value.

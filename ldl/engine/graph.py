@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ldl.arrays import Array
 from ldl.engine.layer import Layer, Plan, Spec, Weight
 from ldl.engine.layers.shapes import words
 from ldl.engine.losses import Loss
-from ldl.engine.memory import Array
 from ldl.errors import GraphError, ShapeError
 
 

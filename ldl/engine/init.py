@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ldl.engine.memory import Array, Shape
+from ldl.arrays import Array, Shape
 from ldl.fields import NonNegative, Positive
 
 

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.engine.init import Fans, Initialiser
 from ldl.engine.meeting import ALONE, Meeting
-from ldl.engine.memory import Array, Shape
 from ldl.errors import ShapeError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import Barrier
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 
 class Meeting:

@@ -8,10 +8,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-Array = NDArray[Any]
-Shape = tuple[int, ...]
+from ldl.arrays import Array, Shape
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 

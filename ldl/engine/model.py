@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph
-from ldl.engine.memory import Array
 from ldl.engine.parallel import ParallelBinding
 from ldl.engine.parameters import Parameters
 

@@ -12,10 +12,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph
 from ldl.engine.meeting import rounds
-from ldl.engine.memory import Array, aligned
+from ldl.engine.memory import aligned
 from ldl.engine.parameters import Parameters
 from ldl.engine.rank_one import RankOne
 

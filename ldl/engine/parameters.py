@@ -8,8 +8,9 @@ from copy import copy
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ldl.arrays import Array
 from ldl.engine.graph import Graph
-from ldl.engine.memory import Array, Flat
+from ldl.engine.memory import Flat
 from ldl.engine.streams import stream
 
 

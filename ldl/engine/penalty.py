@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.evaluate.context import Context, PartName, Task, judge, number
 from ldl.evaluate.files import write_arrays
 from ldl.evaluate.network import Misfit, Network, unknown_place
 from ldl.evaluate.pictures import class_names, images, spread
-from ldl.fields import Size
+from ldl.fields import Doc, Size
 
 if TYPE_CHECKING:
     from ldl.data.info import Info
 
-Array = NDArray[Any]
 MAPS = 16
 
 
@@ -32,7 +31,7 @@ class Activations:
     Leaves `plots/activations.npz`.
     """
 
-    place: str | None = None  # the name of a value
+    place: Annotated[str | None, Doc("the name of a value")] = None
     samples: Size = 10
     part: PartName = "test"
 

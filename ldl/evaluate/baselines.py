@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl import metrics
+from ldl.arrays import Array
 from ldl.data.split import divide
 from ldl.errors import DataError, SettingError
 from ldl.evaluate import pca
@@ -28,12 +28,11 @@ from ldl.evaluate.files import write_arrays, write_table
 from ldl.evaluate.network import Misfit, Network, unknown_place
 from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs
 from ldl.evaluate.regions import lines_around
-from ldl.fields import Positive, Size
+from ldl.fields import Doc, Positive, Size
 
 if TYPE_CHECKING:
     from ldl.data.info import Info
 
-Array = NDArray[Any]
 Model = Literal["linear_svm", "rbf_svm", "logistic_regression"]
 FOLDS = 5
 RESOLUTION = 150
@@ -58,8 +57,10 @@ class Baselines:
 
     C: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0, 100.0)
     models: tuple[Model, ...] = ("linear_svm", "rbf_svm", "logistic_regression")
-    samples: Size = 2000  # of the training part, at most; an SVM's time grows with their square
-    place: str = "code"  # whose numbers PCA has, for an autoencoder
+    samples: Annotated[
+        Size, Doc("of the training part, at most; an SVM's time grows with their square")
+    ] = 2000
+    place: Annotated[str, Doc("whose numbers PCA has, for an autoencoder")] = "code"
     part: PartName = "test"
 
     def __post_init__(self) -> None:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl import metrics
+from ldl.arrays import Array
 from ldl.errors import DataError
 from ldl.evaluate.codes import codes, random_state, repeatable
 from ldl.evaluate.context import Context, Judged, PartName, Task, judge, labels, number
 from ldl.evaluate.files import write_arrays, write_contingency
 from ldl.evaluate.network import Misfit, Network, unknown_place
 from ldl.evaluate.pictures import images
-from ldl.fields import Size
+from ldl.fields import Doc, Size
 
 if TYPE_CHECKING:
     from ldl.data.info import Info
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Clustering:
     2007; scikit-learn's KMeans.
     """
 
-    place: str = "code"  # the name of a value: a layer's, `code`, or an input's
-    k: Size | None = None  # None: as many as there are classes
+    place: Annotated[str, Doc("the name of a value: a layer's, `code`, or an input's")] = "code"
+    k: Annotated[Size | None, Doc("null: as many as there are classes")] = None
     n_init: Size = 10
     part: PartName = "test"
 

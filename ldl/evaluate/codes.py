@@ -6,18 +6,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import isqrt, prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.engine.streams import stream
 
 if TYPE_CHECKING:
     from ldl.data.info import Part
     from ldl.evaluate.context import Context
-
-Array = NDArray[Any]
 
 
 def codes(context: Context, place: str, part: Part, rows: Array | None = None) -> Array:

@@ -7,9 +7,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl import metrics
+from ldl.arrays import Array
 from ldl.evaluate import jpeg, pca
 from ldl.evaluate.codes import pictures
 from ldl.evaluate.context import Context, Judged, PartName, Task, judge, number
@@ -22,7 +22,6 @@ from ldl.fields import Share
 if TYPE_CHECKING:
     from ldl.data.info import Info
 
-Array = NDArray[Any]
 NUMBER = 4  # bytes of a float32
 _NO_JPEG = "JPEG takes pictures of one or three channels: none beside these"
 

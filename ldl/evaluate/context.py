@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from numpy.typing import NDArray
-
+from ldl.arrays import Array, Shape
 from ldl.errors import DataError
-from ldl.evaluate.network import Misfit, Network, Shape
+from ldl.evaluate.network import Misfit, Network
 from ldl.evaluate.network import Task as Task
 
 if TYPE_CHECKING:
     from ldl.data.info import Dataset, Info, Part
 
-Array = NDArray[Any]
 PartName = Literal["test", "validation", "train"]
 PARTS: tuple[PartName, ...] = ("test", "validation", "train")
 

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from numpy.typing import NDArray
-
 from ldl import metrics
+from ldl.arrays import Array, Shape
 from ldl.config.tree import Item
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
@@ -24,15 +23,13 @@ from ldl.evaluate.context import (
     number,
 )
 from ldl.evaluate.files import write_arrays, write_contingency
-from ldl.evaluate.network import Network, Shape
+from ldl.evaluate.network import Network
 from ldl.evaluate.pictures import NO_PICTURES, spread
 from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs, sheet
 from ldl.fields import LayerList, Positive, Size
 
 if TYPE_CHECKING:
     from ldl.data.info import Info
-
-Array = NDArray[Any]
 
 
 CLASSIFIER = (Item(Flatten()), Item(Linear(64)), Item(Tanh()), Item(Linear()))

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl import metrics
+from ldl.arrays import Array
 from ldl.data.split import divide
 from ldl.evaluate.codes import codes, generator, random_state, repeatable
 from ldl.evaluate.context import Context, PartName, Task, judge, labels, number
 from ldl.evaluate.files import write_arrays
 from ldl.evaluate.network import Misfit, Network, unknown_place
-from ldl.fields import Positive, Size
+from ldl.fields import Doc, Positive, Size
 
 if TYPE_CHECKING:
     from ldl.data.info import Info, Part
 
-Array = NDArray[Any]
 NEIGHBOURS = 5
 FEWEST = 4  # points
 
@@ -42,8 +41,10 @@ class Embedding:
     """
 
     place: str = "code"
-    samples: Size = 1000  # of either part, at most; t-SNE's time grows with n·ln n
-    perplexity: Positive = 30.0  # about how many neighbours count; at most a third of the points
+    samples: Annotated[Size, Doc("of either part, at most; t-SNE's time grows with n·ln n")] = 1000
+    perplexity: Annotated[
+        Positive, Doc("about how many neighbours count; at most a third of the points")
+    ] = 30.0
     part: PartName = "test"
 
     def fault(self, info: Info, task: Task) -> str | None:

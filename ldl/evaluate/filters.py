@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl.errors import DataError
 from ldl.evaluate.context import Context, Task, number
 from ldl.evaluate.files import write_arrays
 from ldl.evaluate.network import First, Misfit, Network
-from ldl.fields import Size
+from ldl.fields import Doc, Size
 
 if TYPE_CHECKING:
     from ldl.data.info import Info
 
-Array = NDArray[Any]
 NO_FILTERS = "filters shows a first layer that is linear on images or a convolution"
 
 
@@ -33,7 +31,7 @@ class Filters:
     Fergus, Visualizing and Understanding Convolutional Networks, 2014.
     """
 
-    count: Size = 64  # at most so many are shown
+    count: Annotated[Size, Doc("at most so many are shown")] = 64
 
     def fault(self, info: Info, task: Task) -> str | None:
         """Judges any data and task."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl import metrics
 from ldl.data.split import divide
@@ -20,8 +19,6 @@ from ldl.fields import Range
 
 if TYPE_CHECKING:
     from ldl.data.info import Info, Part
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ldl.arrays import Array
+
 PARALLEL = 1e-12  # of a direction of length 1: so small a step along an axis leads nowhere
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 from math import ceil, isqrt, sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ldl.arrays import Array
+
 BLOCK = 8  # pixels: JPEG transforms blocks of so many, which must not reach over two pictures
 ACROSS = 64  # pictures in a row of a sheet
 LARGEST = 65_000  # pixels on a side, JPEG's limit

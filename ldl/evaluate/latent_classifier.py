@@ -7,9 +7,9 @@ from math import prod
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl import metrics
+from ldl.arrays import Array, Shape
 from ldl.evaluate.codes import codes
 from ldl.evaluate.context import (
     ClassifierSettings,
@@ -22,13 +22,11 @@ from ldl.evaluate.context import (
 )
 from ldl.evaluate.denoising import CLASSIFIER
 from ldl.evaluate.files import write_contingency
-from ldl.evaluate.network import Misfit, Network, Shape, unknown_place
+from ldl.evaluate.network import Misfit, Network, unknown_place
 from ldl.fields import LayerList, Positive, Size
 
 if TYPE_CHECKING:
     from ldl.data.info import Info
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ldl.arrays import Shape
 from ldl.config import suggest
 
-Shape = tuple[int, ...]
 Kind = Literal["linear", "conv1d", "conv2d", "other"]
 Task = Literal["classification", "regression", "reconstruction"]
 Misfit = tuple[str, str]  # a setting of the evaluation, and what is wrong with it

@@ -7,16 +7,16 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl import metrics
+from ldl.arrays import Array, Shape
 from ldl.data.noise import NOISES, Gaussian
 from ldl.errors import SettingError
 from ldl.evaluate.codes import generator
 from ldl.evaluate.context import Context, Judged, PartName, Task, judge, labels, number
 from ldl.evaluate.denoising import CLASSIFIER, reader
 from ldl.evaluate.files import write_arrays, write_table
-from ldl.evaluate.network import Network, Shape
+from ldl.evaluate.network import Network
 from ldl.evaluate.pictures import NO_PICTURES, class_names, images, spread
 from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs
 from ldl.fields import Choice, LayerList, Positive, Size
@@ -24,7 +24,6 @@ from ldl.fields import Choice, LayerList, Positive, Size
 if TYPE_CHECKING:
     from ldl.data.info import Info
 
-Array = NDArray[Any]
 Noise = Any  # an entry of NOISES
 LEVELS = tuple(Gaussian(level) for level in (0.1, 0.2, 0.3, 0.4, 0.5))
 CLEAN, OWN = "clean", "own"  # inputs without noise, and with that of the data

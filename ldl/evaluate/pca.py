@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.evaluate.codes import repeatable
-
-Array = NDArray[Any]
 
 
 def rebuild(

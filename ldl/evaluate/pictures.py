@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ldl.arrays import Array
 
 if TYPE_CHECKING:
     from ldl.data.info import Info, Part
 
-Array = NDArray[Any]
 SHOWN = 10
 NO_PICTURES = "the inputs are not images: no pictures"
 

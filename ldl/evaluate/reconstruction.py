@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl import metrics
+from ldl.arrays import Array
 from ldl.evaluate.context import Context, PartName, Task, judge, number
 from ldl.evaluate.files import write_arrays
 from ldl.evaluate.pictures import NO_PICTURES, class_names, heat_maps, images, spread
@@ -16,7 +16,6 @@ from ldl.evaluate.pictures import NO_PICTURES, class_names, heat_maps, images, s
 if TYPE_CHECKING:
     from ldl.data.info import Info, Part
 
-Array = NDArray[Any]
 NEGATIVE = "the inputs have negative values, which no distribution has: no KL divergence"
 _STRAY = 0.01
 UNITS = {"kl_divergence": "nats"}

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.evaluate.context import Context, PartName, Task, feature_names, judge, labels
 from ldl.evaluate.files import write_arrays
 from ldl.evaluate.hyperplanes import segments
-from ldl.fields import Range
+from ldl.fields import Doc, Range
 
 if TYPE_CHECKING:
     from ldl.data.info import Info
 
-Array = NDArray[Any]
 _MARGIN = 0.08
 
 
@@ -33,7 +32,7 @@ class DecisionRegions:
     """
 
     resolution: Annotated[int, Range(2, 2000)] = 200
-    hyperplanes: bool = True  # draw the lines of a first linear layer
+    hyperplanes: Annotated[bool, Doc("draw the lines of a first linear layer")] = True
     part: PartName = "test"
 
     def fault(self, info: Info, task: Task) -> str | None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ldl import metrics
+from ldl.arrays import Array
 from ldl.evaluate.context import (
     Context,
     Judged,
@@ -23,8 +23,6 @@ from ldl.evaluate.files import write_table
 
 if TYPE_CHECKING:
     from ldl.data.info import Info
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

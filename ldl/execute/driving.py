@@ -7,12 +7,13 @@ from itertools import cycle, islice
 
 import numpy as np
 
-from ldl.build import Experiment
+from ldl.arrays import Array
+from ldl.compile import Experiment
 from ldl.data import Dataset
 from ldl.engine.graph import LossPlace
 from ldl.engine.layer import Node, Plan
 from ldl.engine.lifetimes import Lifetimes
-from ldl.engine.memory import Array, Flat, aligned, samples_last
+from ldl.engine.memory import Flat, aligned, samples_last
 from ldl.engine.model import Model
 from ldl.engine.optim import Optimizer
 from ldl.engine.streams import stream

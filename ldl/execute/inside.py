@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ldl.build import Experiment
+from ldl.arrays import Array
+from ldl.compile import Experiment
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.conv import Conv1d, Conv2d
 from ldl.engine.layers.linear import Linear
-from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.evaluate.network import First, Kind, Network
 

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from ldl import build as building
-from ldl.build import Config, Experiment
+from ldl import compile as building
+from ldl.arrays import Array
+from ldl.compile import Config, Experiment
 from ldl.config import Item, load, loads
 from ldl.data import (
     Affine,
@@ -24,7 +25,6 @@ from ldl.data import (
     in_units,
     read_inputs,
 )
-from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
 from ldl.errors import DataError, Diverged, RunError, RunFolderError, UsageError

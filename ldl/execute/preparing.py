@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ldl import build as building
-from ldl.build import BuildError, Config, Experiment
-from ldl.build.experiment import DEFAULT_BATCH
+from ldl import compile as building
+from ldl.arrays import Array
+from ldl.compile import BuildError, Config, Experiment
+from ldl.compile.experiment import DEFAULT_BATCH
 from ldl.config import Item, Loaded, load, loads, to_yaml
 from ldl.config.tree import Path as ConfigPath
 from ldl.data import SOURCES, Dataset, Info, Progress, Scaling, Split, describe, part_sizes
@@ -19,7 +20,6 @@ from ldl.data import load as load_data
 from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.layers.embedding import Embedding
 from ldl.engine.losses import Bce
-from ldl.engine.memory import Array
 from ldl.errors import ConfigError, DataError, LdlError, Problem
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.context import Changes, Classifies, Counts, LooksInside

@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ldl import build as building
-from ldl.build import Config, Experiment
-from ldl.build.spec import LossTerm
+from ldl import compile as building
+from ldl.arrays import Array
+from ldl.compile import Config, Experiment
+from ldl.compile.spec import LossTerm
 from ldl.data import Dataset, Split, redraw_noise
 from ldl.data import load as load_data
-from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.errors import Diverged, RunError
 from ldl.execute.transfer import START, transfer

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.data import Dataset, Progress, redraw_noise
-from ldl.engine.memory import Array
 from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
 from ldl.execute.judging import SCALER, judge, load_weights, same_data, stored_scaler
 from ldl.execute.preparing import Prepared, data_notes, prepare

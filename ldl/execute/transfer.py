@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 from ldl.engine.parameters import Parameters
 from ldl.errors import DataError, RunFolderError
 from ldl.runs import load_tensors

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from ldl.build import Config
+from ldl.compile import Config
 from ldl.config import Kinds
 from ldl.errors import SettingError
 from ldl.execute import KINDS
-from ldl.fields import Choice, DottedKeys, Range, Size
+from ldl.fields import Choice, Doc, DottedKeys, Range, Size
 
 MOST_VALUES = 100_000  # of one key
 
@@ -102,7 +102,7 @@ class Random:
     Hyper-Parameter Optimization, 2012; here over the values that are listed.
     """
 
-    trials: Size  # settings; each is trained with every seed
+    trials: Annotated[Size, Doc("settings; each is trained with every seed")]
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,12 @@ class Halving:
     Hyperparameter Optimization, 2016.
     """
 
-    eta: Annotated[int, Range(2, 100)] = 3  # one of so many goes on, so many times longer
-    epochs: Size | None = None  # of the first round; None: so that about one reaches the last
+    eta: Annotated[
+        Annotated[int, Range(2, 100)], Doc("one of so many goes on, so many times longer")
+    ] = 3
+    epochs: Annotated[
+        Size | None, Doc("of the first round; null: so that about one reaches the last")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -128,8 +132,10 @@ class Tpe:
     2011; Optuna's TPESampler, seeded.
     """
 
-    trials: Size  # settings; each is trained with every seed
-    batch: Size = 8  # settings asked at once: at least as many as can be trained at once
+    trials: Annotated[Size, Doc("settings; each is trained with every seed")]
+    batch: Annotated[
+        Size, Doc("settings asked at once: at least as many as can be trained at once")
+    ] = 8
 
 
 SPACINGS: Mapping[str, type] = {"range": Evenly, "linspace": Linspace, "logspace": Logspace}
@@ -162,19 +168,31 @@ class GridBlock:
     `validation.denoising.accuracy.denoised` …). The test part judges the winner alone.
     """
 
-    objective: str  # validation.loss, validation.accuracy, validation.denoising.accuracy.denoised …
-    goal: Literal["min", "max"] | None = None  # None: as the figure is better
-    seeds: Annotated[int, Range(1, 10_000)] = 1  # each setting is trained with seed, seed + 1, …
+    objective: Annotated[
+        str, Doc("validation.loss, validation.accuracy, validation.denoising.accuracy.denoised …")
+    ]
+    goal: Annotated[Literal["min", "max"] | None, Doc("null: as the figure is better")] = None
+    seeds: Annotated[
+        Annotated[int, Range(1, 10_000)], Doc("each setting is trained with seed, seed + 1, …")
+    ] = 1
     search: Annotated[Any, Choice("search")] = Everything()
-    vary: Columns = field(default_factory=dict)  # every combination of the values
-    zip: Columns | list[Columns] = field(default_factory=dict)  # lists walked in step
-    when: dict[str, dict[str, Any]] = field(default_factory=dict)  # key varied where others match
-    exclude: list[dict[str, Any]] = field(default_factory=list)  # settings to leave out
-    include: list[dict[str, Any]] = field(default_factory=list)  # further settings, as they are
+    vary: Annotated[Columns, Doc("every combination of the values")] = field(default_factory=dict)
+    zip: Annotated[Columns | list[Columns], Doc("lists walked in step")] = field(
+        default_factory=dict
+    )
+    when: Annotated[dict[str, dict[str, Any]], Doc("key varied where others match")] = field(
+        default_factory=dict
+    )
+    exclude: Annotated[list[dict[str, Any]], Doc("settings to leave out")] = field(
+        default_factory=list
+    )
+    include: Annotated[list[dict[str, Any]], Doc("further settings, as they are")] = field(
+        default_factory=list
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class GridConfig(Config):
     """One experiment, and the search over its settings."""
 
-    grid: GridBlock | None = None  # see `ldl explain grid`
+    grid: Annotated[GridBlock | None, Doc("see `ldl explain grid`")] = None

@@ -13,7 +13,7 @@ from ldl.execute.inside import network_of
 from ldl.execute.preparing import evaluation_faults
 
 if TYPE_CHECKING:
-    from ldl.build import Config, Experiment
+    from ldl.compile import Config, Experiment
     from ldl.evaluate import Evaluation
 
 Goal = Literal["min", "max"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ldl.build import Config, Experiment
+from ldl.compile import Config, Experiment
 from ldl.config import Mark, Tree, to_yaml
 from ldl.config.checker import Checker
 from ldl.config.describe import found as described

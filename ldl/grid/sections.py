@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ldl.build import Config
+from ldl.compile import Config
 from ldl.config import Mark, Tree
 from ldl.config.checker import Checker
 from ldl.config.emit import emit

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ldl
-from ldl.build import Config, EncoderDecoder, Training
-from ldl.build.experiment import Experiment
+from ldl.compile import Config, EncoderDecoder, Training
+from ldl.compile.experiment import Experiment
 from ldl.config import Block, Item, Mark, Tree
 from ldl.config.problems import Problems
 from ldl.config.rules import fields_of

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.plots import style
 from ldl.runs.metrics import read_metrics
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[Any]
 Columns = dict[str, Array]
 _PARTS = {"train": style.TRAIN, "validation": style.VALIDATION}
 _LABELS = {"f1": "F₁", "log_loss": "log loss (nats)", "kl_divergence": "KL divergence (nats)"}

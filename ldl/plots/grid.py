@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.errors import RunFolderError
 from ldl.plots import grid_curves, style
 from ldl.plots.grid_found import Found, Key, gather
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[Any]
 _ENDS: tuple[tuple[int, Callable[..., float]], ...] = ((0, min), (1, max))
 LAST = "loss.png"  # drawn last: where it is, all are
 PANEL = (4.4, 3.3)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.errors import RunFolderError
 from ldl.plots import style
 from ldl.plots.curves import read as read_metrics
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[Any]
 MOST = 300  # settings drawn
 PANELS = 3  # values of the loss that have a panel of their own
 LOG_FROM = 10.0

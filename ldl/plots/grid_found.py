@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.grid.labels import names
 from ldl.plots import style
 from ldl.plots.levels import Table, read
 from ldl.runs import read_json
 
-Array = NDArray[Any]
 EPOCHS = "train.epochs"  # what tells the rounds of halving apart
 LOG_FROM = 20.0  # largest over smallest
 

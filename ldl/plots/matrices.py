@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[Any]
 _SHARES_UP_TO = 12
 _NUMBERS_UP_TO = 30
 _CELLS = ((_SHARES_UP_TO, 0.47), (_NUMBERS_UP_TO, 0.31))  # inches a cell, up to so many

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.plots import style
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 LISTED = 20
 _LARGER = {"*": 1.7, "P": 1.25, "X": 1.25, "p": 1.15, "v": 1.15, "^": 1.15}  # thin shapes

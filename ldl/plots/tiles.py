@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldl.arrays import Array
 from ldl.plots import sheets, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 SIGNED = "RdBu_r"
 VALUES = "viridis"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ldl import __version__
-from ldl.build import Config
+from ldl.compile import Config
 from ldl.data import part_sizes
 from ldl.execute import Prepared
 from ldl.execute.transfer import donor_mark

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ldl.build import Figure
+from ldl.compile import Figure
 from ldl.report.measure import Facts, NotMeasured
 
 Verdict = Literal["bettered", "met", "not met", "shortened", "not measured", "not run", "shown"]

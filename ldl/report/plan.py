@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from ldl.build import Claim
+from ldl.compile import Claim
 from ldl.config import render
 from ldl.data import list_sources
 from ldl.data.catalogue import MADE_OF

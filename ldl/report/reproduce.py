@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ldl.build import Claim
+from ldl.compile import Claim
 from ldl.report.jobs import Job
 from ldl.report.judge import Judged, Verdict, judge, mean, verdict_of, worst
 from ldl.report.ledger import Known, known_runs, settled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ldl.build import Figure
+from ldl.compile import Figure
 from ldl.report.judge import Judged, Verdict, limits, mean, spread
 from ldl.report.numbers import duration, mean_and_spread, number
 from ldl.report.reproduce import Case, Reproduction, Result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ldl.build.spec import Config
+from ldl.compile.spec import Config
 from ldl.engine.penalty import Clipping, Penalty
 from ldl.engine.schedules import Schedule
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.data import Augmented, prefetched
 from ldl.engine.binding import Binding
-from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.engine.optim import Memory, Optimizer
 from ldl.engine.parallel import ParallelBinding

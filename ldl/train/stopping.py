@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ldl.build.spec import EarlyStopping
+from ldl.compile.spec import EarlyStopping
 
 
 @dataclass

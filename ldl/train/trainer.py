@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ldl.build.experiment import Experiment
+from ldl.arrays import Array
+from ldl.compile.experiment import Experiment
 from ldl.data import Dataset, augmented, redraw_noise
-from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
 from ldl.runs import MetricsWriter, RunFolder

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ldl import metrics
-from ldl.build.experiment import Experiment
-from ldl.engine.memory import Array
+from ldl.arrays import Array
+from ldl.compile.experiment import Experiment
 from ldl.engine.model import EVALUATION_BATCH, Model, batches
 
 FIGURES = {"classification": "accuracy", "regression": "r2"}

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.data import SOURCES
-from ldl.engine.memory import Array
 
 from .conftest import Ldl
 

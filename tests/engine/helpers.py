@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Spec
 from ldl.engine.losses import LOSSES, Loss
-from ldl.engine.memory import Array
 
 from .table import Case
 

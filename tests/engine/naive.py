@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.graph import Graph, LossPlace
 from ldl.engine.layer import Buffer, Layer, Node, Plan
 from ldl.engine.losses import Loss
-from ldl.engine.memory import Array
 
 
 def fresh_node(

@@ -6,12 +6,12 @@ from math import prod
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.init import Normal
 from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
-from ldl.engine.memory import Array, Shape
 
 # Layers that take any value, and those that want (L, C), with the settings that they need.
 ANYWHERE = (

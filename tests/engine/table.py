@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from ldl.arrays import Array, Shape
 from ldl.engine.init import Normal
 from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array, Shape
 
 Draw = Callable[[np.random.Generator, Shape], Array]
 

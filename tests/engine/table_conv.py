@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.init import Normal
 from ldl.engine.layer import Layer
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.windows import Axis
-from ldl.engine.memory import Array
 
 from .table import Case, Given
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special, stats
 
+from ldl.arrays import Array, Shape
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array, Shape
 
 from .table import (
     Case,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.init import Normal
 from ldl.engine.layers import LAYERS
-from ldl.engine.memory import Array
 
 from .table import Case, Given, below, bits, plain
 

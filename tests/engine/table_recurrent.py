@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import expit
 
+from ldl.arrays import Array
 from ldl.engine.layers import LAYERS
-from ldl.engine.memory import Array
 
 from .table import Case, Given
 

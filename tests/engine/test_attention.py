@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.init import Normal
 from ldl.engine.layer import Layer, Node, Spec
 from ldl.engine.layers import LAYERS
-from ldl.engine.memory import Array
 
 from . import naive
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.check import gradcheck
 from ldl.engine.graph import Graph, LossPlace, Place
@@ -12,7 +13,7 @@ from ldl.engine.init import Normal
 from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
-from ldl.engine.memory import ALIGNMENT, Array
+from ldl.engine.memory import ALIGNMENT
 from ldl.engine.parameters import Parameters
 
 from .helpers import fill, step

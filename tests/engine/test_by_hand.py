@@ -13,13 +13,14 @@ from math import prod
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.init import Uniform
 from ldl.engine.layer import Layer, Node, Plan, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
-from ldl.engine.memory import Array, Flat, samples_last
+from ldl.engine.memory import Flat, samples_last
 from ldl.engine.optim import OPTIMIZERS, Optimizer
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream

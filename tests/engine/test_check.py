@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.check import gradcheck
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Layer, Node, Plan, Spec
@@ -14,7 +15,6 @@ from ldl.engine.layers import LAYERS
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array
 
 INPUTS = {"x": Spec((5,)), "t": Spec((3,))}
 

@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array
 from ldl.engine.model import Model
 
 SIZE = 301

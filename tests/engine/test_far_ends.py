@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import special
 
+from ldl.arrays import Array
 from ldl.engine.erfc import prepare, upper_tail
 from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array
 from ldl.errors import SettingError, ShapeError
 
 from .test_numerics import HUGE, activated, judged, logits

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 from ldl.engine.optim import Lbfgs, Memory
 from ldl.engine.optim.line_search import CURVATURE, DECREASE, Point, strong_wolfe
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array
 from ldl.engine.model import Model, batches
 
 from .helpers import step

@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 import pytest
 
+from ldl.arrays import Array, Shape
 from ldl.engine.binding import Binding
 from ldl.engine.check import gradcheck
 from ldl.engine.graph import Graph, LossPlace, Place
@@ -14,7 +15,6 @@ from ldl.engine.layer import Layer, Node, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.batch_norm import blocks_of
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array, Shape
 from ldl.engine.model import Model
 from ldl.engine.parameters import Parameters
 

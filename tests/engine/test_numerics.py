@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from scipy import special
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array
 from ldl.engine.parameters import Parameters
 
 from .helpers import fill, step

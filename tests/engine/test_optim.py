@@ -11,7 +11,8 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from ldl.engine.memory import Array, Flat
+from ldl.arrays import Array
+from ldl.engine.memory import Flat
 from ldl.engine.optim import OPTIMIZERS, Optimizer
 from ldl.errors import SettingError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.check import gradcheck
 from ldl.engine.graph import Graph, LossPlace, Place
@@ -12,7 +13,6 @@ from ldl.engine.layer import Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.lifetimes import Lifetimes
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array
 from ldl.engine.parameters import Parameters
 
 from .helpers import fill

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.layers import pooled
-from ldl.engine.memory import Array
 
 from . import naive
 from .table import TABLE, Case

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.init import Normal
 from ldl.engine.layer import Node, Spec
 from ldl.engine.layers import LAYERS
-from ldl.engine.memory import Array
 from ldl.errors import ShapeError
 
 from .naive import fresh_node

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.check import gradcheck
 from ldl.engine.layer import Call, Node, Plan, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.losses import LOSSES, Loss
-from ldl.engine.memory import Array
 from ldl.engine.parameters import Parameters
 
 from . import naive

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.engine.check import gradcheck
 from ldl.engine.layers import tiles, toom_cook
 from ldl.engine.layers.blocks import Gather, correlation
 from ldl.engine.layers.tiles import Tiles
 from ldl.engine.layers.windows import Axis, axis
-from ldl.engine.memory import Array
 
 from .helpers import batch_for, graph_of
 from .table import TABLE, Case

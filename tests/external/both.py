@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ldl.build import Experiment
-from ldl.engine.memory import Array
+from ldl.arrays import Array
+from ldl.compile import Experiment
 from ldl.engine.model import Model
 from ldl.execute import prepare
 from ldl.train.rules import Rules

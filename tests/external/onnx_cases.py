@@ -14,7 +14,7 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.backend.test import loader
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 from .operators import OPERATORS, LeftOut, Op
 

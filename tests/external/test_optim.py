@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array
 from ldl.engine.optim import OPTIMIZERS
 from ldl.engine.parameters import Parameters
 from ldl.engine.penalty import Clipping

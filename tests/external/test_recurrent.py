@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array
 from ldl.engine.parameters import Parameters
 
 pytestmark = pytest.mark.external

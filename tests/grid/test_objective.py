@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ldl.build import Config
+from ldl.compile import Config
 from ldl.config import loads
 from ldl.evaluate import EVALUATIONS
 from ldl.evaluate.denoising import Denoising

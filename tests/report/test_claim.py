@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ldl.build import Claim, Config, Figure
+from ldl.compile import Claim, Config, Figure
 from ldl.config import loads
 from ldl.errors import ConfigError, SettingError
 from ldl.execute import KINDS, prepare

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ldl.build import Figure
+from ldl.compile import Figure
 from ldl.report.judge import Judged, Verdict, judge, verdict_of
 from ldl.report.measure import Facts
 

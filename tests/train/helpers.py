@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 from ldl.execute import SILENT, Prepared, Watchers, prepare, train
 from ldl.runs import RunFolder, read_metrics
 from ldl.runs.metrics import Row

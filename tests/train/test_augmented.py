@@ -14,8 +14,8 @@ import pytest
 
 import ldl.train.steps as steps
 import ldl.train.trainer as trainer
+from ldl.arrays import Array
 from ldl.data import Augmented, load
-from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
 from ldl.execute import Watchers, evaluate, predict, resume, train

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 from ldl.errors import Diverged, RunFolderError
 from ldl.execute import Watchers, resume, train
 from ldl.runs import RunFolder

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ldl.train.trainer as trainer
-from ldl.build import BuildError
+from ldl.compile import BuildError
 from ldl.engine.parameters import Parameters
 from ldl.errors import ConfigError
 from ldl.execute import resume

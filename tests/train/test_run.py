@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.data import load
-from ldl.engine.memory import Array
 from ldl.engine.model import Model
 from ldl.train import Progress, Steps, Totals
 

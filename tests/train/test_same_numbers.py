@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ldl.arrays import Array
 from ldl.data import load
 from ldl.engine.binding import Binding
 from ldl.engine.layer import Layer, Node, Spec
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import CrossEntropy
-from ldl.engine.memory import Array, Flat, samples_last
+from ldl.engine.memory import Flat, samples_last
 from ldl.engine.optim import Optimizer
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream

@@ -17,8 +17,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.data.decoding import PictureError, kind, opened, pixels, refuse
-from ldl.data.info import Array, Info, Picture, Progress, Target
+from ldl.data.info import Info, Picture, Progress, Target
 from ldl.data.npz import read_arrays
 from ldl.data.openml import DownloadError
 from ldl.data.places import cache_folder, data_folders, stamp, write_whole

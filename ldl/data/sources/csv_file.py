@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ldl.data.info import Array, Info, Progress, Raw, Target
+from ldl.arrays import Array
+from ldl.data.info import Info, Progress, Raw, Target
 from ldl.data.places import stamp
 from ldl.data.table import Fault, Table, is_missing, need_columns, numbers, read_table, refuse
 from ldl.errors import DataError, SettingError

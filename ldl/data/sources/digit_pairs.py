@@ -7,7 +7,8 @@ from typing import Annotated
 
 import numpy as np
 
-from ldl.data.info import Array, Info, Progress, Raw, Target
+from ldl.arrays import Array
+from ldl.data.info import Info, Progress, Raw, Target
 from ldl.data.sources.digit_sets import Mnist
 from ldl.data.sources.embedded import TEN
 from ldl.engine.streams import stream

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.data.idx import idx_bytes, read_idx
-from ldl.data.info import Array, Info, Progress, Target
+from ldl.data.info import Info, Progress, Target
 from ldl.data.openml import DownloadError
 from ldl.data.places import data_folders
 from ldl.data.sources.embedded import TEN

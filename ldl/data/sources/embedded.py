@@ -14,7 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.data.info import Array, Info, Progress, Raw, Target
+from ldl.arrays import Array
+from ldl.data.info import Info, Progress, Raw, Target
 from ldl.errors import DataError
 
 TEN = tuple("0123456789")

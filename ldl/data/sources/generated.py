@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ldl.data.info import Array, Info, Progress, Raw, Target
+from ldl.arrays import Array
+from ldl.data.info import Info, Progress, Raw, Target
 from ldl.engine.streams import stream
 from ldl.fields import NonNegative, Positive, Range, Size
 

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from ldl.arrays import Shape
 from ldl.data.decoding import PictureError, kind, opened, pixels, refuse
-from ldl.data.info import Info, Picture, Progress, Raw, Shape, Target
+from ldl.data.info import Info, Picture, Progress, Raw, Target
 from ldl.data.npz import LIMIT
 from ldl.data.table import quoted
 from ldl.errors import DataError

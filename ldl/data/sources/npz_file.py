@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ldl.data.info import Array, Info, Progress, Raw, Target
+from ldl.arrays import Array
+from ldl.data.info import Info, Progress, Raw, Target
 from ldl.data.npz import Member, read_arrays, read_headers
 from ldl.data.places import stamp
 from ldl.data.table import LARGEST, quoted
 from ldl.errors import DataError, SettingError
-from ldl.fields import FilePath
+from ldl.fields import Doc, FilePath
 
 # Where a key is absent, these two are looked for: the official parts, test samples last.
 PARTS = ("_train", "_test")
@@ -31,7 +32,7 @@ class Npz:
 
     path: Annotated[str, FilePath()]
     inputs: str | tuple[str, ...] = "x"
-    target: str | None = None  # None: "y", if it is there
+    target: Annotated[str | None, Doc('null: "y", if it is there')] = None
     task: Literal["classes", "values"] | None = None
 
     def __post_init__(self) -> None:

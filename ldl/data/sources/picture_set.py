@@ -9,7 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.data.info import Array, Info, Progress, Raw, Shape
+from ldl.arrays import Array, Shape
+from ldl.data.info import Info, Progress, Raw
 from ldl.data.npz import ANEW
 from ldl.data.openml import DownloadError, fetch
 from ldl.data.places import cache_folder, data_folders, write_whole

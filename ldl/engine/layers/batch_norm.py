@@ -7,9 +7,10 @@ from math import prod
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.layer import Buffer, Node, Plan, Spec
 from ldl.engine.layers.norm import BLOCK, Norm, channels, near, weights
-from ldl.engine.memory import Array, scalar
+from ldl.engine.memory import scalar
 from ldl.fields import Positive, Share
 
 ROW = 1024  # values in a row of constants: NumPy copies shorter ones dearly to a whole buffer

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.layers.tiles import Tiles
 from ldl.engine.layers.windows import Axis, sliding
-from ldl.engine.memory import Array, aligned
+from ldl.engine.memory import aligned
 
 CACHED = 1 << 20  # bytes of windows that are worth copying at once: about a core's own cache
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.engine.init import Fans, Glorot, Zeros
 from ldl.engine.layer import Layer, Node, Plan, Spec, Weight
 from ldl.engine.layers.blocks import Correlate, Scatter, correlation
 from ldl.engine.layers.deconv import ConvTranspose1d, ConvTranspose2d
 from ldl.engine.layers.shapes import one_input, words
 from ldl.engine.layers.windows import Axis, axis, pair
-from ldl.engine.memory import Array, Shape
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import Choice, Count, Size
 

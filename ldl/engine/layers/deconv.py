@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from ldl.arrays import Shape
 from ldl.engine.init import Fans, Glorot, Zeros
 from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec, Weight
 from ldl.engine.layers.blocks import Correlate, Scatter, correlation
 from ldl.engine.layers.shapes import one_input, words
 from ldl.engine.layers.windows import Axis, axis, pair
-from ldl.engine.memory import Shape
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Count, Size
 

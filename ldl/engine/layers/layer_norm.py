@@ -8,9 +8,10 @@ from math import prod
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.layer import Buffer, Node, Plan, Spec
 from ldl.engine.layers.norm import BLOCK, Norm, channels, near, weights
-from ldl.engine.memory import Array, scalar
+from ldl.engine.memory import scalar
 from ldl.fields import Positive
 
 

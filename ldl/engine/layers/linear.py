@@ -10,10 +10,11 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.init import Fans, Glorot, Zeros
 from ldl.engine.layer import Call, Layer, Node, Order, Plan, Recorded, Spec, Weight
 from ldl.engine.layers.shapes import one_input
-from ldl.engine.memory import Array, stacked
+from ldl.engine.memory import stacked
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from math import isqrt, log
 from typing import ClassVar
 
+from ldl.arrays import Shape
 from ldl.engine.init import Fans, Ones, Zeros
 from ldl.engine.layer import Layer, Spec, Weight
 from ldl.engine.layers.shapes import one_input
-from ldl.engine.memory import Shape
 from ldl.errors import ShapeError
 
 BLOCK = 32768  # values of a block of rows: three such blocks stay in the second cache

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.engine.layer import Layer, Node, Plan, Spec
 from ldl.engine.layers.deconv import Upsample
 from ldl.engine.layers.pooled import blocks, covers, fold, unfold
 from ldl.engine.layers.shapes import one_input, words
 from ldl.engine.layers.windows import Axis, axis, pair
-from ldl.engine.memory import Array, Shape, scalar
+from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import Count, Size
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.layers.windows import Axis, padded_shape
-from ldl.engine.memory import Array, aligned
+from ldl.engine.memory import aligned
 
 BLOCK = 1 << 18  # values of x in a block: with what comes of them they stay in the second cache
 

@@ -9,10 +9,11 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.init import Fans, Uniform
 from ldl.engine.layer import Buffer, Call, Node, Plan, Recorded, Spec, Weight
 from ldl.engine.layers.shapes import one_input, words
-from ldl.engine.memory import Array, scalar
+from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from ldl.arrays import Array, Shape
 from ldl.engine.init import Fans, Normal, Zeros
 from ldl.engine.layer import Layer, Node, Plan, Spec, Weight
 from ldl.engine.layers.shapes import one_input, words
-from ldl.engine.memory import Array, Shape
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ldl.arrays import Shape
 from ldl.engine.layer import Spec
-from ldl.engine.memory import Shape
 from ldl.errors import ShapeError
 
 

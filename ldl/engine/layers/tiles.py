@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ldl.arrays import Array
 from ldl.engine.layers.toom_cook import ONE, matrices, outputs_a_tile, share_of_products
 from ldl.engine.layers.windows import Axis
-from ldl.engine.memory import Array, aligned
+from ldl.engine.memory import aligned
 
 PRODUCT = 1_000_000  # multiply-adds that OpenBLAS does without repacking, which measured best
 WINDOWS = 1 << 17  # values of windows a block: few calls, and still in a core's own cache

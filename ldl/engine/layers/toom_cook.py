@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 # In this order small tiles round best too: in float32 a convolution is off by two to five times
 # what it is off by without the method (root mean square, 64 to 320 channels).

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ldl.engine.memory import Array, Shape
+from ldl.arrays import Array, Shape
 from ldl.errors import ShapeError
 
 Padding = int | Sequence[int] | Literal["same"]

@@ -9,9 +9,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
 from ldl.engine.layers.shapes import words
-from ldl.engine.memory import Array, scalar
+from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import NonNegative
 

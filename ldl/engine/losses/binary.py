@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
 from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.losses.base import TINY, Meaning, Reducing, Weights, check_weights
-from ldl.engine.memory import Array, scalar
+from ldl.engine.memory import scalar
 from ldl.errors import SettingError
 
 

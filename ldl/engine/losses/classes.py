@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.layer import Buffer, Node, Plan, Spec
 from ldl.engine.losses.base import (
     TINY,
@@ -20,7 +21,7 @@ from ldl.engine.losses.base import (
     logits_of,
     matched,
 )
-from ldl.engine.memory import Array, scalar
+from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import NonNegative, Share
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ldl.engine.memory import Array, aligned
+from ldl.arrays import Array
+from ldl.engine.memory import aligned
 from ldl.fields import Positive
 
 Parts = Sequence[slice]

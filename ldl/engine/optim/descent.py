@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 from ldl.engine.optim.base import Memory, Optimizer, Parts
 from ldl.errors import SettingError
 from ldl.fields import Momentum, NonNegative, Positive

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ldl.engine.memory import Array, aligned
+from ldl.arrays import Array
+from ldl.engine.memory import aligned
 from ldl.engine.optim.base import Memory, Optimizer, Parts
 from ldl.engine.optim.line_search import Point, strong_wolfe
-from ldl.fields import Positive, Size
+from ldl.fields import Doc, Positive, Size
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Lbfgs(Optimizer):
     learning_rate: Positive = 1.0
     max_iter: Size = 20
     history_size: Size = 10
-    tolerance: Positive = 1e-7  # a step is over where no gradient is larger
+    tolerance: Annotated[Positive, Doc("a step is over where no gradient is larger")] = 1e-7
 
     def start(self, theta: Array) -> Memory:
         """Empty pairs, and scratch for the direction, θ and g before the move, and a product."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.binding import Binding
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Spec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.memory import Array
 from ldl.engine.parameters import Parameters
 
 NOTHING: Mapping[str, Array] = {}

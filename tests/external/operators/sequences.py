@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 from .operation import LeftOut, Op, Operator, computed_in
 

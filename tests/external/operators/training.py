@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.graph import Graph, Place
 from ldl.engine.layer import Spec
 from ldl.engine.layers.linear import Linear
-from ldl.engine.memory import Array
 from ldl.engine.optim import OPTIMIZERS
 from ldl.engine.parameters import Parameters
 from ldl.engine.penalty import Penalty

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 from .operation import LeftOut, Op, Operator, channels_last, channels_second
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ldl.engine.memory import Array
+from ldl.arrays import Array
 
 from .operation import LeftOut, Op, Operator, channels_last, channels_second
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ldl.build.composites import Mirror, Mlp, Repeat, Residual
-from ldl.build.spec import EncoderDecoder
+from ldl.compile.composites import Mirror, Mlp, Repeat, Residual
+from ldl.compile.spec import EncoderDecoder
 from ldl.config import suggest
 from ldl.config.tree import Block, Item, Path
 from ldl.engine.graph import Place

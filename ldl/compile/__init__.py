@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ldl.build.claim import Claim, Figure
-from ldl.build.experiment import BuildError, Experiment, build, task_of
-from ldl.build.faults import advice
-from ldl.build.kinds import KINDS
-from ldl.build.spec import Config, EarlyStopping, EncoderDecoder, LossTerm, Training
+from ldl.compile.claim import Claim, Figure
+from ldl.compile.experiment import BuildError, Experiment, build, task_of
+from ldl.compile.faults import advice
+from ldl.compile.kinds import KINDS
+from ldl.compile.spec import Config, EarlyStopping, EncoderDecoder, LossTerm, Training
 
 __all__ = [
     "KINDS",

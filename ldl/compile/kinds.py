@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ldl.build.composites import COMPOSITES, DECODERS
+from ldl.compile.composites import COMPOSITES, DECODERS
 from ldl.data import AUGMENTATIONS, NOISES, SCALERS, SOURCES
 from ldl.engine.init import INITIALISERS
 from ldl.engine.layers import LAYERS

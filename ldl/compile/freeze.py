@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ldl.build.faults import Fault
+from ldl.compile.faults import Fault
 from ldl.config import suggest
 from ldl.engine.graph import Graph
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from ldl.errors import SettingError
-from ldl.fields import NonNegative, Size
+from ldl.fields import Doc, NonNegative, Size
 
 Sense = Literal["at_least", "at_most", "near", "shown"]
 ID: Final = re.compile(r"[a-z]+[0-9]+")
@@ -33,20 +33,28 @@ class Figure:
     .yaml; `sense: shown` for a figure that is not judged.
     """
 
-    name: str  # what the report calls it
-    measured: str  # where ours stands in the run
-    claimed: float | str | None = None  # as it was reported; text where it was no number
-    sense: Sense | None = None  # of ours to the claimed number
+    name: Annotated[str, Doc("what the report calls it")]
+    measured: Annotated[str, Doc("where ours stands in the run")]
+    claimed: Annotated[
+        float | str | None, Doc("as it was reported; text where it was no number")
+    ] = None
+    sense: Annotated[Sense | None, Doc("of ours to the claimed number")] = None
     at_least: float | None = None
     at_most: float | None = None
-    within: NonNegative = 0.0  # how far from the limit ours may fall; near with 0 is exactly
-    less_than: str | None = None  # another file, without .yaml, by whose figure ours is judged
+    within: Annotated[
+        NonNegative, Doc("how far from the limit ours may fall; near with 0 is exactly")
+    ] = 0.0
+    less_than: Annotated[
+        str | None, Doc("another file, without .yaml, by whose figure ours is judged")
+    ] = None
     greater_than: str | None = None
     same_as: str | None = None
-    theirs: str | None = None  # the path in that other file's run; None: the same as `measured`
-    by: NonNegative = 0.0  # how much less or greater ours has to be
-    minus: str | None = None  # a path whose value is taken off ours (and theirs)
-    unit: str = ""  # what stands behind the numbers
+    theirs: Annotated[
+        str | None, Doc("the path in that other file's run; null: the same as `measured`")
+    ] = None
+    by: Annotated[NonNegative, Doc("how much less or greater ours has to be")] = 0.0
+    minus: Annotated[str | None, Doc("a path whose value is taken off ours (and theirs)")] = None
+    unit: Annotated[str, Doc("what stands behind the numbers")] = ""
 
     def __post_init__(self) -> None:
         """Refuse a figure with two ways of being judged, or with none."""
@@ -83,20 +91,28 @@ class Claim:
     A file that extends another inherits its claim, key by key: `fault: null` takes one back.
     """
 
-    id: str  # the report's letter and a number, such as a5
-    what: str  # in a line
-    case: str = ""  # what tells this file from others of the same id
-    where: str = ""  # in the report, such as "section 5.3, figure 9"
+    id: Annotated[str, Doc("the report's letter and a number, such as a5")]
+    what: Annotated[str, Doc("in a line")]
+    case: Annotated[str, Doc("what tells this file from others of the same id")] = ""
+    where: Annotated[str, Doc('in the report, such as "section 5.3, figure 9"')] = ""
     figures: list[Figure] = field(default_factory=list)
-    outcome: str = ""  # what was claimed in words; judged by the figures
-    because: str = ""  # why ours may differ
-    time: str = ""  # theirs, as reported
-    fault: str | None = None  # the mistake of the original that this file reproduces
-    evidence: str | None = None  # what this file shows about the claim
-    seeds: Size = 1  # so many runs, with the seeds `seed`, `seed` + 1, …
-    after: str | None = None  # another file, without .yaml: train on from that one's weights
-    shows: list[str] | None = None  # pictures, such as loss or contingency/*; None: the first six
-    quick: list[str] | None = None  # overrides of the quick profile; None: it leaves the file out
+    outcome: Annotated[str, Doc("what was claimed in words; judged by the figures")] = ""
+    because: Annotated[str, Doc("why ours may differ")] = ""
+    time: Annotated[str, Doc("theirs, as reported")] = ""
+    fault: Annotated[str | None, Doc("the mistake of the original that this file reproduces")] = (
+        None
+    )
+    evidence: Annotated[str | None, Doc("what this file shows about the claim")] = None
+    seeds: Annotated[Size, Doc("so many runs, with the seeds `seed`, `seed` + 1, …")] = 1
+    after: Annotated[
+        str | None, Doc("another file, without .yaml: train on from that one's weights")
+    ] = None
+    shows: Annotated[
+        list[str] | None, Doc("pictures, such as loss or contingency/*; null: the first six")
+    ] = None
+    quick: Annotated[
+        list[str] | None, Doc("overrides of the quick profile; null: it leaves the file out")
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse an id that no report could have."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from ldl.build.network import Network
-from ldl.build.spec import Config
+from ldl.compile.network import Network
+from ldl.compile.spec import Config
 from ldl.config.tree import Path
 from ldl.data import Info, Target, part_sizes
 from ldl.engine.graph import Graph, LossPlace
@@ -29,7 +29,7 @@ from ldl.engine.optim import OPTIMIZERS, Optimizer
 from ldl.engine.schedules import Cosine, Cyclic, Plateau, Schedule, Warmup
 
 if TYPE_CHECKING:
-    from ldl.build.experiment import Experiment
+    from ldl.compile.experiment import Experiment
 
 Fault = tuple[Path, str]
 OPTIMIZER_NAMES: dict[type[Optimizer], str] = {rule: name for name, rule in OPTIMIZERS.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldl.build.receptive import receptive_fields
+from ldl.compile.receptive import receptive_fields
 from ldl.engine.graph import Graph, Place
 from ldl.engine.layer import Spec
 from ldl.engine.layers import LAYERS

@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from ldl.build.division import Division, divide
-from ldl.build.faults import (
+from ldl.arrays import Array
+from ldl.compile.division import Division, divide
+from ldl.compile.faults import (
     MISSING_UNITS,
     Fault,
     class_faults,
@@ -17,9 +18,9 @@ from ldl.build.faults import (
     size_faults,
     training_faults,
 )
-from ldl.build.freeze import freeze_faults, frozen_weights
-from ldl.build.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
-from ldl.build.spec import Config, EncoderDecoder, LossTerm
+from ldl.compile.freeze import freeze_faults, frozen_weights
+from ldl.compile.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
+from ldl.compile.spec import Config, EncoderDecoder, LossTerm
 from ldl.config import suggest
 from ldl.config.tree import Path
 from ldl.data import Affine, Info, Part, part_sizes
@@ -28,7 +29,6 @@ from ldl.engine.layer import Layer, Spec
 from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import LOSSES, Bce, BceWithLogits, CrossEntropy, Hinge, Loss, Mse
-from ldl.engine.memory import Array
 from ldl.errors import GraphError
 
 LOSS_NAMES: dict[type[Layer], str] = {loss: name for name, loss in LOSSES.items()}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ldl.build import division
-from ldl.build.division import Division, divide
+from ldl.compile import division
+from ldl.compile.division import Division, divide
 from ldl.engine.graph import Graph, LossPlace, Place
 from ldl.engine.layer import Spec
 from ldl.engine.layers import LAYERS

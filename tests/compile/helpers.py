@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from ldl.build import BuildError, Config, Experiment, advice, build
+from ldl.compile import BuildError, Config, Experiment, advice, build
 from ldl.config import loads
 from ldl.data import Info, Target
 from ldl.execute import KINDS

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from ldl.build.claim import Claim
+from ldl.compile.claim import Claim
 from ldl.config.tree import Siblings
 from ldl.data.spec import DataSpec
 from ldl.engine.optim import Adam
 from ldl.errors import SettingError
-from ldl.fields import Choice, Count, FilePath, LayerList, NonNegative, Positive, Size
+from ldl.fields import Choice, Count, Doc, FilePath, LayerList, NonNegative, Positive, Size
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,12 @@ class LossTerm:
     """One loss of the weighted sum that is trained on."""
 
     loss: Annotated[Any, Choice("loss"), Siblings()]
-    from_: str | None = None  # the place whose value is judged; None: the network's output
-    target: Literal["labels", "inputs"] | str | None = None  # or an extra one; None: `data.target`
+    from_: Annotated[
+        str | None, Doc("the place whose value is judged; null: the network's output")
+    ] = None
+    target: Annotated[
+        Literal["labels", "inputs"] | str | None, Doc("or an extra one; null: `data.target`")
+    ] = None
     weight: Positive = 1.0
 
 
@@ -36,8 +40,8 @@ class EarlyStopping:
     """Stop when the monitored figure has not improved for `patience` epochs."""
 
     patience: Size = 10
-    monitor: Literal["loss", "accuracy"] = "loss"  # of the validation part
-    min_delta: NonNegative = 0.0  # the least change that counts as an improvement
+    monitor: Annotated[Literal["loss", "accuracy"], Doc("of the validation part")] = "loss"
+    min_delta: Annotated[NonNegative, Doc("the least change that counts as an improvement")] = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,18 +57,28 @@ class Training:
     """
 
     epochs: Size = 100
-    batch_size: Size | Literal["full"] | None = None  # None: 32, or the whole set for gd
+    batch_size: Annotated[
+        Size | Literal["full"] | None, Doc("null: 32, or the whole set for gd")
+    ] = None
     shuffle: bool = True
     early_stopping: EarlyStopping | None = None
-    stop_gradient_norm: Positive | None = None  # stop when an epoch's mean gradient norm is below
+    stop_gradient_norm: Annotated[
+        Positive | None, Doc("stop when an epoch's mean gradient norm is below")
+    ] = None
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0
-    clip_norm: Positive | None = None  # the largest norm of the whole gradient
-    clip_value: Positive | None = None  # the largest size of each of its values
+    clip_norm: Annotated[Positive | None, Doc("the largest norm of the whole gradient")] = None
+    clip_value: Annotated[Positive | None, Doc("the largest size of each of its values")] = None
     freeze: list[str] = field(default_factory=list)
-    keep: Literal["best", "last"] = "best"  # which weights are saved; best by validation
-    checkpoint_seconds: NonNegative = 10.0  # the least time between two checkpoints; 0: each epoch
-    threads: Size | None = None  # of the matrix products; None: one if small, else all cores
+    keep: Annotated[Literal["best", "last"], Doc("which weights are saved; best by validation")] = (
+        "best"
+    )
+    checkpoint_seconds: Annotated[
+        NonNegative, Doc("the least time between two checkpoints; 0: each epoch")
+    ] = 10.0
+    threads: Annotated[
+        Size | None, Doc("of the matrix products; null: one if small, else all cores")
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse two ways of clipping at once."""
@@ -76,15 +90,21 @@ class Training:
 class Config:
     """One experiment."""
 
-    name: str = ""  # "": the file's name
+    name: Annotated[str, Doc('"": the file\'s name')] = ""
     seed: Count = 0
     data: DataSpec
     blocks: dict[str, Annotated[Any, LayerList()]] = field(default_factory=dict)
     network: Annotated[Any, LayerList()] | EncoderDecoder
-    start_from: Annotated[str, FilePath()] | None = None  # a run whose weights are taken, by name
-    loss: LossTerm | list[LossTerm] | None = None  # None: as the task asks
+    start_from: Annotated[
+        Annotated[str, FilePath()] | None, Doc("a run whose weights are taken, by name")
+    ] = None
+    loss: Annotated[LossTerm | list[LossTerm] | None, Doc("null: as the task asks")] = None
     optimizer: Annotated[Any, Choice("optimizer")] = Adam()
-    schedule: Annotated[Any, Choice("schedule")] = None  # of the learning rate; None: constant
+    schedule: Annotated[
+        Annotated[Any, Choice("schedule")], Doc("of the learning rate; null: constant")
+    ] = None
     train: Training = Training()
-    evaluate: list[Annotated[Any, Choice("evaluation")]] | None = None  # None: as the task asks
-    claim: Claim | None = None  # what others reported of it; see `ldl report`
+    evaluate: Annotated[
+        list[Annotated[Any, Choice("evaluation")]] | None, Doc("null: as the task asks")
+    ] = None
+    claim: Annotated[Claim | None, Doc("what others reported of it; see `ldl report`")] = None
