@@ -52,9 +52,9 @@ def grid(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Train every setting of FILE's `grid` block that is not trained yet; say which is best."""
-    from ldl.cli.gridend import finish, leave, leave_what_there_is
-    from ldl.cli.gridshow import GridDisplay
-    from ldl.cli.gridshow import dry_run as show
+    from ldl.cli.grid_progress import GridDisplay
+    from ldl.cli.grid_progress import dry_run as show
+    from ldl.cli.grid_summary import finish, leave, leave_what_there_is
     from ldl.grid.folder import find_or_make
     from ldl.grid.options import Options
     from ldl.grid.planning import read_grid

@@ -10,7 +10,7 @@ from ldl.cli.output import count, duration, figure, print_json, print_results, s
 from ldl.errors import Interrupted, LdlError
 
 if TYPE_CHECKING:
-    from ldl.cli.gridshow import GridDisplay
+    from ldl.cli.grid_progress import GridDisplay
     from ldl.grid.options import Summary
     from ldl.grid.results import Results, Row
     from ldl.runs import RunFolder
@@ -33,7 +33,7 @@ def leave(folder: Path, summary: Summary, display: GridDisplay) -> End:
     A picture that cannot be drawn, or a winner that cannot be trained again, is a note: the trials
     are done.
     """
-    from ldl.cli.training import draw
+    from ldl.cli.train_commands import draw
     from ldl.execute import Watchers
     from ldl.grid.best import make_best
     from ldl.grid.results import write_results

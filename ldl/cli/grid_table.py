@@ -48,7 +48,7 @@ def show_trials(
     csv: bool,
 ) -> None:  # fmt: skip
     """The trials of a grid, in the plan's order or by a column or a varied key."""
-    from ldl.cli.gridshow import short_keys
+    from ldl.cli.grid_progress import short_keys
     from ldl.config.suggest import advise
     from ldl.grid.folder import cell
     from ldl.grid.labels import cells
