@@ -22,8 +22,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ENGINE = sorted((PACKAGE / "engine").rglob("*.py"))
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 ROOMS = (
-    "errors", "fields", "cores", "arrays", "engine", "data", "metrics", "config", "compile",
-    "runs", "train", "evaluate", "execute", "grid", "plots", "report", "cli",
+    "errors", "fields", "cores", "arrays", "atomic_file", "engine", "data", "metrics",
+    "config", "compile", "runs", "train", "evaluate", "execute", "grid", "plots", "report", "cli",
 )  # fmt: skip
 HEAVY = ("numpy", "scipy", "sklearn", "matplotlib", "safetensors", "yaml")
 LONGEST = 400

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.runs.atomic import write_bytes
+from ldl.atomic_file import write_bytes
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

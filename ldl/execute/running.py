@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from ldl.arrays import Array
+from ldl.atomic_file import write_bytes
 from ldl.data import Dataset, Progress, redraw_noise
 from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
 from ldl.execute.judging import SCALER, judge, load_weights, same_data, stored_scaler
 from ldl.execute.preparing import Prepared, data_notes, prepare
 from ldl.execute.transfer import START, transfer
 from ldl.runs import RunFolder, load_tensors, save_tensors, to_json
-from ldl.runs.atomic import write_bytes
 from ldl.runs.environment import environment
 from ldl.runs.log import log_to
 from ldl.runs.tensors import to_bytes

@@ -8,11 +8,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from ldl.atomic_file import durable_writes, fsync_tree
 from ldl.errors import RunError, RunFolderError
 from ldl.grid.claims import Claims
 from ldl.grid.trial import Outcome
 from ldl.runs import RunFolder, to_json, write_bytes
-from ldl.runs.atomic import sync_files, waiting
 
 RETRIED = ("failed", "killed", "timeout", "memory")  # endings that another try may change
 
@@ -56,7 +56,7 @@ class Ledger:
         try:
             folder.mkdir(exist_ok=True)
             temporary.write_bytes(to_json(outcome.to_dict()))
-            sync_files(folder)
+            fsync_tree(folder)
             if self.outcome(outcome.id) is None:  # what is there but cannot be read is no entry
                 self._entry(outcome.id).unlink(missing_ok=True)
             # That name need not last: without it the trial is done again.
@@ -88,7 +88,7 @@ class Ledger:
         """A second name for the shared file that holds `data`."""
         shared = self._shared / hashlib.sha256(data).hexdigest()[:32]
         if not shared.exists():
-            with waiting(True):  # trials of later calls trust it
+            with durable_writes(True):  # trials of later calls trust it
                 write_bytes(shared, data)
         try:
             os.link(shared, path)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ldl.atomic_file import durable_writes, write_bytes
 from ldl.errors import RunError, RunFolderError
 from ldl.execute import Prepared, Watchers
 from ldl.execute.judging import same_data
@@ -19,7 +20,6 @@ from ldl.grid.materials import Materials
 from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial
 from ldl.runs import RunFolder, read_json, read_metrics
-from ldl.runs.atomic import waiting, write_bytes
 from ldl.runs.folder import Kind
 from ldl.train.trainer import ALL_DONE
 
@@ -49,7 +49,7 @@ class TrialFolder(RunFolder):
         over = kind == "last" and state["reason"] is not None and not state["stopped"]
         if over and not self.keeps:
             return
-        with waiting(time.monotonic() - self.began > SHORT):
+        with durable_writes(time.monotonic() - self.began > SHORT):
             super().save_checkpoint(kind, arrays, state)
 
 
@@ -66,7 +66,7 @@ def train(
     Raises what training raises. What is written need not be on the disk yet.
     """
     run = TrialFolder(ledger.run(trial.id).path, keeps)
-    with waiting(False):
+    with durable_writes(False):
         run.path.mkdir(exist_ok=True)
         _redirect_output(run)
         with run.lock():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.runs.atomic import write_bytes
+from ldl.atomic_file import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,6 +1,6 @@
 """The run folder: layout, atomic writes, status, environment, checkpoints; loads no NumPy."""
 
-from ldl.runs.atomic import write_bytes, write_text
+from ldl.atomic_file import write_bytes, write_text
 from ldl.runs.folder import RunFolder, runs_root
 from ldl.runs.metrics import MetricsWriter, read_metrics
 from ldl.runs.records import read_json, to_json, write_json

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from ldl.atomic_file import fsync_folder, remove_temporary_files, write_bytes
 from ldl.errors import RunError, RunFolderError
-from ldl.runs.atomic import sweep, sync_folder, write_bytes
 from ldl.runs.process import host, locked, process_mark
 from ldl.runs.records import dump_state, load_state, write_json
 from ldl.runs.status import NEVER_BEGAN, State, Status, elapsed, stamp, standing, utc, written
@@ -65,7 +65,7 @@ class RunFolder:
             for file, data in contents.items():
                 write_bytes(hidden / file, data)
             path = next(p for p in _names(root, base) if _renamed(hidden, p))
-            sync_folder(root)
+            fsync_folder(root)
         except (OSError, RunError) as error:
             shutil.rmtree(hidden, ignore_errors=True)
             why = error.strerror if isinstance(error, OSError) else str(error)
@@ -163,7 +163,7 @@ class RunFolder:
         Raises `RunFolderError` when another process is at it. The lock of a dead one is free.
         """
         with locked(self.path / ".lock"):
-            sweep(self.path)
+            remove_temporary_files(self.path)
             yield
 
     def set_status(

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self, SupportsFloat, SupportsIndex
 
+from ldl.atomic_file import fsync, write_bytes, write_text
 from ldl.errors import RunError, RunFolderError
-from ldl.runs.atomic import sync, write_bytes, write_text
 
 Number = float | int | None
 Row = dict[str, Number]
@@ -68,7 +68,7 @@ class MetricsWriter:
     def sync(self) -> None:
         """Wait until the rows are on the disk."""
         try:
-            sync(self._file.fileno())
+            fsync(self._file.fileno())
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror}") from error
 

@@ -9,8 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ldl.atomic_file import write_bytes
 from ldl.errors import RunFolderError
-from ldl.runs.atomic import write_bytes
 
 
 def word(number: float) -> str:

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ldl.atomic_file import write_bytes, write_text
 from ldl.errors import RunFolderError
-from ldl.runs.atomic import write_bytes, write_text
 
 if TYPE_CHECKING:
     import numpy as np

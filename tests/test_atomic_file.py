@@ -1,4 +1,4 @@
-"""Atomic writes: the old file or the new one, nothing between, nothing left over."""
+"""Atomic writes: the old file or the new one, no temporary file left, fsync where it is due."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from ldl import atomic_file
+from ldl.atomic_file import (
+    durable_writes,
+    fsync_tree,
+    remove_temporary_files,
+    write_bytes,
+    write_text,
+)
 from ldl.errors import RunError
-from ldl.runs.atomic import sweep, write_bytes, write_text
+from ldl.runs import MetricsWriter
 
 
 def test_writes_and_replaces_and_leaves_no_other_file(tmp_path: Path) -> None:
@@ -49,7 +57,7 @@ def test_a_disk_that_fills_in_the_middle_of_a_write(tmp_path: Path) -> None:
 import resource, signal, sys
 from pathlib import Path
 from ldl.errors import RunError
-from ldl.runs.atomic import write_bytes
+from ldl.atomic_file import write_bytes
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 write_bytes(Path(sys.argv[1]), b"old" * 100)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
@@ -79,12 +87,59 @@ def test_an_interrupt_removes_the_temporary_file(
     assert os.listdir(tmp_path) == []
 
 
-def test_sweep_removes_strays_and_nothing_else(tmp_path: Path) -> None:
+def test_temporary_files_alone_are_removed(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     stray = tmp_path / "checkpoints" / ".last.safetensors.123-0a1b2c3d.tmp"
     kept = [tmp_path / name for name in (".lock", "mine.tmp", ".a.txt.tmp", "a.123-0a1b2c3d.tmp")]
     for path in (stray, *kept):
         path.write_text("")
-    assert sweep(tmp_path) == [stray]
+    assert remove_temporary_files(tmp_path) == [stray]
     assert not stray.exists() and all(path.exists() for path in kept)
-    assert sweep(tmp_path / "missing") == []
+    assert remove_temporary_files(tmp_path / "missing") == []
+
+
+@pytest.fixture
+def fsynced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files and folders on which fsync is called."""
+    names: list[str] = []
+    fsync = os.fsync
+
+    def recorded(descriptor: int) -> None:
+        names.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name.split(".tmp")[0])
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    return names
+
+
+def test_without_durability_fsync_is_not_called(tmp_path: Path, fsynced: list[str]) -> None:
+    """For files, folders and appended rows; the files exist all the same."""
+    with durable_writes(False):
+        write_text(tmp_path / "a", "A")
+        with MetricsWriter(tmp_path / "metrics.csv", ["epoch"]) as rows:
+            rows.append({"epoch": 1})
+    assert fsynced == [] and (tmp_path / "a").read_text() == "A"
+    assert (tmp_path / "metrics.csv").read_text() == "epoch\n1\n"
+    write_text(tmp_path / "b", "B")
+    assert len(fsynced) == 2
+
+
+def test_the_innermost_durability_counts(tmp_path: Path, fsynced: list[str]) -> None:
+    """A file that must last can be written within a block that does not wait."""
+    with durable_writes(False), durable_writes(True):
+        write_text(tmp_path / "a", "A")
+    assert len(fsynced) == 2
+
+
+def test_fsync_tree_covers_files_and_folders(
+    tmp_path: Path, fsynced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those in folders below too; by one call where the system has it."""
+    assert not sys.platform.startswith("linux") or atomic_file._sync_file_system(tmp_path)
+    monkeypatch.setattr(atomic_file, "_sync_file_system", lambda folder: False)
+    (tmp_path / "below").mkdir()
+    with durable_writes(False):
+        write_text(tmp_path / "a", "A")
+        write_text(tmp_path / "below" / "b", "B")
+    fsync_tree(tmp_path)
+    assert sorted(fsynced) == sorted([tmp_path.name, "a", "below", "b"])
