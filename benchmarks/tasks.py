@@ -13,7 +13,7 @@ import numpy as np
 from ldl.arrays import Array
 
 if TYPE_CHECKING:
-    from ldl.engine.graph import Graph, Place
+    from ldl.engine.graph import Graph, Node
 
 LEARNING_RATE = 0.001
 Weights = dict[str, "Array"]  # by the engine's names and in its layouts
@@ -164,21 +164,21 @@ WARM_UP = Task("warm-up", mlp(2, 2), (2,), 2, "sgd", batches=1)
 
 def graph(task: Task) -> Graph:
     """The task's layers and loss; an autoencoder's target is its input, as in `ldl.compile`."""
-    from ldl.engine.graph import Graph, LossPlace
-    from ldl.engine.layer import Spec
+    from ldl.engine.graph import Graph, LossNode
+    from ldl.engine.layer import TensorSpec
     from ldl.engine.losses import CrossEntropy, Mse
 
     found = list(places(task.layers, "x"))
-    output, inputs = found[-1].name, {"x": Spec(task.shape)}
+    output, inputs = found[-1].name, {"x": TensorSpec(task.shape)}
     if task.loss == "mse":
-        return Graph(inputs, found, [LossPlace("loss", Mse(), (output, "x"))])
-    inputs["target"] = Spec((), True)
-    return Graph(inputs, found, [LossPlace("loss", CrossEntropy(), (output, "target"))])
+        return Graph(inputs, found, [LossNode("loss", Mse(), (output, "x"))])
+    inputs["target"] = TensorSpec((), True)
+    return Graph(inputs, found, [LossNode("loss", CrossEntropy(), (output, "target"))])
 
 
-def places(layers: Layers, value: str, before: str = "") -> Iterator[Place]:
+def places(layers: Layers, value: str, before: str = "") -> Iterator[Node]:
     """A place for each layer, named by its number; `3.0` is the first of the residual 3."""
-    from ldl.engine.graph import Place
+    from ldl.engine.graph import Node
     from ldl.engine.layers import LAYERS
 
     for i, (name, settings) in enumerate(layers):
@@ -186,9 +186,9 @@ def places(layers: Layers, value: str, before: str = "") -> Iterator[Place]:
         if name == "residual":
             inner = list(places(settings["layers"], value, f"{here}."))
             yield from inner
-            yield Place(here, LAYERS["add"](), (inner[-1].name, value))
+            yield Node(here, LAYERS["add"](), (inner[-1].name, value))
         else:
-            yield Place(here, LAYERS[name](**settings), (value,))
+            yield Node(here, LAYERS[name](**settings), (value,))
         value = here
 
 
@@ -203,7 +203,7 @@ def multiply_adds(task: Task) -> int:
     """Of a training step: forward, ∂w as much again, and ∂x but for the first weights' layer."""
     planned = graph(task)
     total, seen = 0, False
-    for place in planned.places:
+    for place in planned.nodes:
         plan = planned.plans[place.name]
         passes = 3 if seen else 2
         total += passes * plan.multiply_adds if plan.w else (1 + seen) * plan.multiply_adds

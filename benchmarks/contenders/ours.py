@@ -30,7 +30,7 @@ class Trainer:
         data, targets = task.data()
         self.optimizer = Sgd(LEARNING_RATE) if task.optimizer == "sgd" else Adam(LEARNING_RATE)
         feeds = {"x": data, "target": targets}
-        judged = None if task.loss == "mse" else (network.places[-1].name, "target")
+        judged = None if task.loss == "mse" else (network.nodes[-1].name, "target")
         self.steps = Steps(self.model, self.optimizer, feeds, task.batch, seed=2, judged=judged)
         self.shown = 0.0
         self.epochs = 0
@@ -52,7 +52,7 @@ class Trainer:
 
     def gradient(self, chosen: Array) -> tuple[float, Weights | None]:
         """Loss and gradient on the samples `chosen`, without an update."""
-        binding = self.model.training(len(chosen))
+        binding = self.model.training_executor(len(chosen))
         for name, array in binding.inputs.items():
             self.steps.feeds[name].take(chosen, 0, array, "clip")
         binding.forward()
@@ -71,11 +71,11 @@ class Engine(Trainer):
         order = np.arange(self.steps.count)
         if shuffle:
             order = np.random.default_rng(self.epochs).permutation(self.steps.count)
-        theta, gradient, decayed = parameters.theta, parameters.gradient, parameters.decayed
+        theta, gradient, decayed = parameters.theta, parameters.gradient, parameters.decay_slices
         total = 0.0
         for at in range(0, len(order), batch):
             chosen = order[at : at + batch]
-            binding = self.model.training(len(chosen))
+            binding = self.model.training_executor(len(chosen))
             for name, array in binding.inputs.items():
                 self.steps.feeds[name].take(chosen, 0, array, "clip")
             binding.forward()

@@ -99,7 +99,7 @@ def _summary(experiment: Experiment) -> dict[str, Any]:
         )
     model = Model(graph, config.seed)
     batch = experiment.batch_size
-    binding = model.training(batch)
+    binding = model.training_executor(batch)
     theta = model.parameters.theta
     moments = config.optimizer.start(theta).moments
     weight_bytes = theta.nbytes * (3 + len(moments))
@@ -133,7 +133,7 @@ def gradcheck(
     json: JsonOption = False,
 ) -> None:
     """Compare every gradient of FILE's network with central differences in float64."""
-    from ldl.engine.check import gradcheck as compare
+    from ldl.engine.gradcheck import gradcheck as compare
     from ldl.execute import prepare
 
     experiment = prepare(Path(file), overrides or []).experiment

@@ -28,11 +28,11 @@ def divide(graph: Graph, batch_size: int, asked: int | None = None) -> Division:
     second thread gains nothing below some two million multiply-adds a product, and costs much on a
     busy machine.
     """
-    places, specs, plans = graph.places, graph.specs, graph.plans
+    places, specs, plans = graph.nodes, graph.specs, graph.plans
     work = sum(plan.multiply_adds for plan in plans.values()) * batch_size
     slides = {place.name for place in places if place.layer.windows(specs[place.inputs[0]])}
     sums = slides or any(isinstance(place.layer, MultiHeadAttention) for place in places)
-    if sums and graph.splits and work >= LARGE_STEP:
+    if sums and graph.data_parallel and work >= LARGE_STEP:
         parts = min(asked or usable_cores() or 1, batch_size)
         if parts > 1:
             return Division(parts, 1)

@@ -24,8 +24,8 @@ from ldl.compile.spec import Config, EncoderDecoder, LossTerm
 from ldl.config import suggest
 from ldl.config.tree import Path
 from ldl.data import Affine, Info, Part, part_sizes
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import LOSSES, Bce, BceWithLogits, CrossEntropy, Hinge, Loss, Mse
@@ -86,7 +86,7 @@ class Experiment:
         """Samples a step, but for a smaller last batch; gd and `full` take all there are."""
         size = self.config.train.batch_size
         most = part_sizes(self.config.data.split, self.info).train
-        if size == "full" or self.config.optimizer.whole_set:
+        if size == "full" or self.config.optimizer.full_batch:
             return most
         return min(DEFAULT_BATCH if size is None else size, most)
 
@@ -111,13 +111,13 @@ class Experiment:
         Above 0 if it is a logit.
         """
         if outputs.shape[1] == 1:
-            return np.greater(outputs[:, 0], self.main_loss.boundary).astype(np.int64)
+            return np.greater(outputs[:, 0], self.main_loss.decision_threshold).astype(np.int64)
         winners: Array = np.argmax(outputs, axis=1)
         return winners
 
     def answers(self, outputs: Array) -> Array:
         """Outputs as the task means them: of a reconstruction by bce_with_logits probabilities."""
-        if self.task == "reconstruction" and self.main_loss.takes == "binary_logits":
+        if self.task == "reconstruction" and self.main_loss.input_kind == "binary_logits":
             return _sigmoid(outputs)
         return outputs
 
@@ -127,7 +127,7 @@ class Experiment:
         Logits and log-probabilities go through softmax, those of bce_with_logits and single ones
         through the sigmoid; one value p becomes (1 − p, p).
         """
-        takes = self.main_loss.takes
+        takes = self.main_loss.input_kind
         if takes == "binary_logits" or (takes == "logits" and outputs.shape[1] == 1):
             outputs = _sigmoid(outputs)
         if outputs.shape[1] == 1:
@@ -144,7 +144,7 @@ class Experiment:
         """What `probabilities` makes of outputs (n, C) that are none; None where they are."""
         if isinstance(self.main_loss, Hinge):
             return "hinge gives scores, no probabilities: these are made of them by softmax"
-        if self.main_loss.takes != "probabilities":
+        if self.main_loss.input_kind != "probabilities":
             return None
         off = np.abs(outputs.sum(axis=1) - 1.0).max() if outputs.shape[1] > 1 else 0.0
         if off < 1e-3 and outputs.min() >= 0.0 and outputs.max() <= 1.0:
@@ -160,7 +160,7 @@ class Experiment:
 
 def build(config: Config, info: Info) -> Experiment:
     """The graph of a configuration on data described by `info`. Raises BuildError."""
-    inputs = {name: Spec(shape) for name, shape in info.inputs.items()}
+    inputs = {name: TensorSpec(shape) for name, shape in info.inputs.items()}
     network = Network(inputs, Writer(config.blocks))
     network.add(config.network)
     faults: list[Fault] = [(error.path, error.message) for error in network.faults]
@@ -199,10 +199,14 @@ def task_of(config: Config, info: Info) -> Task:
 
 
 def _losses(
-    config: Config, info: Info, network: Network, inputs: dict[str, Spec], targets: dict[str, str]
-) -> tuple[list[LossPlace], list[Fault]]:
+    config: Config,
+    info: Info,
+    network: Network,
+    inputs: dict[str, TensorSpec],
+    targets: dict[str, str],
+) -> tuple[list[LossNode], list[Fault]]:
     """The losses in the graph, and what is wrong with the others."""
-    losses: list[LossPlace] = []
+    losses: list[LossNode] = []
     terms = _terms(config, info)
     faults: list[Fault] = [] if terms else [(("loss",), "there is no loss in this list")]
     for i, term in enumerate(terms):
@@ -232,8 +236,8 @@ def _terms(config: Config, info: Info) -> list[LossTerm]:
 
 def _loss(
     number: int, term: LossTerm, config: Config, info: Info, network: Network,
-    inputs: dict[str, Spec], targets: dict[str, str],
-) -> LossPlace:  # fmt: skip
+    inputs: dict[str, TensorSpec], targets: dict[str, str],
+) -> LossNode:  # fmt: skip
     """A loss in the graph; its target becomes an input."""
     path: Path = ("loss", number) if isinstance(config.loss, list) else ("loss",)
     value = network.output if term.from_ is None else network.find(term.from_, (*path, "from"))
@@ -242,9 +246,9 @@ def _loss(
         if len(info.inputs) > 1:
             raise NetworkError(path, "the data has several inputs, so none can be the target")
         source = next(iter(info.inputs))
-        spec = Spec(info.inputs[source])
+        spec = TensorSpec(info.inputs[source])
         if config.data.noise is None:
-            return LossPlace(
+            return LossNode(
                 _loss_name(number, term), replace(term.loss), (value, source), term.weight
             )
     else:
@@ -264,10 +268,10 @@ def _loss(
         if chosen.kind == "classes" and weights is not None and len(weights) != chosen.size:
             at = (*path, LOSS_NAMES[type(term.loss)], "class_weights")
             raise NetworkError(at, f"{len(weights)} weights for {chosen.size} classes")
-        spec = Spec((), True) if chosen.kind == "classes" else Spec((chosen.size,))
+        spec = TensorSpec((), True) if chosen.kind == "classes" else TensorSpec((chosen.size,))
     target = f"target.{source}"
     inputs[target], targets[target] = spec, source
-    return LossPlace(_loss_name(number, term), replace(term.loss), (value, target), term.weight)
+    return LossNode(_loss_name(number, term), replace(term.loss), (value, target), term.weight)
 
 
 def _loss_name(number: int, term: LossTerm) -> str:
@@ -276,8 +280,8 @@ def _loss_name(number: int, term: LossTerm) -> str:
 
 
 def _sized(
-    places: Sequence[Place], losses: Sequence[LossPlace], inputs: Mapping[str, Spec], info: Info
-) -> list[Place]:
+    places: Sequence[Node], losses: Sequence[LossNode], inputs: Mapping[str, TensorSpec], info: Info
+) -> list[Node]:
     """Places with the size of the targets where the last linear layer leaves its units out."""
     by_name = {place.name: place for place in places}
     sized: dict[int, Layer] = {}
@@ -291,7 +295,7 @@ def _sized(
     return [replace(place, layer=sized.get(id(place.layer), place.layer)) for place in places]
 
 
-def _target_size(loss: Loss, target: str, inputs: Mapping[str, Spec], info: Info) -> int:
+def _target_size(loss: Loss, target: str, inputs: Mapping[str, TensorSpec], info: Info) -> int:
     """Outputs that fit the target: of two classes bce and hinge want one, the others one each."""
     spec = inputs[target]
     if not spec.integer:
@@ -301,7 +305,7 @@ def _target_size(loss: Loss, target: str, inputs: Mapping[str, Spec], info: Info
     return 1 if single and classes == 2 else classes
 
 
-def _located(name: str, reason: str, network: Network, losses: Sequence[LossPlace]) -> Fault:
+def _located(name: str, reason: str, network: Network, losses: Sequence[LossNode]) -> Fault:
     """A fault of the graph at the configuration's line; that of a loss at the judged layer's."""
     for loss in losses:
         if loss.name == name:

@@ -9,12 +9,12 @@ from ldl.compile.network import Network
 from ldl.compile.spec import Config
 from ldl.config.tree import Path
 from ldl.data import Info, Target, part_sizes
-from ldl.engine.graph import Graph, LossPlace
+from ldl.engine.graph import Graph, LossNode
 from ldl.engine.layer import Layer
 from ldl.engine.layers.activation import LogSoftmax, Sigmoid, Softmax
 from ldl.engine.layers.batch_norm import BatchNorm
 from ldl.engine.layers.linear import Linear
-from ldl.engine.layers.shapes import words
+from ldl.engine.layers.shape_checks import words
 from ldl.engine.losses import (
     LOSSES,
     Bce,
@@ -53,7 +53,7 @@ def graph_faults(graph: Graph, network: Network, info: Info) -> list[Fault]:
 
 def size_faults(graph: Graph, batch: int, network: Network) -> list[Fault]:
     """Values of a step that no memory holds; said at the layer that has most of them."""
-    sizes = {place.name: prod(graph.plans[place.name].y) for place in graph.places}
+    sizes = {place.name: prod(graph.plans[place.name].y) for place in graph.nodes}
     values, largest = sum(sizes.values()) * batch, max(sizes, key=sizes.__getitem__)
     if values <= MOST_VALUES:
         return []
@@ -80,9 +80,9 @@ def class_faults(loss: Loss, target: Target, source: object, at: Path) -> list[F
     return [(at, f"{name} learns classes, but the target, {names}, is values: {advice}")]
 
 
-def _bce_fault(loss: LossPlace, graph: Graph, network: Network) -> Fault | None:
+def _bce_fault(loss: LossNode, graph: Graph, network: Network) -> Fault | None:
     """bce on the values of a linear layer would take logarithms of negative numbers."""
-    places = {place.name: place for place in graph.places}
+    places = {place.name: place for place in graph.nodes}
     place = places.get(loss.inputs[0])
     if place is None or not isinstance(loss.layer, Bce) or not isinstance(place.layer, Linear):
         return None
@@ -90,7 +90,7 @@ def _bce_fault(loss: LossPlace, graph: Graph, network: Network) -> Fault | None:
     return network.origins[place.name], message
 
 
-def _class_fault(loss: LossPlace, graph: Graph, network: Network, info: Info) -> Fault | None:
+def _class_fault(loss: LossNode, graph: Graph, network: Network, info: Info) -> Fault | None:
     """A loss on class indices needs an output a class, or one for two classes."""
     value, target = loss.inputs
     shape = graph.specs[value].shape
@@ -110,11 +110,11 @@ def training_faults(config: Config, task: str) -> list[Fault]:
     """Settings of `train` that another section rules out."""
     faults: list[Fault] = []
     settings = config.train
-    if config.optimizer.whole_set and settings.batch_size not in (None, "full"):
+    if config.optimizer.full_batch and settings.batch_size not in (None, "full"):
         reason = f"{OPTIMIZER_NAMES[type(config.optimizer)]} takes the whole set a step"
         faults.append((("train", "batch_size"), f"{reason}: leave this out"))
     for name in ("clip_norm", "clip_value"):
-        if config.optimizer.searches and getattr(settings, name) is not None:
+        if config.optimizer.needs_closure and getattr(settings, name) is not None:
             name_of = OPTIMIZER_NAMES[type(config.optimizer)]
             reason = f"{name_of} searches along a line, for which the gradient has to be whole"
             faults.append((("train", name), reason))
@@ -144,7 +144,7 @@ def advice(experiment: Experiment) -> list[Fault]:
     """What is allowed but hardly meant: a place in the configuration and a sentence each."""
     notes: list[Fault] = []
     graph = experiment.graph
-    layers = {place.name: place.layer for place in graph.places}
+    layers = {place.name: place.layer for place in graph.nodes}
     for loss in graph.losses:
         layer = layers.get(loss.inputs[0])
         path = experiment.origins.get(loss.inputs[0], ("loss",))
@@ -164,11 +164,11 @@ def advice(experiment: Experiment) -> list[Fault]:
     if experiment.batch_size == 1:
         notes += [
             (experiment.origins[place.name], "batch_norm needs batches of more than one sample")
-            for place in graph.places
+            for place in graph.nodes
             if isinstance(place.layer, BatchNorm)
         ]
     used = {place.name for place in graph.needed(loss.name for loss in graph.losses)}
-    idle = [place.name for place in graph.places if place.name not in used]
+    idle = [place.name for place in graph.nodes if place.name not in used]
     return notes + [(experiment.origins[name], f"no loss depends on {name}") for name in idle]
 
 

@@ -10,8 +10,8 @@ from ldl.compile.composites import Mirror, Mlp, Repeat, Residual
 from ldl.compile.spec import EncoderDecoder
 from ldl.config import suggest
 from ldl.config.tree import Block, Item, Path
-from ldl.engine.graph import Place
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.graph import Node
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.linear import Linear
@@ -104,7 +104,7 @@ class Writer:
             raise TooLarge(path, f"blocks within blocks, over {DEEPEST} deep")
         return self._written[name]
 
-    def mirrored(self, encoder: list[Piece], spec: Spec, output: Layer) -> list[Piece]:
+    def mirrored(self, encoder: list[Piece], spec: TensorSpec, output: Layer) -> list[Piece]:
         """The encoder's layers backwards, without its last activations, then the output's.
 
         Raises NetworkError where the encoder is not a plain chain of layers that can be mirrored.
@@ -116,7 +116,7 @@ class Writer:
                 raise NetworkError(path, "mirror needs an encoder that is a plain list of layers")
             try:
                 backwards.append(layer.mirror(spec))
-                spec = Spec(layer.plan((spec,)).y)
+                spec = TensorSpec(layer.plan((spec,)).y)
             except ShapeError as error:
                 raise NetworkError(path, str(error)) from None
         while backwards and isinstance(backwards[-1], Activation):
@@ -143,9 +143,9 @@ def _chain(pieces: Sequence[Piece]) -> Iterator[Piece]:
 class Network:
     """Places in the order written; where each came from; what a `from` may name."""
 
-    inputs: Mapping[str, Spec]
+    inputs: Mapping[str, TensorSpec]
     writer: Writer
-    places: list[Place] = field(default_factory=list)
+    places: list[Node] = field(default_factory=list)
     origins: dict[str, Path] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
@@ -241,7 +241,7 @@ class Network:
             self.kinds[name] = kind
             if piece.residual is None:
                 self._layers[name] = layer
-            self.places.append(Place(name, layer, inputs))
+            self.places.append(Node(name, layer, inputs))
             self.origins[name] = item.path
         return self.values[name]
 

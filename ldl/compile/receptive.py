@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 
 Field = tuple[tuple[int, int], ...]  # for each axis: values seen, and input steps between two
 
@@ -22,7 +22,7 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[int, ...]]:
         if len(spec.shape) > 1
     }
     for place in graph.order:
-        field = None if isinstance(place, LossPlace) else _field(place, graph, fields)
+        field = None if isinstance(place, LossNode) else _field(place, graph, fields)
         if field is not None:
             fields[place.name] = field
     return {
@@ -32,7 +32,7 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _field(place: Place, graph: Graph, fields: dict[str, Field]) -> Field | None:
+def _field(place: Node, graph: Graph, fields: dict[str, Field]) -> Field | None:
     """The field of a place's value, where it has one."""
     if any(name not in fields for name in place.inputs):
         return None
@@ -52,5 +52,5 @@ def _field(place: Place, graph: Graph, fields: dict[str, Field]) -> Field | None
     )
 
 
-def _positions(spec: Spec) -> tuple[int, ...]:
+def _positions(spec: TensorSpec) -> tuple[int, ...]:
     return spec.shape[:-1]

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ldl.arrays import Array
-from ldl.engine.layer import Layer, Plan, Spec, Weight
-from ldl.engine.layers.shapes import words
+from ldl.engine.layer import Layer, LayerPlan, ParameterSpec, TensorSpec
+from ldl.engine.layers.shape_checks import words
 from ldl.engine.losses import Loss
 from ldl.errors import GraphError, ShapeError
 
 
 @dataclass(frozen=True)
-class Place:
+class Node:
     """One use of a layer: its name in the graph and the names of the values that it reads."""
 
     name: str
@@ -22,7 +22,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class LossPlace:
+class LossNode:
     """A loss on (prediction, target), and its weight in the sum that is trained on."""
 
     name: str
@@ -40,17 +40,17 @@ class Graph:
     fault: a repeated or unknown name, a cycle, a shape that does not fit.
     """
 
-    inputs: Mapping[str, Spec]
-    places: Sequence[Place]
-    losses: Sequence[LossPlace] = ()
-    order: list[Place | LossPlace] = field(init=False)
-    plans: dict[str, Plan] = field(init=False, default_factory=dict)
-    specs: dict[str, Spec] = field(init=False)
+    inputs: Mapping[str, TensorSpec]
+    nodes: Sequence[Node]
+    losses: Sequence[LossNode] = ()
+    order: list[Node | LossNode] = field(init=False)
+    plans: dict[str, LayerPlan] = field(init=False, default_factory=dict)
+    specs: dict[str, TensorSpec] = field(init=False)
     owners: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.specs = dict(self.inputs)
-        places: list[Place | LossPlace] = [*self.places, *self.losses]
+        places: list[Node | LossNode] = [*self.nodes, *self.losses]
         faults = _name_faults(self.inputs, places)
         self.order = _sorted(self.inputs, places, faults)
         first: dict[int, str] = {}
@@ -60,7 +60,7 @@ class Graph:
         if faults:
             raise GraphError(faults)
 
-    def _plan(self, place: Place | LossPlace, faults: list[tuple[str, str]]) -> None:
+    def _plan(self, place: Node | LossNode, faults: list[tuple[str, str]]) -> None:
         """Plan one place, unless what it reads could not be planned."""
         if any(name not in self.specs for name in place.inputs):
             return
@@ -80,10 +80,10 @@ class Graph:
             faults.append((place.name, f"shares {theirs} of {where}, but needs {ours} here"))
             return
         self.plans[place.name] = plan
-        self.specs[place.name] = Spec(plan.y)
+        self.specs[place.name] = TensorSpec(plan.y)
 
     @property
-    def weights(self) -> dict[str, Weight]:
+    def weights(self) -> dict[str, ParameterSpec]:
         """Every trained array by its full name, `place.weight`, in the order of the graph."""
         return {
             f"{place.name}.{key}": weight
@@ -93,9 +93,9 @@ class Graph:
         }
 
     @property
-    def splits(self) -> bool:
+    def data_parallel(self) -> bool:
         """Whether a batch can be divided without changing what is computed."""
-        return all(place.layer.splits for place in self.order)
+        return all(place.layer.data_parallel for place in self.order)
 
     @property
     def state(self) -> dict[str, Array]:
@@ -107,7 +107,7 @@ class Graph:
             for key, array in self.plans[place.name].state.items()
         }
 
-    def needed(self, values: Iterable[str]) -> list[Place | LossPlace]:
+    def needed(self, values: Iterable[str]) -> list[Node | LossNode]:
         """The places, in order, that have to run to give `values`."""
         wanted = set(values)
         kept = []
@@ -119,13 +119,13 @@ class Graph:
 
 
 def _name_faults(
-    inputs: Mapping[str, Spec], places: Sequence[Place | LossPlace]
+    inputs: Mapping[str, TensorSpec], places: Sequence[Node | LossNode]
 ) -> list[tuple[str, str]]:
     """Names given twice, and names that nothing gives."""
     faults: list[tuple[str, str]] = []
     known = set(inputs)
-    others = {place.name for place in places if isinstance(place, Place)}
-    losses = {place.name for place in places if isinstance(place, LossPlace)} - others
+    others = {place.name for place in places if isinstance(place, Node)}
+    losses = {place.name for place in places if isinstance(place, LossNode)} - others
     for place in places:
         if place.name in known:
             faults.append((place.name, f"the name {place.name} is taken already"))
@@ -141,10 +141,10 @@ def _name_faults(
 
 
 def _sorted(
-    inputs: Mapping[str, Spec],
-    places: Sequence[Place | LossPlace],
+    inputs: Mapping[str, TensorSpec],
+    places: Sequence[Node | LossNode],
     faults: list[tuple[str, str]],
-) -> list[Place | LossPlace]:
+) -> list[Node | LossNode]:
     """Places after what they read, otherwise as given; each cycle is added to `faults`.
 
     What lies on a cycle is left out, so that it cannot be planned, nor what reads it. Depth-first,
@@ -152,7 +152,7 @@ def _sorted(
     """
     by_name = {place.name: place for place in reversed(places)}  # of two with one name the first
     done: set[str] = set(inputs)
-    order: list[Place | LossPlace] = []
+    order: list[Node | LossNode] = []
     for root in places:
         path: list[str] = [root.name] if root.name not in done else []
         while path:

@@ -15,13 +15,13 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from ldl.arrays import Array, Shape
+from ldl.engine.communicator import ALONE, Meeting
 from ldl.engine.init import Fans, Initialiser
-from ldl.engine.meeting import ALONE, Meeting
 from ldl.errors import ShapeError
 
 
 @dataclass(frozen=True)
-class Spec:
+class TensorSpec:
     """One value of the graph: a sample's shape; `integer` marks class indices."""
 
     shape: Shape
@@ -29,7 +29,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Weight:
+class ParameterSpec:
     """A trained array: its shape, how it starts, and whether weight decay applies to it.
 
     One that is `behind` lies in memory right behind the one before it.
@@ -48,7 +48,7 @@ class Weight:
 
 
 @dataclass(frozen=True)
-class Buffer:
+class ScratchSpec:
     """Scratch of a node, (N, *shape), and the passes in which its content has to last."""
 
     shape: Shape
@@ -57,19 +57,19 @@ class Buffer:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LayerPlan:
     """What a layer needs at a node: output shape, weights, kept state, scratch, cost."""
 
     y: Shape
-    w: Mapping[str, Weight] = field(default_factory=dict)
+    w: Mapping[str, ParameterSpec] = field(default_factory=dict)
     state: Mapping[str, Array] = field(default_factory=dict)
-    tmp: Mapping[str, Buffer] = field(default_factory=dict)
+    tmp: Mapping[str, ScratchSpec] = field(default_factory=dict)
     multiply_adds: int = 0
     products: int = 1  # one after the other, among which the multiply-adds are divided
 
 
 @dataclass(slots=True)
-class Node:
+class Context:
     """One place where a layer is applied; it owns that call's memory."""
 
     x: tuple[Array, ...]
@@ -121,34 +121,34 @@ class Layer:
     view: ClassVar[bool] = False
     order: ClassVar[Order] = "first"
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """Shapes, weights and scratch for inputs `x`; raises ShapeError where they do not fit."""
         raise NotImplementedError
 
-    def windows(self, x: Spec) -> tuple[Window, ...]:
+    def windows(self, x: TensorSpec) -> tuple[Window, ...]:
         """The windows that slide over each axis but the channels; none for other layers."""
         return ()
 
     @property
-    def splits(self) -> bool:
+    def data_parallel(self) -> bool:
         """Whether a batch can be divided: nothing is drawn, and sums over it go by `meeting`."""
         return True
 
-    def mirror(self, x: Spec) -> Layer:
+    def mirror(self, x: TensorSpec) -> Layer:
         """The layer that leads back to inputs `x`, for the decoder of an autoencoder.
 
         Raises ShapeError where there is none.
         """
         raise ShapeError("has no mirror image: write the decoder's layers out")
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Prepare once, in `node.tmp`, the views and constants that every step uses."""
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite `node.y` (and what backward needs in `node.tmp`)."""
         raise NotImplementedError
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """Overwrite `node.dw` and every `node.dx` that is not None."""
         raise NotImplementedError
 
@@ -163,20 +163,20 @@ class Recorded(Layer):
     microsecond, finding its arrays anew takes another.
     """
 
-    def ahead(self, node: Node) -> Iterator[Call]:
+    def ahead(self, node: Context) -> Iterator[Call]:
         """The calls, one after the other, that overwrite `node.y`."""
         raise NotImplementedError
 
-    def back(self, node: Node) -> Iterator[Call]:
+    def back(self, node: Context) -> Iterator[Call]:
         """The calls that overwrite `node.dw` and every `node.dx` that is not None."""
         raise NotImplementedError
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Do the calls."""
         for call in self.ahead(node):
             call()
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """Do the calls."""
         for call in self.back(node):
             call()

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
+from ldl.engine.data_parallel import DataParallelExecutor
+from ldl.engine.executor import Executor
 from ldl.engine.graph import Graph
-from ldl.engine.parallel import ParallelBinding
 from ldl.engine.parameters import Parameters
 
 EVALUATION_BATCH = 256
@@ -28,35 +28,40 @@ class Model:
         threads: int = 1,
     ) -> None:
         self.graph = graph
-        self.threads = threads if graph.splits else 1
+        self.threads = threads if graph.data_parallel else 1
         self.parameters = Parameters(graph, seed, dtype, frozen)
-        self._bindings: dict[tuple[object, ...], Binding] = {}
-        self._training: dict[tuple[object, ...], Binding | ParallelBinding] = {}
+        self._bindings: dict[tuple[object, ...], Executor] = {}
+        self._training: dict[tuple[object, ...], Executor | DataParallelExecutor] = {}
 
-    def training(
-        self, samples: int, outputs: tuple[str, ...] = (), rank_one: frozenset[str] = frozenset()
-    ) -> Binding | ParallelBinding:
-        """The binding for training steps on `samples`, with gradients; `rank_one` as in Binding."""
-        key = (samples, outputs, rank_one)
+    def training_executor(
+        self,
+        samples: int,
+        outputs: tuple[str, ...] = (),
+        outer_products: frozenset[str] = frozenset(),
+    ) -> Executor | DataParallelExecutor:
+        """The binding for training steps on `samples`, with gradients; `outer_products` as in Executor."""
+        key = (samples, outputs, outer_products)
         if key not in self._training:
             graph, parameters = self.graph, self.parameters
             threads = min(self.threads, samples)
             if threads > 1:
-                self._training[key] = ParallelBinding(graph, parameters, samples, outputs, threads)
+                self._training[key] = DataParallelExecutor(
+                    graph, parameters, samples, outputs, threads
+                )
             else:
-                self._training[key] = Binding(
+                self._training[key] = Executor(
                     graph, parameters, samples, outputs, gradients=True, train=True,
-                    rank_one=rank_one,
+                    outer_products=outer_products,
                 )  # fmt: skip
         return self._training[key]
 
-    def evaluation(
+    def evaluation_executor(
         self, samples: int, outputs: tuple[str, ...] = (), losses: bool = True
-    ) -> Binding:
+    ) -> Executor:
         """The binding for judging `samples`, without gradients."""
         key = ("evaluate", samples, outputs, losses)
         if key not in self._bindings:
-            self._bindings[key] = Binding(self.graph, self.parameters, samples, outputs, losses)
+            self._bindings[key] = Executor(self.graph, self.parameters, samples, outputs, losses)
         return self._bindings[key]
 
     def predict(
@@ -66,7 +71,7 @@ class Model:
         count = len(next(iter(inputs.values())))
         results = np.empty((count, *self.graph.specs[output].shape), self.parameters.dtype)
         for start, stop in batches(count, batch_size):
-            binding = self.evaluation(stop - start, (output,), losses=False)
+            binding = self.evaluation_executor(stop - start, (output,), losses=False)
             for name, array in inputs.items():
                 if name in binding.inputs:
                     binding.inputs[name][...] = array[start:stop]
@@ -80,7 +85,7 @@ class Model:
         count = len(next(iter(inputs.values())))
         total = 0.0
         for start, stop in batches(count, batch_size):
-            binding = self.evaluation(stop - start)
+            binding = self.evaluation_executor(stop - start)
             for name, array in binding.inputs.items():
                 array[...] = inputs[name][start:stop]
             with np.errstate(all="ignore"):

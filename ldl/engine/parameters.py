@@ -38,8 +38,8 @@ class Parameters:
         self.theta, self.weights = theta.vector, theta.views
         self.gradient, self.gradients = gradient.vector, gradient.views
         still = [theta.starts[name] for name, _ in weights if name in frozen]
-        self.moving = still[0] if still else theta.vector.size
-        self.decayed = tuple(
+        self.trainable_size = still[0] if still else theta.vector.size
+        self.decay_slices = tuple(
             slice(theta.starts[name], theta.starts[name] + weight.size)
             for name, weight in weights
             if weight.decay and name not in frozen
@@ -54,7 +54,7 @@ class Parameters:
         self.streams = {place.name: stream(seed, "node", place.name) for place in graph.order}
         self.count = sum(view.size for view in self.weights.values())
 
-    def beside(self) -> Parameters:
+    def gradient_replica(self) -> Parameters:
         """The same weights and state with a gradient vector of their own."""
         twin = copy(self)
         shapes = {name: view.shape for name, view in self.weights.items()}

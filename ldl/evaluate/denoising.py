@@ -11,7 +11,7 @@ from ldl.arrays import Array, Shape
 from ldl.config.tree import Item
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
-from ldl.engine.layers.shape import Flatten
+from ldl.engine.layers.reshape import Flatten
 from ldl.evaluate.context import (
     ClassifierSettings,
     Context,

@@ -10,9 +10,9 @@ import numpy as np
 from ldl.arrays import Array
 from ldl.compile import Experiment
 from ldl.data import Dataset
-from ldl.engine.graph import LossPlace
-from ldl.engine.layer import Node, Plan
-from ldl.engine.lifetimes import Lifetimes
+from ldl.engine.graph import LossNode
+from ldl.engine.layer import Context, LayerPlan
+from ldl.engine.liveness import Liveness
 from ldl.engine.memory import Flat, aligned, samples_last
 from ldl.engine.model import Model
 from ldl.engine.optim import Optimizer
@@ -59,7 +59,7 @@ def _loop(experiment: Experiment, batches: Batches) -> Weights:
     feeds = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     size = experiment.batch_size
     optimizer = experiment.config.optimizer
-    steps = Steps(model, optimizer, feeds, size, seed=0, shuffle=False, rank_one=False)
+    steps = Steps(model, optimizer, feeds, size, seed=0, shuffle=False, outer_products=False)
     steps.epoch(1, Totals())
     return model.parameters.weights
 
@@ -67,7 +67,7 @@ def _loop(experiment: Experiment, batches: Batches) -> Weights:
 def _graph(experiment: Experiment, optimizer: Optimizer, batches: Batches) -> Weights:
     """By the graph's two passes and the optimizer on all weights at once."""
     model = Model(experiment.graph, experiment.config.seed)
-    parameters, binding = model.parameters, model.training(experiment.batch_size)
+    parameters, binding = model.parameters, model.training_executor(experiment.batch_size)
     memory = optimizer.start(parameters.theta)
     for batch in batches:
         for name, values in batch.items():
@@ -75,7 +75,7 @@ def _graph(experiment: Experiment, optimizer: Optimizer, batches: Batches) -> We
         binding.forward()
         binding.backward()
         rate = optimizer.learning_rate
-        optimizer.step(parameters.theta, parameters.gradient, memory, rate, parameters.decayed)
+        optimizer.step(parameters.theta, parameters.gradient, memory, rate, parameters.decay_slices)
     return parameters.weights
 
 
@@ -104,18 +104,18 @@ def _hand(experiment: Experiment, optimizer: Optimizer, batches: Batches) -> Wei
 
 def _nodes(
     experiment: Experiment, inputs: dict[str, Array], start: Weights, size: int
-) -> dict[str, Node]:
+) -> dict[str, Context]:
     """A node a place, every array its own; a value's gradient is the same array at both ends.
 
     The order in which BLAS adds depends on the order of memory, so hidden values have samples last
     here too, with a row to spare, and a bias lies behind its weight.
     """
     graph = experiment.graph
-    hidden = Lifetimes(graph, [loss.name for loss in graph.losses], gradients=True).samples_last()
+    hidden = Liveness(graph, [loss.name for loss in graph.losses], gradients=True).samples_last()
     rows: dict[str, Array] = {}
     values: dict[str, Array] = dict(inputs)
     gradients: dict[str, Array] = {}
-    nodes: dict[str, Node] = {}
+    nodes: dict[str, Context] = {}
     for place in graph.order:
         plan = graph.plans[place.name]
         y = aligned((size, *plan.y), np.float32)
@@ -124,12 +124,12 @@ def _nodes(
             y = rows[place.name][:-1].T
         values[place.name] = y
         dy = gradients[place.name] = np.zeros_like(y)
-        if isinstance(place, LossPlace):
+        if isinstance(place, LossNode):
             dy.fill(place.weight / size)
         w, dw = (_weights(plan) for _ in range(2))
         for key, array in w.items():
             array[...] = start[f"{place.name}.{key}"]
-        made = nodes[place.name] = Node(
+        made = nodes[place.name] = Context(
             x=tuple(values[name] for name in place.inputs),
             y=y,
             dx=tuple(gradients.get(name) for name in place.inputs),
@@ -149,7 +149,7 @@ def _nodes(
     return nodes
 
 
-def _weights(plan: Plan) -> dict[str, Array]:
+def _weights(plan: LayerPlan) -> dict[str, Array]:
     """Memory for a layer's weights, each bias behind its weight."""
     shapes = {key: weight.shape for key, weight in plan.w.items()}
     behind = {key for key, weight in plan.w.items() if weight.behind}

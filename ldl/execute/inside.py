@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ldl.arrays import Array
 from ldl.compile import Experiment
-from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.conv import Conv1d, Conv2d
 from ldl.engine.layers.linear import Linear
@@ -20,7 +20,7 @@ FIRST_KINDS: dict[type, Kind] = {Linear: "linear", Conv1d: "conv1d", Conv2d: "co
 def network_of(experiment: Experiment) -> Network:
     """What evaluations may know before any training."""
     graph, info = experiment.graph, experiment.info
-    places = [place.name for place in graph.order if isinstance(place, Place)]
+    places = [place.name for place in graph.order if isinstance(place, Node)]
     shapes = {name: graph.specs[name].shape for name in (*info.inputs, *places)}
     if experiment.code is not None:
         shapes.setdefault(CODE, graph.specs[experiment.code].shape)
@@ -39,8 +39,8 @@ def _is_chain(experiment: Experiment) -> bool:
         if (not first and place.inputs[0] != before) or place.layer.view or plan.state:
             return False
         before = place.name
-    steps = not experiment.config.optimizer.searches
-    return steps and graph.splits and len(graph.losses) == 1
+    steps = not experiment.config.optimizer.needs_closure
+    return steps and graph.data_parallel and len(graph.losses) == 1
 
 
 def values(experiment: Experiment, model: Model) -> Callable[[str, Mapping[str, Array]], Array]:
@@ -61,7 +61,7 @@ def decoder(
         graph, start = experiment.graph, _place(experiment, name)
         wanted, kept = {experiment.output}, []
         for place in reversed(graph.order):
-            if isinstance(place, Place) and place.name in wanted and place.name != start:
+            if isinstance(place, Node) and place.name in wanted and place.name != start:
                 kept.append(place)
                 wanted.update(place.inputs)
         if start not in wanted or wanted & set(graph.inputs) - {start}:
@@ -95,7 +95,7 @@ def _first(graph: Graph) -> First | None:
     by_name = {place.name: place for place in graph.order}
     for place in graph.order:
         weight = graph.plans[place.name].w.get("weight")
-        if isinstance(place, LossPlace) or weight is None:
+        if isinstance(place, LossNode) or weight is None:
             continue
         source = place.inputs[0]
         while source in by_name and by_name[source].layer.view:

@@ -128,7 +128,7 @@ def completed(config: Config, info: Info) -> Config:
 
 def with_batch_size(config: Config) -> Config:
     """The configuration with the batch size that it leaves to its optimizer."""
-    size = "full" if config.optimizer.whole_set else config.train.batch_size or DEFAULT_BATCH
+    size = "full" if config.optimizer.full_batch else config.train.batch_size or DEFAULT_BATCH
     return replace(config, train=replace(config.train, batch_size=size))
 
 
@@ -233,7 +233,7 @@ def data_notes(experiment: Experiment, dataset: Dataset) -> list[str]:
         if largest > LARGE_TARGET:
             advice = "`data.scale_targets: standard` usually trains better, in the same units"
             notes.append(f"the values to learn go up to {largest:g}: {advice}")
-    layers = {place.name: place.layer for place in experiment.graph.places}
+    layers = {place.name: place.layer for place in experiment.graph.nodes}
     feeds = experiment.feeds(dataset.train, dataset.target_scale)
     for loss in experiment.graph.losses:
         target = feeds[loss.inputs[1]]
@@ -273,7 +273,7 @@ def _index_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:
     """Values of the data that an embedding has no row for."""
     faults: list[Fault] = []
     parts = [part for part in (dataset.train, dataset.validation, dataset.test) if part]
-    for place in experiment.graph.places:
+    for place in experiment.graph.nodes:
         (name, *_), layer = place.inputs, place.layer
         if not isinstance(layer, Embedding) or name not in dataset.train.inputs:
             continue

@@ -75,7 +75,7 @@ def changed(config: Config, changes: Mapping[str, Any]) -> Config:
         first = replace(first, loss=changes["loss"])
         config = replace(config, loss=[first, *others] if isinstance(loss, list) else first)
     if "optimizer" in changes:
-        size = None if changes["optimizer"].whole_set else config.train.batch_size
+        size = None if changes["optimizer"].full_batch else config.train.batch_size
         train = replace(config.train, batch_size=size)
         config = replace(config, optimizer=changes["optimizer"], train=train)
     return config

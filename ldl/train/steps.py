@@ -13,11 +13,11 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.data import Augmented, prefetched
-from ldl.engine.binding import Binding
+from ldl.engine.data_parallel import DataParallelExecutor
+from ldl.engine.executor import Executor
 from ldl.engine.model import Model
-from ldl.engine.optim import Memory, Optimizer
-from ldl.engine.parallel import ParallelBinding
-from ldl.engine.rank_one import by_rank_one
+from ldl.engine.optim import Optimizer, OptimizerState
+from ldl.engine.outer_product import outer_product_nodes
 from ldl.engine.schedules import Clock, State
 from ldl.engine.streams import stream
 from ldl.errors import Diverged
@@ -50,7 +50,7 @@ class Steps:
     The order of epoch e is drawn from the seed and e, so an epoch begun again is the same. Give
     `judged`, the names of an output and of its class indices, to count right answers. What
     `augmented` gives stands in for the feeds of the same names, made while a step computes.
-    Frozen weights of the model stay as they are. With `rank_one`, a batch of one moves linear
+    Frozen weights of the model stay as they are. With `outer_products`, a batch of one moves linear
     layers without writing their gradient, where nothing else looks at that.
     """
 
@@ -65,7 +65,7 @@ class Steps:
         judged: tuple[str, str] | None = None,
         augmented: Augmented | None = None,
         rules: Rules = PLAIN,
-        rank_one: bool = True,
+        outer_products: bool = True,
     ) -> None:
         self.model, self.optimizer, self.seed, self.shuffle = model, optimizer, seed, shuffle
         self.feeds = {name: feeds[name] for name in model.graph.inputs}
@@ -75,23 +75,23 @@ class Steps:
         self._taken = {name: feed for name, feed in self.feeds.items() if name not in made}
         self.batch_size = min(batch_size, self.count)
         self.batches = -(-self.count // self.batch_size)
-        moving = model.parameters.moving
+        moving = model.parameters.trainable_size
         self.theta = model.parameters.theta[:moving]
         self.gradient = model.parameters.gradient[:moving]
-        self.memory: Memory = optimizer.start(self.theta)
+        self.memory: OptimizerState = optimizer.start(self.theta)
         self.rules, self._clock = rules, Clock(self.batches, self.batches * rules.epochs)
         self.schedule_state: State = rules.schedule.start() if rules.schedule else {}
         self._scratch = np.empty_like(self.theta) if rules.penalty else None
-        alone = rank_one and self.batch_size == 1 and optimizer.plain
+        alone = outer_products and self.batch_size == 1 and optimizer.is_vanilla_sgd
         alone = alone and not model.parameters.frozen
         changed = rules.penalty is not None or rules.clipping is not None
-        self._rank_one = by_rank_one(model.graph) if alone and not changed else frozenset()
+        self._rank_one = outer_product_nodes(model.graph) if alone and not changed else frozenset()
         self._ger = _ger(self.theta) if self._rank_one else None
         self._judged = judged
         self._kept = judged[:1] if judged else ()
         self._classes = np.empty(self.batch_size, np.int64)
         self._hits = np.empty(self.batch_size, bool)
-        self._boundary = model.graph.losses[0].layer.boundary if judged else 0.0
+        self._boundary = model.graph.losses[0].layer.decision_threshold if judged else 0.0
 
     def epoch(
         self, number: int, totals: Totals, after_batch: Callable[[Totals], None] | None = None
@@ -102,22 +102,22 @@ class Steps:
         loss or a gradient stops being finite.
         """
         optimizer, rules, rate = self.optimizer, self.rules, self.optimizer.learning_rate
-        theta, gradient, decayed = self.theta, self.gradient, self.model.parameters.decayed
-        step, memory, searches = optimizer.step, self.memory, optimizer.searches
+        theta, gradient, decayed = self.theta, self.gradient, self.model.parameters.decay_slices
+        step, memory, searches = optimizer.step, self.memory, optimizer.needs_closure
         schedule, clipping = rules.schedule, rules.clipping
         size = 0
         with np.errstate(all="ignore"), closing(self._batches(number, totals.batch)) as batches:
             for chosen, made in batches:
                 if len(chosen) != size:  # the first batch, and a smaller last one
                     size = len(chosen)
-                    binding = self.model.training(size, self._kept, self._rank_one)
-                    layers = binding.rank_one
+                    binding = self.model.training_executor(size, self._kept, self._rank_one)
+                    layers = binding.outer_products
                     takes = [(feed.take, binding.inputs[n]) for n, feed in self._taken.items()]
                 for take, place in takes:
                     take(chosen, 0, place, "clip")
                 for name, values in made.items():
                     np.copyto(binding.inputs[name], values)
-                binding.both()
+                binding.forward_backward()
                 loss = binding.loss()
                 if rules.penalty is not None:
                     self._penalise()
@@ -171,18 +171,18 @@ class Steps:
         """Add the penalty's gradient."""
         penalty, scratch = self.rules.penalty, self._scratch
         assert penalty is not None and scratch is not None
-        decayed = self.model.parameters.decayed
+        decayed = self.model.parameters.decay_slices
         penalty.add_gradient(self.theta, self.gradient, decayed, scratch)
 
-    def _evaluate(self, binding: Binding | ParallelBinding) -> float:
+    def _evaluate(self, binding: Executor | DataParallelExecutor) -> float:
         """The loss and penalty at θ as it stands, on the batch at hand; overwrites the gradient."""
-        binding.both()
+        binding.forward_backward()
         loss = binding.loss()
         penalty = self.rules.penalty
         if penalty is None:
             return loss
         self._penalise()
-        return loss + penalty.value(self.theta, self.model.parameters.decayed)
+        return loss + penalty.value(self.theta, self.model.parameters.decay_slices)
 
     def _batches(self, number: int, first: int) -> Generator[Batch, None, None]:
         """The batches of epoch `number` from the one with index `first` on."""
@@ -197,7 +197,7 @@ class Steps:
         augmented.start(number)
         return prefetched((chosen, augmented.batch(chosen)) for chosen in rows)
 
-    def _correct(self, binding: Binding | ParallelBinding, output: str, labels: str) -> int:
+    def _correct(self, binding: Executor | DataParallelExecutor, output: str, labels: str) -> int:
         """How many outputs of the batch give the right class, without new memory."""
         values, truth = binding.values[output], binding.inputs[labels]
         classes, hits = self._classes[: len(values)], self._hits[: len(values)]
@@ -210,14 +210,14 @@ class Steps:
         return int(np.count_nonzero(hits))
 
     def _diagnosis(
-        self, binding: Binding | ParallelBinding, loss: float, epoch: int, batch: int
+        self, binding: Executor | DataParallelExecutor, loss: float, epoch: int, batch: int
     ) -> str:
         """Which number went wrong first, and what helps."""
         where = f"epoch {epoch}, batch {batch}"
         if not isfinite(loss):
             return f"the loss became {loss} in {where}: {ADVICE}"
         names = [n for n, g in self.model.parameters.gradients.items() if not np.isfinite(g).all()]
-        names += [f"{each.name}.weight" for each in binding.rank_one if not each.finite]
+        names += [f"{each.name}.weight" for each in binding.outer_products if not each.finite]
         what = f"the gradient of {names[0]}" if names else "the gradient's norm"
         return f"{what} stopped being finite in {where}: {ADVICE}"
 

@@ -27,7 +27,7 @@ def validate(
     loss, shares = 0.0, [0.0] * len(terms)
     with np.errstate(all="ignore"):
         for start, stop in batches(count, EVALUATION_BATCH):
-            binding = model.evaluation(stop - start, (output,))
+            binding = model.evaluation_executor(stop - start, (output,))
             for name, array in binding.inputs.items():
                 np.copyto(array, feeds[name][start:stop])
             binding.forward()

@@ -232,7 +232,7 @@ def test_a_wrong_gradient_fails(
     text: str, ldl: Ldl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit 1 where a layer's backward is off by a hundredth."""
-    from ldl.engine.layer import Node
+    from ldl.engine.layer import Context
     from ldl.engine.layers.linear import Linear
 
     file = tmp_path / "t.yaml"
@@ -240,7 +240,7 @@ def test_a_wrong_gradient_fails(
     assert ldl("gradcheck", file).code == 0
     right = Linear.backward
 
-    def wrong(self: Linear, node: Node) -> None:
+    def wrong(self: Linear, node: Context) -> None:
         right(self, node)
         node.dw["weight"] *= 1.01
 

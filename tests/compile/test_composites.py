@@ -20,14 +20,14 @@ def test_mlp_is_linear_layers_each_with_an_activation() -> None:
         "mlp1.relu2": ("mlp1.linear2",),
         "linear1": ("mlp1.relu2",),
     }
-    layers = {place.name: place.layer for place in experiment.graph.places}
+    layers = {place.name: place.layer for place in experiment.graph.nodes}
     assert isinstance(layers["mlp1.relu2"], Relu)
 
 
 def test_mlp_takes_an_activation_with_settings() -> None:
     """Any layer of one value."""
     text = "network: [{mlp: {units: [5], activation: {leaky_relu: 0.3}}}, linear]"
-    (layer,) = (p.layer for p in built(text).graph.places if p.name == "mlp1.leaky_relu1")
+    (layer,) = (p.layer for p in built(text).graph.nodes if p.name == "mlp1.leaky_relu1")
     assert layer.negative_slope == 0.3  # type: ignore[attr-defined]
 
 
@@ -143,5 +143,5 @@ def test_an_activation_is_one_layer(network: str, word: str) -> None:
 def test_activations_are_layers_of_their_own() -> None:
     """Elementwise layers of an mlp are not one shared node."""
     experiment = built("network: [{mlp: {units: [5, 4], activation: tanh}}, linear]")
-    layers = [p.layer for p in experiment.graph.places if isinstance(p.layer, Tanh)]
+    layers = [p.layer for p in experiment.graph.nodes if isinstance(p.layer, Tanh)]
     assert len(layers) == 2 and layers[0] is not layers[1]

@@ -8,8 +8,8 @@ import pytest
 
 from ldl.compile import division
 from ldl.compile.division import Division, divide
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 
@@ -22,10 +22,10 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def graph(shape: tuple[int, ...], *layers: tuple[str, dict[str, Any]]) -> Graph:
     places, value = [], "x"
     for name, settings in (*layers, ("flatten", {}), ("linear", {"units": 3})):
-        places.append(Place(f"l{len(places)}", LAYERS[name](**settings), (value,)))
+        places.append(Node(f"l{len(places)}", LAYERS[name](**settings), (value,)))
         value = places[-1].name
-    loss = LossPlace("loss", LOSSES["cross_entropy"](), (value, "t"))
-    return Graph({"x": Spec(shape), "t": Spec((), True)}, places, [loss])
+    loss = LossNode("loss", LOSSES["cross_entropy"](), (value, "t"))
+    return Graph({"x": TensorSpec(shape), "t": TensorSpec((), True)}, places, [loss])
 
 
 CONV = ("conv2d", {"out_channels": 32, "padding": 1})

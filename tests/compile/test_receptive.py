@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ldl.compile.receptive import receptive_fields
-from ldl.engine.graph import Graph, Place
-from ldl.engine.layer import Spec
+from ldl.engine.graph import Graph, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 
 
@@ -12,9 +12,9 @@ def fields(shape: tuple[int, ...], *layers: tuple[str, dict[str, object]]) -> li
     """The field after each layer of a chain; () where there is none."""
     places, value = [], "x"
     for i, (name, settings) in enumerate(layers):
-        places.append(Place(f"l{i}", LAYERS[name](**settings), (value,)))
+        places.append(Node(f"l{i}", LAYERS[name](**settings), (value,)))
         value = f"l{i}"
-    found = receptive_fields(Graph({"x": Spec(shape)}, places))
+    found = receptive_fields(Graph({"x": TensorSpec(shape)}, places))
     return [found.get(place.name, ()) for place in places]
 
 

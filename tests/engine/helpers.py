@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.losses import LOSSES, Loss
 
 from .table import Case
@@ -17,19 +17,19 @@ from .table import Case
 
 def graph_of(case: Case, times: int = 1) -> Graph:
     """The case's layer at `times` places, each with inputs of its own and a loss that grades it."""
-    inputs: dict[str, Spec] = {}
+    inputs: dict[str, TensorSpec] = {}
     places, losses = [], []
     for k in range(times):
         names = tuple(f"x{k}{i}" for i in range(len(case.inputs)))
         inputs |= {n: given.spec for n, given in zip(names, case.inputs, strict=True)}
         weight = 1.7 - k
         if isinstance(case.layer, Loss):
-            losses.append(LossPlace(f"loss{k}", case.layer, (names[0], names[1]), weight))
+            losses.append(LossNode(f"loss{k}", case.layer, (names[0], names[1]), weight))
             continue
-        places.append(Place(f"it{k}", case.layer, names))
+        places.append(Node(f"it{k}", case.layer, names))
         y = case.layer.plan(tuple(given.spec for given in case.inputs)).y
-        inputs[f"goal{k}"] = Spec(y)
-        losses.append(LossPlace(f"loss{k}", LOSSES["mse"]("sum"), (f"it{k}", f"goal{k}"), weight))
+        inputs[f"goal{k}"] = TensorSpec(y)
+        losses.append(LossNode(f"loss{k}", LOSSES["mse"]("sum"), (f"it{k}", f"goal{k}"), weight))
     return Graph(inputs, places, losses)
 
 
@@ -45,13 +45,13 @@ def batch_for(case: Case, graph: Graph, samples: int, seed: int = 0) -> dict[str
     return batch
 
 
-def fill(binding: Binding, batch: Mapping[str, Array]) -> None:
+def fill(binding: Executor, batch: Mapping[str, Array]) -> None:
     """Copy a batch into the binding's inputs."""
     for name, array in binding.inputs.items():
         array[...] = batch[name]
 
 
-def step(binding: Binding, batch: Mapping[str, Array]) -> dict[str, Array]:
+def step(binding: Executor, batch: Mapping[str, Array]) -> dict[str, Array]:
     """One forward and backward; copies of the losses and of every gradient, by name."""
     fill(binding, batch)
     binding.forward()

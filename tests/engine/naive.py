@@ -10,20 +10,20 @@ from collections.abc import Mapping
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.graph import Graph, LossPlace
-from ldl.engine.layer import Buffer, Layer, Node, Plan
+from ldl.engine.graph import Graph, LossNode
+from ldl.engine.layer import Context, Layer, LayerPlan, ScratchSpec
 from ldl.engine.losses import Loss
 
 
 def fresh_node(
     layer: Layer,
-    plan: Plan,
+    plan: LayerPlan,
     x: tuple[Array, ...],
     w: dict[str, Array],
     weight: float = 1.0,
     rng: np.random.Generator | None = None,
     train: bool = True,
-) -> Node:
+) -> Context:
     """A bound node for one call; gradients go to every numeric input, but not to a target.
 
     A loss is bound to ∂L/∂y = weight/N, one number for every sample.
@@ -31,12 +31,12 @@ def fresh_node(
     samples = len(x[0])
     dtype = next(array.dtype for array in (*x, *w.values()) if array.dtype.kind == "f")
 
-    def scratch(buffer: Buffer) -> Array:
+    def scratch(buffer: ScratchSpec) -> Array:
         kind = np.dtype(np.int64) if buffer.integer else dtype
         return np.full((samples, *buffer.shape), -1 if buffer.integer else np.nan, kind)
 
     graded = 1 if isinstance(layer, Loss) else len(x)
-    node = Node(
+    node = Context(
         x=x,
         y=np.full((samples, *plan.y), np.nan, dtype),
         dx=tuple(
@@ -57,7 +57,7 @@ def fresh_node(
     return node
 
 
-def forward(layer: Layer, node: Node) -> None:
+def forward(layer: Layer, node: Context) -> None:
     """What the graph does: call the layer, or hand on the values of a view."""
     if layer.view:
         np.copyto(node.y, node.x[0].reshape(node.y.shape))
@@ -65,7 +65,7 @@ def forward(layer: Layer, node: Node) -> None:
         layer.forward(node)
 
 
-def backward(layer: Layer, node: Node) -> None:
+def backward(layer: Layer, node: Context) -> None:
     """What the graph does: call the layer, or hand on the gradient of a view."""
     if layer.view:
         np.copyto(node.dx[0], node.dy.reshape(node.dx[0].shape))
@@ -89,15 +89,15 @@ class Naive:
     ) -> None:
         self.graph = graph
         self.values = {name: array.copy() for name, array in inputs.items()}
-        self.nodes: dict[str, Node] = {}
+        self.contexts: dict[str, Context] = {}
         for place in graph.order:
             plan, owner = graph.plans[place.name], graph.owners[place.name]
             w = {key: weights[f"{owner}.{key}"].copy() for key in plan.w}
             x = tuple(self.values[name].copy() for name in place.inputs)
-            weight = place.weight if isinstance(place, LossPlace) else 1.0
+            weight = place.weight if isinstance(place, LossNode) else 1.0
             rng = streams[place.name] if streams else None
             node = fresh_node(place.layer, plan, x, w, weight, rng, train)
-            self.nodes[place.name] = node
+            self.contexts[place.name] = node
             forward(place.layer, node)
             self.values[place.name] = node.y.copy()
         self.loss = sum(loss.weight * self.values[loss.name].mean() for loss in graph.losses)
@@ -111,8 +111,8 @@ class Naive:
             self._pull(place)
 
     def _pull(self, place: object) -> None:
-        node = self.nodes[place.name]
-        if not isinstance(place, LossPlace):
+        node = self.contexts[place.name]
+        if not isinstance(place, LossNode):
             node.dy[...] = self.value_gradients[place.name]
         backward(place.layer, node)
         for name, part in zip(place.inputs, node.dx, strict=True):

@@ -7,9 +7,9 @@ from math import prod
 import numpy as np
 
 from ldl.arrays import Array, Shape
-from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.init import Normal
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
 
@@ -36,10 +36,10 @@ class Maker:
     def __init__(self, seed: int, inner_targets: bool) -> None:
         self.rng = np.random.default_rng(seed)
         self.inner_targets = inner_targets
-        self.inputs = {name: Spec(shape) for name, shape in INPUTS.items()}
+        self.inputs = {name: TensorSpec(shape) for name, shape in INPUTS.items()}
         self.shapes: dict[str, Shape] = dict(INPUTS)
-        self.places: list[Place] = []
-        self.losses: list[LossPlace] = []
+        self.nodes: list[Node] = []
+        self.losses: list[LossNode] = []
         self.linears: list[tuple[int, Layer]] = []
 
     def graph(self) -> Graph:
@@ -48,7 +48,7 @@ class Maker:
             self.add(str(self.rng.choice([*TRIED, *["linear"] * 5, "add", "sigmoid"])))
         for _ in range(self.rng.integers(1, 4)):
             self.grade(str(self.rng.choice([*LOSSES, *["bce"] * len(LOSSES)])))
-        places, losses = self.rng.permutation(self.places), self.rng.permutation(self.losses)
+        places, losses = self.rng.permutation(self.nodes), self.rng.permutation(self.losses)
         return Graph(self.inputs, list(places), list(losses))
 
     def value(self, *, shape: Shape | None = None) -> str:
@@ -59,9 +59,9 @@ class Maker:
 
     def put(self, layer: Layer, *inputs: str) -> str:
         """Place a layer."""
-        name = f"v{len(self.places)}"
-        self.places.append(Place(name, layer, inputs))
-        self.shapes[name] = layer.plan(tuple(Spec(self.shapes[n]) for n in inputs)).y
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(Node(name, layer, inputs))
+        self.shapes[name] = layer.plan(tuple(TensorSpec(self.shapes[n]) for n in inputs)).y
         return name
 
     def add(self, entry: str) -> str:
@@ -108,25 +108,27 @@ class Maker:
             if self.shapes[x] == (1,):
                 x = self.put(LAYERS["concat"](), x, x)
         if entry == "bce":
-            probabilities = [p.name for p in self.places if isinstance(p.layer, LAYERS["sigmoid"])]
+            probabilities = [p.name for p in self.nodes if isinstance(p.layer, LAYERS["sigmoid"])]
             x = probabilities[-1] if probabilities else self.put(LAYERS["sigmoid"](), x)
         reduction = () if scores else (self.rng.choice(["mean", "sum"]),)
         weight, name = float(self.rng.uniform(0.2, 2.0)), f"loss{len(self.losses)}"
         loss: Loss = LOSSES[entry](*reduction)
-        self.losses.append(LossPlace(name, loss, (x, self.target(x, name, entry)), weight))
+        self.losses.append(LossNode(name, loss, (x, self.target(x, name, entry)), weight))
 
     def target(self, x: str, loss: str, entry: str) -> str:
         """Class indices where they can be, a value of the graph where allowed, or an input."""
         shape, kind = self.shapes[x], self.rng.random()
         if entry == "hinge":
-            self.inputs[f"t {loss}"] = Spec((), integer=True)
+            self.inputs[f"t {loss}"] = TensorSpec((), integer=True)
             return f"t {loss}"
         inner = [n for n, s in self.shapes.items() if s == shape and n != x]
         if self.inner_targets and inner and kind < 0.4:
             return str(self.rng.choice(inner))
-        self.inputs[f"t {loss}"] = Spec(() if kind > 0.7 and len(shape) == 1 else shape, kind > 0.7)
+        self.inputs[f"t {loss}"] = TensorSpec(
+            () if kind > 0.7 and len(shape) == 1 else shape, kind > 0.7
+        )
         if kind > 0.7 and len(shape) > 1:
-            self.inputs[f"t {loss}"] = Spec(shape)
+            self.inputs[f"t {loss}"] = TensorSpec(shape)
         return f"t {loss}"
 
     def batch(self, samples: int) -> dict[str, Array]:

@@ -13,7 +13,7 @@ from scipy import special
 
 from ldl.arrays import Array, Shape
 from ldl.engine.init import Normal
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 
@@ -70,9 +70,9 @@ class Given:
     integer: bool = False
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> TensorSpec:
         """What the graph is told."""
-        return Spec(self.shape, self.integer)
+        return TensorSpec(self.shape, self.integer)
 
     def values(self, rng: np.random.Generator, samples: int) -> Array:
         """(samples, *shape): float64, or int64 for class indices."""

@@ -57,9 +57,9 @@ def convolution(layer: Any) -> Any:
 
 def layer_shape(layer: Layer, x: list[Array]) -> tuple[int, ...]:
     """The planned output shape."""
-    from ldl.engine.layer import Spec
+    from ldl.engine.layer import TensorSpec
 
-    return layer.plan((Spec(x[0].shape[1:]),)).y
+    return layer.plan((TensorSpec(x[0].shape[1:]),)).y
 
 
 def transposed(layer: Any) -> Any:

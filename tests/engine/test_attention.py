@@ -7,7 +7,7 @@ import pytest
 
 from ldl.arrays import Array
 from ldl.engine.init import Normal
-from ldl.engine.layer import Layer, Node, Spec
+from ldl.engine.layer import Context, Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 
 from . import naive
@@ -17,9 +17,9 @@ L, C = 5, 4
 
 def run(
     layer: Layer, *x: Array, train: bool = True, scale: float = 0.5, dtype: type = np.float64
-) -> Node:
+) -> Context:
     """A node after forward, its weights drawn alike each time."""
-    plan = layer.plan(tuple(Spec(a.shape[1:], a.dtype.kind == "i") for a in x))
+    plan = layer.plan(tuple(TensorSpec(a.shape[1:], a.dtype.kind == "i") for a in x))
     rng = np.random.default_rng(3)
     w = {k: (scale * rng.normal(size=v.shape)).astype(dtype) for k, v in plan.w.items()}
     node = naive.fresh_node(layer, plan, x, w, train=train)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.check import gradcheck
-from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.executor import Executor
+from ldl.engine.gradcheck import gradcheck
+from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.init import Normal
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
 from ldl.engine.memory import ALIGNMENT
@@ -19,7 +19,7 @@ from ldl.engine.parameters import Parameters
 from .helpers import fill, step
 
 NORMAL = Normal(0.6)
-INPUTS = {"x": Spec((4,)), "t": Spec((4,)), "k": Spec((), integer=True)}
+INPUTS = {"x": TensorSpec((4,)), "t": TensorSpec((4,)), "k": TensorSpec((), integer=True)}
 
 
 def linear(units: int = 4) -> Layer:
@@ -30,8 +30,8 @@ def layer(entry: str) -> Layer:
     return LAYERS[entry]()
 
 
-def loss(entry: str, p: str, t: str, weight: float = 1.0, name: str = "loss") -> LossPlace:
-    return LossPlace(name, LOSSES[entry](), (p, t), weight)
+def loss(entry: str, p: str, t: str, weight: float = 1.0, name: str = "loss") -> LossNode:
+    return LossNode(name, LOSSES[entry](), (p, t), weight)
 
 
 def batch(samples: int = 5, seed: int = 0) -> dict[str, Array]:
@@ -43,51 +43,51 @@ def batch(samples: int = 5, seed: int = 0) -> dict[str, Array]:
     }
 
 
-def bound(graph: Graph, samples: int = 5, **options: object) -> Binding:
+def bound(graph: Graph, samples: int = 5, **options: object) -> Executor:
     parameters = Parameters(graph, 1, np.float64)
-    return Binding(graph, parameters, samples, gradients=True, **options)
+    return Executor(graph, parameters, samples, gradients=True, **options)
 
 
 def residual() -> Graph:
     places = [
-        Place("a", linear(), ("x",)),
-        Place("b", layer("tanh"), ("a",)),
-        Place("c", linear(), ("b",)),
-        Place("d", layer("add"), ("a", "c")),
-        Place("e", layer("relu"), ("d",)),
+        Node("a", linear(), ("x",)),
+        Node("b", layer("tanh"), ("a",)),
+        Node("c", linear(), ("b",)),
+        Node("d", layer("add"), ("a", "c")),
+        Node("e", layer("relu"), ("d",)),
     ]
     return Graph(INPUTS, places, [loss("mse", "e", "t")])
 
 
 def three_readers() -> Graph:
     places = [
-        Place("a", linear(), ("x",)),
-        Place("b", layer("tanh"), ("a",)),
-        Place("c", layer("sigmoid"), ("a",)),
-        Place("d", linear(), ("a",)),
-        Place("e", layer("concat"), ("b", "c", "d")),
-        Place("f", linear(), ("e",)),
+        Node("a", linear(), ("x",)),
+        Node("b", layer("tanh"), ("a",)),
+        Node("c", layer("sigmoid"), ("a",)),
+        Node("d", linear(), ("a",)),
+        Node("e", layer("concat"), ("b", "c", "d")),
+        Node("f", linear(), ("e",)),
     ]
     return Graph(INPUTS, places, [loss("rmse", "f", "t")])
 
 
 def doubled() -> Graph:
     places = [
-        Place("a", linear(), ("x",)),
-        Place("b", layer("add"), ("a", "a")),
-        Place("c", layer("tanh"), ("b",)),
-        Place("d", layer("add"), ("c", "b", "c")),
-        Place("e", layer("concat"), ("d", "d")),
-        Place("f", linear(), ("e",)),
+        Node("a", linear(), ("x",)),
+        Node("b", layer("add"), ("a", "a")),
+        Node("c", layer("tanh"), ("b",)),
+        Node("d", layer("add"), ("c", "b", "c")),
+        Node("e", layer("concat"), ("d", "d")),
+        Node("f", linear(), ("e",)),
     ]
     return Graph(INPUTS, places, [loss("mse", "f", "t")])
 
 
 def weighted_losses() -> Graph:
     places = [
-        Place("a", linear(), ("x",)),
-        Place("b", layer("sigmoid"), ("a",)),
-        Place("c", linear(), ("b",)),
+        Node("a", linear(), ("x",)),
+        Node("b", layer("sigmoid"), ("a",)),
+        Node("c", linear(), ("b",)),
     ]
     losses = [
         loss("cross_entropy", "c", "k", 0.7),
@@ -100,27 +100,27 @@ def weighted_losses() -> Graph:
 def shared() -> Graph:
     both = linear()
     places = [
-        Place("a", both, ("x",)),
-        Place("b", layer("tanh"), ("a",)),
-        Place("c", both, ("b",)),
-        Place("d", both, ("t",)),
-        Place("e", layer("add"), ("c", "d")),
+        Node("a", both, ("x",)),
+        Node("b", layer("tanh"), ("a",)),
+        Node("c", both, ("b",)),
+        Node("d", both, ("t",)),
+        Node("e", layer("add"), ("c", "d")),
     ]
     return Graph(INPUTS, places, [loss("cross_entropy", "e", "k")])
 
 
 def views() -> Graph:
     places = [
-        Place("a", LAYERS["reshape"]((2, 2)), ("x",)),
-        Place("b", LAYERS["linear"](3, True, NORMAL, NORMAL), ("a",)),
-        Place("c", layer("flatten"), ("b",)),
-        Place("d", layer("identity"), ("c",)),
-        Place("e", layer("tanh"), ("d",)),
-        Place("f", LAYERS["reshape"]((3, -1)), ("c",)),
-        Place("g", linear(), ("e",)),
-        Place("h", layer("flatten"), ("f",)),
-        Place("i", linear(), ("h",)),
-        Place("j", layer("add"), ("g", "i")),
+        Node("a", LAYERS["reshape"]((2, 2)), ("x",)),
+        Node("b", LAYERS["linear"](3, True, NORMAL, NORMAL), ("a",)),
+        Node("c", layer("flatten"), ("b",)),
+        Node("d", layer("identity"), ("c",)),
+        Node("e", layer("tanh"), ("d",)),
+        Node("f", LAYERS["reshape"]((3, -1)), ("c",)),
+        Node("g", linear(), ("e",)),
+        Node("h", layer("flatten"), ("f",)),
+        Node("i", linear(), ("h",)),
+        Node("j", layer("add"), ("g", "i")),
     ]
     return Graph(INPUTS, places, [loss("mse", "j", "t")])
 
@@ -150,11 +150,11 @@ def test_gradients_are_linear_in_the_losses_weights() -> None:
     parameters = Parameters(whole, 1, np.float64)
     total = np.zeros_like(parameters.gradient)
     for part in whole.losses:
-        graph = Graph(whole.inputs, whole.places, [part])
-        step(Binding(graph, parameters, 5, gradients=True), batch())
+        graph = Graph(whole.inputs, whole.nodes, [part])
+        step(Executor(graph, parameters, 5, gradients=True), batch())
         total += parameters.gradient
         parameters.gradient.fill(0.0)
-    step(Binding(whole, parameters, 5, gradients=True), batch())
+    step(Executor(whole, parameters, 5, gradients=True), batch())
     np.testing.assert_allclose(parameters.gradient, total, rtol=1e-12, atol=1e-15)
 
 
@@ -163,14 +163,14 @@ def test_gradients_are_linear_in_the_losses_weights() -> None:
 
 def test_a_branch_that_reaches_no_loss_does_not_run_and_has_no_gradient() -> None:
     places = [
-        *residual().places,
-        Place("side", linear(9), ("b",)),
-        Place("end", linear(), ("side",)),
+        *residual().nodes,
+        Node("side", linear(9), ("b",)),
+        Node("end", linear(), ("side",)),
     ]
     graph = Graph(INPUTS, places, residual().losses)
     binding = bound(graph)
     got, without = step(binding, batch()), step(bound(residual()), batch())
-    assert {"side", "end"}.isdisjoint(binding.nodes)
+    assert {"side", "end"}.isdisjoint(binding.contexts)
     assert not binding.parameters.gradients["side.weight"].any()
     for name, array in without.items():
         np.testing.assert_array_equal(got[name], array, err_msg=name)
@@ -181,11 +181,11 @@ def test_a_branch_that_reaches_no_loss_does_not_run_and_has_no_gradient() -> Non
 
 
 def test_nothing_is_graded_before_the_first_weight() -> None:
-    places = [Place("a", layer("tanh"), ("x",)), Place("b", linear(), ("a",))]
+    places = [Node("a", layer("tanh"), ("x",)), Node("b", linear(), ("a",))]
     graph = Graph(INPUTS, places, [loss("mse", "b", "t")])
     binding = bound(graph)
-    assert binding.nodes["a"].dy is None
-    assert binding.nodes["b"].dx == (None,)
+    assert binding.contexts["a"].dy is None
+    assert binding.contexts["b"].dx == (None,)
     assert binding.input_gradients == {}
     asked = bound(graph, input_gradients=True)
     assert set(asked.input_gradients) == {"x"}
@@ -195,16 +195,16 @@ def test_an_evaluation_binding_carries_no_gradients_and_leaves_them_alone() -> N
     graph = residual()
     parameters = Parameters(graph, 1, np.float64)
     parameters.gradient.fill(7.0)
-    judge = Binding(graph, parameters, 5)
+    judge = Executor(graph, parameters, 5)
     fill(judge, batch())
     judge.forward()
     judge.backward()
-    for node in judge.nodes.values():
+    for node in judge.contexts.values():
         assert not node.train
         assert node.dx.count(None) == len(node.dx)
         assert not node.dw
     assert (parameters.gradient == 7.0).all()
-    train = Binding(graph, parameters, 5, gradients=True)
+    train = Executor(graph, parameters, 5, gradients=True)
     assert train.bytes > judge.bytes
 
 
@@ -214,19 +214,19 @@ def test_an_evaluation_binding_carries_no_gradients_and_leaves_them_alone() -> N
 def test_an_activation_writes_over_what_nobody_reads_again() -> None:
     binding = bound(three_readers(), outputs=())
     assert not np.shares_memory(binding.values["a"], binding.values["b"])
-    places = [Place("a", linear(), ("x",)), Place("b", layer("tanh"), ("a",))]
+    places = [Node("a", linear(), ("x",)), Node("b", layer("tanh"), ("a",))]
     chain = bound(Graph(INPUTS, places, [loss("mse", "b", "t")]))
     assert np.shares_memory(chain.values["a"], chain.values["b"])
-    assert np.shares_memory(chain.nodes["b"].dy, chain.nodes["a"].dy)
+    assert np.shares_memory(chain.contexts["b"].dy, chain.contexts["a"].dy)
     kept = bound(Graph(INPUTS, places, [loss("mse", "b", "t")]), outputs=("a",))
     assert not np.shares_memory(kept.values["a"], kept.values["b"])
 
 
 def test_nothing_writes_over_a_value_whose_producer_reads_it_in_backward() -> None:
     places = [
-        Place("a", linear(), ("x",)),
-        Place("b", layer("tanh"), ("a",)),
-        Place("c", layer("relu"), ("b",)),
+        Node("a", linear(), ("x",)),
+        Node("b", layer("tanh"), ("a",)),
+        Node("c", layer("relu"), ("b",)),
     ]
     binding = bound(Graph(INPUTS, places, [loss("mse", "c", "t")]))
     assert np.shares_memory(binding.values["a"], binding.values["b"])
@@ -236,10 +236,10 @@ def test_nothing_writes_over_a_value_whose_producer_reads_it_in_backward() -> No
 def test_add_does_not_write_over_an_input_that_it_reads_twice() -> None:
     for third in ("a", "c"):
         places = [
-            Place("a", linear(), ("x",)),
-            Place("b", linear(), ("x",)),
-            Place("c", layer("identity"), ("a",)),
-            Place("d", layer("add"), ("a", "b", third)),
+            Node("a", linear(), ("x",)),
+            Node("b", linear(), ("x",)),
+            Node("c", layer("identity"), ("a",)),
+            Node("d", layer("add"), ("a", "b", third)),
         ]
         binding = bound(Graph(INPUTS, places, [loss("mse", "d", "t")]), outputs=("a", "d"))
         step(binding, batch())
@@ -257,35 +257,39 @@ def test_views_share_their_input_s_memory_and_inputs_are_never_written(make: obj
     for name, array in batch().items():
         if name in graph.inputs:
             np.testing.assert_array_equal(binding.inputs[name], array)
-    for place in graph.places:
+    for place in graph.nodes:
         if place.layer.view:
-            assert np.shares_memory(binding.nodes[place.name].y, binding.nodes[place.name].x[0])
+            assert np.shares_memory(
+                binding.contexts[place.name].y, binding.contexts[place.name].x[0]
+            )
         elif place.inputs[0] in graph.inputs:
-            assert not np.shares_memory(binding.nodes[place.name].y, binding.nodes[place.name].x[0])
+            assert not np.shares_memory(
+                binding.contexts[place.name].y, binding.contexts[place.name].x[0]
+            )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_planned_array_starts_on_a_cache_line(dtype: type) -> None:
     graph = weighted_losses()
-    binding = Binding(graph, Parameters(graph, 0, dtype), 5, gradients=True)
+    binding = Executor(graph, Parameters(graph, 0, dtype), 5, gradients=True)
     arrays = [*binding.inputs.values(), *binding.values.values()]
-    arrays += [binding.nodes[place.name].dy for place in graph.places]
+    arrays += [binding.contexts[place.name].dy for place in graph.nodes]
     assert {array.ctypes.data % ALIGNMENT for array in arrays} == {0}
 
 
 def test_planning_saves_memory() -> None:
     places, last = [], "x"
     for i in range(10):
-        places += [Place(f"l{i}", linear(), (last,)), Place(f"s{i}", layer("tanh"), (f"l{i}",))]
+        places += [Node(f"l{i}", linear(), (last,)), Node(f"s{i}", layer("tanh"), (f"l{i}",))]
         last = f"s{i}"
     graph = Graph(INPUTS, places, [loss("mse", last, "t")])
     samples = 64
     buffer = samples * 4 * 8
-    judge = Binding(graph, Parameters(graph, 0, np.float64), samples)
+    judge = Executor(graph, Parameters(graph, 0, np.float64), samples)
     inputs = sum(array.nbytes for array in judge.inputs.values())
     # Two values at a time, the difference from the target, and one number a sample.
     assert judge.bytes - inputs <= 3 * buffer + samples * 8
-    train = Binding(graph, Parameters(graph, 0, np.float64), samples, gradients=True)
+    train = Executor(graph, Parameters(graph, 0, np.float64), samples, gradients=True)
     # Ten activations are kept; two gradients and one slope are alive at a time. Each linear layer
     # has a row of ones; the loss has its values, ∂L/∂y and a column.
     assert train.bytes - inputs <= (10 + 1 + 3) * buffer + (10 + 3) * samples * 8
@@ -296,17 +300,17 @@ def test_planning_saves_memory() -> None:
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_bce_that_absorbs_a_sigmoid_gives_the_sigmoid_s_own_gradient(reduction: str) -> None:
-    places = [Place("a", linear(), ("x",)), Place("p", layer("sigmoid"), ("a",))]
-    bce = LossPlace("loss", LOSSES["bce"](reduction), ("p", "t"), 1.3)
+    places = [Node("a", linear(), ("x",)), Node("p", layer("sigmoid"), ("a",))]
+    bce = LossNode("loss", LOSSES["bce"](reduction), ("p", "t"), 1.3)
     absorbed = bound(Graph(INPUTS, places, [bce]), input_gradients=True)
-    assert absorbed.nodes["p"].dy is None
+    assert absorbed.contexts["p"].dy is None
     # A view between the two keeps the loss from seeing the sigmoid.
-    between = [*places, Place("v", layer("identity"), ("p",))]
+    between = [*places, Node("v", layer("identity"), ("p",))]
     apart = bound(
-        Graph(INPUTS, between, [LossPlace("loss", bce.layer, ("v", "t"), 1.3)]),
+        Graph(INPUTS, between, [LossNode("loss", bce.layer, ("v", "t"), 1.3)]),
         input_gradients=True,
     )
-    assert apart.nodes["p"].dy is not None
+    assert apart.contexts["p"].dy is not None
     one, other = step(absorbed, batch()), step(apart, batch())
     assert one.keys() == other.keys()
     for name, array in one.items():
@@ -315,17 +319,17 @@ def test_bce_that_absorbs_a_sigmoid_gives_the_sigmoid_s_own_gradient(reduction: 
 
 def test_bce_leaves_a_sigmoid_alone_that_others_read_too() -> None:
     binding = bound(weighted_losses())
-    assert binding.nodes["b"].dy is not None
+    assert binding.contexts["b"].dy is not None
 
 
 def test_an_absorbed_sigmoid_still_learns_where_its_own_slope_is_gone() -> None:
     """At z = 40 the slope σ′ is 0 in float32, but p − t is 1: the combined form still moves."""
     graph = Graph(
-        {"x": Spec((1,)), "t": Spec((1,))},
-        [Place("p", layer("sigmoid"), ("x",))],
-        [LossPlace("loss", LOSSES["bce"](), ("p", "t"))],
+        {"x": TensorSpec((1,)), "t": TensorSpec((1,))},
+        [Node("p", layer("sigmoid"), ("x",))],
+        [LossNode("loss", LOSSES["bce"](), ("p", "t"))],
     )
-    binding = Binding(graph, Parameters(graph), 1, gradients=True, input_gradients=True)
+    binding = Executor(graph, Parameters(graph), 1, gradients=True, input_gradients=True)
     with np.errstate(divide="ignore"):
         step(binding, {"x": np.array([[40.0]]), "t": np.array([[0.0]])})
     assert binding.input_gradients["x"] == 1.0
@@ -353,10 +357,10 @@ class _Counted:
 def test_a_layer_runs_once_a_forward_however_many_read_it() -> None:
     counted = _Counted(LAYERS["tanh"])
     places = [
-        Place("a", linear(), ("x",)),
-        Place("b", counted.layer, ("a",)),
-        Place("c", layer("add"), ("b", "b")),
-        Place("d", layer("add"), ("b", "c")),
+        Node("a", linear(), ("x",)),
+        Node("b", counted.layer, ("a",)),
+        Node("c", layer("add"), ("b", "b")),
+        Node("d", layer("add"), ("b", "c")),
     ]
     binding = bound(Graph(INPUTS, places, [loss("mse", "d", "t"), loss("mae", "b", "t", 1, "l2")]))
     step(binding, batch())

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.init import Uniform
-from ldl.engine.layer import Layer, Node, Plan, Spec
+from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
 from ldl.engine.memory import Flat, samples_last
@@ -30,8 +30,8 @@ Batch = Callable[[int], dict[str, Array]]
 
 
 def node(
-    layer: Layer, specs: tuple[Spec, ...], x: tuple[Array, ...], name: str, rows: Array | None
-) -> Node:
+    layer: Layer, specs: tuple[TensorSpec, ...], x: tuple[Array, ...], name: str, rows: Array | None
+) -> Context:
     """A node whose every array is a plain NumPy array; `rows` is the memory of a hidden x."""
     plan = layer.plan(specs)
     samples = len(x[0])
@@ -40,7 +40,7 @@ def node(
         rng = stream(SEED, "weight", f"{name}.{key}")
         w[key][...] = weight.init.draw(weight.shape, weight.fans, rng)
     y = np.empty((samples, *plan.y), np.float32)
-    return Node(
+    return Context(
         x=x,
         y=y,
         dx=(np.empty_like(x[0]), None)[: len(x)],
@@ -57,7 +57,7 @@ def node(
     )
 
 
-def weights(plan: Plan) -> dict[str, Array]:
+def weights(plan: LayerPlan) -> dict[str, Array]:
     """Memory for a layer's weights, each bias behind its weight."""
     behind = {key for key, weight in plan.w.items() if weight.behind}
     shapes = {key: weight.shape for key, weight in plan.w.items()}
@@ -71,22 +71,22 @@ class ByHand:
         self.layers, self.loss = layers, loss
         self.x = batch["x"].astype(np.float32)
         self.t = batch["t"] if batch["t"].dtype.kind == "i" else batch["t"].astype(np.float32)
-        self.nodes: dict[str, Node] = {}
+        self.contexts: dict[str, Context] = {}
         x, rows = self.x, None
         for name, layer in layers.items():
-            made = self.nodes[name] = node(layer, (Spec(x.shape[1:]),), (x,), name, rows)
+            made = self.contexts[name] = node(layer, (TensorSpec(x.shape[1:]),), (x,), name, rows)
             if name != list(layers)[-1]:
                 rows = samples_last(made.y.shape[1], len(x), np.float32)
                 made.y = rows[:-1].T
                 made.dy = np.empty_like(made.y)
             layer.bind(made)
             x = made.y
-        target = Spec(self.t.shape[1:], self.t.dtype.kind == "i")
-        self.end = node(loss, (Spec(x.shape[1:]), target), (x, self.t), "loss", None)
+        target = TensorSpec(self.t.shape[1:], self.t.dtype.kind == "i")
+        self.end = node(loss, (TensorSpec(x.shape[1:]), target), (x, self.t), "loss", None)
         loss.bind(self.end)
         self.weights = {
             f"{name}.{key}": (made.w[key], made.dw[key])
-            for name, made in self.nodes.items()
+            for name, made in self.contexts.items()
             for key in made.w
         }
 
@@ -94,12 +94,12 @@ class ByHand:
         """Forward and backward; gradients are handed from node to node."""
         self.x[...], self.t[...] = batch["x"], batch["t"]
         for name, layer in self.layers.items():
-            layer.forward(self.nodes[name])
+            layer.forward(self.contexts[name])
         self.loss.forward(self.end)
         self.loss.backward(self.end)
         gradient = self.end.dx[0]
         for name, layer in reversed(self.layers.items()):
-            made = self.nodes[name]
+            made = self.contexts[name]
             made.dy[...] = gradient
             layer.backward(made)
             gradient = made.dx[0]
@@ -125,18 +125,18 @@ def through_the_graph(
     """The same by the engine: one flat vector, planned memory."""
     names = ["x", *layers]
     first = batch(0)
-    inputs = {n: Spec(a.shape[1:], a.dtype.kind == "i") for n, a in first.items()}
-    places = [Place(n, layer, (names[i],)) for i, (n, layer) in enumerate(layers.items())]
-    graph = Graph(inputs, places, [LossPlace("loss", loss, (names[-1], "t"))])
+    inputs = {n: TensorSpec(a.shape[1:], a.dtype.kind == "i") for n, a in first.items()}
+    places = [Node(n, layer, (names[i],)) for i, (n, layer) in enumerate(layers.items())]
+    graph = Graph(inputs, places, [LossNode("loss", loss, (names[-1], "t"))])
     parameters = Parameters(graph, SEED)
-    binding = Binding(graph, parameters, len(first["x"]), gradients=True, train=True)
+    binding = Executor(graph, parameters, len(first["x"]), gradients=True, train=True)
     memory = optimizer.start(parameters.theta)
     for k in range(STEPS):
         for name, array in batch(k).items():
             binding.inputs[name][...] = array
         binding.forward()
         binding.backward()
-        optimizer.step(parameters.theta, parameters.gradient, memory, RATE, parameters.decayed)
+        optimizer.step(parameters.theta, parameters.gradient, memory, RATE, parameters.decay_slices)
     return parameters.weights
 
 

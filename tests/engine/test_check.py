@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.check import gradcheck
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Layer, Node, Plan, Spec
+from ldl.engine.gradcheck import gradcheck
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import LOSSES
 
-INPUTS = {"x": Spec((5,)), "t": Spec((3,))}
+INPUTS = {"x": TensorSpec((5,)), "t": TensorSpec((3,))}
 
 
 def batch(samples: int = 3) -> dict[str, Array]:
@@ -26,17 +26,17 @@ def batch(samples: int = 3) -> dict[str, Array]:
 
 def graph(first: Layer | None = None, second: Layer | None = None) -> Graph:
     places = [
-        Place("a", first or Linear(3), ("x",)),
-        Place("b", second or Tanh(), ("a",)),
+        Node("a", first or Linear(3), ("x",)),
+        Node("b", second or Tanh(), ("a",)),
     ]
-    return Graph(INPUTS, places, [LossPlace("loss", LOSSES["mse"](), ("b", "t"))])
+    return Graph(INPUTS, places, [LossNode("loss", LOSSES["mse"](), ("b", "t"))])
 
 
 @dataclass(frozen=True, eq=False)
 class SlightlyWrong(Tanh):
     """A slope that is off by a thousandth."""
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         super().backward(node)
         np.multiply(node.dx[0], 1.001, node.dx[0])
 
@@ -45,7 +45,7 @@ class SlightlyWrong(Tanh):
 class ForgottenBias(Linear):
     """A bias whose gradient is never written."""
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         super().backward(node)
         node.dw["bias"].fill(0.0)
 
@@ -56,15 +56,15 @@ class Dropping(Layer):
 
     state: dict[str, Array] = field(default_factory=lambda: {"count": np.zeros(1)})
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
-        return Plan(y=x[0].shape, state=self.state)
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
+        return LayerPlan(y=x[0].shape, state=self.state)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         node.state["count"] += 1.0
         node.tmp["mask"] = node.rng.integers(2, size=node.y.shape) * node.state["count"]
         np.multiply(node.x[0], node.tmp["mask"], node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         np.multiply(node.dy, node.tmp["mask"], node.dx[0])
 
 
@@ -90,8 +90,8 @@ def test_a_forgotten_gradient_is_found_and_named() -> None:
 
 
 def test_random_layers_draw_the_same_at_every_pass() -> None:
-    places = [*graph().places, Place("c", Dropping(), ("b",))]
-    checked = Graph(INPUTS, places, [LossPlace("loss", LOSSES["mse"](), ("c", "t"))])
+    places = [*graph().nodes, Node("c", Dropping(), ("b",))]
+    checked = Graph(INPUTS, places, [LossNode("loss", LOSSES["mse"](), ("c", "t"))])
     assert max(row.error for row in gradcheck(checked, batch(), seed=3)) < 1e-6
 
 
@@ -105,9 +105,9 @@ def test_few_entries_are_drawn_from_the_seed() -> None:
 def test_a_gradient_that_vanishes_is_not_taken_for_a_wrong_one() -> None:
     """Softmax does not feel a shift of its row: what is left of the difference is rounding."""
     places = [
-        Place("a", Linear(1), ("x",)),
-        Place("b", LAYERS["concat"](), ("a", "a", "a")),
-        Place("c", LAYERS["softmax"](), ("b",)),
+        Node("a", Linear(1), ("x",)),
+        Node("b", LAYERS["concat"](), ("a", "a", "a")),
+        Node("c", LAYERS["softmax"](), ("b",)),
     ]
-    checked = Graph(INPUTS, places, [LossPlace("loss", LOSSES["mse"](), ("c", "t"), 1000.0)])
+    checked = Graph(INPUTS, places, [LossNode("loss", LOSSES["mse"](), ("c", "t"), 1000.0)])
     assert max(row.error for row in gradcheck(checked, batch())) < 1e-6

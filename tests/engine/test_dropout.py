@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.model import Model
@@ -20,14 +20,14 @@ SIZE = 301
 
 def model_of(layer: Layer, seed: int = 0, dtype: type = np.float32) -> Model:
     """x, the layer, and a loss against zeros."""
-    loss = LossPlace("loss", LOSSES["mse"](), ("drop", "t"))
-    inputs = {"x": Spec((SIZE,)), "t": Spec((SIZE,))}
-    return Model(Graph(inputs, [Place("drop", layer, ("x",))], [loss]), seed, dtype)
+    loss = LossNode("loss", LOSSES["mse"](), ("drop", "t"))
+    inputs = {"x": TensorSpec((SIZE,)), "t": TensorSpec((SIZE,))}
+    return Model(Graph(inputs, [Node("drop", layer, ("x",))], [loss]), seed, dtype)
 
 
 def output(model: Model, x: Array) -> Array:
     """y of a training step."""
-    binding = model.training(len(x), ("drop",))
+    binding = model.training_executor(len(x), ("drop",))
     binding.inputs["x"][...] = x
     binding.forward()
     return binding.values["drop"].copy()
@@ -83,7 +83,7 @@ def test_judging_is_the_identity_and_draws_nothing() -> None:
 
 def test_the_gradient_passes_where_values_passed() -> None:
     model = model_of(LAYERS["dropout"](0.5))
-    binding = Binding(
+    binding = Executor(
         model.graph, model.parameters, 2, ("drop",), gradients=True, input_gradients=True,
         train=True,
     )  # fmt: skip

@@ -11,14 +11,14 @@ from scipy import special
 
 from ldl.arrays import Array
 from ldl.engine.erfc import prepare, upper_tail
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.errors import SettingError, ShapeError
 
 from .test_numerics import HUGE, activated, judged, logits
 
-INDEX = Spec((), integer=True)
+INDEX = TensorSpec((), integer=True)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -122,7 +122,7 @@ def test_what_is_not_finite_is_not_hidden(entry: str) -> None:
 @DTYPES
 def test_smoothing_of_huge_logits_stays_finite(dtype: type) -> None:
     z, rule = logits(dtype), LOSSES["cross_entropy"](0.1)
-    plan = rule.plan((Spec((5,)), INDEX))
+    plan = rule.plan((TensorSpec((5,)), INDEX))
     assert plan.tmp["t"].shape == (5,)
     loss, gradient = judged("cross_entropy", z, np.full(z.shape, 0.2), dtype)
     assert np.isfinite(loss).all() and np.isfinite(gradient).all()
@@ -130,19 +130,19 @@ def test_smoothing_of_huge_logits_stays_finite(dtype: type) -> None:
 
 # --- what is refused ------------------------------------------------------------------------
 
-REFUSED: list[tuple[Layer, tuple[Spec, ...], str]] = [
-    (LAYERS["log_softmax"](), (Spec(()),), "needs an axis"),
-    (LOSSES["nll"](), (Spec((1,)), INDEX), "two classes or more, got (1)"),
-    (LOSSES["nll"](), (Spec((2, 3)), Spec((2, 3))), "takes log-probabilities (C)"),
-    (LOSSES["nll"]((1.0, 2.0)), (Spec((3,)), INDEX), "2 numbers for 3 classes"),
-    (LOSSES["cross_entropy"](0.0, (1.0,)), (Spec((3,)), INDEX), "1 numbers for 3 classes"),
-    (LOSSES["hinge"](), (Spec((3,)), Spec((3,))), "takes class indices"),
+REFUSED: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
+    (LAYERS["log_softmax"](), (TensorSpec(()),), "needs an axis"),
+    (LOSSES["nll"](), (TensorSpec((1,)), INDEX), "two classes or more, got (1)"),
+    (LOSSES["nll"](), (TensorSpec((2, 3)), TensorSpec((2, 3))), "takes log-probabilities (C)"),
+    (LOSSES["nll"]((1.0, 2.0)), (TensorSpec((3,)), INDEX), "2 numbers for 3 classes"),
+    (LOSSES["cross_entropy"](0.0, (1.0,)), (TensorSpec((3,)), INDEX), "1 numbers for 3 classes"),
+    (LOSSES["hinge"](), (TensorSpec((3,)), TensorSpec((3,))), "takes class indices"),
 ]
 
 
 @pytest.mark.parametrize(("layer", "inputs", "words"), REFUSED)
 def test_shapes_that_do_not_fit_are_refused(
-    layer: Layer, inputs: tuple[Spec, ...], words: str
+    layer: Layer, inputs: tuple[TensorSpec, ...], words: str
 ) -> None:
     with pytest.raises(ShapeError, match=re.escape(words)):
         layer.plan(inputs)
@@ -165,5 +165,5 @@ def test_weights_that_mean_nothing_are_refused(
 
 
 def test_settings_survive_a_mirror() -> None:
-    assert vars(LAYERS["elu"](0.3).mirror(Spec((4,)))) == {"alpha": 0.3}
-    assert vars(LAYERS["gelu"]("tanh").mirror(Spec((4,)))) == {"approximate": "tanh"}
+    assert vars(LAYERS["elu"](0.3).mirror(TensorSpec((4,)))) == {"alpha": 0.3}
+    assert vars(LAYERS["gelu"]("tanh").mirror(TensorSpec((4,)))) == {"approximate": "tanh"}

@@ -7,18 +7,18 @@ from itertools import pairwise, permutations
 
 import pytest
 
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.errors import GraphError
 
 Linear, Tanh, Add, Concat = (LAYERS[n] for n in ("linear", "tanh", "add", "concat"))
 Mse = LOSSES["mse"]
-X = {"x": Spec((4,))}
+X = {"x": TensorSpec((4,))}
 
 
-def faults(*places: Place, inputs: dict[str, Spec] = X, losses: tuple = ()) -> dict[str, str]:
+def faults(*places: Node, inputs: dict[str, TensorSpec] = X, losses: tuple = ()) -> dict[str, str]:
     """What a graph that cannot be built says, by place."""
     with pytest.raises(GraphError) as caught:
         Graph(inputs, places, losses)
@@ -31,17 +31,17 @@ def faults(*places: Place, inputs: dict[str, Spec] = X, losses: tuple = ()) -> d
 # --- order --------------------------------------------------------------------------------------
 
 DIAMOND = (
-    Place("top", Linear(3), ("x",)),
-    Place("left", Tanh(), ("top",)),
-    Place("right", Linear(3), ("top",)),
-    Place("join", Add(), ("left", "right")),
+    Node("top", Linear(3), ("x",)),
+    Node("left", Tanh(), ("top",)),
+    Node("right", Linear(3), ("top",)),
+    Node("join", Add(), ("left", "right")),
 )
 
 
 @pytest.mark.parametrize(
     "places", [*permutations(DIAMOND)], ids=lambda p: "-".join(q.name for q in p)
 )
-def test_order_is_topological_however_places_are_declared(places: tuple[Place, ...]) -> None:
+def test_order_is_topological_however_places_are_declared(places: tuple[Node, ...]) -> None:
     order = [place.name for place in Graph(X, places).order]
     assert sorted(order) == sorted(p.name for p in DIAMOND)
     for place in DIAMOND:
@@ -55,20 +55,20 @@ def test_order_is_the_declared_one_where_that_works() -> None:
 
 def test_a_deep_graph_needs_no_recursion() -> None:
     count = 3000
-    places = [Place(f"p{i}", Tanh(), (f"p{i - 1}" if i else "x",)) for i in range(count)]
+    places = [Node(f"p{i}", Tanh(), (f"p{i - 1}" if i else "x",)) for i in range(count)]
     random.Random(0).shuffle(places)
     assert [p.name for p in Graph(X, places).order] == [f"p{i}" for i in range(count)]
 
 
 def test_losses_come_after_what_they_read() -> None:
-    inputs = {**X, "t": Spec((4,))}
-    loss = LossPlace("loss", Mse(), ("p", "t"))
-    order = Graph(inputs, [Place("p", Tanh(), ("x",))], [loss]).order
+    inputs = {**X, "t": TensorSpec((4,))}
+    loss = LossNode("loss", Mse(), ("p", "t"))
+    order = Graph(inputs, [Node("p", Tanh(), ("x",))], [loss]).order
     assert [place.name for place in order] == ["p", "loss"]
 
 
 def test_only_what_is_asked_for_is_needed() -> None:
-    graph = Graph(X, [*DIAMOND, Place("spare", Linear(9), ("left",))])
+    graph = Graph(X, [*DIAMOND, Node("spare", Linear(9), ("left",))])
     assert [place.name for place in graph.needed(["right"])] == ["top", "right"]
     assert [place.name for place in graph.needed(["join"])] == [place.name for place in DIAMOND]
     assert graph.needed(["x"]) == []
@@ -88,7 +88,7 @@ def test_only_what_is_asked_for_is_needed() -> None:
 def test_a_cycle_is_named_in_the_direction_of_the_values(
     inputs_of: dict[str, str], circle: list[str]
 ) -> None:
-    found = faults(*(Place(name, Tanh(), (read,)) for name, read in inputs_of.items()))
+    found = faults(*(Node(name, Tanh(), (read,)) for name, read in inputs_of.items()))
     (reason,) = found.values()
     told = reason.removeprefix("a cycle: ").split(" → ")
     assert told[0] == told[-1]
@@ -98,15 +98,15 @@ def test_a_cycle_is_named_in_the_direction_of_the_values(
 
 
 def test_a_name_given_twice_is_a_fault() -> None:
-    found = faults(Place("a", Tanh(), ("x",)), Place("a", Tanh(), ("x",)))
+    found = faults(Node("a", Tanh(), ("x",)), Node("a", Tanh(), ("x",)))
     assert found == {"a": "the name a is taken already"}
-    assert "taken" in faults(Place("x", Tanh(), ("x",)))["x"]
-    loss = LossPlace("a", Mse(), ("a", "x"))
-    assert "taken" in faults(Place("a", Tanh(), ("x",)), losses=(loss,))["a"]
+    assert "taken" in faults(Node("x", Tanh(), ("x",)))["x"]
+    loss = LossNode("a", Mse(), ("a", "x"))
+    assert "taken" in faults(Node("a", Tanh(), ("x",)), losses=(loss,))["a"]
 
 
 def test_an_unknown_name_is_told_with_the_valid_ones() -> None:
-    reason = faults(Place("a", Tanh(), ("y",)), Place("b", Tanh(), ("x",)))["a"]
+    reason = faults(Node("a", Tanh(), ("y",)), Node("b", Tanh(), ("x",)))["a"]
     assert "reads y" in reason
     assert "b, x" in reason
 
@@ -115,10 +115,10 @@ def test_an_unknown_name_is_told_with_the_valid_ones() -> None:
 
 
 def test_a_shape_that_does_not_fit_is_told_with_both_shapes() -> None:
-    found = faults(Place("wide", Linear(5), ("x",)), Place("sum", Add(), ("x", "wide")))
+    found = faults(Node("wide", Linear(5), ("x",)), Node("sum", Add(), ("x", "wide")))
     assert found == {"sum": "cannot add (4) and (5)"}
-    target = {**X, "t": Spec((2, 3))}
-    found = faults(inputs=target, losses=(LossPlace("loss", Mse(), ("x", "t")),))
+    target = {**X, "t": TensorSpec((2, 3))}
+    found = faults(inputs=target, losses=(LossNode("loss", Mse(), ("x", "t")),))
     assert set(found) == {"loss"}
     assert "(4)" in found["loss"]
     assert "(2, 3)" in found["loss"]
@@ -126,24 +126,24 @@ def test_a_shape_that_does_not_fit_is_told_with_both_shapes() -> None:
 
 def test_every_fault_is_told_at_once_and_none_that_follows_from_another() -> None:
     found = faults(
-        Place("twice", Tanh(), ("x",)),
-        Place("twice", Tanh(), ("x",)),
-        Place("lost", Tanh(), ("nowhere",)),
-        Place("after", Linear(2), ("lost",)),
-        Place("narrow", Linear(2), ("x",)),
-        Place("sum", Add(), ("x", "narrow")),
-        Place("onward", Tanh(), ("sum",)),
-        Place("unitless", Linear(), ("x",)),
-        inputs={**X, "t": Spec((7,))},
-        losses=(LossPlace("loss", Mse(), ("narrow", "t")),),
+        Node("twice", Tanh(), ("x",)),
+        Node("twice", Tanh(), ("x",)),
+        Node("lost", Tanh(), ("nowhere",)),
+        Node("after", Linear(2), ("lost",)),
+        Node("narrow", Linear(2), ("x",)),
+        Node("sum", Add(), ("x", "narrow")),
+        Node("onward", Tanh(), ("sum",)),
+        Node("unitless", Linear(), ("x",)),
+        inputs={**X, "t": TensorSpec((7,))},
+        losses=(LossNode("loss", Mse(), ("narrow", "t")),),
     )
     assert set(found) == {"twice", "lost", "sum", "unitless", "loss"}
 
 
 def test_a_layer_shared_by_inputs_of_two_sizes_is_a_fault() -> None:
     layer = Linear(3)
-    first, second = Place("one", layer, ("x",)), Place("two", layer, ("y",))
-    found = faults(first, second, inputs={**X, "y": Spec((5,))})
+    first, second = Node("one", layer, ("x",)), Node("two", layer, ("y",))
+    found = faults(first, second, inputs={**X, "y": TensorSpec((5,))})
     assert found == {
         "two": "shares weight (4, 3), bias (3) of one, but needs weight (5, 3), bias (3) here"
     }
@@ -154,18 +154,18 @@ def test_a_layer_shared_by_inputs_of_two_sizes_is_a_fault() -> None:
 
 def test_shared_weights_carry_the_first_place_s_name() -> None:
     layer = Linear(4)
-    graph = Graph(X, [Place("one", layer, ("x",)), Place("two", layer, ("one",))])
+    graph = Graph(X, [Node("one", layer, ("x",)), Node("two", layer, ("one",))])
     assert graph.owners == {"one": "one", "two": "one"}
     assert list(graph.weights) == ["one.weight", "one.bias"]
 
 
 def test_equal_layers_that_are_two_objects_share_nothing() -> None:
-    graph = Graph(X, [Place("one", Linear(4), ("x",)), Place("two", Linear(4), ("one",))])
+    graph = Graph(X, [Node("one", Linear(4), ("x",)), Node("two", Linear(4), ("one",))])
     assert list(graph.weights) == ["one.weight", "one.bias", "two.weight", "two.bias"]
 
 
 def test_specs_and_plans_cover_every_place() -> None:
-    graph = Graph(X, [*DIAMOND, Place("both", Concat(), ("join", "top"))])
+    graph = Graph(X, [*DIAMOND, Node("both", Concat(), ("join", "top"))])
     assert {n: s.shape for n, s in graph.specs.items()} == {
         "x": (4,), "top": (3,), "left": (3,), "right": (3,), "join": (3,), "both": (6,),
     }  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from scipy import optimize
 
 from ldl.arrays import Array
-from ldl.engine.optim import Lbfgs, Memory
+from ldl.engine.optim import Lbfgs, OptimizerState
 from ldl.engine.optim.line_search import CURVATURE, DECREASE, Point, strong_wolfe
 
 Function = Callable[[Array], tuple[float, Array]]
@@ -39,7 +39,7 @@ def logistic(x: Array) -> tuple[float, Array]:
 
 def started(
     rule: Lbfgs, function: Function, theta: Array
-) -> tuple[Array, Array, Memory, list[Array]]:
+) -> tuple[Array, Array, OptimizerState, list[Array]]:
     """θ, its gradient, a memory that evaluates the function, and where it was evaluated."""
     gradient, seen = np.zeros_like(theta), []
     memory = rule.start(theta)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.model import Model, batches
@@ -16,16 +16,16 @@ from .helpers import step
 
 
 def model(dtype: type = np.float64) -> Model:
-    inputs = {"x": Spec((2, 3)), "k": Spec((), integer=True), "t": Spec((4,))}
+    inputs = {"x": TensorSpec((2, 3)), "k": TensorSpec((), integer=True), "t": TensorSpec((4,))}
     places = [
-        Place("flat", LAYERS["flatten"](), ("x",)),
-        Place("hidden", LAYERS["linear"](5), ("flat",)),
-        Place("tanh", LAYERS["tanh"](), ("hidden",)),
-        Place("out", LAYERS["linear"](4), ("tanh",)),
+        Node("flat", LAYERS["flatten"](), ("x",)),
+        Node("hidden", LAYERS["linear"](5), ("flat",)),
+        Node("tanh", LAYERS["tanh"](), ("hidden",)),
+        Node("out", LAYERS["linear"](4), ("tanh",)),
     ]
     losses = [
-        LossPlace("class", LOSSES["cross_entropy"](), ("out", "k")),
-        LossPlace("value", LOSSES["mse"](), ("out", "t"), 0.5),
+        LossNode("class", LOSSES["cross_entropy"](), ("out", "k")),
+        LossNode("value", LOSSES["mse"](), ("out", "t"), 0.5),
     ]
     return Model(Graph(inputs, places, losses), 3, dtype)
 
@@ -84,21 +84,23 @@ def test_a_prediction_is_the_caller_s_own() -> None:
 
 def test_bindings_are_made_once_a_batch_size() -> None:
     network = model()
-    assert network.training(4) is network.training(4)
-    assert network.training(4) is not network.training(3)
-    assert network.training(4) is not network.evaluation(4)
-    assert network.evaluation(4) is network.evaluation(4)
-    assert network.evaluation(4, ("out",)) is not network.evaluation(4, ("tanh",))
-    assert network.evaluation(4, ("out",)) is not network.evaluation(4, ("out",), losses=False)
-    assert network.training(4).parameters is network.evaluation(2).parameters
+    assert network.training_executor(4) is network.training_executor(4)
+    assert network.training_executor(4) is not network.training_executor(3)
+    assert network.training_executor(4) is not network.evaluation_executor(4)
+    assert network.evaluation_executor(4) is network.evaluation_executor(4)
+    assert network.evaluation_executor(4, ("out",)) is not network.evaluation_executor(4, ("tanh",))
+    assert network.evaluation_executor(4, ("out",)) is not network.evaluation_executor(
+        4, ("out",), losses=False
+    )
+    assert network.training_executor(4).parameters is network.evaluation_executor(2).parameters
 
 
 def test_steps_of_alternating_sizes_are_those_of_fresh_models() -> None:
     network, given = model(np.float32), data(7)
     for size in (7, 2, 7, 5, 2):
         part = {name: array[:size] for name, array in given.items()}
-        got = step(network.training(size), part)
-        alone = step(model(np.float32).training(size), part)
+        got = step(network.training_executor(size), part)
+        alone = step(model(np.float32).training_executor(size), part)
         for name, array in alone.items():
             np.testing.assert_array_equal(got[name], array, err_msg=name)
         network.predict(given, "out", 3)

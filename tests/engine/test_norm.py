@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array, Shape
-from ldl.engine.binding import Binding
-from ldl.engine.check import gradcheck
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Layer, Node, Spec
+from ldl.engine.executor import Executor
+from ldl.engine.gradcheck import gradcheck
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import Context, Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.batch_norm import blocks_of
 from ldl.engine.losses import LOSSES
@@ -23,9 +23,9 @@ from . import naive
 
 def graph_of(layer: Layer, shape: Shape, times: int = 1) -> Graph:
     """The layer `times` times in a row, and a loss."""
-    places = [Place(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i in range(times)]
-    loss = LossPlace("loss", LOSSES["mse"](), (f"n{times - 1}", "t"))
-    return Graph({"x": Spec(shape), "t": Spec(shape)}, places, [loss])
+    places = [Node(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i in range(times)]
+    loss = LossNode("loss", LOSSES["mse"](), (f"n{times - 1}", "t"))
+    return Graph({"x": TensorSpec(shape), "t": TensorSpec(shape)}, places, [loss])
 
 
 def trained(layer: Layer, batches: list[Array]) -> Parameters:
@@ -33,7 +33,7 @@ def trained(layer: Layer, batches: list[Array]) -> Parameters:
     parameters = Parameters(graph_of(layer, batches[0].shape[1:]), 0, np.float64)
     for x in batches:
         graph = graph_of(layer, x.shape[1:])
-        binding = Binding(graph, parameters, len(x), train=True)
+        binding = Executor(graph, parameters, len(x), train=True)
         binding.inputs["x"][...] = x
         binding.forward()
     return parameters
@@ -61,7 +61,7 @@ def test_running_statistics_follow_the_batches(shape: Shape, momentum: float) ->
 def test_a_layer_at_two_places_has_one_pair_of_running_statistics() -> None:
     parameters = Parameters(graph_of(LAYERS["batch_norm"](0.5), (3,), times=2), 0, np.float64)
     assert set(parameters.state) == {"n0.running_mean", "n0.running_var"}
-    binding = Binding(graph_of(LAYERS["batch_norm"](0.5), (3,), 2), parameters, 4, train=True)
+    binding = Executor(graph_of(LAYERS["batch_norm"](0.5), (3,), 2), parameters, 4, train=True)
     (x,) = draws((4, 3), 1)
     binding.inputs["x"][...] = x
     binding.forward()
@@ -76,7 +76,7 @@ def test_one_value_a_channel_moves_no_running_statistics_and_gives_the_bias() ->
     np.testing.assert_array_equal(parameters.state["n0.running_mean"], np.zeros(3))
     np.testing.assert_array_equal(parameters.state["n0.running_var"], np.ones(3))
     parameters.weights["n0.bias"][...] = (1.0, 2.0, 3.0)
-    binding = Binding(graph_of(layer, x.shape[1:]), parameters, 1, ("n0",), train=True)
+    binding = Executor(graph_of(layer, x.shape[1:]), parameters, 1, ("n0",), train=True)
     binding.inputs["x"][...] = x
     binding.forward()
     np.testing.assert_array_equal(binding.values["n0"], [[1.0, 2.0, 3.0]])
@@ -88,7 +88,7 @@ def test_judging_uses_the_running_statistics_and_leaves_them_alone() -> None:
     parameters = trained(layer, [x])
     kept = {name: array.copy() for name, array in parameters.state.items()}
     parameters.weights["n0.weight"][...] = (2.0, -1.0, 0.5)
-    binding = Binding(graph_of(layer, x.shape[1:]), parameters, 5, ("n0",))
+    binding = Executor(graph_of(layer, x.shape[1:]), parameters, 5, ("n0",))
     binding.inputs["x"][...] = other
     binding.forward()
     rate = parameters.weights["n0.weight"] / np.sqrt(kept["n0.running_var"] + epsilon)
@@ -101,12 +101,12 @@ def test_judging_uses_the_running_statistics_and_leaves_them_alone() -> None:
 def test_gradients_with_running_statistics() -> None:
     """A binding with gradients that does not train: each value moves by itself."""
     layer = LAYERS["batch_norm"]()
-    plan = layer.plan((Spec((2, 3)),))
+    plan = layer.plan((TensorSpec((2, 3)),))
     rng = np.random.default_rng(1)
     w = {name: rng.normal(size=3) for name in plan.w}
     x, dy = rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 2, 3))
 
-    def node_at(x: Array) -> Node:
+    def node_at(x: Array) -> Context:
         node = naive.fresh_node(layer, plan, (x,), w, train=False)
         node.state["running_mean"][...] = (0.3, -1.0, 2.0)
         node.state["running_var"][...] = (0.5, 1.0, 4.0)
@@ -130,7 +130,7 @@ def test_gradients_with_running_statistics() -> None:
 def test_running_statistics_are_saved_and_loaded() -> None:
     graph = graph_of(LAYERS["batch_norm"](), (3,))
     model, other = Model(graph), Model(graph)
-    binding = model.training(4)
+    binding = model.training_executor(4)
     binding.inputs["x"][...] = draws((4, 3), 1)[0]
     binding.forward()
     other.parameters.load({name: a.copy() for name, a in model.parameters.arrays().items()})
@@ -151,7 +151,7 @@ LARGE = [
 @pytest.mark.parametrize(("samples", "shape"), LARGE)
 def test_blocks_change_nothing(samples: int, shape: Shape) -> None:
     layer = LAYERS["batch_norm"]()
-    plan = layer.plan((Spec(shape),))
+    plan = layer.plan((TensorSpec(shape),))
     rng = np.random.default_rng(0)
     x, dy = rng.normal(1.0, 3.0, (2, samples, *shape))
     w = {name: rng.normal(size=shape[-1]) for name in plan.w}
@@ -183,7 +183,7 @@ def test_statistics_of_values_far_from_zero_keep_their_digits() -> None:
     x = (1000.0 + rng.normal(size=(64, 5))).astype(np.float32)
     for entry, axis in (("batch_norm", 0), ("layer_norm", 1)):
         layer = LAYERS[entry]()
-        plan = layer.plan((Spec((5,)),))
+        plan = layer.plan((TensorSpec((5,)),))
         w = {"weight": np.ones(5, np.float32), "bias": np.zeros(5, np.float32)}
         node = naive.fresh_node(layer, plan, (x,), w)
         layer.forward(node)
@@ -196,16 +196,16 @@ def test_statistics_of_values_far_from_zero_keep_their_digits() -> None:
 @pytest.mark.parametrize("entry", ["batch_norm", "layer_norm"])
 def test_no_decay_reaches_a_norm(entry: str) -> None:
     parameters = Parameters(graph_of(LAYERS[entry](), (3,)))
-    assert parameters.decayed == ()
+    assert parameters.decay_slices == ()
     np.testing.assert_array_equal(parameters.weights["n0.weight"], np.ones(3))
     np.testing.assert_array_equal(parameters.weights["n0.bias"], np.zeros(3))
 
 
 def test_a_chain_of_norms_has_right_gradients() -> None:
     layers = [LAYERS[name]() for name in ("batch_norm", "layer_norm", "batch_norm")]
-    places = [Place(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i, layer in enumerate(layers)]
-    loss = LossPlace("loss", LOSSES["mse"](), ("n2", "t"))
-    graph = Graph({"x": Spec((2, 5)), "t": Spec((2, 5))}, places, [loss])
+    places = [Node(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i, layer in enumerate(layers)]
+    loss = LossNode("loss", LOSSES["mse"](), ("n2", "t"))
+    graph = Graph({"x": TensorSpec((2, 5)), "t": TensorSpec((2, 5))}, places, [loss])
     x, t = draws((4, 2, 5), 2)
     rows = gradcheck(graph, {"x": x, "t": t}, input_gradients=True)
     assert max(row.error for row in rows) < 1e-6

@@ -13,9 +13,9 @@ import pytest
 from scipy import special
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.parameters import Parameters
@@ -34,8 +34,8 @@ def _quiet() -> Iterator[None]:
 
 def activated(entry: str, x: Array, dtype: type) -> Array:
     """The layer's output on x (N, C)."""
-    graph = Graph({"x": Spec(x.shape[1:])}, [Place("y", LAYERS[entry](), ("x",))])
-    binding = Binding(graph, Parameters(graph, 0, dtype), len(x), ["y"])
+    graph = Graph({"x": TensorSpec(x.shape[1:])}, [Node("y", LAYERS[entry](), ("x",))])
+    binding = Executor(graph, Parameters(graph, 0, dtype), len(x), ["y"])
     fill(binding, {"x": x})
     binding.forward()
     return binding.values["y"].copy()
@@ -45,11 +45,11 @@ def judged(
     entry: str, p: Array, t: Array, dtype: type, activation: str | None = None
 ) -> tuple[Array, Array]:
     """(loss a sample, ∂L/∂input) of a loss, perhaps after an activation."""
-    target = Spec(t.shape[1:], t.dtype.kind == "i")
-    places = [Place("y", LAYERS[activation](), ("x",))] if activation else []
-    loss = LossPlace("loss", LOSSES[entry](), ("y" if activation else "x", "t"))
-    graph = Graph({"x": Spec(p.shape[1:]), "t": target}, places, [loss])
-    binding = Binding(graph, Parameters(graph, 0, dtype), len(p), (), True, True, True)
+    target = TensorSpec(t.shape[1:], t.dtype.kind == "i")
+    places = [Node("y", LAYERS[activation](), ("x",))] if activation else []
+    loss = LossNode("loss", LOSSES[entry](), ("y" if activation else "x", "t"))
+    graph = Graph({"x": TensorSpec(p.shape[1:]), "t": target}, places, [loss])
+    binding = Executor(graph, Parameters(graph, 0, dtype), len(p), (), True, True, True)
     got = step(binding, {"x": p, "t": t})
     return got["loss"], got["d x"]
 

@@ -269,7 +269,7 @@ def test_an_optimizer_finds_the_bottom_of_a_bowl(
 
 
 def test_which_optimizers_take_the_whole_set() -> None:
-    assert [name for name, rule in OPTIMIZERS.items() if rule.whole_set] == ["gd", "lbfgs"]
+    assert [name for name, rule in OPTIMIZERS.items() if rule.full_batch] == ["gd", "lbfgs"]
 
 
 def test_nesterov_needs_momentum() -> None:

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.communicator import Round, rounds
+from ldl.engine.data_parallel import DataParallelExecutor
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
-from ldl.engine.meeting import Round, rounds
 from ldl.engine.model import Model
-from ldl.engine.parallel import ParallelBinding
 
 SHAPE = (6, 5, 2)
 
@@ -30,21 +30,21 @@ def graph(*more: str) -> Graph:
     ]
     places, value = [], "x"
     for i, (name, settings) in enumerate(layers):
-        places.append(Place(f"l{i}", LAYERS[name](**settings), (value,)))
+        places.append(Node(f"l{i}", LAYERS[name](**settings), (value,)))
         value = f"l{i}"
-    loss = LossPlace("loss", LOSSES["cross_entropy"](), (value, "t"), 0.7)
-    return Graph({"x": Spec(SHAPE), "t": Spec((), True)}, places, [loss])
+    loss = LossNode("loss", LOSSES["cross_entropy"](), (value, "t"), 0.7)
+    return Graph({"x": TensorSpec(SHAPE), "t": TensorSpec((), True)}, places, [loss])
 
 
 def run(model: Model, samples: int, seed: int = 0, at_once: bool = True) -> dict[str, np.ndarray]:
     """Loss, scores, gradient and kept state of one random batch."""
     rng = np.random.default_rng(seed)
-    scores = model.graph.places[-1].name
-    binding = model.training(samples, (scores,))
+    scores = model.graph.nodes[-1].name
+    binding = model.training_executor(samples, (scores,))
     binding.inputs["x"][...] = rng.normal(3.0, 2.0, size=(samples, *SHAPE))
     binding.inputs["t"][...] = rng.integers(0, 4, samples)
     if at_once:
-        binding.both()
+        binding.forward_backward()
     else:
         binding.forward()
         binding.backward()
@@ -66,7 +66,7 @@ def test_a_divided_batch_computes_the_same(
 ) -> None:
     """Uneven parts too; and again on the next batch."""
     whole, parts = (Model(graph(*more), 1, np.float64, threads=n) for n in (1, threads))
-    assert isinstance(parts.training(samples), ParallelBinding)
+    assert isinstance(parts.training_executor(samples), DataParallelExecutor)
     for seed in (0, 1):
         one, other = run(whole, samples, seed), run(parts, samples, seed)
         for name, array in one.items():
@@ -84,12 +84,12 @@ def test_the_same_number_of_threads_gives_the_same_bits(more: tuple[str, ...]) -
 def test_what_draws_is_not_divided() -> None:
     """Then there is one binding, whatever was asked for."""
     model = Model(graph("dropout"), threads=2)
-    assert type(model.training(8)) is Binding
+    assert type(model.training_executor(8)) is Executor
 
 
 def test_one_sample_is_not_divided() -> None:
     """A last batch of one."""
-    assert type(Model(graph(), threads=2).training(1)) is Binding
+    assert type(Model(graph(), threads=2).training_executor(1)) is Executor
 
 
 @pytest.mark.parametrize("more", [(), ("batch_norm",)])
@@ -97,8 +97,8 @@ def test_one_sample_is_not_divided() -> None:
 def test_an_error_in_a_part_is_raised_here(more: tuple[str, ...], failing: int) -> None:
     """Also where the others wait for that part; and the next step runs as if nothing had been."""
     model, other = (Model(graph(*more), 1, threads=3) for _ in range(2))
-    binding = model.training(6, (model.graph.places[-1].name,))
-    assert isinstance(binding, ParallelBinding)
+    binding = model.training_executor(6, (model.graph.nodes[-1].name,))
+    assert isinstance(binding, DataParallelExecutor)
     steps = binding._parts[failing]._forward
     steps.insert(0, lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):

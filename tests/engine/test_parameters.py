@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ldl.engine.graph import Graph, Place
+from ldl.engine.graph import Graph, Node
 from ldl.engine.init import Normal
-from ldl.engine.layer import Spec
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.parameters import Parameters
 
@@ -15,11 +15,11 @@ from ldl.engine.parameters import Parameters
 def parameters(seed: int = 0, units: int = 3) -> Parameters:
     normal = Normal(1.0)
     places = [
-        Place("a", LAYERS["linear"](5, True, normal, normal), ("x",)),
-        Place("b", LAYERS["linear"](units, True, normal, normal), ("a",)),
-        Place("c", LAYERS["linear"](2, False, normal, normal), ("b",)),
+        Node("a", LAYERS["linear"](5, True, normal, normal), ("x",)),
+        Node("b", LAYERS["linear"](units, True, normal, normal), ("a",)),
+        Node("c", LAYERS["linear"](2, False, normal, normal), ("b",)),
     ]
-    return Parameters(Graph({"x": Spec((7,))}, places), seed)
+    return Parameters(Graph({"x": TensorSpec((7,))}, places), seed)
 
 
 def test_weights_and_gradients_are_views_into_one_vector_each() -> None:
@@ -39,7 +39,7 @@ def test_weights_and_gradients_are_views_into_one_vector_each() -> None:
 
 def test_the_decayed_parts_are_the_weights_and_nothing_else() -> None:
     mine = parameters()
-    for part in mine.decayed:
+    for part in mine.decay_slices:
         assert mine.theta[part].all()
         mine.theta[part] = 0.0
     assert {name for name, view in mine.weights.items() if not view.any()} == {
@@ -67,5 +67,5 @@ def test_a_misshapen_or_missing_array_is_refused_before_anything_changes() -> No
 
 
 def test_a_network_without_weights_has_none() -> None:
-    mine = Parameters(Graph({"x": Spec((7,))}, [Place("a", LAYERS["tanh"](), ("x",))]))
-    assert (mine.count, mine.theta.size, mine.decayed, mine.arrays()) == (0, 0, (), {})
+    mine = Parameters(Graph({"x": TensorSpec((7,))}, [Node("a", LAYERS["tanh"](), ("x",))]))
+    assert (mine.count, mine.theta.size, mine.decay_slices, mine.arrays()) == (0, 0, (), {})

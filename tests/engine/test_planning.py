@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.check import gradcheck
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.executor import Executor
+from ldl.engine.gradcheck import gradcheck
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
-from ldl.engine.lifetimes import Lifetimes
+from ldl.engine.liveness import Liveness
 from ldl.engine.losses import LOSSES
 from ldl.engine.parameters import Parameters
 
@@ -34,10 +34,10 @@ def test_a_planned_step_equals_an_unplanned_one(seed: int) -> None:
     maker = Maker(seed, inner_targets=True)
     graph, samples = maker.graph(), 1 + seed % 3
     parameters = Parameters(graph, seed, np.float64)
-    names = sorted(place.name for place in graph.places)
+    names = sorted(place.name for place in graph.nodes)
     outputs = maker.rng.choice(names, seed % 4)
     asked = bool(seed % 2)
-    binding = Binding(
+    binding = Executor(
         graph, parameters, samples, outputs, gradients=True, input_gradients=asked, train=True
     )
     streams = Parameters(graph, seed, np.float64).streams
@@ -70,7 +70,7 @@ def test_frozen_weights_change_no_other_gradient(seed: int) -> None:
     batch = maker.batch(2)
     both = Parameters(graph, seed, np.float64), Parameters(graph, seed, np.float64, frozen)
     for parameters in both:
-        binding = Binding(graph, parameters, 2, gradients=True, train=True)
+        binding = Executor(graph, parameters, 2, gradients=True, train=True)
         fill(binding, batch)
         binding.forward()
         binding.backward()
@@ -82,7 +82,7 @@ def test_frozen_weights_change_no_other_gradient(seed: int) -> None:
 def test_a_frozen_start_has_no_backward() -> None:
     graph = chain("linear", "tanh", "linear", "tanh", "linear")
     start = {name for name in graph.weights if name.startswith(("linear0", "linear2"))}
-    lives = Lifetimes(graph, ["loss"], True, frozen=start)
+    lives = Liveness(graph, ["loss"], True, frozen=start)
     assert [place.name for place in lives.backward_order] == ["loss", "linear4"]
 
 
@@ -92,8 +92,8 @@ def test_a_planned_evaluation_equals_an_unplanned_one(seed: int) -> None:
     maker = Maker(seed, inner_targets=True)
     graph, samples = maker.graph(), 1 + seed % 3
     parameters = Parameters(graph, seed, np.float64)
-    outputs = maker.rng.choice(sorted(place.name for place in graph.places), 1 + seed % 2)
-    binding = Binding(graph, parameters, samples, outputs, losses=bool(seed % 2))
+    outputs = maker.rng.choice(sorted(place.name for place in graph.nodes), 1 + seed % 2)
+    binding = Executor(graph, parameters, samples, outputs, losses=bool(seed % 2))
     for _ in range(2):
         batch = maker.batch(samples)
         fill(binding, batch)
@@ -117,12 +117,12 @@ def test_the_random_graphs_hold_what_they_are_there_to_try() -> None:
     used, absorbed, kept, shared, twice, in_place, pruned = set(), 0, 0, 0, 0, 0, 0
     for seed in SEEDS:
         graph = Maker(seed, inner_targets=True).graph()
-        lives = Lifetimes(graph, [loss.name for loss in graph.losses], gradients=True)
+        lives = Liveness(graph, [loss.name for loss in graph.losses], gradients=True)
         used |= {type(place.layer) for place in graph.order}
-        absorbed += len(lives.absorbed)
+        absorbed += len(lives.fused)
         kept += sum(isinstance(loss.layer, LOSSES["bce"]) for loss in graph.losses)
         shared += any(owner != name for name, owner in graph.owners.items())
-        twice += any(len(set(place.inputs)) < len(place.inputs) for place in graph.places)
+        twice += any(len(set(place.inputs)) < len(place.inputs) for place in graph.nodes)
         roots = lives.shared_values()
         in_place += any(
             roots[p.name] != p.name and p.layer.in_place and not p.layer.view for p in lives.order
@@ -142,12 +142,12 @@ def chain(*entries: str) -> Graph:
     places, value = [], "x"
     for i, entry in enumerate(entries):
         sizes = (3 if i == len(entries) - 1 else 5,) if entry == "linear" else ()
-        places.append(Place(f"{entry}{i}", LAYERS[entry](*sizes), (value,)))
+        places.append(Node(f"{entry}{i}", LAYERS[entry](*sizes), (value,)))
         value = f"{entry}{i}"
     return Graph(
-        {"x": Spec((4,)), "t": Spec((), True)},
+        {"x": TensorSpec((4,)), "t": TensorSpec((), True)},
         places,
-        [LossPlace("loss", LOSSES["cross_entropy"](), (value, "t"))],
+        [LossNode("loss", LOSSES["cross_entropy"](), (value, "t"))],
     )
 
 
@@ -166,14 +166,14 @@ def chain(*entries: str) -> Graph:
 def test_which_hidden_values_have_samples_last(
     entries: tuple[str, ...], expected: set[str]
 ) -> None:
-    assert Lifetimes(chain(*entries), ["loss"], True).samples_last() == expected
+    assert Liveness(chain(*entries), ["loss"], True).samples_last() == expected
 
 
 def test_what_a_caller_reads_has_samples_first() -> None:
     graph = chain("linear", "tanh", "linear", "tanh", "linear")
-    lives = Lifetimes(graph, ["loss", "tanh1"], True)
+    lives = Liveness(graph, ["loss", "tanh1"], True)
     assert lives.samples_last() == {"linear2", "tanh3"}
-    binding = Binding(graph, Parameters(graph), 6, ["tanh1"], gradients=True)
+    binding = Executor(graph, Parameters(graph), 6, ["tanh1"], gradients=True)
     assert binding.values["tanh1"].flags.c_contiguous
     assert binding.values["tanh3"].flags.f_contiguous
 
@@ -183,20 +183,20 @@ def test_a_bias_within_the_product_is_the_same(samples: int) -> None:
     """Against the plain formulas, with a layer that is used twice: its second share is apart."""
     shared = LAYERS["linear"](5)
     places = [
-        Place("a", LAYERS["linear"](5), ("x",)),
-        Place("b", shared, ("a",)),
-        Place("c", LAYERS["tanh"](), ("b",)),
-        Place("d", shared, ("c",)),
-        Place("e", LAYERS["linear"](3), ("d",)),
+        Node("a", LAYERS["linear"](5), ("x",)),
+        Node("b", shared, ("a",)),
+        Node("c", LAYERS["tanh"](), ("b",)),
+        Node("d", shared, ("c",)),
+        Node("e", LAYERS["linear"](3), ("d",)),
     ]
-    inputs = {"x": Spec((4,)), "t": Spec((), True)}
-    graph = Graph(inputs, places, [LossPlace("loss", LOSSES["cross_entropy"](), ("e", "t"))])
-    assert Lifetimes(graph, ["loss"], True).samples_last() == {"a", "b", "c", "d"}
+    inputs = {"x": TensorSpec((4,)), "t": TensorSpec((), True)}
+    graph = Graph(inputs, places, [LossNode("loss", LOSSES["cross_entropy"](), ("e", "t"))])
+    assert Liveness(graph, ["loss"], True).samples_last() == {"a", "b", "c", "d"}
     parameters = Parameters(graph, 1, np.float64)
     parameters.theta += 0.1
     rng = np.random.default_rng(0)
     batch = {"x": rng.normal(size=(samples, 4)), "t": rng.integers(0, 3, samples)}
-    binding = Binding(graph, parameters, samples, gradients=True)
+    binding = Executor(graph, parameters, samples, gradients=True)
     fill(binding, batch)
     for _ in range(2):
         binding.forward()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.layers import pooled
+from ldl.engine.layers import pool_blocks
 
 from . import naive
 from .table import TABLE, Case
@@ -30,7 +30,7 @@ def run(case: Case, samples: int) -> tuple[Array, Array]:
 def test_blocks_change_nothing(case: Case, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One image a block, and a last block that is smaller."""
     y, dx = run(case, 7)
-    monkeypatch.setattr(pooled, "BLOCK", size)
+    monkeypatch.setattr(pool_blocks, "BLOCK", size)
     for expected, got in zip((y, dx), run(case, 7), strict=True):
         np.testing.assert_array_equal(got, expected)
 

@@ -9,7 +9,7 @@ import pytest
 
 from ldl.arrays import Array
 from ldl.engine.init import Normal
-from ldl.engine.layer import Node, Spec
+from ldl.engine.layer import Context, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.errors import ShapeError
 
@@ -18,10 +18,10 @@ from .naive import fresh_node
 KINDS = ["rnn", "gru", "lstm"]
 
 
-def run(kind: str, x: Array, scale: float = 0.5, **settings: bool) -> Node:
+def run(kind: str, x: Array, scale: float = 0.5, **settings: bool) -> Context:
     """A node, forward and backward run, with the same weights for the same scale."""
     layer = LAYERS[kind](4, init=Normal(scale), bias_init=Normal(scale), **settings)
-    plan, rng = layer.plan((Spec(x.shape[1:]),)), np.random.default_rng(5)
+    plan, rng = layer.plan((TensorSpec(x.shape[1:]),)), np.random.default_rng(5)
     w = {k: v.init.draw(v.shape, v.fans, rng).astype(x.dtype) for k, v in plan.w.items()}
     node = fresh_node(layer, plan, (x,), w)
     layer.forward(node)
@@ -35,13 +35,13 @@ def run(kind: str, x: Array, scale: float = 0.5, **settings: bool) -> Node:
 def test_what_is_no_sequence_is_refused(kind: str, shape: tuple[int, ...]) -> None:
     words = "takes a sequence (L, C), got (" + ", ".join(map(str, shape)) + ")"
     with pytest.raises(ShapeError, match=re.escape(words)):
-        LAYERS[kind](4).plan((Spec(shape),))
+        LAYERS[kind](4).plan((TensorSpec(shape),))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_has_no_mirror(kind: str) -> None:
     with pytest.raises(ShapeError, match="no mirror image"):
-        LAYERS[kind](4).mirror(Spec((3, 2)))
+        LAYERS[kind](4).mirror(TensorSpec((3, 2)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,56 +6,80 @@ import re
 
 import pytest
 
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.errors import SettingError, ShapeError
 
 from .table import TABLE
 
-INDEX = Spec((), integer=True)
-REFUSED: list[tuple[Layer, tuple[Spec, ...], str]] = [
-    (LAYERS["linear"](3), (Spec(()),), "at least one axis"),
-    (LAYERS["linear"](), (Spec((4,)),), "units are missing"),
-    (LAYERS["softmax"](), (Spec(()),), "needs an axis"),
-    (LAYERS["add"](), (Spec((4,)), Spec((4, 1))), "cannot add (4) and (4, 1)"),
-    (LAYERS["add"](), (Spec((4,)), Spec((4,)), Spec((5,))), "(4) and (4) and (5)"),
-    (LAYERS["concat"](), (Spec((2, 3)), Spec((3, 3))), "cannot join (2, 3) and (3, 3)"),
-    (LAYERS["concat"](), (Spec((2, 3)), Spec((3,))), "cannot join (2, 3) and (3)"),
-    (LAYERS["concat"](2), (Spec((2, 3)), Spec((2, 3))), "axis 2 does not exist in (2, 3)"),
-    (LAYERS["concat"](-3), (Spec((2, 3)), Spec((2, 3))), "axis -3 does not exist"),
-    (LAYERS["concat"](), (Spec(()), Spec(())), "does not exist in ()"),
-    (LAYERS["reshape"]((4,)), (Spec((2, 3)),), "cannot turn (2, 3), 6 values, into (4)"),
-    (LAYERS["reshape"]((4, -1)), (Spec((2, 3)),), "into (4, -1)"),
-    (LAYERS["reshape"]((7, -1)), (Spec((2, 3)),), "into (7, -1)"),
-    (LAYERS["batch_norm"](), (Spec(()),), "an axis of channels"),
-    (LAYERS["layer_norm"](), (Spec(()),), "an axis of channels"),
-    (LAYERS["multiply"](), (Spec((4,)), Spec((4, 1))), "cannot multiply (4) and (4, 1)"),
-    (LAYERS["multi_head_attention"](3), (Spec((5, 4)),), "4 channels do not divide into 3 heads"),
-    (LAYERS["multi_head_attention"](1), (Spec((4,)),), "a sequence (L, C), got (4)"),
+INDEX = TensorSpec((), integer=True)
+REFUSED: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
+    (LAYERS["linear"](3), (TensorSpec(()),), "at least one axis"),
+    (LAYERS["linear"](), (TensorSpec((4,)),), "units are missing"),
+    (LAYERS["softmax"](), (TensorSpec(()),), "needs an axis"),
+    (LAYERS["add"](), (TensorSpec((4,)), TensorSpec((4, 1))), "cannot add (4) and (4, 1)"),
+    (
+        LAYERS["add"](),
+        (TensorSpec((4,)), TensorSpec((4,)), TensorSpec((5,))),
+        "(4) and (4) and (5)",
+    ),
+    (LAYERS["concat"](), (TensorSpec((2, 3)), TensorSpec((3, 3))), "cannot join (2, 3) and (3, 3)"),
+    (LAYERS["concat"](), (TensorSpec((2, 3)), TensorSpec((3,))), "cannot join (2, 3) and (3)"),
+    (
+        LAYERS["concat"](2),
+        (TensorSpec((2, 3)), TensorSpec((2, 3))),
+        "axis 2 does not exist in (2, 3)",
+    ),
+    (LAYERS["concat"](-3), (TensorSpec((2, 3)), TensorSpec((2, 3))), "axis -3 does not exist"),
+    (LAYERS["concat"](), (TensorSpec(()), TensorSpec(())), "does not exist in ()"),
+    (LAYERS["reshape"]((4,)), (TensorSpec((2, 3)),), "cannot turn (2, 3), 6 values, into (4)"),
+    (LAYERS["reshape"]((4, -1)), (TensorSpec((2, 3)),), "into (4, -1)"),
+    (LAYERS["reshape"]((7, -1)), (TensorSpec((2, 3)),), "into (7, -1)"),
+    (LAYERS["batch_norm"](), (TensorSpec(()),), "an axis of channels"),
+    (LAYERS["layer_norm"](), (TensorSpec(()),), "an axis of channels"),
+    (
+        LAYERS["multiply"](),
+        (TensorSpec((4,)), TensorSpec((4, 1))),
+        "cannot multiply (4) and (4, 1)",
+    ),
+    (
+        LAYERS["multi_head_attention"](3),
+        (TensorSpec((5, 4)),),
+        "4 channels do not divide into 3 heads",
+    ),
+    (LAYERS["multi_head_attention"](1), (TensorSpec((4,)),), "a sequence (L, C), got (4)"),
     (
         LAYERS["multi_head_attention"](2),
-        (Spec((5, 4)), Spec((4,))),
+        (TensorSpec((5, 4)), TensorSpec((4,))),
         "the padding of (5, 4) is (5), got (4)",
     ),
-    (LAYERS["patches"](2), (Spec((4, 6)),), "a picture (H, W, C), got (4, 6)"),
-    (LAYERS["patches"](2), (Spec((4, 5, 1)),), "(4, 5, 1) does not divide into squares of 2"),
-    (LAYERS["class_token"](), (Spec((4,)),), "a sequence (L, C), got (4)"),
-    (LAYERS["positional_embedding"](), (Spec((4, 2, 1)),), "a sequence (L, C), got (4, 2, 1)"),
-    (LAYERS["select"](3), (Spec((3, 2)),), "axis 0 of (3, 2) has no position 3"),
-    (LAYERS["select"](-4), (Spec((3, 2)),), "has no position -4"),
-    (LAYERS["select"](0, 2), (Spec((3, 2)),), "axis 2 does not exist in (3, 2)"),
-    (LAYERS["mean"](-2), (Spec((3,)),), "axis -2 does not exist in (3)"),
-    (LAYERS["mean"]((0, 2)), (Spec((3, 2, 1)),), "axes (0, 2) are not different ones next to"),
-    (LAYERS["mean"]((0, -2)), (Spec((3, 2)),), "axes (0, -2) are not different ones"),
-    (LOSSES["cross_entropy"](), (Spec((1,)), INDEX), "two classes or more, got (1)"),
-    (LOSSES["cross_entropy"](), (Spec((2, 3)), Spec((2, 3))), "takes logits (C)"),
+    (LAYERS["patches"](2), (TensorSpec((4, 6)),), "a picture (H, W, C), got (4, 6)"),
+    (LAYERS["patches"](2), (TensorSpec((4, 5, 1)),), "(4, 5, 1) does not divide into squares of 2"),
+    (LAYERS["class_token"](), (TensorSpec((4,)),), "a sequence (L, C), got (4)"),
+    (
+        LAYERS["positional_embedding"](),
+        (TensorSpec((4, 2, 1)),),
+        "a sequence (L, C), got (4, 2, 1)",
+    ),
+    (LAYERS["select"](3), (TensorSpec((3, 2)),), "axis 0 of (3, 2) has no position 3"),
+    (LAYERS["select"](-4), (TensorSpec((3, 2)),), "has no position -4"),
+    (LAYERS["select"](0, 2), (TensorSpec((3, 2)),), "axis 2 does not exist in (3, 2)"),
+    (LAYERS["mean"](-2), (TensorSpec((3,)),), "axis -2 does not exist in (3)"),
+    (
+        LAYERS["mean"]((0, 2)),
+        (TensorSpec((3, 2, 1)),),
+        "axes (0, 2) are not different ones next to",
+    ),
+    (LAYERS["mean"]((0, -2)), (TensorSpec((3, 2)),), "axes (0, -2) are not different ones"),
+    (LOSSES["cross_entropy"](), (TensorSpec((1,)), INDEX), "two classes or more, got (1)"),
+    (LOSSES["cross_entropy"](), (TensorSpec((2, 3)), TensorSpec((2, 3))), "takes logits (C)"),
 ]
 
 
 @pytest.mark.parametrize(("layer", "inputs", "words"), REFUSED)
 def test_shapes_that_do_not_fit_are_refused(
-    layer: Layer, inputs: tuple[Spec, ...], words: str
+    layer: Layer, inputs: tuple[TensorSpec, ...], words: str
 ) -> None:
     with pytest.raises(ShapeError, match=re.escape(words)):
         layer.plan(inputs)
@@ -73,19 +97,19 @@ def test_a_layer_refuses_the_wrong_number_of_inputs_and_class_indices(entry: str
         layer.plan(wrong)
     if entry != "embedding":
         with pytest.raises(ShapeError, match="got class indices"):
-            layer.plan((*x[:-1], Spec(x[-1].shape, integer=True)))
+            layer.plan((*x[:-1], TensorSpec(x[-1].shape, integer=True)))
 
 
 @pytest.mark.parametrize("entry", LOSSES)
 def test_a_loss_refuses_a_target_that_does_not_fit(entry: str) -> None:
-    loss, p = LOSSES[entry](), Spec((4,))
+    loss, p = LOSSES[entry](), TensorSpec((4,))
     for inputs, words in (
         ((p,), "got 1 inputs"),
         ((p, p, p), "got 3 inputs"),
         ((INDEX, INDEX), "not class indices"),
-        ((Spec((2, 3)), INDEX), "one axis, got (2, 3)"),
-        ((p, Spec((3,), integer=True)), "class indices"),
-        ((p, Spec((4, 1))), "prediction is (4) and the target (4, 1)"),
+        ((TensorSpec((2, 3)), INDEX), "one axis, got (2, 3)"),
+        ((p, TensorSpec((3,), integer=True)), "class indices"),
+        ((p, TensorSpec((4, 1))), "prediction is (4) and the target (4, 1)"),
     ):
         with pytest.raises(ShapeError, match=re.escape(words)):
             loss.plan(inputs)
@@ -123,13 +147,13 @@ def test_a_mirror_leads_back_to_the_shape_it_came_from(entry: str) -> None:
             continue
         mirrored += 1
         assert mirror is not case.layer
-        assert mirror.plan((Spec(case.layer.plan((x,)).y),)).y == x.shape
+        assert mirror.plan((TensorSpec(case.layer.plan((x,)).y),)).y == x.shape
     assert mirrored
 
 
 def test_a_mirror_keeps_the_settings() -> None:
-    assert vars(LAYERS["leaky_relu"](0.3).mirror(Spec((4,)))) == {"negative_slope": 0.3}
-    mirror = LAYERS["linear"](3, bias=False).mirror(Spec((7,)))
+    assert vars(LAYERS["leaky_relu"](0.3).mirror(TensorSpec((4,)))) == {"negative_slope": 0.3}
+    mirror = LAYERS["linear"](3, bias=False).mirror(TensorSpec((7,)))
     assert vars(mirror) == {**vars(LAYERS["linear"](7, bias=False))}
 
 

@@ -6,8 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ldl.engine.graph import Graph, Place
-from ldl.engine.layer import Spec
+from ldl.engine.graph import Graph, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream
@@ -37,9 +37,9 @@ PINNED = [50384, 850038, 443321, 548794]
 def network(*names: str) -> Parameters:
     places, last = [], "x"
     for name in names:
-        places.append(Place(name, LAYERS["linear"](4), (last,)))
+        places.append(Node(name, LAYERS["linear"](4), (last,)))
         last = name
-    return Parameters(Graph({"x": Spec((4,))}, places), seed=11)
+    return Parameters(Graph({"x": TensorSpec((4,))}, places), seed=11)
 
 
 def test_adding_a_layer_moves_no_other_draw() -> None:
@@ -56,6 +56,6 @@ def test_a_weight_and_a_node_of_one_name_have_streams_of_their_own() -> None:
 
 
 def test_single_and_double_precision_start_from_the_same_draws() -> None:
-    graph = Graph({"x": Spec((4,))}, [Place("a", LAYERS["linear"](4), ("x",))])
+    graph = Graph({"x": TensorSpec((4,))}, [Node("a", LAYERS["linear"](4), ("x",))])
     double = Parameters(graph, 11, np.float64).weights["a.weight"]
     np.testing.assert_array_equal(Parameters(graph, 11).weights["a.weight"], np.float32(double))

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.check import gradcheck
-from ldl.engine.layer import Call, Node, Plan, Spec
+from ldl.engine.executor import Executor
+from ldl.engine.gradcheck import gradcheck
+from ldl.engine.layer import Call, Context, LayerPlan, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.losses import LOSSES, Loss
@@ -37,13 +37,13 @@ def test_the_table_has_rows_for_every_entry() -> None:
     assert all(type(case.layer) is registered[case.entry] for case in TABLE)
 
 
-def bound(case: Case, samples: int, dtype: Any, times: int = 1) -> Binding:
+def bound(case: Case, samples: int, dtype: Any, times: int = 1) -> Executor:
     graph = graph_of(case, times)
     parameters = Parameters(graph, 3, dtype)
-    return Binding(graph, parameters, samples, gradients=True, input_gradients=True, train=True)
+    return Executor(graph, parameters, samples, gradients=True, input_gradients=True, train=True)
 
 
-def node_of(case: Case, samples: int, dtype: Any) -> Node:
+def node_of(case: Case, samples: int, dtype: Any) -> Context:
     """A node of its own, forward run, with a random gradient waiting."""
     rng = np.random.default_rng(1)
     plan = case.layer.plan(tuple(given.spec for given in case.inputs))
@@ -60,7 +60,7 @@ def node_of(case: Case, samples: int, dtype: Any) -> Node:
     return node
 
 
-def gradients_of(node: Node) -> dict[str, Array]:
+def gradients_of(node: Context) -> dict[str, Array]:
     parts = {f"x{i}": dx for i, dx in enumerate(node.dx) if dx is not None}
     return {**parts, **node.dw}
 
@@ -139,7 +139,7 @@ def test_a_step_repeats_to_the_bit_whatever_ran_between(case: Case) -> None:
     parameters = Parameters(graph, 3)
     sizes = (3, 1, 3, 4, 1, 3)
     bindings = {
-        n: Binding(graph, parameters, n, gradients=True, input_gradients=True) for n in set(sizes)
+        n: Executor(graph, parameters, n, gradients=True, input_gradients=True) for n in set(sizes)
     }
     seen: dict[int, dict[str, Array]] = {}
     for samples in sizes:
@@ -151,7 +151,7 @@ def test_a_step_repeats_to_the_bit_whatever_ran_between(case: Case) -> None:
 # --- float32 stays float32 ----------------------------------------------------------------------
 
 
-def arrays_of(node: Node) -> dict[str, Array]:
+def arrays_of(node: Context) -> dict[str, Array]:
     named = {f"x{i}": x for i, x in enumerate(node.x)} | {"y": node.y, "dy": node.dy}
     return {**named, **gradients_of(node), **node.w, **node.tmp}
 
@@ -162,7 +162,7 @@ def test_every_array_of_a_float32_step_is_float32(case: Case) -> None:
     step(binding, batch_for(case, binding.graph, 3))
     arrays = {
         f"{place} {name} {i}": array
-        for place, node in binding.nodes.items()
+        for place, node in binding.contexts.items()
         for name, value in arrays_of(node).items()
         for i, array in enumerate(leaves(value))
         if array.dtype.kind != "i"
@@ -201,7 +201,7 @@ def unwatched(value: Any) -> Any:
     return value.view(np.ndarray) if isinstance(value, Watched) else value
 
 
-def watched(node: Node) -> Node:
+def watched(node: Context) -> Context:
     """The same node, with every array of it under watch."""
 
     def wrap(value: Any) -> Any:
@@ -211,7 +211,7 @@ def watched(node: Node) -> Node:
             return tuple(map(wrap, value))
         return value.view(Watched) if isinstance(value, np.ndarray) else value
 
-    return Node(**{f.name: wrap(getattr(node, f.name)) for f in fields(Node)})
+    return Context(**{f.name: wrap(getattr(node, f.name)) for f in fields(Context)})
 
 
 @every_case
@@ -227,7 +227,7 @@ class Creeping(Tanh):
 
     gain: Any = np.float64(1.0)
 
-    def back(self, node: Node) -> Iterator[Call]:
+    def back(self, node: Context) -> Iterator[Call]:
         yield from super().back(node)
         yield partial(np.multiply, node.dx[0], self.gain, node.dx[0])
 
@@ -242,7 +242,7 @@ def test_the_watch_would_see_a_float64_scalar() -> None:
 # --- a step allocates nothing that grows with the batch -----------------------------------------
 
 
-def peak(binding: Binding, batch: dict[str, Array]) -> int:
+def peak(binding: Executor, batch: dict[str, Array]) -> int:
     """Bytes that one step allocates at its worst, once all is warm."""
     fill(binding, batch)
     for _ in range(2):
@@ -280,7 +280,7 @@ def test_a_step_allocates_nothing_that_grows_with_the_batch(case: Case) -> None:
 class Wasteful(Tanh):
     """What the test above is for: a product without a place to go."""
 
-    def ahead(self, node: Node) -> Iterator[Call]:
+    def ahead(self, node: Context) -> Iterator[Call]:
         yield lambda: np.copyto(node.y, np.tanh(node.x[0] * 1.0))
 
 
@@ -294,8 +294,8 @@ def test_the_measure_would_see_a_hidden_temporary() -> None:
 
 def test_a_plan_names_only_what_a_layer_needs() -> None:
     """The defaults of a plan are empty, so that a layer without weights has none."""
-    plan = Plan(y=(3,))
+    plan = LayerPlan(y=(3,))
     assert not plan.w
     assert not plan.state
     assert not plan.tmp
-    assert LAYERS["linear"](4).plan((Spec((2, 3)),)).multiply_adds == 2 * 3 * 4
+    assert LAYERS["linear"](4).plan((TensorSpec((2, 3)),)).multiply_adds == 2 * 3 * 4

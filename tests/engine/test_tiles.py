@@ -8,36 +8,36 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.check import gradcheck
-from ldl.engine.layers import tiles, toom_cook
-from ldl.engine.layers.blocks import Gather, correlation
-from ldl.engine.layers.tiles import Tiles
+from ldl.engine.gradcheck import gradcheck
+from ldl.engine.layers import winograd, winograd_conv
+from ldl.engine.layers.im2col import Gather, correlation
 from ldl.engine.layers.windows import Axis, axis
+from ldl.engine.layers.winograd_conv import Tiles
 
 from .helpers import batch_for, graph_of
 from .table import TABLE, Case
 
-PAIRS = [(m, r) for r in range(2, 8) for m in range(2, 5) if m + r - 2 <= len(toom_cook.POINTS)]
+PAIRS = [(m, r) for r in range(2, 8) for m in range(2, 5) if m + r - 2 <= len(winograd.POINTS)]
 Axes = tuple[Axis, Axis]
 
 
 @pytest.mark.parametrize(("m", "r"), PAIRS)
 def test_n_products_give_m_outputs_of_r_weights(m: int, r: int) -> None:
-    b, g, a = toom_cook.matrices(m, r, np.dtype(np.float64))
+    b, g, a = winograd.matrices(m, r, np.dtype(np.float64))
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=m + r - 1), rng.normal(size=r)
     assert (b.shape, g.shape, a.shape) == ((len(x), len(x)), (len(x), r), (m, len(x)))
     y = a @ ((g @ w) * (b @ x))
     np.testing.assert_allclose(y, [x[i : i + r] @ w for i in range(m)], rtol=1e-12, atol=1e-13)
     # Where a bias is added, it counts once for every output.
-    np.testing.assert_array_equal(a[:, toom_cook.ONE], np.ones(m))
+    np.testing.assert_array_equal(a[:, winograd.ONE], np.ones(m))
 
 
 @pytest.mark.parametrize(("m", "r"), PAIRS)
 def test_only_the_divisions_are_rounded(m: int, r: int) -> None:
     for exact, short in zip(
-        toom_cook.matrices(m, r, np.dtype(np.float64))[::2],
-        toom_cook.matrices(m, r, np.dtype(np.float16))[::2],
+        winograd.matrices(m, r, np.dtype(np.float64))[::2],
+        winograd.matrices(m, r, np.dtype(np.float16))[::2],
         strict=True,
     ):
         np.testing.assert_array_equal(short, exact)
@@ -50,8 +50,8 @@ def test_only_the_divisions_are_rounded(m: int, r: int) -> None:
 def test_the_tile_that_needs_the_fewest_products(
     count: int, weights: int, m: int, products: int
 ) -> None:
-    assert toom_cook.outputs_a_tile(count, weights) == m
-    share = toom_cook.share_of_products(count, weights)
+    assert winograd.outputs_a_tile(count, weights) == m
+    share = winograd.share_of_products(count, weights)
     assert share == pytest.approx(products / (count * weights))
 
 
@@ -72,7 +72,7 @@ SHAPES: list[tuple[Axes, int, int]] = [
 def both(
     axes: Axes, channels: int, filters: int, samples: int, dtype: Any = np.float64
 ) -> list[tuple[Array, Array, Array]]:
-    """y, ∂kernel and ∂bias of the plain way and of tiles."""
+    """y, ∂kernel and ∂bias of the plain way and of winograd_conv."""
     rng = np.random.default_rng(1)
     rows, columns = axes
     x = rng.normal(size=(samples, rows.size, columns.size, channels)).astype(dtype)
@@ -101,9 +101,9 @@ def test_tiles_give_what_windows_give(
 ) -> None:  # fmt: skip
     """In one block, in uneven ones, and in blocks of some tiles of an image."""
     if lines is not None:
-        monkeypatch.setattr(tiles, "PRODUCT", 500)
-        monkeypatch.setattr(tiles, "WINDOWS", 0)
-        monkeypatch.setattr(tiles, "ROWS", lines * axes[1].out)
+        monkeypatch.setattr(winograd_conv, "PRODUCT", 500)
+        monkeypatch.setattr(winograd_conv, "WINDOWS", 0)
+        monkeypatch.setattr(winograd_conv, "ROWS", lines * axes[1].out)
     plain, tiled = both(axes, channels, filters, samples)
     for expected, got in zip(plain, tiled, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
@@ -111,7 +111,7 @@ def test_tiles_give_what_windows_give(
 
 def test_several_outputs_are_made_of_one_window_where_channels_are_few() -> None:
     axes = SHAPES[-1][0]
-    few, many = (tiles._Geometry(*axes, channels, 3) for channels in (1, 16))
+    few, many = (winograd_conv._Geometry(*axes, channels, 3) for channels in (1, 16))
     assert (few.wide, few.across, few.inner, few.outer) == (16, 1, 20, 48)
     assert (many.wide, many.across, many.inner, many.outer) == (1, 16, 80, 3)
 
@@ -164,7 +164,7 @@ def test_what_slides_otherwise_or_is_small_goes_the_plain_way() -> None:
 def test_gradients_of_layers_whose_every_convolution_goes_in_tiles(
     case: Case, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tiles, "LEAST", 0)
+    monkeypatch.setattr(winograd_conv, "LEAST", 0)
     graph = graph_of(case, times)
     rows = gradcheck(graph, batch_for(case, graph, 3), seed=2, entries=25, input_gradients=True)
     assert {row.name: row.error for row in rows if not row.error < 1e-6} == {}

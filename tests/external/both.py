@@ -75,7 +75,7 @@ class Both:
     def our_gradients(self, dtype: type, threads: int = 1) -> Values:
         """Output, loss, gradients and running statistics of the first batch."""
         model, output = self._model(dtype, threads), self.experiment.output
-        binding = model.training(self.twin.batch, (output,))
+        binding = model.training_executor(self.twin.batch, (output,))
         for name, feed in self.feeds(dtype).items():
             binding.inputs[name][...] = feed[: self.twin.batch]
         binding.forward()

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.parameters import Parameters
@@ -110,10 +110,10 @@ def test_losses_agree(
     p, t = drawn(kind)
     p = p.astype(dtype)
     t = t if t.dtype.kind == "i" else t.astype(dtype)
-    specs = {"p": Spec(p.shape[1:]), "t": Spec(t.shape[1:], t.dtype.kind == "i")}
-    graph = Graph(specs, [], [LossPlace("loss", LOSSES[entry](*settings), ("p", "t"))])
+    specs = {"p": TensorSpec(p.shape[1:]), "t": TensorSpec(t.shape[1:], t.dtype.kind == "i")}
+    graph = Graph(specs, [], [LossNode("loss", LOSSES[entry](*settings), ("p", "t"))])
     parameters = Parameters(graph, 0, dtype)
-    binding = Binding(graph, parameters, SAMPLES, (), gradients=True, input_gradients=True)
+    binding = Executor(graph, parameters, SAMPLES, (), gradients=True, input_gradients=True)
     binding.inputs["p"][...], binding.inputs["t"][...] = p, t
     binding.forward()
     binding.backward()
@@ -130,11 +130,11 @@ def test_a_hinge_of_two_classes_is_pytorchs() -> None:
     rng = np.random.default_rng(4)
     z, labels = rng.normal(size=(SAMPLES, 2)), rng.integers(2, size=SAMPLES)
     graph = Graph(
-        {"p": Spec((2,)), "t": Spec((), True)},
+        {"p": TensorSpec((2,)), "t": TensorSpec((), True)},
         [],
-        [LossPlace("loss", LOSSES["hinge"](), ("p", "t"))],
+        [LossNode("loss", LOSSES["hinge"](), ("p", "t"))],
     )
-    binding = Binding(
+    binding = Executor(
         graph, Parameters(graph, 0, np.float64), SAMPLES, (), gradients=True, input_gradients=True
     )
     binding.inputs["p"][...], binding.inputs["t"][...] = z, labels
@@ -175,11 +175,13 @@ def test_activations_agree(
     """From −12 to 12: values, and the gradient of half the squared distance from a goal."""
     rng = np.random.default_rng(5)
     x, goal = rng.uniform(-12, 12, (SAMPLES, 40)).astype(dtype), rng.normal(size=(SAMPLES, 40))
-    loss = LossPlace("loss", LOSSES["mse"]("sum"), ("y", "t"), 0.5)
+    loss = LossNode("loss", LOSSES["mse"]("sum"), ("y", "t"), 0.5)
     graph = Graph(
-        {"x": Spec((40,)), "t": Spec((40,))}, [Place("y", LAYERS[entry](*settings), ("x",))], [loss]
+        {"x": TensorSpec((40,)), "t": TensorSpec((40,))},
+        [Node("y", LAYERS[entry](*settings), ("x",))],
+        [loss],
     )
-    binding = Binding(
+    binding = Executor(
         graph, Parameters(graph, 0, dtype), SAMPLES, ["y"], gradients=True, input_gradients=True
     )
     binding.inputs["x"][...], binding.inputs["t"][...] = x, goal.astype(dtype)

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.parameters import Parameters
@@ -30,19 +30,19 @@ def same(ours: Array, theirs: torch.Tensor, what: str, rounding: float = ROUNDIN
     assert float(np.abs(ours - wanted).max()) <= rounding * largest, what
 
 
-def bound(layer: Layer, x: list[Array], parameters: Parameters | None, train: bool) -> Binding:
+def bound(layer: Layer, x: list[Array], parameters: Parameters | None, train: bool) -> Executor:
     """The layer, half the squared distance from `goal`, all gradients."""
-    specs = {f"x{i}": Spec(a.shape[1:], a.dtype.kind == "i") for i, a in enumerate(x)}
-    goal = Spec(layer.plan(tuple(specs.values())).y)
-    loss = LossPlace("loss", LOSSES["mse"]("sum"), ("it", "goal"), 0.5 * len(x[0]))
-    graph = Graph({**specs, "goal": goal}, [Place("it", layer, tuple(specs))], [loss])
+    specs = {f"x{i}": TensorSpec(a.shape[1:], a.dtype.kind == "i") for i, a in enumerate(x)}
+    goal = TensorSpec(layer.plan(tuple(specs.values())).y)
+    loss = LossNode("loss", LOSSES["mse"]("sum"), ("it", "goal"), 0.5 * len(x[0]))
+    graph = Graph({**specs, "goal": goal}, [Node("it", layer, tuple(specs))], [loss])
     kept = parameters or Parameters(graph)
-    return Binding(
+    return Executor(
         graph, kept, len(x[0]), ("it",), gradients=True, input_gradients=True, train=train
     )
 
 
-def step(binding: Binding, x: list[Array], goal: Array) -> None:
+def step(binding: Executor, x: list[Array], goal: Array) -> None:
     """Forward and backward; ∂L/∂y is y − goal."""
     for i, array in enumerate(x):
         binding.inputs[f"x{i}"][...] = array

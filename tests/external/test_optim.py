@@ -12,9 +12,9 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.optim import OPTIMIZERS
@@ -62,21 +62,21 @@ def data(dtype: type) -> tuple[Array, Array]:
     return x, rng.integers(CLASSES, size=SAMPLES)
 
 
-def ours(dtype: type) -> Binding:
+def ours(dtype: type) -> Executor:
     """linear, tanh, linear, cross entropy, bound to the batch."""
-    specs = {"x": Spec((INPUTS,)), "t": Spec((), True)}
+    specs = {"x": TensorSpec((INPUTS,)), "t": TensorSpec((), True)}
     places = [
-        Place("a", LAYERS["linear"](HIDDEN), ("x",)),
-        Place("b", LAYERS["tanh"](), ("a",)),
-        Place("c", LAYERS["linear"](CLASSES), ("b",)),
+        Node("a", LAYERS["linear"](HIDDEN), ("x",)),
+        Node("b", LAYERS["tanh"](), ("a",)),
+        Node("c", LAYERS["linear"](CLASSES), ("b",)),
     ]
-    graph = Graph(specs, places, [LossPlace("loss", LOSSES["cross_entropy"](), ("c", "t"))])
-    binding = Binding(graph, Parameters(graph, 1, dtype), SAMPLES, gradients=True, train=True)
+    graph = Graph(specs, places, [LossNode("loss", LOSSES["cross_entropy"](), ("c", "t"))])
+    binding = Executor(graph, Parameters(graph, 1, dtype), SAMPLES, gradients=True, train=True)
     binding.inputs["x"][...], binding.inputs["t"][...] = data(dtype)
     return binding
 
 
-def theirs(binding: Binding, kind: torch.dtype) -> nn.Sequential:
+def theirs(binding: Executor, kind: torch.dtype) -> nn.Sequential:
     """The same network with the same weights."""
     net = nn.Sequential(nn.Linear(INPUTS, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, CLASSES)).to(kind)
     weights = binding.parameters.weights
@@ -105,7 +105,7 @@ def torch_settings(settings: dict[str, Any], more: dict[str, Any]) -> dict[str, 
     return {**known, **more}
 
 
-def close(binding: Binding, net: nn.Sequential, allowed: float) -> None:
+def close(binding: Executor, net: nn.Sequential, allowed: float) -> None:
     """All weights agree."""
     weights = binding.parameters.weights
     for layer, name in ((net[0], "a"), (net[2], "c")):
@@ -145,7 +145,7 @@ def test_fifty_steps_agree(
         binding.forward()
         binding.backward()
         clipping.apply(parameters.gradient, float(np.linalg.norm(parameters.gradient)))
-        optimizer.step(parameters.theta, parameters.gradient, memory, rate, parameters.decayed)
+        optimizer.step(parameters.theta, parameters.gradient, memory, rate, parameters.decay_slices)
         rival.zero_grad()
         nn.functional.cross_entropy(net(torch.from_numpy(x)), torch.from_numpy(t)).backward()
         if clip == "norm":
@@ -172,7 +172,7 @@ def test_lbfgs_comes_to_the_same_bottom() -> None:
 
     memory.evaluate = evaluate
     for _ in range(STEPS):
-        optimizer.step(theta, gradient, memory, 1.0, parameters.decayed)
+        optimizer.step(theta, gradient, memory, 1.0, parameters.decay_slices)
     rival = torch.optim.LBFGS(
         net.parameters(), max_iter=1000, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
     )

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Layer, Spec
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.parameters import Parameters
@@ -35,22 +35,24 @@ def same(ours: Array, theirs: torch.Tensor) -> None:
     assert float(np.abs(ours - wanted).max()) <= 2e-6 * max(1.0, float(np.abs(wanted).max()))
 
 
-def bound(layers: list[Layer], x: Array, goal: Array) -> Binding:
+def bound(layers: list[Layer], x: Array, goal: Array) -> Executor:
     """The layers in a row, half the squared distance to `goal`, and all gradients."""
     places, value = [], "x"
     for i, layer in enumerate(layers):
-        places.append(Place(f"l{i}", layer, (value,)))
+        places.append(Node(f"l{i}", layer, (value,)))
         value = f"l{i}"
-    loss = LossPlace("loss", LOSSES["mse"]("sum"), (value, "goal"), 0.5 * len(x))
-    graph = Graph({"x": Spec(x.shape[1:]), "goal": Spec(goal.shape[1:])}, places, [loss])
-    binding = Binding(
+    loss = LossNode("loss", LOSSES["mse"]("sum"), (value, "goal"), 0.5 * len(x))
+    graph = Graph(
+        {"x": TensorSpec(x.shape[1:]), "goal": TensorSpec(goal.shape[1:])}, places, [loss]
+    )
+    binding = Executor(
         graph, Parameters(graph), len(x), (value,), gradients=True, input_gradients=True, train=True
     )
     binding.inputs["x"][...], binding.inputs["goal"][...] = x, goal
     return binding
 
 
-def step(binding: Binding, net: Any) -> None:
+def step(binding: Executor, net: Any) -> None:
     """Take PyTorch's weights, transposed, and run once."""
     for name, w in binding.parameters.weights.items():
         layer, kind = name.removeprefix("l").split(".")
@@ -59,9 +61,9 @@ def step(binding: Binding, net: Any) -> None:
     binding.backward()
 
 
-def compare(binding: Binding, net: Any, x: torch.Tensor, y: torch.Tensor) -> None:
+def compare(binding: Executor, net: Any, x: torch.Tensor, y: torch.Tensor) -> None:
     """Outputs, then gradients of the input and of all weights."""
-    value = binding.graph.places[-1].name
+    value = binding.graph.nodes[-1].name
     same(binding.values[value], y)
     (0.5 * (y - torch.from_numpy(binding.inputs["goal"])) ** 2).sum().backward()
     same(binding.input_gradients["x"], x.grad)
@@ -111,7 +113,7 @@ def test_weights_start_within_the_limits_of_pytorch(kind: str) -> None:
     """U(−1/√H, 1/√H) for matrices and biases: the extremes of many draws are close to it."""
     net = KINDS[kind][0](50, 25)
     layer = LAYERS[kind](25)
-    graph = Graph({"x": Spec((2, 50))}, [Place("it", layer, ("x",))])
+    graph = Graph({"x": TensorSpec((2, 50))}, [Node("it", layer, ("x",))])
     for name, w in Parameters(graph).weights.items():
         theirs = getattr(net, name.removeprefix("it.") + "_l0")
         assert w.shape == tuple(theirs.shape)[::-1]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.model import Model
 from ldl.engine.optim import Gd, Optimizer, Sgd
-from ldl.engine.rank_one import by_rank_one
+from ldl.engine.outer_product import outer_product_nodes
 from ldl.errors import Diverged
 from ldl.execute import resume, train
 from ldl.train import Steps, Totals
@@ -38,10 +38,10 @@ def graph(items: Items, shape: tuple[int, ...] = (7,)) -> Graph:
     """A chain of layers, and classes."""
     places, value = [], "x"
     for i, (name, settings) in enumerate(items):
-        places.append(Place(f"l{i}", LAYERS[name](**settings), (value,)))
+        places.append(Node(f"l{i}", LAYERS[name](**settings), (value,)))
         value = f"l{i}"
-    loss = LossPlace("loss", LOSSES["cross_entropy"](), (value, "t"), 0.7)
-    return Graph({"x": Spec(shape), "t": Spec((), True)}, places, [loss])
+    loss = LossNode("loss", LOSSES["cross_entropy"](), (value, "t"), 0.7)
+    return Graph({"x": TensorSpec(shape), "t": TensorSpec((), True)}, places, [loss])
 
 
 def feeds(count: int = 23) -> dict[str, np.ndarray]:
@@ -78,7 +78,7 @@ class _Nothing:
 def test_the_same_steps(name: str, optimizer: Optimizer) -> None:
     """Within float64's rounding; every weight moves."""
     net = graph(NETWORKS[name])
-    assert by_rank_one(net)
+    assert outer_product_nodes(net)
     start = {k: w.copy() for k, w in Model(net, 3, np.float64).parameters.weights.items()}
     ours, norm = stepped(optimizer, False, net)
     theirs, their_norm = stepped(optimizer, True, net)
@@ -91,11 +91,13 @@ def test_the_same_steps(name: str, optimizer: Optimizer) -> None:
 def test_what_is_left_to_the_gradient() -> None:
     """Weights used twice or on several positions, other layers, other rules, larger batches."""
     twice = LAYERS["linear"](units=7)
-    places = [Place("a", twice, ("x",)), Place("b", twice, ("a",))]
-    loss = LossPlace("loss", LOSSES["cross_entropy"](), ("b", "t"))
-    assert not by_rank_one(Graph({"x": Spec((7,)), "t": Spec((), True)}, places, [loss]))
-    assert not by_rank_one(graph([("linear", {"units": 2}), ("flatten", {}), *MLP], (3, 4)))
-    assert not by_rank_one(graph([("batch_norm", {}), *MLP]))
+    places = [Node("a", twice, ("x",)), Node("b", twice, ("a",))]
+    loss = LossNode("loss", LOSSES["cross_entropy"](), ("b", "t"))
+    assert not outer_product_nodes(
+        Graph({"x": TensorSpec((7,)), "t": TensorSpec((), True)}, places, [loss])
+    )
+    assert not outer_product_nodes(graph([("linear", {"units": 2}), ("flatten", {}), *MLP], (3, 4)))
+    assert not outer_product_nodes(graph([("batch_norm", {}), *MLP]))
     model, data = Model(graph(MLP)), feeds()
     for optimizer, size, rules in (
         (Sgd(0.1, momentum=0.9), 1, Rules()),

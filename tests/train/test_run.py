@@ -201,7 +201,7 @@ def test_every_sample_once_an_epoch_in_a_new_order(tmp_path: Path) -> None:
 
             def note(totals: Totals, into: list[int] = seen[-1]) -> None:
                 size = 5 if totals.samples == 45 else 10
-                into.extend(map(int, model.training(size).inputs["x"][:, 0]))
+                into.extend(map(int, model.training_executor(size).inputs["x"][:, 0]))
 
             steps.epoch(epoch, Totals(), note)
         return seen

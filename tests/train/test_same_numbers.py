@@ -14,8 +14,8 @@ import pytest
 
 from ldl.arrays import Array
 from ldl.data import load
-from ldl.engine.binding import Binding
-from ldl.engine.layer import Layer, Node, Spec
+from ldl.engine.executor import Executor
+from ldl.engine.layer import Context, Layer, TensorSpec
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import CrossEntropy
@@ -60,7 +60,7 @@ class Hand:
         self.decay: dict[str, bool] = {}
         shape: tuple[int, ...] = (2,)
         for name, layer in self.layers.items():
-            plan = layer.plan((Spec(shape),))
+            plan = layer.plan((TensorSpec(shape),))
             shapes = {key: weight.shape for key, weight in plan.w.items()}
             behind = {key for key, weight in plan.w.items() if weight.behind}
             for arrays in (self.w, self.dw):
@@ -73,15 +73,15 @@ class Hand:
                 self.decay[f"{name}.{key}"] = weight.decay
             shape = plan.y
 
-    def nodes(self, x: Array, labels: Array) -> list[tuple[Layer, Node]]:
+    def nodes(self, x: Array, labels: Array) -> list[tuple[Layer, Context]]:
         """A node a layer for one batch; every array is its own."""
-        made: list[tuple[Layer, Node]] = []
+        made: list[tuple[Layer, Context]] = []
         dx = rows = None
         value: tuple[Array, ...] = (x,)
         for name, layer in [*self.layers.items(), ("loss", self.loss)]:
             if layer is self.loss:
                 value = (*value, labels)
-            specs = tuple(Spec(v.shape[1:], v.dtype.kind == "i") for v in value)
+            specs = tuple(TensorSpec(v.shape[1:], v.dtype.kind == "i") for v in value)
             plan = layer.plan(specs)
             y, before = np.zeros((len(x), *plan.y), np.float32), rows
             if name in ("linear1", "tanh1"):
@@ -93,7 +93,7 @@ class Hand:
                 key: np.zeros((len(x), *buffer.shape), np.int64 if buffer.integer else np.float32)
                 for key, buffer in plan.tmp.items()
             }
-            node = Node(
+            node = Context(
                 x=value,
                 y=y,
                 dx=(dx, None) if last else (dx,),
@@ -161,7 +161,7 @@ def test_by_hand_by_graph_and_by_command_are_one(name: str, tmp_path: Path) -> N
     parameters = Parameters(experiment.graph, SEED)
     memory = optimizer.start(parameters.theta)
     bindings = {
-        size: Binding(experiment.graph, parameters, size, gradients=True, train=True)
+        size: Executor(experiment.graph, parameters, size, gradients=True, train=True)
         for size in {len(chosen) for chosen in batches[0]}
     }
     for epoch in batches:
@@ -176,7 +176,7 @@ def test_by_hand_by_graph_and_by_command_are_one(name: str, tmp_path: Path) -> N
                 parameters.gradient,
                 memory,
                 optimizer.learning_rate,
-                parameters.decayed,
+                parameters.decay_slices,
             )
     assert all(array.dtype == np.float32 for array in by_command.values())
     assert same(by_command, hand.w)

@@ -25,9 +25,9 @@ from ldl.engine.layers.lstm import Lstm
 from ldl.engine.layers.merge import Add, Concat, Multiply
 from ldl.engine.layers.pool import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from ldl.engine.layers.reduce import Mean, Select
+from ldl.engine.layers.reshape import Flatten, Reshape
 from ldl.engine.layers.rnn import Rnn
 from ldl.engine.layers.sequence import ClassToken, Patches, PositionalEmbedding
-from ldl.engine.layers.shape import Flatten, Reshape
 from ldl.engine.layers.smooth import Elu, Gelu, Silu, Softplus
 
 LAYERS: dict[str, type[Layer]] = {

@@ -9,8 +9,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Call, Layer, Node, Order, Plan, Recorded, Spec
-from ldl.engine.layers.shapes import one_input
+from ldl.engine.layer import (
+    Call,
+    Context,
+    Layer,
+    LayerPlan,
+    Order,
+    Recorded,
+    ScratchSpec,
+    TensorSpec,
+)
+from ldl.engine.layers.shape_checks import one_input
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import NonNegative
@@ -25,12 +34,12 @@ class Activation(Layer):
     pointwise: ClassVar[bool] = True
     order: ClassVar[Order] = "same"
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape."""
         shape = one_input(x)
-        return Plan(y=shape, tmp={"slope": Buffer(shape, "backward")})
+        return LayerPlan(y=shape, tmp={"slope": ScratchSpec(shape, "backward")})
 
-    def mirror(self, x: Spec) -> Layer:
+    def mirror(self, x: TensorSpec) -> Layer:
         """The same activation."""
         return replace(self)
 
@@ -42,14 +51,14 @@ class Identity(Activation):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     view: ClassVar[bool] = True
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape."""
-        return Plan(y=one_input(x))
+        return LayerPlan(y=one_input(x))
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Nothing: y is x."""
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """Nothing: ∂x is ∂y."""
 
 
@@ -57,11 +66,11 @@ class Identity(Activation):
 class Tanh(Activation, Recorded):
     """y = tanh x = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
 
-    def ahead(self, node: Node) -> Iterator[Call]:
+    def ahead(self, node: Context) -> Iterator[Call]:
         """Overwrite y."""
         yield partial(np.tanh, node.x[0], node.y)
 
-    def back(self, node: Node) -> Iterator[Call]:
+    def back(self, node: Context) -> Iterator[Call]:
         """∂x = ∂y − ∂y·y²."""
         y, dy, slope = node.y, node.dy, node.tmp["slope"]
         yield partial(np.multiply, y, y, slope)
@@ -73,11 +82,11 @@ class Tanh(Activation, Recorded):
 class Sigmoid(Activation, Recorded):
     """y = σ(x) = 1 / (1 + e⁻ˣ)."""
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """The number 1."""
         node.tmp["one"] = scalar(1.0, node.y.dtype)
 
-    def ahead(self, node: Node) -> Iterator[Call]:
+    def ahead(self, node: Context) -> Iterator[Call]:
         """Overwrite y."""
         y = node.y
         yield partial(np.negative, node.x[0], y)
@@ -85,7 +94,7 @@ class Sigmoid(Activation, Recorded):
         yield partial(np.add, y, node.tmp["one"], y)
         yield partial(np.reciprocal, y, y)
 
-    def back(self, node: Node) -> Iterator[Call]:
+    def back(self, node: Context) -> Iterator[Call]:
         """∂x = ∂y · y · (1 − y)."""
         y, slope = node.y, node.tmp["slope"]
         yield partial(np.multiply, y, y, slope)
@@ -97,15 +106,15 @@ class Sigmoid(Activation, Recorded):
 class Relu(Activation, Recorded):
     """y = max(x, 0); the slope at 0 is 0."""
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Zeros of y's shape: NumPy's maximum is three times faster against them than against 0."""
         node.tmp["zeros"] = np.zeros_like(node.y)
 
-    def ahead(self, node: Node) -> Iterator[Call]:
+    def ahead(self, node: Context) -> Iterator[Call]:
         """Overwrite y."""
         yield partial(np.maximum, node.x[0], node.tmp["zeros"], out=node.y)
 
-    def back(self, node: Node) -> Iterator[Call]:
+    def back(self, node: Context) -> Iterator[Call]:
         """∂x = ∂y where y > 0, else 0."""
         slope = node.tmp["slope"]
         yield partial(np.greater, node.y, node.tmp["zeros"], slope)
@@ -122,12 +131,12 @@ class LeakyRelu(Activation):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     negative_slope: NonNegative = 0.01
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; the slopes are kept from forward to backward."""
         shape = one_input(x)
-        return Plan(y=shape, tmp={"slope": Buffer(shape)})
+        return LayerPlan(y=shape, tmp={"slope": ScratchSpec(shape)})
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y and the slopes: 1 where x > 0, else the negative slope."""
         slope = node.tmp["slope"]
         np.greater(node.x[0], 0.0, slope)
@@ -135,7 +144,7 @@ class LeakyRelu(Activation):
         np.add(slope, self.negative_slope, slope)
         np.multiply(node.x[0], slope, node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y · slope."""
         np.multiply(node.dy, node.tmp["slope"], node.dx[0])
 
@@ -146,19 +155,19 @@ class Softmax(Activation):
 
     order: ClassVar[Order] = "first"
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape, and one number a row."""
         shape = one_input(x)
         if not shape:
             raise ShapeError("softmax needs an axis of values, got single numbers")
-        rows = Buffer((*shape[:-1], 1))
-        return Plan(y=shape, tmp={"row": rows})
+        rows = ScratchSpec((*shape[:-1], 1))
+        return LayerPlan(y=shape, tmp={"row": rows})
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """The rows' numbers without their last axis, where sums over it go."""
         node.tmp["sums"] = node.tmp["row"][..., 0]
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         row, y = node.tmp["row"], node.y
         np.maximum.reduce(node.x[0], axis=-1, keepdims=True, out=row)
@@ -167,7 +176,7 @@ class Softmax(Activation):
         np.add.reduce(y, axis=-1, keepdims=True, out=row)
         np.divide(y, row, y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = y · (∂y − Σ_k ∂y_k y_k)."""
         row, dx = node.tmp["row"], node.dx[0]
         np.vecdot(node.dy, node.y, node.tmp["sums"])
@@ -181,15 +190,15 @@ class LogSoftmax(Activation):
 
     order: ClassVar[Order] = "first"
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape, one number a row, and the exponentials."""
         shape = one_input(x)
         if not shape:
             raise ShapeError("log_softmax needs an axis of values, got single numbers")
-        work = {"exp": Buffer(shape, "forward"), "slope": Buffer(shape, "backward")}
-        return Plan(y=shape, tmp={**work, "row": Buffer((*shape[:-1], 1))})
+        work = {"exp": ScratchSpec(shape, "forward"), "slope": ScratchSpec(shape, "backward")}
+        return LayerPlan(y=shape, tmp={**work, "row": ScratchSpec((*shape[:-1], 1))})
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         row, exp, y = node.tmp["row"], node.tmp["exp"], node.y
         np.maximum.reduce(node.x[0], axis=-1, keepdims=True, out=row)
@@ -199,7 +208,7 @@ class LogSoftmax(Activation):
         np.log(row, row)
         np.subtract(y, row, y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y − e^y Σ_k ∂y_k."""
         row, slope = node.tmp["row"], node.tmp["slope"]
         np.add.reduce(node.dy, axis=-1, keepdims=True, out=row)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from ldl.engine.init import Fans, Glorot, Zeros
-from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec, Weight
+from ldl.engine.layer import Context, Layer, LayerPlan, ParameterSpec, ScratchSpec, TensorSpec
 from ldl.engine.layers.dropout import draw_mask, prepare_mask
-from ldl.engine.layers.shapes import words
+from ldl.engine.layers.shape_checks import words
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Momentum, Size
@@ -36,41 +36,44 @@ class MultiHeadAttention(Layer):
     init: Annotated[Any, Choice("initialiser")] = Glorot()
 
     @property
-    def splits(self) -> bool:
+    def data_parallel(self) -> bool:
         """Only without dropout, whose draws would depend on how the batch is divided."""
         return self.dropout == 0
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; scores are kept keys first, (L, h, L), so that sums run over rows."""
         length, channels = self._checked(x)
         into, out = Fans(channels, 3 * channels), Fans(channels, channels)
         w = {
-            "in_proj_weight": Weight((channels, 3 * channels), self.init, into),
-            "out_proj_weight": Weight((channels, channels), self.init, out),
+            "in_proj_weight": ParameterSpec((channels, 3 * channels), self.init, into),
+            "out_proj_weight": ParameterSpec((channels, channels), self.init, out),
         }
         if self.bias:
-            w["in_proj_bias"] = Weight((3 * channels,), Zeros(), into, decay=False)
-            w["out_proj_bias"] = Weight((channels,), Zeros(), out, decay=False)
+            w["in_proj_bias"] = ParameterSpec((3 * channels,), Zeros(), into, decay=False)
+            w["out_proj_bias"] = ParameterSpec((channels,), Zeros(), out, decay=False)
         scores, rows = (length, self.heads, length), (self.heads, length)
         tmp = {
-            "qkv": Buffer((length, 3 * channels)),
-            "scores": Buffer(scores),
-            "row": Buffer(rows, "forward"),
-            "rate": Buffer(rows),
-            "mixed": Buffer((length, channels)),
-            "d qkv": Buffer((length, 3 * channels), "backward"),
-            "d scores": Buffer(scores, "backward"),
-            "d row": Buffer(rows, "backward"),
-            "d mixed": Buffer((length, channels), "backward"),
+            "qkv": ScratchSpec((length, 3 * channels)),
+            "scores": ScratchSpec(scores),
+            "row": ScratchSpec(rows, "forward"),
+            "rate": ScratchSpec(rows),
+            "mixed": ScratchSpec((length, channels)),
+            "d qkv": ScratchSpec((length, 3 * channels), "backward"),
+            "d scores": ScratchSpec(scores, "backward"),
+            "d row": ScratchSpec(rows, "backward"),
+            "d mixed": ScratchSpec((length, channels), "backward"),
         }
         if self.dropout:
-            tmp |= {"mask": Buffer(scores), "thinned": Buffer(scores)}
+            tmp |= {"mask": ScratchSpec(scores), "thinned": ScratchSpec(scores)}
         if len(x) == 2:
-            tmp |= {"padding": Buffer((length,), "forward"), "seen": Buffer(rows, "forward")}
+            tmp |= {
+                "padding": ScratchSpec((length,), "forward"),
+                "seen": ScratchSpec(rows, "forward"),
+            }
         cost = 4 * length * channels**2 + 2 * length**2 * channels
-        return Plan(y=(length, channels), w=w, tmp=tmp, multiply_adds=cost)
+        return LayerPlan(y=(length, channels), w=w, tmp=tmp, multiply_adds=cost)
 
-    def _checked(self, x: tuple[Spec, ...]) -> tuple[int, int]:
+    def _checked(self, x: tuple[TensorSpec, ...]) -> tuple[int, int]:
         """L and C, once it is sure that all fits."""
         if not 1 <= len(x) <= 2:
             raise ShapeError(f"takes a sequence and perhaps its padding, got {len(x)} inputs")
@@ -87,7 +90,7 @@ class MultiHeadAttention(Layer):
             )
         return shape[0], shape[1]
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Views and constants; a name that begins with `d` is a gradient's."""
         tmp, dtype = node.tmp, node.y.dtype
         length, channels = node.y.shape[1:]
@@ -107,11 +110,11 @@ class MultiHeadAttention(Layer):
             tmp["used"] = tmp["thinned"].swapaxes(1, 2)
         tmp["usedT"] = tmp["used"].swapaxes(2, 3)
 
-    def _thins(self, node: Node) -> bool:
+    def _thins(self, node: Context) -> bool:
         """Whether dropout acts."""
         return node.train and self.dropout > 0.0
 
-    def _bind_rows(self, node: Node) -> None:
+    def _bind_rows(self, node: Context) -> None:
         """(N·L, channels) of all that a projection reads or writes."""
         tmp = node.tmp
         named = {"x": node.x[0], "y": node.y, "dy": node.dy, "dx": node.dx[0]}
@@ -124,7 +127,7 @@ class MultiHeadAttention(Layer):
             tmp["inT"], tmp["outT"] = node.w["in_proj_weight"].T, node.w["out_proj_weight"].T
             tmp["ones"] = np.ones(len(tmp["x"]), node.y.dtype)
 
-    def _bind_heads(self, node: Node, d: str) -> None:
+    def _bind_heads(self, node: Context, d: str) -> None:
         """(N, h, L, d) of q, k, v and of what is mixed of v; (N, h, L, L) of scores, keys first."""
         tmp, (samples, length, channels) = node.tmp, node.y.shape
         depth = channels // self.heads
@@ -138,7 +141,7 @@ class MultiHeadAttention(Layer):
         for name in "qmp":
             tmp[f"{d}{name}T"] = tmp[f"{d}{name}"].swapaxes(2, 3)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y, qkv with q/√d in it, e^(score − highest) in `scores`, 1/Σ in `rate`."""
         tmp, w, scores = node.tmp, node.w, node.tmp["scores"]
         tmp["x"].dot(w["in_proj_weight"], tmp["qkv rows"])
@@ -164,7 +167,7 @@ class MultiHeadAttention(Layer):
         if self.bias:
             np.add(tmp["y"], w["out_proj_bias"], tmp["y"])
 
-    def _bind_masks(self, node: Node) -> None:
+    def _bind_masks(self, node: Context) -> None:
         """What lowers the scores of later positions and of padding."""
         tmp, dtype = node.tmp, node.y.dtype
         length = node.y.shape[1]
@@ -177,7 +180,7 @@ class MultiHeadAttention(Layer):
             tmp["half"], tmp["forbidden"] = scalar(0.5, dtype), scalar(FORBIDDEN, dtype)
             tmp["paddings"] = tmp["padding"][:, :, None]
 
-    def _hide(self, node: Node) -> None:
+    def _hide(self, node: Context) -> None:
         """Lower the scores of what may not be looked at."""
         tmp = node.tmp
         if self.causal:
@@ -187,7 +190,7 @@ class MultiHeadAttention(Layer):
             np.multiply(tmp["padding"], tmp["forbidden"], tmp["padding"])
             np.add(tmp["table"], tmp["paddings"], tmp["table"])
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂v = Pᵀ·∂m,  ∂P = ∂m·vᵀ,  ∂s = P · (∂P − Σ_j ∂P·P),  ∂q = ∂s·k/√d,  ∂k = ∂sᵀ·q/√d.
 
         m = P·v, s = q·kᵀ/√d. The rows' factors `rate` go to ∂m, and Σ_j ∂P·P is ∂m·m.

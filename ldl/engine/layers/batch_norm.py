@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Buffer, Node, Plan, Spec
+from ldl.engine.layer import Context, LayerPlan, ScratchSpec, TensorSpec
 from ldl.engine.layers.norm import BLOCK, Norm, channels, near, weights
 from ldl.engine.memory import scalar
 from ldl.fields import Positive, Share
@@ -31,20 +31,20 @@ class BatchNorm(Norm):
     momentum: Share = 0.1
     epsilon: Positive = 1e-5
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; x − μ is kept for backward."""
         shape = channels(x)
         size = shape[-1]
         state = {"running_mean": np.zeros(size), "running_var": np.ones(size)}
-        return Plan(
+        return LayerPlan(
             y=shape,
             w=weights(size),
             state=state,
-            tmp={"centred": Buffer(shape)},
+            tmp={"centred": ScratchSpec(shape)},
             multiply_adds=2 * prod(shape),
         )
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Blocks of rows that stay in cache, each row as many samples' channels as pay."""
         tmp, size, dtype = node.tmp, node.y.shape[-1], node.y.dtype
         count = node.y.size // size
@@ -76,14 +76,14 @@ class BatchNorm(Norm):
         tmp["follows"] = node.meeting.number == 0 and whole > 1
 
     @staticmethod
-    def _counts(node: Node) -> tuple[int, list[int]]:
+    def _counts(node: Context) -> tuple[int, list[int]]:
         """Values a channel in the whole batch, and in each of its parts."""
         samples = len(node.y)
         positions = node.y[0].size // node.y.shape[-1]
         parts = [positions * n for n in node.meeting.samples or (samples,)]
         return sum(parts), parts
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y, x less its part's mean, that mean less μ, and 1/√(σ² + ε) in `rate`."""
         tmp, state = node.tmp, node.state
         if node.train:
@@ -104,14 +104,14 @@ class BatchNorm(Norm):
             np.multiply(centred, scale, y)
             np.add(y, shift, y)
 
-    def _centre(self, node: Node, mean: Array) -> None:
+    def _centre(self, node: Context, mean: Array) -> None:
         """x − μ with a mean that is known."""
         tmp = node.tmp
         np.copyto(tmp["row, folded"], mean)
         for x, centred in zip(tmp["x"], tmp["c"], strict=True):
             np.subtract(x, tmp["row"], centred)
 
-    def _measure(self, node: Node) -> None:
+    def _measure(self, node: Context) -> None:
         """μ and σ² of the batch; x less its part's mean; the running statistics follow."""
         tmp = node.tmp
         mean, squares = tmp["mine"]
@@ -133,7 +133,7 @@ class BatchNorm(Norm):
             follow(node.state["running_mean"], tmp["mean"], kept, tmp["momentum"], other)
             follow(node.state["running_var"], tmp["var"], kept, tmp["unbiased"], other)
 
-    def _combine(self, node: Node) -> None:
+    def _combine(self, node: Context) -> None:
         """μ = Σ nₖ μₖ / n and σ² = Σ (Sₖ + nₖ (μₖ − μ)²) / n, from each part's μₖ and squares Sₖ.
 
         Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing
@@ -156,7 +156,7 @@ class BatchNorm(Norm):
         np.multiply(var, tmp["share"], var)
         np.subtract(tmp["mine"][0], mean, tmp["off"])
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂w = Σ ∂y·x̂,  ∂b = Σ ∂y,  ∂x = w/√(σ² + ε) · (∂y − mean ∂y − x̂ · mean ∂y·x̂).
 
         x̂ is (x − μ) / √(σ² + ε). With running statistics ∂x = w/√(σ² + ε) · ∂y. The sums for ∂w
@@ -178,7 +178,7 @@ class BatchNorm(Norm):
         if node.dx[0] is not None:
             self._pull(node)
 
-    def _pull(self, node: Node) -> None:
+    def _pull(self, node: Context) -> None:
         """Overwrite ∂x: a row times (∂y − (x less its part's mean) · a row − a row)."""
         tmp, other, block = node.tmp, node.tmp["other"], node.tmp["block"]
         np.multiply(node.w["weight"], tmp["rate"], other)
@@ -198,7 +198,7 @@ class BatchNorm(Norm):
             np.subtract(dy, block, dx)
             np.multiply(dx, tmp["part"], dx)
 
-    def _means(self, node: Node) -> Array:
+    def _means(self, node: Context) -> Array:
         """The means of ∂y·x̂ and of ∂y over the whole batch, (2, C)."""
         tmp, mine = node.tmp, node.tmp["mine, backward"]
         np.copyto(mine[0], node.dw["weight"])

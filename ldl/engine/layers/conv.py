@@ -9,10 +9,10 @@ import numpy as np
 
 from ldl.arrays import Array, Shape
 from ldl.engine.init import Fans, Glorot, Zeros
-from ldl.engine.layer import Layer, Node, Plan, Spec, Weight
-from ldl.engine.layers.blocks import Correlate, Scatter, correlation
+from ldl.engine.layer import Context, Layer, LayerPlan, ParameterSpec, TensorSpec
 from ldl.engine.layers.deconv import ConvTranspose1d, ConvTranspose2d
-from ldl.engine.layers.shapes import one_input, words
+from ldl.engine.layers.im2col import Correlate, Scatter, correlation
+from ldl.engine.layers.shape_checks import one_input, words
 from ldl.engine.layers.windows import Axis, axis, pair
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import Choice, Count, Size
@@ -51,7 +51,7 @@ class _Convolution(Layer):
         """The weight's shape."""
         raise NotImplementedError
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """Output (…, C_out), a value for each window; windows·K·C_in·C_out multiply-adds."""
         shape = one_input(x)
         height, width, channels = self.image(shape)
@@ -61,17 +61,17 @@ class _Convolution(Layer):
         rows, columns = axes
         window = rows.kernel * columns.kernel
         fans = Fans(window * channels // self.groups, window * self.out_channels // self.groups)
-        w = {"weight": Weight(self.kernel(axes, channels // self.groups), self.init, fans)}
+        w = {"weight": ParameterSpec(self.kernel(axes, channels // self.groups), self.init, fans)}
         if self.bias:
-            w["bias"] = Weight((self.out_channels,), self.bias_init, fans, decay=False)
+            w["bias"] = ParameterSpec((self.out_channels,), self.bias_init, fans, decay=False)
         outs = (rows.out, columns.out)[3 - len(shape) :]
-        return Plan(
+        return LayerPlan(
             y=(*outs, self.out_channels),
             w=w,
             multiply_adds=rows.out * columns.out * fans.fan_in * self.out_channels,
         )
 
-    def windows(self, x: Spec) -> tuple[Axis, ...]:
+    def windows(self, x: TensorSpec) -> tuple[Axis, ...]:
         """An axis of windows for each axis of the input."""
         return self.axes(self.image(x.shape))[3 - len(x.shape) :]
 
@@ -82,7 +82,7 @@ class _Convolution(Layer):
             raise ShapeError("has no mirror image with groups, dilation or uneven padding")
         return axes
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Images, kernels and biases of each group, and the ways forward and back."""
         tmp, samples, groups = node.tmp, len(node.x[0]), range(self.groups)
         shape = self.image(node.x[0].shape[1:])
@@ -109,12 +109,12 @@ class _Convolution(Layer):
             return [(kernel, None) for kernel in kernels]
         return list(zip(kernels, np.split(w["bias"], self.groups), strict=True))
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y, a few images at a time: windows · kernel + b."""
         for way, (kernel, bias) in zip(node.tmp["forward"], node.tmp["weights"], strict=True):
             way.products(kernel, bias)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂w = Σ windowsᵀ·∂y,  ∂b = Σ ∂y,  ∂x by the same products the other way round."""
         tmp = node.tmp
         for way, (kernel, bias) in zip(tmp["backward"], tmp["gradients"], strict=True):
@@ -138,7 +138,7 @@ class Conv1d(_Convolution):
     padding: Count | Literal["same"] = 0
     dilation: Size = 1
 
-    def mirror(self, x: Spec) -> Layer:
+    def mirror(self, x: TensorSpec) -> Layer:
         """A transposed convolution to the length and channels of `x`."""
         line = self.transposed(x.shape)[1]
         return ConvTranspose1d(
@@ -175,7 +175,7 @@ class Conv2d(_Convolution):
     padding: Count | tuple[Count, Count] | Literal["same"] = 0
     dilation: Size | tuple[Size, Size] = 1
 
-    def mirror(self, x: Spec) -> Layer:
+    def mirror(self, x: TensorSpec) -> Layer:
         """A transposed convolution to the height, width and channels of `x`."""
         rows, columns = self.transposed(x.shape)
         return ConvTranspose2d(

@@ -9,9 +9,9 @@ import numpy as np
 
 from ldl.arrays import Shape
 from ldl.engine.init import Fans, Glorot, Zeros
-from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec, Weight
-from ldl.engine.layers.blocks import Correlate, Scatter, correlation
-from ldl.engine.layers.shapes import one_input, words
+from ldl.engine.layer import Context, Layer, LayerPlan, ParameterSpec, ScratchSpec, TensorSpec
+from ldl.engine.layers.im2col import Correlate, Scatter, correlation
+from ldl.engine.layers.shape_checks import one_input, words
 from ldl.engine.layers.windows import Axis, axis, pair
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Count, Size
@@ -45,21 +45,21 @@ class _Transposed(Layer):
         ]
         return (axis(1, 1, 1, 0), found[0]) if self.rank == 1 else (found[0], found[1])
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """Output (…, C_out); positions of x times K·C_in·C_out multiply-adds."""
         shape = one_input(x)
         rows, columns = self.axes(shape)
         window, channels = rows.kernel * columns.kernel, shape[-1]
         fans = Fans(window * channels, window * self.out_channels)
         kernel = (rows.kernel, columns.kernel)[2 - self.rank :]
-        w = {"weight": Weight((*kernel, self.out_channels, channels), self.init, fans)}
+        w = {"weight": ParameterSpec((*kernel, self.out_channels, channels), self.init, fans)}
         if self.bias:
-            w["bias"] = Weight((self.out_channels,), self.bias_init, fans, decay=False)
+            w["bias"] = ParameterSpec((self.out_channels,), self.bias_init, fans, decay=False)
         sizes = (rows.size, columns.size)[2 - self.rank :]
         products = rows.out * columns.out * window * channels * self.out_channels
-        return Plan(y=(*sizes, self.out_channels), w=w, multiply_adds=products)
+        return LayerPlan(y=(*sizes, self.out_channels), w=w, multiply_adds=products)
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """A convolution's parts, with y and x in each other's place."""
         tmp, samples = node.tmp, len(node.x[0])
         axes = rows, columns = self.axes(node.x[0].shape[1:])
@@ -79,14 +79,14 @@ class _Transposed(Layer):
         if node.dx[0] is not None:
             tmp["inputs"] = correlation(dy, node.dx[0].reshape(x.shape), axes)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y: every value of x times the kernel, added where it falls."""
         tmp = node.tmp
         tmp["spread"].inputs(tmp["kernel"])
         if self.bias:
             np.add(tmp["y"], node.w["bias"], tmp["y"])
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂w = Σ windows(∂y)ᵀ·x,  ∂b = Σ ∂y,  ∂x = windows(∂y) · w."""
         tmp = node.tmp
         tmp["weights"].weights(tmp["dkernel"])
@@ -156,7 +156,7 @@ class Upsample(Layer):
     size: Size | tuple[Size, Size] | None = None
     mode: Literal["nearest"] = "nearest"
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The enlarged axes; between the two axes of an image, one buffer."""
         shape = one_input(x)
         if len(shape) not in (2, 3):
@@ -164,8 +164,8 @@ class Upsample(Layer):
         sizes = self.sizes(shape)
         if any(new < old for new, old in zip(sizes, shape, strict=False)):
             raise ShapeError(f"cannot enlarge {words(shape)} to {words(sizes)}")
-        tmp = {"half": Buffer((sizes[0], *shape[1:]))} if len(sizes) == 2 else {}
-        return Plan(y=(*sizes, shape[-1]), tmp=tmp)
+        tmp = {"half": ScratchSpec((sizes[0], *shape[1:]))} if len(sizes) == 2 else {}
+        return LayerPlan(y=(*sizes, shape[-1]), tmp=tmp)
 
     def sizes(self, shape: Shape) -> Shape:
         """The new sizes of the axes."""
@@ -173,13 +173,13 @@ class Upsample(Layer):
             return tuple(self.scale * old for old in shape[:-1])
         return (self.size,) if isinstance(self.size, int) else tuple(self.size)
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Where each new position reads, and where each old one's readers begin."""
         old, new = node.x[0].shape[1:-1], node.y.shape[1:-1]
         node.tmp["reads"] = [np.arange(n) * o // n for o, n in zip(old, new, strict=True)]
         node.tmp["starts"] = [np.searchsorted(r, np.arange(r[-1] + 1)) for r in node.tmp["reads"]]
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y, one axis after the other."""
         reads = node.tmp["reads"]
         if len(reads) == 1:
@@ -188,7 +188,7 @@ class Upsample(Layer):
         node.x[0].take(reads[0], 1, node.tmp["half"], "clip")
         node.tmp["half"].take(reads[1], 2, node.y, "clip")
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = the sum of ∂y over the positions that read it."""
         starts = node.tmp["starts"]
         if len(starts) == 1:

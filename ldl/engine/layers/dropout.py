@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
-from ldl.engine.layers.shapes import one_input
+from ldl.engine.layer import Context, Layer, LayerPlan, ScratchSpec, TensorSpec
+from ldl.engine.layers.shape_checks import one_input
 from ldl.engine.memory import scalar
 from ldl.fields import Momentum
 
 
-def prepare_mask(node: Node, rate: float) -> None:
+def prepare_mask(node: Context, rate: float) -> None:
     """Beside the buffer `mask`: its memory as float32 draws, and constants for `draw_mask`.
 
     The draws are float32 whatever the node computes in, so float64 sees the same mask.
@@ -25,7 +25,7 @@ def prepare_mask(node: Node, rate: float) -> None:
     tmp["grown"] = scalar(1.0 / (1.0 - rate), mask.dtype)
 
 
-def draw_mask(node: Node) -> None:
+def draw_mask(node: Context) -> None:
     """Overwrite `mask`: 0 with probability `rate`, else 1 / (1 − rate)."""
     tmp = node.tmp
     node.rng.random(out=tmp["draws"], dtype=np.float32)
@@ -46,24 +46,24 @@ class Dropout(Layer):
     rate: Momentum = 0.5
 
     @property
-    def splits(self) -> bool:
+    def data_parallel(self) -> bool:
         """No: the draws would depend on how the batch is divided."""
         return False
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; the mask is kept for backward."""
         shape = one_input(x)
-        return Plan(y=shape, tmp={"mask": Buffer(shape)})
+        return LayerPlan(y=shape, tmp={"mask": ScratchSpec(shape)})
 
-    def mirror(self, x: Spec) -> Layer:
+    def mirror(self, x: TensorSpec) -> Layer:
         """The same dropout."""
         return replace(self)
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Constants."""
         prepare_mask(node, self.rate)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y and the mask."""
         if node.train:
             draw_mask(node)
@@ -71,7 +71,7 @@ class Dropout(Layer):
         elif node.y is not node.x[0]:
             np.copyto(node.y, node.x[0])
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y · m."""
         if node.train:
             np.multiply(node.dy, node.tmp["mask"], node.dx[0])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from ldl.engine.init import Fans, Normal
-from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec, Weight
+from ldl.engine.layer import Context, Layer, LayerPlan, ParameterSpec, ScratchSpec, TensorSpec
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
@@ -27,20 +27,22 @@ class Embedding(Layer):
     entries: Size
     init: Annotated[Any, Choice("initialiser")] = Normal(1.0)
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """A row for each number; the indices are kept for backward."""
         if len(x) != 1:
             raise ShapeError(f"takes one input, got {len(x)}")
         shape = x[0].shape
-        weight = Weight((self.entries, self.units), self.init, Fans(self.entries, self.units))
+        weight = ParameterSpec(
+            (self.entries, self.units), self.init, Fans(self.entries, self.units)
+        )
         tmp = {
-            "at": Buffer(shape, integer=True),
-            "start": Buffer(shape, "backward", integer=True),
-            "places": Buffer((*shape, self.units), "backward", integer=True),
+            "at": ScratchSpec(shape, integer=True),
+            "start": ScratchSpec(shape, "backward", integer=True),
+            "places": ScratchSpec((*shape, self.units), "backward", integer=True),
         }
-        return Plan(y=(*shape, self.units), w={"weight": weight}, tmp=tmp)
+        return LayerPlan(y=(*shape, self.units), w={"weight": weight}, tmp=tmp)
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Flat views, and the limits of an index."""
         tmp = node.tmp
         x = node.x[0]
@@ -53,7 +55,7 @@ class Embedding(Layer):
             tmp["flat dy"] = node.dy.reshape(-1)
             tmp["flat dw"] = node.dw["weight"].reshape(-1)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y and the indices."""
         tmp = node.tmp
         at = tmp["at"]
@@ -62,7 +64,7 @@ class Embedding(Layer):
         np.minimum(at, tmp["last"], out=at)
         np.take(node.w["weight"], at, axis=0, out=node.y, mode="clip")
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂w[k] = Σ ∂y over all places where x = k, added in their order."""
         tmp = node.tmp
         np.multiply(tmp["at"], tmp["units"], tmp["start"])

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Call, Node
+from ldl.engine.layer import Call, Context, ScratchSpec
 from ldl.engine.layers.recurrent import Recurrent
 
 
@@ -32,16 +32,16 @@ class Gru(Recurrent):
     apart: ClassVar[tuple[int, ...]] = (2,)
     sigmoids: ClassVar[int] = 2
 
-    def scratch(self, length: int) -> dict[str, Buffer]:
+    def scratch(self, length: int) -> dict[str, ScratchSpec]:
         """r, u, nh and n by time, scratch of one step, ∂hₜ₋₁ by way of u."""
         return {
-            "gates": Buffer((length, 4 * self.units)),
-            "part": Buffer((self.units,)),
-            "parts": Buffer((4 * self.units,), "backward"),
-            "carry": Buffer((self.units,), "backward"),
+            "gates": ScratchSpec((length, 4 * self.units)),
+            "part": ScratchSpec((self.units,)),
+            "parts": ScratchSpec((4 * self.units,), "backward"),
+            "carry": ScratchSpec((self.units,), "backward"),
         }
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Time first, samples last."""
         super().bind(node)
         tmp, samples = node.tmp, len(node.y)
@@ -50,7 +50,7 @@ class Gru(Recurrent):
             if name in tmp:
                 tmp[name] = tmp[name].reshape(-1, samples)
 
-    def step(self, node: Node, t: int) -> Iterator[Call]:
+    def step(self, node: Context, t: int) -> Iterator[Call]:
         """Overwrite gates and state."""
         tmp, gates, part = node.tmp, node.tmp["gates"][t], node.tmp["part"]
         h_old, h = tmp["h_old"][t], tmp["h"][t]
@@ -67,7 +67,7 @@ class Gru(Recurrent):
         yield partial(np.multiply, u, part, part)
         yield partial(np.add, n, part, h)
 
-    def step_back(self, node: Node, t: int) -> Iterator[Call]:
+    def step_back(self, node: Context, t: int) -> Iterator[Call]:
         """∂nx = ∂h·(1−u)·(1−n²), ∂nh = ∂nx·r, ∂r = ∂nx·nh·r(1−r), ∂u = ∂h·(hₜ₋₁−n)·u(1−u)."""
         tmp, gates, part = node.tmp, node.tmp["gates"][t], node.tmp["part"]
         dh, carry, parts, h_old = tmp["dh"], tmp["carry"], tmp["parts"], tmp["h_old"][t]

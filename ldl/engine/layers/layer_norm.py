@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Buffer, Node, Plan, Spec
+from ldl.engine.layer import Context, LayerPlan, ScratchSpec, TensorSpec
 from ldl.engine.layers.norm import BLOCK, Norm, channels, near, weights
 from ldl.engine.memory import scalar
 from ldl.fields import Positive
@@ -25,13 +25,13 @@ class LayerNorm(Norm):
 
     epsilon: Positive = 1e-5
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; x̂ and 1/√(σ² + ε) are kept for backward."""
         shape = channels(x)
-        tmp = {"normal": Buffer(shape), "rate": Buffer(shape[:-1])}
-        return Plan(y=shape, w=weights(shape[-1]), tmp=tmp, multiply_adds=2 * prod(shape))
+        tmp = {"normal": ScratchSpec(shape), "rate": ScratchSpec(shape[:-1])}
+        return LayerPlan(y=shape, w=weights(shape[-1]), tmp=tmp, multiply_adds=2 * prod(shape))
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Blocks of rows that stay in cache, one number a row as a column, constants."""
         tmp, size, dtype = node.tmp, node.y.shape[-1], node.y.dtype
         lines = near(node.y.size // size, size, BLOCK)
@@ -50,7 +50,7 @@ class LayerNorm(Norm):
         tmp["ones"], tmp["shares"] = np.ones(lines, dtype), np.full(size, 1.0 / size, dtype)
         tmp["share"], tmp["epsilon"] = scalar(1.0 / size, dtype), scalar(self.epsilon, dtype)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y, x̂ and 1/√(σ² + ε)."""
         tmp, weight, bias = node.tmp, node.w["weight"], node.w["bias"]
         mean, column = tmp["first"], tmp["first, column"]
@@ -68,7 +68,7 @@ class LayerNorm(Norm):
             np.multiply(normal, weight, y)
             np.add(y, bias, y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂w = Σ ∂y·x̂,  ∂b = Σ ∂y,  ∂x = (g − mean g − x̂ · mean g·x̂) / √(σ² + ε),  g = ∂y·w."""
         tmp, dw, db = node.tmp, node.dw["weight"], node.dw["bias"]
         block, ones, part = tmp["block"], tmp["ones"], tmp["part"]
@@ -85,7 +85,7 @@ class LayerNorm(Norm):
             if dx is not None:
                 self._pull(node, normal, rates, dy, dx)
 
-    def _pull(self, node: Node, normal: Array, rates: Array, dy: Array, dx: Array) -> None:
+    def _pull(self, node: Context, normal: Array, rates: Array, dy: Array, dx: Array) -> None:
         """Overwrite a block of ∂x; ∂y·x̂ lies in `block`."""
         tmp, block = node.tmp, node.tmp["block"]
         dy.dot(tmp["weights"], tmp["first"])

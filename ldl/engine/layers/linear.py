@@ -12,8 +12,17 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.engine.init import Fans, Glorot, Zeros
-from ldl.engine.layer import Call, Layer, Node, Order, Plan, Recorded, Spec, Weight
-from ldl.engine.layers.shapes import one_input
+from ldl.engine.layer import (
+    Call,
+    Context,
+    Layer,
+    LayerPlan,
+    Order,
+    ParameterSpec,
+    Recorded,
+    TensorSpec,
+)
+from ldl.engine.layers.shape_checks import one_input
 from ldl.engine.memory import stacked
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
@@ -34,7 +43,7 @@ class Linear(Recorded):
     init: Annotated[Any, Choice("initialiser")] = Glorot()
     bias_init: Annotated[Any, Choice("initialiser")] = Zeros()
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """Output (…, O); N·I·O multiply-adds."""
         shape = one_input(x)
         if not shape:
@@ -42,21 +51,21 @@ class Linear(Recorded):
         if self.units is None:
             raise ShapeError("units are missing: only the last linear layer can leave them out")
         inputs, fans = shape[-1], Fans(shape[-1], self.units)
-        w = {"weight": Weight((inputs, self.units), self.init, fans)}
+        w = {"weight": ParameterSpec((inputs, self.units), self.init, fans)}
         if self.bias:
-            w["bias"] = Weight((self.units,), self.bias_init, fans, decay=False, behind=True)
-        return Plan(y=(*shape[:-1], self.units), w=w, multiply_adds=prod(shape) * self.units)
+            w["bias"] = ParameterSpec((self.units,), self.bias_init, fans, decay=False, behind=True)
+        return LayerPlan(y=(*shape[:-1], self.units), w=w, multiply_adds=prod(shape) * self.units)
 
-    def mirror(self, x: Spec) -> Layer:
+    def mirror(self, x: TensorSpec) -> Layer:
         """A linear layer with as many units as this one has inputs."""
         return replace(self, units=x.shape[-1])
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """A row of ones, which sums over samples as a product, where x has none beneath it."""
         if node.dw and self.bias and node.dy is not None and _whole(node, node.dw) is None:
             node.tmp["ones"] = np.ones(node.y.size // node.y.shape[-1], node.y.dtype)
 
-    def ahead(self, node: Node) -> Iterator[Call]:
+    def ahead(self, node: Context) -> Iterator[Call]:
         """Overwrite y; where x has a row to spare, a row of ones there adds b in the product."""
         x, y, w = _matrix(node.x[0]), _matrix(node.y), node.w["weight"]
         whole = _whole(node, node.w)
@@ -68,7 +77,7 @@ class Linear(Recorded):
             if self.bias:
                 yield partial(np.add, y, node.w["bias"], y)
 
-    def back(self, node: Node) -> Iterator[Call]:
+    def back(self, node: Context) -> Iterator[Call]:
         """∂w = xᵀ·∂y,  ∂b = Σ ∂y,  ∂x = ∂y·wᵀ; with the row of ones ∂w and ∂b are one product.
 
         Only ∂x where `node.dw` is empty: the weights then move without their gradient.
@@ -85,7 +94,7 @@ class Linear(Recorded):
             yield product(dy, node.w["weight"].T, _matrix(node.dx[0]))
 
 
-def _whole(node: Node, w: Mapping[str, Array]) -> Array | None:
+def _whole(node: Context, w: Mapping[str, Array]) -> Array | None:
     """(I+1, O): weight and bias as one matrix, where x has a row to spare and they lie together."""
     if node.rows is None or "bias" not in w:
         return None

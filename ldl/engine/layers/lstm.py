@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Call, Node
+from ldl.engine.layer import Call, Context, ScratchSpec
 from ldl.engine.layers.recurrent import Recurrent
 
 
@@ -31,20 +31,20 @@ class Lstm(Recurrent):
     gates: ClassVar[tuple[int, ...]] = (0, 1, 3, 2)  # i, f, o and then g: what a σ follows is one
     sigmoids: ClassVar[int] = 3
 
-    def scratch(self, length: int) -> dict[str, Buffer]:
+    def scratch(self, length: int) -> dict[str, ScratchSpec]:
         """Gates, cells and their tanh by time; slopes, gradients and ∂c of one step."""
         H = self.units
         return {
-            "gates": Buffer((length, 4 * H)),
-            "part": Buffer((H,)),
-            "c": Buffer((length + 1, H)),
-            "tanh_c": Buffer((length, H)),
-            "slopes": Buffer((4 * H,), "backward"),
-            "pulls": Buffer((4 * H,), "backward"),
-            "dc": Buffer((H,), "backward"),
+            "gates": ScratchSpec((length, 4 * H)),
+            "part": ScratchSpec((H,)),
+            "c": ScratchSpec((length + 1, H)),
+            "tanh_c": ScratchSpec((length, H)),
+            "slopes": ScratchSpec((4 * H,), "backward"),
+            "pulls": ScratchSpec((4 * H,), "backward"),
+            "dc": ScratchSpec((H,), "backward"),
         }
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Time first, samples last."""
         super().bind(node)
         tmp, samples = node.tmp, len(node.y)
@@ -54,7 +54,7 @@ class Lstm(Recurrent):
             if name in tmp:
                 tmp[name] = tmp[name].reshape(-1, samples)
 
-    def step(self, node: Node, t: int) -> Iterator[Call]:
+    def step(self, node: Context, t: int) -> Iterator[Call]:
         """Overwrite gates, cell and state."""
         tmp, gates, part = node.tmp, node.tmp["gates"][t], node.tmp["part"]
         c_old, c, tanh_c, h = tmp["c"][t], tmp["c"][t + 1], tmp["tanh_c"][t], tmp["h"][t]
@@ -72,7 +72,7 @@ class Lstm(Recurrent):
         yield partial(np.tanh, c, tanh_c)
         yield partial(np.multiply, o, tanh_c, h)
 
-    def step_back(self, node: Node, t: int) -> Iterator[Call]:
+    def step_back(self, node: Context, t: int) -> Iterator[Call]:
         """∂cₜ = ∂hₜ·o·(1 − tanh²cₜ) + fₜ₊₁·∂cₜ₊₁,  ∂a = slopes·[∂c·g, ∂c·cₜ₋₁, ∂h·tanh c, ∂c·i].
 
         The slopes are σ(1 − σ) for i, f and o, and 1 − tanh² for g.

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Layer, Node, Plan, Spec
-from ldl.engine.layers.shapes import several_inputs, words
+from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
+from ldl.engine.layers.shape_checks import several_inputs, words
 from ldl.errors import ShapeError
 
 
@@ -20,21 +20,21 @@ class Add(Layer):
     in_place: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The inputs' common shape."""
         shapes = several_inputs(x)
         if len(set(shapes)) > 1:
             raise ShapeError(f"cannot add {' and '.join(map(words, shapes))}")
-        return Plan(y=shapes[0])
+        return LayerPlan(y=shapes[0])
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         first, second, *rest = node.x
         np.add(first, second, node.y)
         for x in rest:
             np.add(node.y, x, node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x₁ = ∂x₂ = … = ∂y."""
         for dx in node.dx:
             if dx is not None and dx is not node.dy:
@@ -47,21 +47,21 @@ class Multiply(Layer):
 
     pointwise: ClassVar[bool] = True
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The inputs' common shape."""
         shapes = several_inputs(x)
         if len(set(shapes)) > 1:
             raise ShapeError(f"cannot multiply {' and '.join(map(words, shapes))}")
-        return Plan(y=shapes[0])
+        return LayerPlan(y=shapes[0])
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         first, second, *rest = node.x
         np.multiply(first, second, node.y)
         for x in rest:
             np.multiply(node.y, x, node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂xᵢ = ∂y · the product of the others."""
         for i, dx in enumerate(node.dx):
             if dx is not None:
@@ -79,7 +79,7 @@ class Concat(Layer):
     pointwise: ClassVar[bool] = True
     axis: int = -1
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The inputs' shape with the sizes along the axis summed."""
         shapes = several_inputs(x)
         rank = len(shapes[0])
@@ -91,9 +91,9 @@ class Concat(Layer):
             names = " and ".join(map(words, shapes))
             raise ShapeError(f"cannot join {names} along axis {self.axis}: other axes differ")
         total = sum(shape[axis] for shape in shapes)
-        return Plan(y=(*shapes[0][:axis], total, *shapes[0][axis + 1 :]))
+        return LayerPlan(y=(*shapes[0][:axis], total, *shapes[0][axis + 1 :]))
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """The parts of y and ∂y that belong to each input."""
         axis = self.axis % (node.y.ndim - 1) + 1
         start = 0
@@ -105,12 +105,12 @@ class Concat(Layer):
             if node.dy is not None:
                 node.tmp[f"dy{i}"] = node.dy[tuple(part)]
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         for i, x in enumerate(node.x):
             np.copyto(node.tmp[f"y{i}"], x)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂xᵢ = its part of ∂y."""
         for i, dx in enumerate(node.dx):
             if dx is not None:

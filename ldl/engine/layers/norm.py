@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from ldl.arrays import Shape
 from ldl.engine.init import Fans, Ones, Zeros
-from ldl.engine.layer import Layer, Spec, Weight
-from ldl.engine.layers.shapes import one_input
+from ldl.engine.layer import Layer, ParameterSpec, TensorSpec
+from ldl.engine.layers.shape_checks import one_input
 from ldl.errors import ShapeError
 
 BLOCK = 32768  # values of a block of rows: three such blocks stay in the second cache
@@ -27,12 +27,12 @@ class Norm(Layer):
     in_place: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
 
-    def mirror(self, x: Spec) -> Layer:
+    def mirror(self, x: TensorSpec) -> Layer:
         """The same normalisation, with weights of its own."""
         return replace(self)
 
 
-def channels(x: tuple[Spec, ...]) -> Shape:
+def channels(x: tuple[TensorSpec, ...]) -> Shape:
     """The input's shape, which has a last axis."""
     shape = one_input(x)
     if not shape:
@@ -40,11 +40,11 @@ def channels(x: tuple[Spec, ...]) -> Shape:
     return shape
 
 
-def weights(size: int) -> dict[str, Weight]:
+def weights(size: int) -> dict[str, ParameterSpec]:
     """w = 1 and b = 0, one of each a channel, not decayed."""
     return {
-        "weight": Weight((size,), Ones(), Fans(1, 1), decay=False),
-        "bias": Weight((size,), Zeros(), Fans(1, 1), decay=False),
+        "weight": ParameterSpec((size,), Ones(), Fans(1, 1), decay=False),
+        "bias": ParameterSpec((size,), Zeros(), Fans(1, 1), decay=False),
     }
 
 

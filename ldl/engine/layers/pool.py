@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ldl.arrays import Array, Shape
-from ldl.engine.layer import Layer, Node, Plan, Spec
+from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
 from ldl.engine.layers.deconv import Upsample
-from ldl.engine.layers.pooled import blocks, covers, fold, unfold
-from ldl.engine.layers.shapes import one_input, words
+from ldl.engine.layers.pool_blocks import blocks, covers, fold, unfold
+from ldl.engine.layers.shape_checks import one_input, words
 from ldl.engine.layers.windows import Axis, axis, pair
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
@@ -55,25 +55,25 @@ class _Pool(Layer):
             raise ShapeError(f"takes {wanted}, got {words(shape)}")
         return (1, *shape) if self.rank == 1 else shape
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """A value for each window and channel."""
         image = self.image(one_input(x))
         axes = self._axes(image)
         outs = (axes[0].out, axes[1].out)[2 - self.rank :]
-        return Plan(y=(*outs, image[2]))
+        return LayerPlan(y=(*outs, image[2]))
 
     def _axes(self, image: Shape) -> tuple[Axis, Axis]:
         return self.axes(image[1:] if self.rank == 1 else image)
 
-    def windows(self, x: Spec) -> tuple[Axis, ...]:
+    def windows(self, x: TensorSpec) -> tuple[Axis, ...]:
         """An axis of windows for each axis of the input."""
         return self._axes(self.image(x.shape))[2 - self.rank :]
 
-    def mirror(self, x: Spec) -> Layer:
+    def mirror(self, x: TensorSpec) -> Layer:
         """Values repeated, to the sizes of `x`."""
         return Upsample(size=x.shape[0] if self.rank == 1 else (x.shape[0], x.shape[1]))
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Blocks of images and their windows, of x and of ∂x."""
         tmp, samples = node.tmp, len(node.x[0])
         image = self.image(node.x[0].shape[1:])
@@ -104,7 +104,7 @@ class MaxPool2d(_Pool):
     stride: Size | tuple[Size, Size] | None = None
     padding: Count | tuple[Count, Count] = 0
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y: the maximum over each window's rows, then over their columns."""
         for block in node.tmp["values"]:
             block.pad()
@@ -112,7 +112,7 @@ class MaxPool2d(_Pool):
                 fold(np.maximum, block.rows, block.half)
             fold(np.maximum, block.columns, block.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y where x is the window's maximum and no earlier position was.
 
         If none before it was, the last one is.
@@ -154,7 +154,7 @@ class AvgPool2d(_Pool):
     stride: Size | tuple[Size, Size] | None = None
     padding: Count | tuple[Count, Count] = 0
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """As for every pooling, with one over the number of values in each window."""
         super().bind(node)
         image = self.image(node.x[0].shape[1:])
@@ -172,7 +172,7 @@ class AvgPool2d(_Pool):
         end = np.minimum(start + windows.reach, 2 * windows.before + size)
         return end - start
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y: the sum over each window's rows, then over their columns, over K."""
         inverse = node.tmp["inverse"]
         for block in node.tmp["values"]:
@@ -182,7 +182,7 @@ class AvgPool2d(_Pool):
             fold(np.add, block.columns, block.y)
             np.multiply(block.y, inverse, block.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = the sum of ∂y / K over the windows that x is in."""
         rows, columns, inverse = (node.tmp[name] for name in ("rows", "columns", "inverse"))
         for block in node.tmp["gradients"]:

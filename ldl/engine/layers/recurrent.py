@@ -11,8 +11,16 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.engine.init import Fans, Uniform
-from ldl.engine.layer import Buffer, Call, Node, Plan, Recorded, Spec, Weight
-from ldl.engine.layers.shapes import one_input, words
+from ldl.engine.layer import (
+    Call,
+    Context,
+    LayerPlan,
+    ParameterSpec,
+    Recorded,
+    ScratchSpec,
+    TensorSpec,
+)
+from ldl.engine.layers.shape_checks import one_input, words
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
@@ -44,19 +52,19 @@ class Recurrent(Recorded):
     init: Annotated[Any, Choice("initialiser")] = Uniform()
     bias_init: Annotated[Any, Choice("initialiser")] = Uniform()
 
-    def scratch(self, length: int) -> dict[str, Buffer]:
+    def scratch(self, length: int) -> dict[str, ScratchSpec]:
         """What else a node needs, by name."""
         raise NotImplementedError
 
-    def step(self, node: Node, t: int) -> Iterator[Call]:
+    def step(self, node: Context, t: int) -> Iterator[Call]:
         """Overwrite tmp["h"][t]."""
         raise NotImplementedError
 
-    def step_back(self, node: Node, t: int) -> Iterator[Call]:
+    def step_back(self, node: Context, t: int) -> Iterator[Call]:
         """Overwrite tmp["da"][t], the gradient of a, from tmp["dh"], that of hₜ."""
         raise NotImplementedError
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """Output (H,) or (L, H); L·(C + H)·GH multiply-adds for G gates."""
         shape = one_input(x)
         if len(shape) != 2:
@@ -67,19 +75,19 @@ class Recurrent(Recorded):
         (length, channels), H = shape, self.units
         columns, fans = len(self.gates) * H, Fans(H, H)
         w = {
-            "weight_ih": Weight((channels, columns), self.init, fans),
-            "weight_hh": Weight((H, columns), self.init, fans),
+            "weight_ih": ParameterSpec((channels, columns), self.init, fans),
+            "weight_hh": ParameterSpec((H, columns), self.init, fans),
         }
         if self.bias:
             for name in ("bias_ih", "bias_hh"):
-                w[name] = Weight((columns,), self.bias_init, fans, decay=False)
+                w[name] = ParameterSpec((columns,), self.bias_init, fans, decay=False)
         tmp = {
-            "z": Buffer((length + 1, H + self.bias + channels)),
-            "da": Buffer((length, self._width), "backward"),
-            "dh": Buffer((H,), "backward"),
-            "dx": Buffer((length, channels), "backward"),
+            "z": ScratchSpec((length + 1, H + self.bias + channels)),
+            "da": ScratchSpec((length, self._width), "backward"),
+            "dh": ScratchSpec((H,), "backward"),
+            "dx": ScratchSpec((length, channels), "backward"),
         }
-        return Plan(
+        return LayerPlan(
             y=(length, H) if self.return_sequences else (H,),
             w=w,
             tmp={**tmp, **self.scratch(length)},
@@ -92,7 +100,7 @@ class Recurrent(Recorded):
         """Columns of the wide matrix."""
         return (len(self.gates) + len(self.apart)) * self.units
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """The wide matrix, and views whose items are the times', samples last."""
         tmp, x, H = node.tmp, node.x[0], self.units
         samples, length, channels = x.shape
@@ -111,13 +119,13 @@ class Recurrent(Recorded):
             tmp["dh"] = tmp["dh"].reshape(-1, samples)
             tmp["dx"] = tmp["dx"].reshape(channels, length * samples)
 
-    def by_time(self, node: Node, name: str) -> Array:
+    def by_time(self, node: Context, name: str) -> Array:
         """tmp[name], a buffer (N, L, F), as (L, F, N)."""
         array: Array = node.tmp[name]
         samples, length, _ = array.shape
         return array.reshape(length, -1, samples)
 
-    def ahead(self, node: Node) -> Iterator[Call]:
+    def ahead(self, node: Context) -> Iterator[Call]:
         """Overwrite y."""
         tmp, x, z, H = node.tmp, node.x[0], node.tmp["z"], self.units
         length = x.shape[1]
@@ -130,11 +138,11 @@ class Recurrent(Recorded):
         h = tmp["h"]
         yield partial(np.copyto, node.y, h.transpose(2, 0, 1) if self.return_sequences else h[-1].T)
 
-    def product(self, node: Node, t: int, out: Array) -> Call:
+    def product(self, node: Context, t: int, out: Array) -> Call:
         """The call that overwrites `out` with aₜ, halved where a σ follows."""
         return partial(np.matmul, node.tmp["ahead"], node.tmp["z at"][t], out)
 
-    def back(self, node: Node) -> Iterator[Call]:
+    def back(self, node: Context) -> Iterator[Call]:
         """∂wide = Σₜ zₜ·∂aₜᵀ,  ∂xₜ = wide_x·∂aₜ,  ∂hₜ₋₁ = wide_h·∂aₜ (+ ∂yₜ₋₁), by wide's rows."""
         tmp, da, dh, H = node.tmp, node.tmp["da"], node.tmp["dh"], self.units
         last = len(da) - 1
@@ -161,7 +169,7 @@ class Recurrent(Recorded):
             by_time = dx.reshape(len(dx), len(da), -1)
             yield partial(np.copyto, node.dx[0], by_time.transpose(2, 1, 0))
 
-    def _widen(self, node: Node) -> Iterator[Call]:
+    def _widen(self, node: Context) -> Iterator[Call]:
         """Overwrite the wide matrix from the weights."""
         tmp, wide = node.tmp, node.tmp["wide"]
         if self.bias:

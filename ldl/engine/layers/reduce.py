@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Layer, Node, Plan, Spec
-from ldl.engine.layers.shapes import one_input, words
+from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
+from ldl.engine.layers.shape_checks import one_input, words
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
 
@@ -25,15 +25,15 @@ class Select(Layer):
     index: int = 0
     axis: int = 0
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape without the axis."""
         shape = one_input(x)
         axis = place_of(self.axis, len(shape), words(shape))
         if not -shape[axis] <= self.index < shape[axis]:
             raise ShapeError(f"axis {self.axis} of {words(shape)} has no position {self.index}")
-        return Plan(y=(*shape[:axis], *shape[axis + 1 :]))
+        return LayerPlan(y=(*shape[:axis], *shape[axis + 1 :]))
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """The position in x and in ∂x."""
         axis = self.axis % (node.x[0].ndim - 1) + 1
         at = (slice(None),) * axis + (self.index,)
@@ -41,11 +41,11 @@ class Select(Layer):
         if node.dx[0] is not None:
             node.tmp["dx"] = node.dx[0][at]
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         np.copyto(node.y, node.tmp["x"])
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y at the position, else 0."""
         if node.dx[0] is not None:
             node.dx[0].fill(0.0)
@@ -68,7 +68,7 @@ class Mean(Layer):
         if self.axis == ():
             raise SettingError("axis", "needs at least one axis")
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape without the axes."""
         shape = one_input(x)
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
@@ -76,9 +76,9 @@ class Mean(Layer):
         if places != list(range(places[0], places[0] + len(places))):
             raise ShapeError(f"axes {words(axes)} are not different ones next to one another")
         rest = (*shape[: places[0]], *shape[places[-1] + 1 :])
-        return Plan(y=rest, multiply_adds=prod(shape))
+        return LayerPlan(y=rest, multiply_adds=prod(shape))
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Three axes, of which the middle one goes; a product with 1/K is faster than a sum."""
         tmp, shape = node.tmp, node.x[0].shape[1:]
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
@@ -92,7 +92,7 @@ class Mean(Layer):
             tmp["dy"] = node.dy.reshape(-1, 1, after)
             tmp["dx"] = node.dx[0].reshape(tmp["x"].shape)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         x, y = node.tmp["x"], node.tmp["y"]
         if y.shape[1] == 1:
@@ -100,7 +100,7 @@ class Mean(Layer):
         else:
             np.matmul(node.tmp["shares"], x, y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y / K at every position."""
         if node.dx[0] is not None:
             np.multiply(node.tmp["dy"], node.tmp["share"], node.tmp["dx"])

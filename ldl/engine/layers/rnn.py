@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Call, Node
+from ldl.engine.layer import Call, Context, ScratchSpec
 from ldl.engine.layers.recurrent import Recurrent
 
 
@@ -28,11 +28,14 @@ class Rnn(Recurrent):
     gates: ClassVar[tuple[int, ...]] = (0,)
     nonlinearity: Literal["tanh", "relu"] = "tanh"
 
-    def scratch(self, length: int) -> dict[str, Buffer]:
+    def scratch(self, length: int) -> dict[str, ScratchSpec]:
         """Sums and slopes of one step."""
-        return {"a": Buffer((self.units,), "forward"), "slope": Buffer((self.units,), "backward")}
+        return {
+            "a": ScratchSpec((self.units,), "forward"),
+            "slope": ScratchSpec((self.units,), "backward"),
+        }
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Zeros: the maximum is fastest against an array of its own shape."""
         super().bind(node)
         tmp = node.tmp
@@ -41,7 +44,7 @@ class Rnn(Recurrent):
                 tmp[name] = tmp[name].reshape(-1, len(node.y))
         tmp["zeros"] = np.zeros_like(tmp["a"])
 
-    def step(self, node: Node, t: int) -> Iterator[Call]:
+    def step(self, node: Context, t: int) -> Iterator[Call]:
         """hₜ = f(aₜ)."""
         tmp, h = node.tmp, node.tmp["h"][t]
         yield self.product(node, t, tmp["a"])
@@ -50,7 +53,7 @@ class Rnn(Recurrent):
         else:
             yield partial(np.tanh, tmp["a"], h)
 
-    def step_back(self, node: Node, t: int) -> Iterator[Call]:
+    def step_back(self, node: Context, t: int) -> Iterator[Call]:
         """∂aₜ = ∂hₜ·f′(aₜ)."""
         tmp, h, slope = node.tmp, node.tmp["h"][t], node.tmp["slope"]
         if self.nonlinearity == "relu":

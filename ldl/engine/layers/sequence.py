@@ -9,13 +9,13 @@ import numpy as np
 
 from ldl.arrays import Array, Shape
 from ldl.engine.init import Fans, Normal, Zeros
-from ldl.engine.layer import Layer, Node, Plan, Spec, Weight
-from ldl.engine.layers.shapes import one_input, words
+from ldl.engine.layer import Context, Layer, LayerPlan, ParameterSpec, TensorSpec
+from ldl.engine.layers.shape_checks import one_input, words
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
 
 
-def sequence(x: tuple[Spec, ...]) -> Shape:
+def sequence(x: tuple[TensorSpec, ...]) -> Shape:
     """The shape (L, C) of a layer's single input."""
     shape = one_input(x)
     if len(shape) != 2:
@@ -34,7 +34,7 @@ class Patches(Layer):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     size: Size
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """H and W are multiples of P."""
         shape, size = one_input(x), self.size
         if len(shape) != 3:
@@ -42,9 +42,9 @@ class Patches(Layer):
         height, width, channels = shape
         if height % size or width % size:
             raise ShapeError(f"a picture {words(shape)} does not divide into squares of {size}")
-        return Plan(y=((height // size) * (width // size), size * size * channels))
+        return LayerPlan(y=((height // size) * (width // size), size * size * channels))
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """All with the axes (N, H/P, W/P, P, P, C)."""
         samples, height, width, channels = node.x[0].shape
         rows, columns, size = height // self.size, width // self.size, self.size
@@ -56,11 +56,11 @@ class Patches(Layer):
                 squares = array.reshape(samples, rows, size, columns, size, channels)
                 node.tmp[name] = squares.swapaxes(2, 3)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         np.copyto(node.tmp["y"], node.tmp["x"])
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y, put back."""
         if node.dx[0] is not None:
             np.copyto(node.tmp["dx"], node.tmp["dy"])
@@ -77,24 +77,24 @@ class ClassToken(Layer):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     init: Annotated[Any, Choice("initialiser")] = Zeros()
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """One position more."""
         length, channels = sequence(x)
-        token = Weight((channels,), self.init, Fans(1, channels), decay=False)
-        return Plan(y=(length + 1, channels), w={"token": token})
+        token = ParameterSpec((channels,), self.init, Fans(1, channels), decay=False)
+        return LayerPlan(y=(length + 1, channels), w={"token": token})
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """The parts of y and ∂y that are the token's and x's."""
         node.tmp["first"], node.tmp["rest"] = node.y[:, 0], node.y[:, 1:]
         if node.dy is not None:
             node.tmp["d first"], node.tmp["d rest"] = node.dy[:, 0], node.dy[:, 1:]
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         np.copyto(node.tmp["first"], node.w["token"])
         np.copyto(node.tmp["rest"], node.x[0])
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂token = Σ ∂y₀ over the samples,  ∂x = the rest of ∂y."""
         np.add.reduce(node.tmp["d first"], axis=0, out=node.dw["token"])
         if node.dx[0] is not None:
@@ -116,14 +116,14 @@ class PositionalEmbedding(Layer):
     kind: Literal["learned", "sinusoidal"] = "learned"
     init: Annotated[Any, Choice("initialiser")] = Normal(0.02)
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape."""
         shape = sequence(x)
         fans = Fans(1, shape[1])
-        learned = {"weight": Weight(shape, self.init, fans, decay=False)}
-        return Plan(y=shape, w=learned if self.kind == "learned" else {})
+        learned = {"weight": ParameterSpec(shape, self.init, fans, decay=False)}
+        return LayerPlan(y=shape, w=learned if self.kind == "learned" else {})
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """A sample as one row, and the positions' row beside it."""
         tmp, samples = node.tmp, len(node.y)
         tmp["x"], tmp["y"] = node.x[0].reshape(samples, -1), node.y.reshape(samples, -1)
@@ -136,11 +136,11 @@ class PositionalEmbedding(Layer):
             tmp["dy"], tmp["dw"] = node.dy.reshape(samples, -1), node.dw["weight"].reshape(-1)
             tmp["ones"] = np.ones(samples, node.y.dtype)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         np.add(node.tmp["x"], node.tmp["w"], node.tmp["y"])
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂w = Σ ∂y over the samples,  ∂x = ∂y."""
         if node.dw:
             node.tmp["ones"].dot(node.tmp["dy"], node.tmp["dw"])

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ldl.engine.erfc import prepare, upper_tail
-from ldl.engine.layer import Buffer, Node, Plan, Spec
+from ldl.engine.layer import Context, LayerPlan, ScratchSpec, TensorSpec
 from ldl.engine.layers.activation import Activation
-from ldl.engine.layers.shapes import one_input
+from ldl.engine.layers.shape_checks import one_input
 from ldl.engine.memory import scalar
 from ldl.fields import NonNegative, Positive
 
@@ -27,18 +27,20 @@ class Elu(Activation):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     alpha: NonNegative = 1.0
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; the slopes are kept from forward to backward."""
         shape = one_input(x)
-        return Plan(y=shape, tmp={"slope": Buffer(shape), "work": Buffer(shape, "forward")})
+        return LayerPlan(
+            y=shape, tmp={"slope": ScratchSpec(shape), "work": ScratchSpec(shape, "forward")}
+        )
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Zeros of y's shape, against which NumPy compares fast, and the constants."""
         tmp, dtype = node.tmp, node.y.dtype
         tmp["zeros"] = np.zeros_like(node.y)
         tmp["alpha"], tmp["rest"] = scalar(self.alpha, dtype), scalar(1.0 - self.alpha, dtype)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y = max(x, 0) + α e^min(x, 0) − α, and the slopes: 1 where x > 0."""
         tmp, y, slope, work = node.tmp, node.y, node.tmp["slope"], node.tmp["work"]
         np.minimum(node.x[0], tmp["zeros"], out=slope)
@@ -51,7 +53,7 @@ class Elu(Activation):
         np.multiply(work, tmp["rest"], work)
         np.add(slope, work, slope)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y · slope."""
         np.multiply(node.dy, node.tmp["slope"], node.dx[0])
 
@@ -64,16 +66,18 @@ class Silu(Activation):
     Approximation in Reinforcement Learning, 2018.
     """
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; σ(x) is kept from forward to backward."""
         shape = one_input(x)
-        return Plan(y=shape, tmp={"sigma": Buffer(shape), "slope": Buffer(shape, "backward")})
+        return LayerPlan(
+            y=shape, tmp={"sigma": ScratchSpec(shape), "slope": ScratchSpec(shape, "backward")}
+        )
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """The number 1."""
         node.tmp["one"] = scalar(1.0, node.y.dtype)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         sigma = node.tmp["sigma"]
         np.negative(node.x[0], sigma)
@@ -82,7 +86,7 @@ class Silu(Activation):
         np.reciprocal(sigma, sigma)
         np.multiply(node.x[0], sigma, node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y · (σ + y (1 − σ))."""
         sigma, slope = node.tmp["sigma"], node.tmp["slope"]
         np.subtract(node.tmp["one"], sigma, slope)
@@ -105,20 +109,20 @@ class Softplus(Activation):
     backward_reads: ClassVar[frozenset[str]] = frozenset({"x"})
     beta: Positive = 1.0
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape, and scratch for u, w and w − 1."""
         shape = one_input(x)
-        scratch = {name: Buffer(shape, "forward") for name in ("u", "w", "v")}
-        return Plan(y=shape, tmp={**scratch, "slope": Buffer(shape, "backward")})
+        scratch = {name: ScratchSpec(shape, "forward") for name in ("u", "w", "v")}
+        return LayerPlan(y=shape, tmp={**scratch, "slope": ScratchSpec(shape, "backward")})
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Zeros of y's shape, against which NumPy compares fast, and the constants."""
         tmp, dtype = node.tmp, node.y.dtype
         tmp["zeros"], tmp["one"] = np.zeros_like(node.y), scalar(1.0, dtype)
         tmp["beta"], tmp["share"] = scalar(self.beta, dtype), scalar(1.0 / self.beta, dtype)
         tmp["minus"] = scalar(-self.beta, dtype)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y."""
         tmp, y = node.tmp, node.y
         u, w, v, one = tmp["u"], tmp["w"], tmp["v"], tmp["one"]
@@ -136,7 +140,7 @@ class Softplus(Activation):
         np.add(y, w, y)
         np.multiply(y, tmp["share"], y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y · σ(βx)."""
         slope = node.tmp["slope"]
         np.multiply(node.x[0], node.tmp["minus"], slope)
@@ -157,13 +161,13 @@ class Gelu(Activation):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     approximate: Literal["none", "tanh"] = "none"
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; the slopes are kept from forward to backward."""
         shape = one_input(x)
-        work = {name: Buffer(shape, "forward") for name in ("u", "v", "w")}
-        return Plan(y=shape, tmp={**work, "slope": Buffer(shape)})
+        work = {name: ScratchSpec(shape, "forward") for name in ("u", "v", "w")}
+        return LayerPlan(y=shape, tmp={**work, "slope": ScratchSpec(shape)})
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Zeros of y's shape, against which NumPy compares fast, and the constants."""
         tmp, dtype, rate = node.tmp, node.y.dtype, sqrt(2.0 / pi)
         tmp["zeros"], tmp["half"] = np.zeros_like(node.y), scalar(0.5, dtype)
@@ -173,14 +177,14 @@ class Gelu(Activation):
         tmp["bend"] = scalar(3.0 * 0.044715 * rate, dtype)
         prepare(dtype)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y and the slopes."""
         if self.approximate == "tanh":
             self._by_tanh(node)
         else:
             self._by_tail(node)
 
-    def _by_tail(self, node: Node) -> None:
+    def _by_tail(self, node: Context) -> None:
         """The slope is h = Q − |x| φ(x) where x < 0, and 1 − h where x > 0."""
         tmp, x, y = node.tmp, node.x[0], node.y
         u, tail, work, slope = tmp["u"], tmp["v"], tmp["w"], tmp["slope"]
@@ -201,7 +205,7 @@ class Gelu(Activation):
         np.maximum(x, tmp["zeros"], out=y)
         np.subtract(y, tail, y)
 
-    def _by_tanh(self, node: Node) -> None:
+    def _by_tanh(self, node: Context) -> None:
         """With g = ½ (1 + tanh) and c its argument's slope, y = x g and y′ = g + 2 (1 − g) y c."""
         tmp, x, y = node.tmp, node.x[0], node.y
         c, g, slope = tmp["u"], tmp["v"], tmp["slope"]
@@ -220,6 +224,6 @@ class Gelu(Activation):
         np.multiply(slope, y, slope)
         np.add(slope, g, slope)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂x = ∂y · slope."""
         np.multiply(node.dy, node.tmp["slope"], node.dx[0])

@@ -10,13 +10,13 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
-from ldl.engine.layers.shapes import words
+from ldl.engine.layer import Context, Layer, LayerPlan, ScratchSpec, TensorSpec
+from ldl.engine.layers.shape_checks import words
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import NonNegative
 
-Meaning = Literal["probabilities", "binary_logits", "logits", "log_probabilities"]
+InputKind = Literal["probabilities", "binary_logits", "logits", "log_probabilities"]
 Weights = tuple[NonNegative, ...]
 
 TINY = 1e-12  # keeps a division or a logarithm finite; far below any value that matters
@@ -26,23 +26,23 @@ TINY = 1e-12  # keeps a division or a logarithm finite; far below any value that
 class Loss(Layer):
     """One value a sample from a prediction and its target.
 
-    `absorbs` names an activation whose backward this loss can take over: it then writes the
+    `fuses` names an activation whose backward this loss can take over: it then writes the
     gradient of the activation's input, in the simpler and more exact combined form. `takes` says
     what the prediction of a classifier trained on this loss means.
     """
 
-    absorbs: ClassVar[type[Layer] | None] = None
-    takes: ClassVar[Meaning] = "probabilities"
+    fuses: ClassVar[type[Layer] | None] = None
+    input_kind: ClassVar[InputKind] = "probabilities"
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """One value a sample; the difference from the target is kept for backward."""
         prediction = matched(x)
-        tmp = {"d": Buffer((prod(prediction.shape),))}
+        tmp = {"d": ScratchSpec((prod(prediction.shape),))}
         if x[1].integer:
-            tmp["t"] = Buffer((prod(prediction.shape),))
-        return Plan(y=(), tmp=tmp)
+            tmp["t"] = ScratchSpec((prod(prediction.shape),))
+        return LayerPlan(y=(), tmp=tmp)
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Rows (N, F) of prediction, target and gradient; ∂L/∂y, the same for every sample."""
         tmp, samples = node.tmp, len(node.x[0])
         tmp["p"] = node.x[0].reshape(samples, -1)
@@ -55,7 +55,7 @@ class Loss(Layer):
             tmp["dp"] = node.dx[0].reshape(samples, -1)
             tmp["dy"] = scalar(float(node.dy[0]), node.y.dtype)
 
-    def target(self, node: Node) -> Array:
+    def target(self, node: Context) -> Array:
         """The dense target (N, F), from class indices where they are given."""
         tmp = node.tmp
         t: Array = tmp["t"]
@@ -70,16 +70,16 @@ class Loss(Layer):
         return t
 
     @property
-    def boundary(self) -> float:
+    def decision_threshold(self) -> float:
         """The value of a single output above which it stands for class 1."""
-        return 0.5 if self.takes == "probabilities" else 0.0
+        return 0.5 if self.input_kind == "probabilities" else 0.0
 
-    def backward_absorbed(self, node: Node) -> None:
+    def fused_backward(self, node: Context) -> None:
         """Overwrite `node.dx[0]` with ∂L/∂(input of the absorbed activation)."""
         raise NotImplementedError
 
 
-def matched(x: tuple[Spec, ...]) -> Spec:
+def matched(x: tuple[TensorSpec, ...]) -> TensorSpec:
     """The prediction's spec, once it is sure that the target fits it."""
     if len(x) != 2:
         raise ShapeError(f"a loss takes a prediction and a target, got {len(x)} inputs")
@@ -105,7 +105,7 @@ class Reducing(Loss):
     slope: ClassVar[float] = 1.0  # the constant in the gradient
     reduction: Literal["mean", "sum"] = "mean"
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """As every loss, with the factor of a sample's sum, and it times ∂L/∂y and a slope."""
         super().bind(node)
         tmp = node.tmp
@@ -115,7 +115,7 @@ class Reducing(Loss):
             tmp["rate"] = scalar(self.slope * scale * float(node.dy[0]), node.y.dtype)
 
 
-def logits_of(x: tuple[Spec, ...], name: str) -> Spec:
+def logits_of(x: tuple[TensorSpec, ...], name: str) -> TensorSpec:
     """The prediction's spec, once it is sure that it holds a value for each of two classes or more.
 
     Raises ShapeError in the name of the loss.

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Buffer, Layer, Node, Plan, Spec
+from ldl.engine.layer import Context, Layer, LayerPlan, ScratchSpec, TensorSpec
 from ldl.engine.layers.activation import Sigmoid
-from ldl.engine.losses.base import TINY, Meaning, Reducing, Weights, check_weights
+from ldl.engine.losses.base import TINY, InputKind, Reducing, Weights, check_weights
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError
 
@@ -27,12 +27,12 @@ class _Binary(Reducing):
             raise SettingError("class_weights", "takes two numbers: for the targets 0 and 1")
         check_weights(self.class_weights)
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """As every loss, with one more buffer for the second logarithm."""
         base = super().plan(x)
-        return Plan(y=(), tmp={**base.tmp, "u": Buffer(base.tmp["d"].shape)})
+        return LayerPlan(y=(), tmp={**base.tmp, "u": ScratchSpec(base.tmp["d"].shape)})
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """As every loss, with constants and a place for the second sum."""
         super().bind(node)
         tmp, dtype = node.tmp, node.y.dtype
@@ -44,7 +44,7 @@ class _Binary(Reducing):
             tmp["w0"], tmp["w1"] = scalar(zero, dtype), scalar(one, dtype)
             tmp["w"] = scalar(one - zero, dtype)
 
-    def _join(self, node: Node, t: Array, ones: Array, zeros: Array) -> None:
+    def _join(self, node: Context, t: Array, ones: Array, zeros: Array) -> None:
         """Overwrite y from log p and log(1 − p).
 
         The two products are summed apart, their difference would cancel. `ones` is lost.
@@ -59,7 +59,7 @@ class _Binary(Reducing):
         np.add(node.y, tmp["sum"], node.y)
         np.multiply(node.y, tmp["scale"], node.y)
 
-    def _slope(self, node: Node, p: Array, out: Array) -> None:
+    def _slope(self, node: Context, p: Array, out: Array) -> None:
         """dp = (p − t) · ∂y by way of `out`; with weights ((w₁ − w₀) p − w₁) t + w₀ p for p − t."""
         tmp, dp = node.tmp, node.tmp["dp"]
         if self.class_weights is None:
@@ -83,15 +83,15 @@ class Bce(_Binary):
     pos_weight. The mean is over samples whatever the weights are.
     """
 
-    absorbs: ClassVar[type[Layer] | None] = Sigmoid
+    fuses: ClassVar[type[Layer] | None] = Sigmoid
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """As both binary losses, with the logarithms' floor."""
         super().bind(node)
         tmp = node.tmp
         tmp["floor"] = np.full_like(tmp["d"], -100.0)  # NumPy's maximum is faster than against -100
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y (N,)."""
         tmp = node.tmp
         p, t, d, u = tmp["p"], self.target(node), tmp["d"], tmp["u"]
@@ -102,17 +102,17 @@ class Bce(_Binary):
         np.maximum(d, tmp["floor"], out=d)
         self._join(node, t, u, d)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂p = (p − t) / (p (1 − p)) · ∂y."""
         tmp = node.tmp
-        self.backward_absorbed(node)
+        self.fused_backward(node)
         u, dp = tmp["u"], tmp["dp"]
         np.multiply(tmp["p"], tmp["p"], u)
         np.subtract(tmp["p"], u, u)
         np.maximum(u, TINY, out=u)
         np.divide(dp, u, dp)
 
-    def backward_absorbed(self, node: Node) -> None:
+    def fused_backward(self, node: Context) -> None:
         """∂z = (p − t) · ∂y, where p = σ(z)."""
         self._slope(node, node.tmp["p"], node.tmp["d"])
 
@@ -126,20 +126,22 @@ class BceWithLogits(_Binary):
     pos_weight. The mean is over samples whatever the weights are.
     """
 
-    takes: ClassVar[Meaning] = "binary_logits"
+    input_kind: ClassVar[InputKind] = "binary_logits"
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """As both binary losses; the probabilities are kept for backward."""
         base = super().plan(x)
         shape = base.tmp["d"].shape
-        return Plan(y=(), tmp={**base.tmp, "sigma": Buffer(shape), "v": Buffer(shape, "forward")})
+        return LayerPlan(
+            y=(), tmp={**base.tmp, "sigma": ScratchSpec(shape), "v": ScratchSpec(shape, "forward")}
+        )
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """As both binary losses, with zeros, against which NumPy compares fast."""
         super().bind(node)
         node.tmp["zeros"] = np.zeros_like(node.tmp["d"])
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y (N,)."""
         tmp = node.tmp
         z, t, d, u, v, sigma = (
@@ -163,6 +165,6 @@ class BceWithLogits(_Binary):
         np.subtract(v, d, d)
         self._join(node, t, u, d)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂z = (σ(z) − t) · ∂y."""
         self._slope(node, node.tmp["sigma"], node.tmp["d"])

@@ -9,11 +9,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Buffer, Node, Plan, Spec
+from ldl.engine.layer import Context, LayerPlan, ScratchSpec, TensorSpec
 from ldl.engine.losses.base import (
     TINY,
+    InputKind,
     Loss,
-    Meaning,
     Reducing,
     Weights,
     check_count,
@@ -36,7 +36,7 @@ class CrossEntropy(Loss):
     Source of the smoothing: Szegedy et al., Rethinking the Inception Architecture, 2016.
     """
 
-    takes: ClassVar[Meaning] = "logits"
+    input_kind: ClassVar[InputKind] = "logits"
     label_smoothing: Share = 0.0
     class_weights: Weights | None = None
 
@@ -44,16 +44,16 @@ class CrossEntropy(Loss):
         """Refuse weights that are all 0."""
         check_weights(self.class_weights)
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """One value a sample; kept for backward: the softmax, and a target that is not as given."""
         prediction = logits_of(x, "cross_entropy takes logits")
         check_count(self.class_weights, prediction.shape[0])
-        tmp = {"d": Buffer(prediction.shape), "row": Buffer((1,), "forward")}
+        tmp = {"d": ScratchSpec(prediction.shape), "row": ScratchSpec((1,), "forward")}
         if self.label_smoothing or self.class_weights is not None:
-            tmp["t"] = Buffer(prediction.shape)
-        return Plan(y=(), tmp=tmp)
+            tmp["t"] = ScratchSpec(prediction.shape)
+        return LayerPlan(y=(), tmp=tmp)
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Views as for every loss; for class indices, where each sample's row starts."""
         tmp, (samples, classes) = node.tmp, node.x[0].shape
         tmp["sums"] = tmp["row"][:, 0]
@@ -72,7 +72,7 @@ class CrossEntropy(Loss):
             tmp["dy"] = scalar(float(node.dy[0]), node.y.dtype)
             tmp["dz"] = node.dx[0].reshape(-1)
 
-    def _bind_target(self, node: Node, classes: int) -> None:
+    def _bind_target(self, node: Context, classes: int) -> None:
         """The numbers that make a smoothed or weighted target."""
         tmp, dtype = node.tmp, node.y.dtype
         tmp["keep"] = scalar(1.0 - self.label_smoothing, dtype)
@@ -81,7 +81,7 @@ class CrossEntropy(Loss):
         if self.class_weights is not None:
             tmp["w"] = np.array(self.class_weights, dtype)
 
-    def _make_target(self, node: Node) -> None:
+    def _make_target(self, node: Context) -> None:
         """Overwrite the dense target: smoothed, then weighted."""
         tmp, t = node.tmp, node.tmp["t"]
         if "at" in tmp:
@@ -93,7 +93,7 @@ class CrossEntropy(Loss):
         if "w" in tmp:
             np.multiply(t, tmp["w"], t)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y (N,): log Σ e^(z − max) − (z_t − max), which loses no digits to max."""
         tmp, z, d = node.tmp, node.x[0], node.tmp["d"]
         np.maximum.reduce(z, axis=1, keepdims=True, out=tmp["row"])
@@ -115,7 +115,7 @@ class CrossEntropy(Loss):
             np.multiply(node.y, tmp["total"], node.y)
         np.subtract(node.y, tmp["picked"], node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂z = (softmax(z) · Σ t − t) · ∂y."""
         tmp, d, dz = node.tmp, node.tmp["d"], node.dx[0]
         if "dense" in tmp:
@@ -137,20 +137,20 @@ class Nll(Loss):
     the mean is over samples, where PyTorch's divides by the sum of the targets' weights instead.
     """
 
-    takes: ClassVar[Meaning] = "log_probabilities"
+    input_kind: ClassVar[InputKind] = "log_probabilities"
     class_weights: Weights | None = None
 
     def __post_init__(self) -> None:
         """Refuse weights that are all 0."""
         check_weights(self.class_weights)
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """As every loss; the weighted target is kept for backward."""
         prediction = logits_of(x, "nll takes log-probabilities")
         check_count(self.class_weights, prediction.shape[0])
         return super().plan(x)
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """As every loss, with −∂L/∂y and the classes' weights."""
         super().bind(node)
         tmp, dtype = node.tmp, node.y.dtype
@@ -158,14 +158,14 @@ class Nll(Loss):
         if "dy" in tmp:
             tmp["rate"] = scalar(-float(tmp["dy"]), dtype)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y (N,)."""
         tmp = node.tmp
         np.multiply(self.target(node), tmp["w"], tmp["d"])
         np.vecdot(tmp["d"], tmp["p"], node.y)
         np.negative(node.y, node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂y_k = −w_k t_k · ∂L."""
         np.multiply(node.tmp["d"], node.tmp["rate"], node.tmp["dp"])
 
@@ -178,16 +178,16 @@ class KlDivergence(Reducing):
     with `batchmean`. With `reduction: mean`, the mean over the values of a sample.
     """
 
-    takes: ClassVar[Meaning] = "log_probabilities"
+    input_kind: ClassVar[InputKind] = "log_probabilities"
     slope: ClassVar[float] = -1.0
     reduction: Literal["mean", "sum"] = "sum"
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """As every loss, with the least number that a logarithm is taken of."""
         super().bind(node)
         node.tmp["floor"] = np.full_like(node.tmp["d"], TINY)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y (N,)."""
         tmp, t, d = node.tmp, self.target(node), node.tmp["d"]
         np.maximum(t, tmp["floor"], out=d)
@@ -196,7 +196,7 @@ class KlDivergence(Reducing):
         np.vecdot(t, d, node.y)
         np.multiply(node.y, tmp["scale"], node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂y_k = −t_k · ∂L."""
         np.multiply(node.tmp["t"], node.tmp["rate"], node.tmp["dp"])
 
@@ -211,17 +211,17 @@ class Hinge(Loss):
     PyTorch's MultiMarginLoss adds up all k instead). Of equal rivals the first one is pushed.
     """
 
-    takes: ClassVar[Meaning] = "logits"
+    input_kind: ClassVar[InputKind] = "logits"
     margin: NonNegative = 1.0
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """One value a sample; the scores without the target's, and for each sample its slope."""
         prediction = matched(x)
         if not x[1].integer:
             raise ShapeError("hinge takes class indices as its target")
-        return Plan(y=(), tmp={"d": Buffer((prod(prediction.shape),), "forward")})
+        return LayerPlan(y=(), tmp={"d": ScratchSpec((prod(prediction.shape),), "forward")})
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """Rows (N, C) of scores and gradient, and where in them each sample's two places are."""
         tmp, samples, dtype = node.tmp, len(node.x[0]), node.y.dtype
         tmp["p"] = node.x[0].reshape(samples, -1)
@@ -236,7 +236,7 @@ class Hinge(Loss):
             tmp["dp"] = node.dx[0].reshape(samples, -1)
             tmp["dy"] = scalar(float(node.dy[0]), dtype)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y (N,) and the slopes: ±1 where the margin is not kept, else 0."""
         tmp, y, slope = node.tmp, node.y, node.tmp["slope"]
         if tmp["p"].shape[1] == 1:
@@ -254,7 +254,7 @@ class Hinge(Loss):
         np.greater(y, tmp["zeros"], tmp["part"])
         np.multiply(slope, tmp["part"], slope)
 
-    def _rivals(self, node: Node, best: Array) -> None:
+    def _rivals(self, node: Context, best: Array) -> None:
         """Overwrite where the target's score and its best rival's are, and the rival's score."""
         tmp, d = node.tmp, node.tmp["d"]
         np.add(tmp["starts"], node.x[1], tmp["at"])
@@ -264,7 +264,7 @@ class Hinge(Loss):
         np.add(tmp["rival"], tmp["starts"], tmp["rival"])
         np.take(d, tmp["rival"], out=best, mode="clip")
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂z: 1 at the best rival and −1 at the target where the margin is not kept, times ∂y."""
         tmp, slope, dp = node.tmp, node.tmp["slope"], node.tmp["dp"]
         part = tmp["part"]

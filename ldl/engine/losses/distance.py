@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Buffer, Call, Node, Plan, Recorded, Spec
+from ldl.engine.layer import Call, Context, LayerPlan, Recorded, ScratchSpec, TensorSpec
 from ldl.engine.losses.base import TINY, Reducing
 from ldl.engine.memory import scalar
 from ldl.fields import Positive
@@ -25,7 +25,7 @@ class Mse(Reducing, Recorded):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     slope: ClassVar[float] = 2.0
 
-    def ahead(self, node: Node) -> Iterator[Call]:
+    def ahead(self, node: Context) -> Iterator[Call]:
         """Overwrite y (N,)."""
         tmp, d = node.tmp, node.tmp["d"]
         if "starts" in tmp:
@@ -34,7 +34,7 @@ class Mse(Reducing, Recorded):
         yield partial(np.vecdot, d, d, node.y)
         yield partial(np.multiply, node.y, tmp["scale"], node.y)
 
-    def back(self, node: Node) -> Iterator[Call]:
+    def back(self, node: Context) -> Iterator[Call]:
         """∂p = 2 (p − t) · ∂y."""
         yield partial(np.multiply, node.tmp["d"], node.tmp["rate"], node.tmp["dp"])
 
@@ -43,7 +43,7 @@ class Mse(Reducing, Recorded):
 class Mae(Reducing):
     """L = |p − t|, averaged over the values of a sample, then over samples; slope 0 at p = t."""
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y (N,)."""
         d = node.tmp["d"]
         np.subtract(node.tmp["p"], self.target(node), d)
@@ -51,7 +51,7 @@ class Mae(Reducing):
         np.add.reduce(d, axis=1, out=node.y)
         np.multiply(node.y, node.tmp["scale"], node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂p = sign(p − t) · ∂y."""
         tmp = node.tmp
         np.subtract(tmp["p"], tmp["t"], tmp["d"])
@@ -68,13 +68,13 @@ class Rmse(Reducing):
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"y"})
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """As every loss, with the losses as a column and one more."""
         super().bind(node)
         node.tmp["root"] = node.y.reshape(-1, 1)
         node.tmp["column"] = np.empty_like(node.tmp["root"])
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y (N,)."""
         d = node.tmp["d"]
         np.subtract(node.tmp["p"], self.target(node), d)
@@ -82,7 +82,7 @@ class Rmse(Reducing):
         np.multiply(node.y, node.tmp["scale"], node.y)
         np.sqrt(node.y, node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂p = (p − t) / L · ∂y, and 0 where L is 0."""
         tmp = node.tmp
         np.maximum(tmp["root"], TINY, out=tmp["column"])
@@ -101,12 +101,12 @@ class Huber(Reducing):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     delta: Positive = 1.0
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """As every loss, with one more buffer, for the difference that was cut."""
         base = super().plan(x)
-        return Plan(y=(), tmp={**base.tmp, "c": Buffer(base.tmp["d"].shape)})
+        return LayerPlan(y=(), tmp={**base.tmp, "c": ScratchSpec(base.tmp["d"].shape)})
 
-    def bind(self, node: Node) -> None:
+    def bind(self, node: Context) -> None:
         """As every loss, with the limits: NumPy is faster against arrays than against a number."""
         super().bind(node)
         tmp = node.tmp
@@ -115,7 +115,7 @@ class Huber(Reducing):
         tmp["half"] = scalar(0.5, node.y.dtype)
         tmp["squares"] = np.empty_like(node.y)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Overwrite y (N,)."""
         tmp, d, c = node.tmp, node.tmp["d"], node.tmp["c"]
         np.subtract(tmp["p"], self.target(node), d)
@@ -127,6 +127,6 @@ class Huber(Reducing):
         np.subtract(node.y, tmp["squares"], node.y)
         np.multiply(node.y, tmp["scale"], node.y)
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """∂p = c · ∂y."""
         np.multiply(node.tmp["c"], node.tmp["rate"], node.tmp["dp"])

@@ -1,13 +1,13 @@
 """Optimizers: rules that move the flat vector θ (`theta`) along its gradient g, in place.
 
-An optimizer holds no arrays; its `Memory` does. Weight decay applies to the parts `decayed` of θ.
+An optimizer holds no arrays; its `OptimizerState` does. Weight decay applies to the parts `decayed` of θ.
 """
 
 from __future__ import annotations
 
 from ldl.engine.optim.adam import Adam, AdamW, Nadam
 from ldl.engine.optim.adaptive import Adagrad, RmsProp
-from ldl.engine.optim.base import Memory, Optimizer
+from ldl.engine.optim.base import Optimizer, OptimizerState
 from ldl.engine.optim.descent import Gd, Sgd
 from ldl.engine.optim.lbfgs import Lbfgs
 from ldl.engine.optim.lion import Lion
@@ -32,9 +32,9 @@ __all__ = [
     "Gd",
     "Lbfgs",
     "Lion",
-    "Memory",
     "Nadam",
     "Optimizer",
+    "OptimizerState",
     "RmsProp",
     "Sgd",
 ]

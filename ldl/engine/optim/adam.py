@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.optim.base import Memory, Optimizer, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
 from ldl.fields import Momentum, NonNegative, Positive
 
 
@@ -29,7 +29,12 @@ class Adam(Optimizer):
     epsilon: Positive = 1e-8
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
@@ -60,7 +65,12 @@ class AdamW(Adam):
     weight_decay: NonNegative = 0.01
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`."""
         for part in decayed:
@@ -85,7 +95,12 @@ class Nadam(Optimizer):
     momentum_decay: NonNegative = 0.004
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
@@ -105,7 +120,7 @@ class Nadam(Optimizer):
         np.multiply(gradient, learning_rate * now / root, gradient)
         np.subtract(theta, gradient, theta)
 
-    def _shares(self, memory: Memory) -> tuple[float, float]:
+    def _shares(self, memory: OptimizerState) -> tuple[float, float]:
         """a and b of this step; the product of all μ is kept as a number."""
         now, ahead = self._momentum(memory.steps), self._momentum(memory.steps + 1)
         product = memory.numbers.get("product", 1.0) * now

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.optim.base import Memory, Optimizer, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
 from ldl.fields import Momentum, Positive
 
 
@@ -26,7 +26,12 @@ class Adagrad(Optimizer):
     epsilon: Positive = 1e-10
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
@@ -57,13 +62,18 @@ class RmsProp(Optimizer):
     centered: bool = False
 
     @property
-    def kept(self) -> tuple[str, ...]:
+    def slots(self) -> tuple[str, ...]:
         """A mean only where it is taken off, a velocity only where there is momentum."""
         mean = ("mean",) if self.centered else ()
         return ("square", *mean, *(("velocity",) if self.momentum else ()))
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
@@ -90,7 +100,7 @@ class RmsProp(Optimizer):
             np.multiply(gradient, learning_rate / root, gradient)
             np.subtract(theta, gradient, theta)
 
-    def _centre(self, gradient: Array, memory: Memory) -> None:
+    def _centre(self, gradient: Array, memory: OptimizerState) -> None:
         """The square less that of the mean, into scratch; never below 0, where rounding leads."""
         mean, tmp = memory.moments["mean"], memory.tmp
         np.multiply(mean, self.alpha, mean)

@@ -14,12 +14,12 @@ Parts = Sequence[slice]
 
 
 @dataclass
-class Memory:
+class OptimizerState:
     """What an optimizer keeps: the number of steps taken, moments, single numbers.
 
     Those are saved with a checkpoint and are all that the next step needs; `tmp` is scratch.
     `evaluate` gives the loss at θ as it stands and overwrites the gradient: whoever calls the step
-    of a rule that `searches` sets it.
+    of a rule that `needs_closure` sets it.
     """
 
     steps: int
@@ -33,32 +33,37 @@ class Memory:
 class Optimizer:
     """θ ← θ − η · direction.
 
-    `whole_set` says that a step is meant to see the whole training set at once, `searches` that
+    `full_batch` says that a step is meant to see the whole training set at once, `needs_closure` that
     it evaluates the loss at several places, through `memory.evaluate`.
     """
 
     moments: ClassVar[tuple[str, ...]] = ()
-    whole_set: ClassVar[bool] = False
-    searches: ClassVar[bool] = False
+    full_batch: ClassVar[bool] = False
+    needs_closure: ClassVar[bool] = False
     learning_rate: Positive
 
     @property
-    def plain(self) -> bool:
+    def is_vanilla_sgd(self) -> bool:
         """Whether a step is θ ← θ − η g and no more."""
         return False
 
     @property
-    def kept(self) -> tuple[str, ...]:
+    def slots(self) -> tuple[str, ...]:
         """The moments that these settings need."""
         return self.moments
 
-    def start(self, theta: Array) -> Memory:
+    def start(self, theta: Array) -> OptimizerState:
         """Moments of θ's length, all zero."""
-        moments = {name: aligned(theta.shape, theta.dtype) for name in self.kept}
-        return Memory(0, moments, aligned(theta.shape, theta.dtype))
+        moments = {name: aligned(theta.shape, theta.dtype) for name in self.slots}
+        return OptimizerState(0, moments, aligned(theta.shape, theta.dtype))
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`, of which weight decay applies to the parts `decayed`.
 

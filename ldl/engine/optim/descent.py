@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.optim.base import Memory, Optimizer, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
 from ldl.errors import SettingError
 from ldl.fields import Momentum, NonNegative, Positive
 
@@ -17,16 +17,21 @@ from ldl.fields import Momentum, NonNegative, Positive
 class Gd(Optimizer):
     """θ ← θ − η g, with g over the whole training set: batch gradient descent (Cauchy, 1847)."""
 
-    whole_set: ClassVar[bool] = True
+    full_batch: ClassVar[bool] = True
     learning_rate: Positive = 0.1
 
     @property
-    def plain(self) -> bool:
+    def is_vanilla_sgd(self) -> bool:
         """Always."""
         return True
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`."""
         memory.steps += 1
@@ -55,17 +60,22 @@ class Sgd(Optimizer):
             raise SettingError("nesterov", "needs a momentum above 0")
 
     @property
-    def plain(self) -> bool:
+    def is_vanilla_sgd(self) -> bool:
         """Without momentum and decay."""
         return not (self.momentum or self.weight_decay)
 
     @property
-    def kept(self) -> tuple[str, ...]:
+    def slots(self) -> tuple[str, ...]:
         """A velocity only where there is momentum."""
         return self.moments if self.momentum else ()
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`."""
         memory.steps += 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.engine.memory import aligned
-from ldl.engine.optim.base import Memory, Optimizer, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
 from ldl.engine.optim.line_search import Point, strong_wolfe
 from ldl.fields import Doc, Positive, Size
 
@@ -26,22 +26,27 @@ class Lbfgs(Optimizer):
     whose sᵀy is not clearly positive is left out.
     """
 
-    whole_set: ClassVar[bool] = True
-    searches: ClassVar[bool] = True
+    full_batch: ClassVar[bool] = True
+    needs_closure: ClassVar[bool] = True
     learning_rate: Positive = 1.0
     max_iter: Size = 20
     history_size: Size = 10
     tolerance: Annotated[Positive, Doc("a step is over where no gradient is larger")] = 1e-7
 
-    def start(self, theta: Array) -> Memory:
+    def start(self, theta: Array) -> OptimizerState:
         """Empty pairs, and scratch for the direction, θ and g before the move, and a product."""
         pairs = (self.history_size, theta.size)
         moments = {name: aligned(pairs, theta.dtype) for name in ("moves", "changes")}
         moments["products"] = aligned((self.history_size,), theta.dtype)
-        return Memory(0, moments, aligned((4, theta.size), theta.dtype), {"pairs": 0.0})
+        return OptimizerState(0, moments, aligned((4, theta.size), theta.dtype), {"pairs": 0.0})
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`, as long as a line search finds a lower loss."""
         memory.steps += 1
@@ -56,7 +61,12 @@ class Lbfgs(Optimizer):
             loss = found
 
     def _move(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, loss: float
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        loss: float,
     ) -> float | None:
         """One line search along −H g; the loss there, or None where θ has to stay."""
         evaluate = memory.evaluate
@@ -90,7 +100,7 @@ class Lbfgs(Optimizer):
         self._remember(memory)
         return found.loss
 
-    def _aim(self, gradient: Array, memory: Memory) -> None:
+    def _aim(self, gradient: Array, memory: OptimizerState) -> None:
         """Overwrite the direction, −H g, by the two loops over the pairs."""
         direction, work = memory.tmp[0], memory.tmp[3]
         moves, changes = memory.moments["moves"], memory.moments["changes"]
@@ -110,13 +120,13 @@ class Lbfgs(Optimizer):
             np.multiply(moves[i], share, work)
             np.add(direction, work, direction)
 
-    def _kept(self, memory: Memory) -> Iterator[int]:
+    def _kept(self, memory: OptimizerState) -> Iterator[int]:
         """Rows of the pairs, the newest first."""
         count = int(memory.numbers["pairs"])
         for back in range(1, min(count, self.history_size) + 1):
             yield (count - back) % self.history_size
 
-    def _remember(self, memory: Memory) -> None:
+    def _remember(self, memory: OptimizerState) -> None:
         """Put the last move and change of the gradient in place of the oldest pair."""
         move, change = memory.tmp[1], memory.tmp[2]
         product, square = float(move.dot(change)), float(change.dot(change))

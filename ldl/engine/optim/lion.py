@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.optim.base import Memory, Optimizer, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
 from ldl.fields import Momentum, NonNegative, Positive
 
 
@@ -28,7 +28,12 @@ class Lion(Optimizer):
     weight_decay: NonNegative = 0.0
 
     def step(
-        self, theta: Array, gradient: Array, memory: Memory, learning_rate: float, decayed: Parts
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: OptimizerState,
+        learning_rate: float,
+        decayed: Parts,
     ) -> None:
         """Move `theta`."""
         memory.steps += 1

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Spec
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.parameters import Parameters
@@ -66,11 +66,13 @@ class Op:
         self.used.append(entry)
         dtype = computed_in([*x, *w.values()])
         names = [f"x{i}" for i in range(len(x))]
-        specs = {n: Spec(a.shape[1:], a.dtype == np.int64) for n, a in zip(names, x, strict=True)}
-        graph = Graph(specs, [Place("y", LAYERS[entry](**settings), tuple(names))])
+        specs = {
+            n: TensorSpec(a.shape[1:], a.dtype == np.int64) for n, a in zip(names, x, strict=True)
+        }
+        graph = Graph(specs, [Node("y", LAYERS[entry](**settings), tuple(names))])
         parameters = Parameters(graph, 0, dtype)
         parameters.load({f"y.{name}": array for name, array in {**w, **state}.items()})
-        binding = Binding(graph, parameters, len(x[0]), ["y"], train=train)
+        binding = Executor(graph, parameters, len(x[0]), ["y"], train=train)
         for name, array in zip(names, x, strict=True):
             binding.inputs[name][...] = array
         binding.forward()
@@ -82,9 +84,12 @@ class Op:
         """The loss of each sample, and their mean."""
         self.used.append(entry)
         dtype = computed_in([x])
-        specs = {"x": Spec(x.shape[1:]), "t": Spec(target.shape[1:], target.dtype == np.int64)}
-        graph = Graph(specs, [], [LossPlace("y", LOSSES[entry](**settings), ("x", "t"))])
-        binding = Binding(graph, Parameters(graph, 0, dtype), len(x))
+        specs = {
+            "x": TensorSpec(x.shape[1:]),
+            "t": TensorSpec(target.shape[1:], target.dtype == np.int64),
+        }
+        graph = Graph(specs, [], [LossNode("y", LOSSES[entry](**settings), ("x", "t"))])
+        binding = Executor(graph, Parameters(graph, 0, dtype), len(x))
         binding.inputs["x"][...], binding.inputs["t"][...] = x, target
         binding.forward()
         return binding.values["y"].copy(), binding.loss()

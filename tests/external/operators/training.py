@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.graph import Graph, Place
-from ldl.engine.layer import Spec
+from ldl.engine.graph import Graph, Node
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers.linear import Linear
 from ldl.engine.optim import OPTIMIZERS
 from ldl.engine.parameters import Parameters
@@ -63,7 +63,7 @@ def moved(
     op.used.append(entry)
     size = len(state[0])
     layer = Linear(size, bias=False)  # the engine's home for decayed weights
-    parameters = Parameters(Graph({"x": Spec((1,))}, [Place("w", layer, ("x",))]))
+    parameters = Parameters(Graph({"x": TensorSpec((1,))}, [Node("w", layer, ("x",))]))
     theta, gradient = parameters.theta, parameters.gradient
     theta[:size], gradient[:size] = state
     rule = OPTIMIZERS[entry](**settings)
@@ -72,8 +72,8 @@ def moved(
     for name, value in moments.items():
         memory.moments[name][:size] = value
     penalty = Penalty(l2=op.get("norm_coefficient", 0.0) / 2)
-    penalty.add_gradient(theta, gradient, parameters.decayed, np.empty_like(theta))
-    rule.step(theta, gradient, memory, rate, parameters.decayed)
+    penalty.add_gradient(theta, gradient, parameters.decay_slices, np.empty_like(theta))
+    rule.step(theta, gradient, memory, rate, parameters.decay_slices)
     return theta[:size], {name: moment[:size] for name, moment in memory.moments.items()}
 
 

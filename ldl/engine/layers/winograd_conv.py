@@ -9,8 +9,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ldl.arrays import Array
-from ldl.engine.layers.toom_cook import ONE, matrices, outputs_a_tile, share_of_products
 from ldl.engine.layers.windows import Axis
+from ldl.engine.layers.winograd import ONE, matrices, outputs_a_tile, share_of_products
 from ldl.engine.memory import aligned
 
 PRODUCT = 1_000_000  # multiply-adds that OpenBLAS does without repacking, which measured best
@@ -189,7 +189,7 @@ class Tiles:
             (n, size + shape.wide - 1, shape.channels, shape.wide, shape.filters), x.dtype
         )
         point, down, channel, right, value = self.u.strides
-        self.places = as_strided(
+        self.nodes = as_strided(
             self.u, (shape.wide, *self.narrow.shape), (down + right, point, down, channel, value)
         )
         self.matrix = self.u.reshape(n, shape.inner, shape.outer, copy=False)
@@ -213,7 +213,7 @@ class Tiles:
         np.matmul(self.g, kernel.reshape(self.g.shape[1], -1), flat)
         if self.shape.wide > 1:
             self.u.fill(0.0)
-        np.copyto(self.places, self.narrow)
+        np.copyto(self.nodes, self.narrow)
         if bias is not None:
             np.copyto(self.bias, bias)
         for block in self.blocks:
@@ -236,7 +236,7 @@ class Tiles:
             if dbias is not None:
                 one = block.products[ONE]
                 np.add(sums, self.ones[: len(one)].dot(one), sums)
-        np.add.reduce(self.places, axis=0, out=self.narrow)
+        np.add.reduce(self.nodes, axis=0, out=self.narrow)
         flat = self.narrow.reshape(len(self.g), -1)
         np.matmul(self.g.T, flat, dkernel.reshape(self.g.shape[1], -1, copy=False))
         if dbias is not None:

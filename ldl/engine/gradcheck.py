@@ -9,7 +9,7 @@ from math import inf, isfinite
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
+from ldl.engine.executor import Executor
 from ldl.engine.graph import Graph
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream
@@ -55,7 +55,7 @@ def gradcheck(
     parameters = Parameters(graph, seed, np.float64)
     parameters.theta += 0.01 * stream(seed, "gradcheck weights").normal(size=parameters.theta.size)
     samples = len(next(iter(inputs.values())))
-    binding = Binding(
+    binding = Executor(
         graph, parameters, samples, gradients=True, input_gradients=input_gradients, train=True
     )
     for name, array in binding.inputs.items():

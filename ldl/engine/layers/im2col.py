@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layers.tiles import Tiles
 from ldl.engine.layers.windows import Axis, sliding
+from ldl.engine.layers.winograd_conv import Tiles
 from ldl.engine.memory import aligned
 
 CACHED = 1 << 20  # bytes of windows that are worth copying at once: about a core's own cache

@@ -13,20 +13,20 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.binding import Binding
+from ldl.engine.communicator import rounds
+from ldl.engine.executor import Executor
 from ldl.engine.graph import Graph
-from ldl.engine.meeting import rounds
 from ldl.engine.memory import aligned
+from ldl.engine.outer_product import OuterProductUpdate
 from ldl.engine.parameters import Parameters
-from ldl.engine.rank_one import RankOne
 
 # Seconds for which a thread waits for Python's lock before it asks that it be let go. Steps of many
 # short calls take 10 to 20 % less time than with Python's own 5 ms, others as long.
 SWITCH = 1e-4
 
 
-class ParallelBinding:
-    """A `Binding` for training whose samples are divided among `threads` parts.
+class DataParallelExecutor:
+    """A `Executor` for training whose samples are divided among `threads` parts.
 
     Every part has its own memory and gradient vector; the gradients are added in the order of
     the parts, so the same number of threads gives the same bits. NumPy and the BLAS let other
@@ -34,7 +34,7 @@ class ParallelBinding:
     split: no layer draws, and one that mixes samples does so where the parts meet.
     """
 
-    rank_one: ClassVar[Sequence[RankOne]] = ()
+    outer_products: ClassVar[Sequence[OuterProductUpdate]] = ()
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class ParallelBinding:
         }
         edges = [samples * i // threads for i in range(threads + 1)]
         self._barrier, self._rounds = rounds([b - a for a, b in pairwise(edges)])
-        self._owners = [parameters, *(parameters.beside() for _ in range(threads - 1))]
+        self._owners = [parameters, *(parameters.gradient_replica() for _ in range(threads - 1))]
         self._parts = [
-            Binding(
+            Executor(
                 graph,
                 owner,
                 stop - start,
@@ -89,7 +89,7 @@ class ParallelBinding:
         self._run([part.backward for part in self._parts])
         self._add()
 
-    def both(self) -> None:
+    def forward_backward(self) -> None:
         """Forward, then backward; a part need not wait for the others in between."""
         self._run([partial(self._both, i) for i in range(len(self._parts))])
         self._add()

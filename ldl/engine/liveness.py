@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ldl.engine.graph import Graph, LossPlace, Place
+from ldl.engine.graph import Graph, LossNode, Node
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Slot:
     first: bool
 
 
-def sources(place: Place | LossPlace) -> tuple[str, ...]:
+def sources(place: Node | LossNode) -> tuple[str, ...]:
     """The values of a place that gradients flow to: of a loss, not the target."""
-    return place.inputs[:1] if isinstance(place, LossPlace) else place.inputs
+    return place.inputs[:1] if isinstance(place, LossNode) else place.inputs
 
 
-class Lifetimes:
+class Liveness:
     """What runs for some outputs and losses, what needs gradients, and until when values last."""
 
     def __init__(
@@ -38,12 +38,12 @@ class Lifetimes:
     ) -> None:
         self.graph, self.outputs, self.frozen = graph, tuple(outputs), frozen
         self.order = graph.needed(outputs)
-        self.places = {place.name: place for place in self.order}
+        self.nodes = {place.name: place for place in self.order}
         self.when = {place.name: t for t, place in enumerate(self.order)}
         self.end = 2 * len(self.order) - 1
         self.graded = self._graded(input_gradients) if gradients else set()
-        self.absorbed = self._absorbed()
-        skipped = set(self.absorbed.values())
+        self.fused = self._absorbed()
+        skipped = set(self.fused.values())
         self.backward_order = [
             p for p in reversed(self.order) if p.name in self.graded and p.name not in skipped
         ]
@@ -60,13 +60,13 @@ class Lifetimes:
         for place in self.order:
             if self._trains(place) or moving.intersection(sources(place)):
                 moving.add(place.name)
-        wanted = {place.name for place in self.order if isinstance(place, LossPlace)}
+        wanted = {place.name for place in self.order if isinstance(place, LossNode)}
         for place in reversed(self.order):
             if place.name in wanted:
                 wanted.update(sources(place))
         return moving & wanted
 
-    def _trains(self, place: Place | LossPlace) -> bool:
+    def _trains(self, place: Node | LossNode) -> bool:
         """Whether a place has a weight that is not frozen."""
         owner = self.graph.owners[place.name]
         return any(f"{owner}.{key}" not in self.frozen for key in self.graph.plans[place.name].w)
@@ -75,11 +75,11 @@ class Lifetimes:
         """Loss → the activation whose backward it takes over, being the only one to grade it."""
         found = {}
         for loss in self.order:
-            if not isinstance(loss, LossPlace) or loss.name not in self.graded:
+            if not isinstance(loss, LossNode) or loss.name not in self.graded:
                 continue
-            producer = self.places.get(loss.inputs[0])
+            producer = self.nodes.get(loss.inputs[0])
             readers = [p.name for p in self.order if loss.inputs[0] in sources(p)]
-            if producer and type(producer.layer) is loss.layer.absorbs and readers == [loss.name]:
+            if producer and type(producer.layer) is loss.layer.fuses and readers == [loss.name]:
                 found[loss.name] = producer.name
         return found
 
@@ -88,7 +88,7 @@ class Lifetimes:
         written: set[str] = set()
         slots: dict[str, list[Slot | None]] = {}
         for place in self.backward_order:
-            reads = sources(self.places[self.absorbed.get(place.name, place.name)])
+            reads = sources(self.nodes[self.fused.get(place.name, place.name)])
             row: list[Slot | None] = []
             for value in reads:
                 row.append(Slot(value, value not in written) if value in self.graded else None)
@@ -113,7 +113,7 @@ class Lifetimes:
 
     def gradient_until(self, name: str) -> int:
         """The time of the last read of a gradient: by its producer, or by the caller."""
-        return self.backward_time(name) if name in self.places else self.end
+        return self.backward_time(name) if name in self.nodes else self.end
 
     def samples_last(self) -> set[str]:
         """The hidden values (N, F) that lie in memory as (F, N).

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from ldl.engine.layer import Layer, Node, Plan, Spec
-from ldl.engine.layers.shapes import one_input, words
+from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
+from ldl.engine.layers.shape_checks import one_input, words
 from ldl.errors import SettingError, ShapeError
 
 
@@ -19,16 +19,16 @@ class View(Layer):
     in_place: ClassVar[bool] = True
     view: ClassVar[bool] = True
 
-    def mirror(self, x: Spec) -> Layer:
+    def mirror(self, x: TensorSpec) -> Layer:
         """Back to the input's shape."""
         if not x.shape:
             raise ShapeError("has no mirror image on single numbers")
         return Reshape(x.shape)
 
-    def forward(self, node: Node) -> None:
+    def forward(self, node: Context) -> None:
         """Nothing: y is x's memory."""
 
-    def backward(self, node: Node) -> None:
+    def backward(self, node: Context) -> None:
         """Nothing: ∂x is ∂y's memory."""
 
 
@@ -36,9 +36,9 @@ class View(Layer):
 class Flatten(View):
     """y = x,  x (N, a, b, …), y (N, a·b·…)."""
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """One axis beside the samples."""
-        return Plan(y=(prod(one_input(x)),))
+        return LayerPlan(y=(prod(one_input(x)),))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Reshape(View):
         if any(size < 1 and size != -1 for size in self.shape) or self.shape.count(-1) > 1:
             raise SettingError("shape", "sizes are at least 1, and at most one of them is -1")
 
-    def plan(self, x: tuple[Spec, ...]) -> Plan:
+    def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The given shape, with −1 worked out."""
         given = one_input(x)
         total, known = prod(given), prod(size for size in self.shape if size != -1)
@@ -66,4 +66,4 @@ class Reshape(View):
             raise ShapeError(
                 f"cannot turn {words(given)}, {total} values, into {words(self.shape)}"
             )
-        return Plan(y=shape)
+        return LayerPlan(y=shape)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ldl.arrays import Array, Shape
-from ldl.engine.graph import Graph, LossPlace, Place
-from ldl.engine.layer import Call, Node, Recorded
-from ldl.engine.lifetimes import Lifetimes, Slot
-from ldl.engine.meeting import ALONE, Meeting
+from ldl.engine.communicator import ALONE, Meeting
+from ldl.engine.graph import Graph, LossNode, Node
+from ldl.engine.layer import Call, Context, Recorded
+from ldl.engine.liveness import Liveness, Slot
 from ldl.engine.memory import Request, aligned, carve
+from ldl.engine.outer_product import OuterProductUpdate
 from ldl.engine.parameters import Parameters
-from ldl.engine.rank_one import RankOne
 
 Key = tuple[str, ...]
 
@@ -62,7 +62,7 @@ class _Arena:
         return array if array.shape == wanted else array.reshape(wanted)
 
 
-class Binding:
+class Executor:
     """A graph and its parameters, ready to run on batches of `samples`.
 
     Fill `inputs`, call `forward`, read `values[name]` for each name in `outputs`. With
@@ -73,7 +73,7 @@ class Binding:
     Values that overflow become infinite and NaN as IEEE 754 has it; NumPy's warnings about that
     are for the caller to silence with `np.errstate`. `bytes` counts all buffers, weights aside.
     A binding to a part of a batch gets a `meeting` with the others, and memory for its `inputs`.
-    With `rank_one`, of a batch of one, the weights of those places get no gradient but a RankOne.
+    With `outer_products`, of a batch of one, the weights of those places get no gradient but a OuterProductUpdate.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class Binding:
         train: bool = False,
         meeting: Meeting = ALONE,
         inputs: Mapping[str, Array] | None = None,
-        rank_one: Collection[str] = (),
+        outer_products: Collection[str] = (),
     ) -> None:
-        self._by_rank_one, self.rank_one = rank_one, list[RankOne]()
+        self._outer_product_nodes, self.outer_products = outer_products, list[OuterProductUpdate]()
         self.graph, self.parameters, self.samples, self.train = graph, parameters, samples, train
         self._meeting, self._whole = meeting, sum(meeting.samples) or samples
         wanted = [*outputs, *(loss.name for loss in graph.losses if losses)]
-        self._lives = Lifetimes(graph, wanted, gradients, input_gradients, parameters.frozen)
+        self._lives = Liveness(graph, wanted, gradients, input_gradients, parameters.frozen)
         self._root, self._last = self._lives.shared_values(), self._lives.samples_last()
         self._arena = _Arena(samples, parameters.dtype)
         self._want_values()
@@ -105,13 +105,13 @@ class Binding:
             name: aligned((samples, *spec.shape), np.int64 if spec.integer else parameters.dtype)
             for name, spec in graph.inputs.items()
         }
-        self.values = {name: self._value(name) for name in (*graph.inputs, *self._lives.places)}
+        self.values = {name: self._value(name) for name in (*graph.inputs, *self._lives.nodes)}
         self.input_gradients = {
             name: self._gradient(name) for name in graph.inputs if name in self._lives.graded
         }
         self._sums: dict[str, list[tuple[Array, Array]]] = {}
         self._spare: list[Array] = []
-        self.nodes = self._make_nodes()
+        self.contexts = self._make_nodes()
         self._forward = self._forward_steps()
         self._backward = self._backward_steps()
         self.bytes = self._arena.bytes + sum(array.nbytes for array in self._own_arrays())
@@ -129,7 +129,7 @@ class Binding:
         for step in self._backward:
             step()
 
-    def both(self) -> None:
+    def forward_backward(self) -> None:
         """Forward, then backward."""
         self.forward()
         self.backward()
@@ -195,7 +195,7 @@ class Binding:
                     ("tmp", place.name, key), buffer.shape, first, last, buffer.integer
                 )
 
-    def _turned(self, place: Place | LossPlace) -> bool:
+    def _turned(self, place: Node | LossNode) -> bool:
         """Whether a layer that works value by value does so with samples last, scratch included."""
         return place.layer.order == "same" and place.name in self._last
 
@@ -213,7 +213,7 @@ class Binding:
         """The array of a value's gradient."""
         return self._arena.get(("d", name), self.graph.specs[name].shape, name in self._last)
 
-    def _make_nodes(self) -> dict[str, Node]:
+    def _make_nodes(self) -> dict[str, Context]:
         """A node a place; made in backward order, so that the first writer of each gradient is."""
         lives, nodes = self._lives, {}
         written: set[str] = set()
@@ -221,7 +221,7 @@ class Binding:
             nodes[place.name] = self._make_node(place, written)
         return {place.name: nodes[place.name] for place in lives.order}
 
-    def _make_node(self, place: Place | LossPlace, written: set[str]) -> Node:
+    def _make_node(self, place: Node | LossNode, written: set[str]) -> Context:
         """The memory of one place."""
         parameters, name, source = self.parameters, place.name, place.inputs[0]
         owner, plan = self.graph.owners[name], self.graph.plans[name]
@@ -235,7 +235,9 @@ class Binding:
                 array = dx[i] = self._arena.get(where, shape, last)
                 if not slot.first:
                     sums.append((self._gradient(slot.value), array))
-        for key in plan.w if name in self._lives.slots and name not in self._by_rank_one else ():
+        for key in (
+            plan.w if name in self._lives.slots and name not in self._outer_product_nodes else ()
+        ):
             full = f"{owner}.{key}"
             dw[key] = parameters.gradients[full]
             if full in written:
@@ -243,7 +245,7 @@ class Binding:
                 self._spare.append(dw[key])
                 sums.append((parameters.gradients[full], dw[key]))
             written.add(full)
-        return Node(
+        return Context(
             x=tuple(self._value(n) for n in place.inputs),
             y=self.values[name],
             dx=tuple(dx),
@@ -264,19 +266,21 @@ class Binding:
 
     def _own_arrays(self) -> list[Array]:
         """Buffers outside the arena: inputs, and what nodes made for themselves."""
-        nodes = self.nodes.values()
+        nodes = self.contexts.values()
         values = [value for node in nodes for value in node.tmp.values()]
         made = [a for a in values if isinstance(a, np.ndarray) and a.base is None]
-        seeds = [self.nodes[loss.name].dy for loss in self.graph.losses if loss.name in self.nodes]
+        seeds = [
+            self.contexts[loss.name].dy for loss in self.graph.losses if loss.name in self.contexts
+        ]
         return [*self.inputs.values(), *made, *(dy for dy in seeds if dy is not None), *self._spare]
 
-    def _dy(self, place: Place | LossPlace) -> Array:
+    def _dy(self, place: Node | LossNode) -> Array:
         """∂L/∂y; for a loss its weight over the samples, the same at every step."""
-        if isinstance(place, LossPlace):
+        if isinstance(place, LossNode):
             return self._loss_weights(place)
         return self._gradient(place.name)
 
-    def _loss_weights(self, place: LossPlace) -> Array:
+    def _loss_weights(self, place: LossNode) -> Array:
         """What each sample's loss is multiplied with in the weighted mean."""
         return np.full(self.samples, place.weight / self._whole, self.parameters.dtype)
 
@@ -284,7 +288,7 @@ class Binding:
         """What forward calls, after each layer has prepared its views."""
         steps: list[Call] = []
         for place in self._lives.order:
-            layer, node = place.layer, self.nodes[place.name]
+            layer, node = place.layer, self.contexts[place.name]
             if not layer.view:
                 layer.bind(node)
                 if isinstance(layer, Recorded) and type(layer).forward is Recorded.forward:
@@ -297,13 +301,13 @@ class Binding:
         """What backward calls, each followed by the sums of what it was not the first to write."""
         steps: list[Call] = []
         for place in self._lives.backward_order:
-            layer, node = place.layer, self.nodes[place.name]
-            if place.name in self._by_rank_one:
-                made = RankOne(place.name, node)
-                self.rank_one.append(made)
+            layer, node = place.layer, self.contexts[place.name]
+            if place.name in self._outer_product_nodes:
+                made = OuterProductUpdate(place.name, node)
+                self.outer_products.append(made)
                 steps.extend(made.calls)
-            if isinstance(place, LossPlace) and place.name in self._lives.absorbed:
-                steps.append(partial(place.layer.backward_absorbed, node))
+            if isinstance(place, LossNode) and place.name in self._lives.fused:
+                steps.append(partial(place.layer.fused_backward, node))
             elif isinstance(layer, Recorded) and type(layer).backward is Recorded.backward:
                 steps.extend(layer.back(node))
             elif not layer.view:

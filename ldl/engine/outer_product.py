@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ldl.engine.graph import Graph, Place
-from ldl.engine.layer import Call, Node
+from ldl.engine.graph import Graph, Node
+from ldl.engine.layer import Call, Context
 from ldl.engine.layers.linear import Linear
 from ldl.engine.memory import stacked
 
 
-def by_rank_one(graph: Graph) -> frozenset[str]:
+def outer_product_nodes(graph: Graph) -> frozenset[str]:
     """The linear places that hold all weights of a graph, each its own; none where others do."""
     places = [place for place in graph.order if graph.plans[place.name].w]
     owners = {graph.owners[place.name] for place in places}
@@ -28,14 +28,14 @@ def by_rank_one(graph: Graph) -> frozenset[str]:
 
 def _flat(graph: Graph, place: Any) -> bool:
     """Whether a linear layer sees one row a sample."""
-    flat = isinstance(place, Place) and len(graph.specs[place.inputs[0]].shape) == 1
+    flat = isinstance(place, Node) and len(graph.specs[place.inputs[0]].shape) == 1
     return flat and isinstance(place.layer, Linear)
 
 
-class RankOne:
+class OuterProductUpdate:
     """The weight and bias (I+1, O) of a place, and of its only sample x (I+1,) and ∂y (O,)."""
 
-    def __init__(self, name: str, node: Node) -> None:
+    def __init__(self, name: str, node: Context) -> None:
         self.name = name
         w, b = node.w["weight"], node.w.get("bias")
         whole = w if b is None else stacked(w, b)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ldl.arrays import Shape
-from ldl.engine.layer import Spec
+from ldl.engine.layer import TensorSpec
 from ldl.errors import ShapeError
 
 
@@ -12,7 +12,7 @@ def words(shape: Shape) -> str:
     return "(" + ", ".join(map(str, shape)) + ")"
 
 
-def one_input(x: tuple[Spec, ...]) -> Shape:
+def one_input(x: tuple[TensorSpec, ...]) -> Shape:
     """The shape of a layer's single, numeric input."""
     if len(x) != 1:
         raise ShapeError(f"takes one input, got {len(x)}")
@@ -21,7 +21,7 @@ def one_input(x: tuple[Spec, ...]) -> Shape:
     return x[0].shape
 
 
-def several_inputs(x: tuple[Spec, ...]) -> list[Shape]:
+def several_inputs(x: tuple[TensorSpec, ...]) -> list[Shape]:
     """The shapes of two or more numeric inputs."""
     if len(x) < 2:
         raise ShapeError(f"takes two or more inputs, got {len(x)}: name them with `from`")
