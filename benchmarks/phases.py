@@ -96,7 +96,7 @@ def watch_functions(clock: Clock) -> None:
         ("judge", running, "judge"),
         ("make the pictures", ldl.plots, "draw"),
         ("write the PNGs", style, "save"),
-        ("write the page", ldl.report.run_page, "leave_page"),
+        ("write the page", ldl.report.run_page, "write_run_page"),
         ("wait for the disk (fsync)", os, "fsync"),
     ):
         setattr(owner, name, clock.wrap(phase, getattr(owner, name)))

@@ -14,7 +14,7 @@ import yaml
 from ldl.data import SOURCES
 from ldl.errors import ConfigError, DataError, RunFolderError
 from ldl.execute import Watchers, evaluate, predict, prepare, read_evaluations, resume, train
-from ldl.report.run_page import with_page
+from ldl.report.run_page import with_run_page
 from ldl.runs import RunFolder, read_metrics
 from ldl.runs.listing import list_runs
 
@@ -145,7 +145,7 @@ def test_a_failure_is_written_down(
 
 
 def test_a_run_in_use_is_left_alone(file: Path, tmp_path: Path) -> None:
-    """Who holds it is said."""
+    """Who holds it is wording."""
     run = train(prepare(file), tmp_path / "runs")
     with run.lock(), pytest.raises(RunFolderError, match="in use"):
         evaluate(run)
@@ -243,7 +243,7 @@ def test_a_path_that_is_not_utf_8(tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"\xe9t\xe9")
     odd.mkdir()
     (odd / "flowers.yaml").write_text(IRIS)
-    run = with_page(lambda: train(prepare(odd / "flowers.yaml"), odd / "runs"))
+    run = with_run_page(lambda: train(prepare(odd / "flowers.yaml"), odd / "runs"))
     assert run.report.exists() and "<h1" in run.report.read_text()
 
 

@@ -38,7 +38,7 @@ def leave(folder: Path, summary: Summary, display: GridDisplay) -> End:
     from ldl.grid.best import make_best
     from ldl.grid.results import write_results
     from ldl.plots.grid import draw_grid, drawn
-    from ldl.report.run_page import with_page
+    from ldl.report.run_page import with_run_page
 
     results, changed = write_results(folder)
     try:
@@ -53,7 +53,7 @@ def leave(folder: Path, summary: Summary, display: GridDisplay) -> End:
         if display.live:
             watchers = replace(watchers, training=display.training)
         try:
-            best, _ = make_best(folder, results, watchers, with_page)
+            best, _ = make_best(folder, results, watchers, with_run_page)
         except Interrupted:
             raise
         except LdlError as error:

@@ -61,7 +61,7 @@ def explain(
 
 def _sections() -> Iterator[tuple[str, type]]:
     """The sections of a configuration that are records themselves."""
-    from ldl.compile import Claim, EarlyStopping, EncoderDecoder, Figure, LossTerm, Training
+    from ldl.compile import Claim, ClaimedMetric, EarlyStopping, EncoderDecoder, LossTerm, Training
     from ldl.data import DataSpec, Split
     from ldl.grid.block import GridBlock, GridConfig
 
@@ -74,7 +74,7 @@ def _sections() -> Iterator[tuple[str, type]]:
         ("encoder", EncoderDecoder),
         ("loss", LossTerm),
         ("claim", Claim),
-        ("figure", Figure),
+        ("figure", ClaimedMetric),
         ("grid", GridBlock),
     )
 

@@ -12,8 +12,8 @@ from ldl.cli.app import JsonOption, RunsOption, command
 from ldl.cli.output import duration, print_json, say
 
 if TYPE_CHECKING:
+    from ldl.report.claim_files import ClaimFile
     from ldl.report.ledger import Known
-    from ldl.report.plan import Entry
     from ldl.report.pool import Ended
 
 Profile = Literal["full", "quick"]
@@ -59,10 +59,10 @@ def report(
             chosen = [word for word in (only or "").split(",") if word]
             _reproduce(folder, root, chosen, profile, seed_offset, workers, json)
         return
-    from ldl.report.run_page import leave_page
+    from ldl.report.run_page import write_run_page
     from ldl.runs.listing import find
 
-    page = leave_page(find(runs_root(runs), target))
+    page = write_run_page(find(runs_root(runs), target))
     if json:
         print_json({"page": str(page)})
     else:
@@ -80,34 +80,34 @@ def _reproduce(
 ) -> None:
     """Run what is missing, judge, write the report; exit 1 where one failed or was not measured."""
     from ldl.cores import usable_cores
-    from ldl.report.plan import read_entries, read_titles
-    from ldl.report.publish import fingerprint, name_of, paths, publish, published
-    from ldl.report.reproduce import Reproduction, results_of, run_missing
+    from ldl.report.claim_files import read_claim_files, read_report_titles
+    from ldl.report.publish import fingerprint, publish, read_published, report_name, report_paths
+    from ldl.report.reproduce import Reproduction, evaluate_claims, run_missing
 
-    titles = read_titles(folder)
-    entries = read_entries(folder, profile, only, seed_offset)
+    titles = read_report_titles(folder)
+    entries = read_claim_files(folder, profile, only, seed_offset)
     _tell_left_out(entries)
     lines = _Lines(entries)
     known = run_missing(entries, root, workers or usable_cores() or 1, lines.begun, lines.ended)
     complete = not only
     mark = fingerprint(entries, known, titles, complete)
-    name = name_of(profile, seed_offset, complete)
-    verdicts = published(root, name, mark)
+    name = report_name(profile, seed_offset, complete)
+    verdicts = read_published(root, name, mark)
     if verdicts is None:
-        results = results_of(entries, known, titles, complete)
+        results = evaluate_claims(entries, known, titles, complete)
         verdicts = publish(Reproduction(titles, profile, results), root, name, mark)
     if json:
         print_json(verdicts)
     else:
         _print(verdicts)
-        for path in list(paths(root, name).values())[:2]:
+        for path in list(report_paths(root, name).values())[:2]:
             print(path)
     unmeasured = any(claim["verdict"] == UNMEASURED for claim in verdicts["claims"])
     if lines.failed or unmeasured or any(entry.broken for entry in entries):
         sys.exit(1)
 
 
-def _tell_left_out(entries: list[Entry]) -> None:
+def _tell_left_out(entries: list[ClaimFile]) -> None:
     """The files that cannot run, with the reason; those with the same one together."""
     reasons: dict[str, list[str]] = {}
     for entry in entries:
@@ -120,7 +120,7 @@ def _tell_left_out(entries: list[Entry]) -> None:
 class _Lines:
     """A line for each run as it ends."""
 
-    def __init__(self, entries: list[Entry]) -> None:
+    def __init__(self, entries: list[ClaimFile]) -> None:
         self.entries = {entry.stem: entry for entry in entries}
         self.count = self.done = self.failed = 0
 
@@ -146,15 +146,15 @@ class _Lines:
     def _figure(self, stem: str, known: Known) -> str:
         """The first figure of the run."""
         from ldl.errors import LdlError
-        from ldl.report.measure import Facts
-        from ldl.report.numbers import number
+        from ldl.report.number_format import number
+        from ldl.report.run_metrics import RunMetrics
 
         claim = self.entries[stem].claim
         figure = claim.figures[0] if claim and claim.figures else None
         if figure is None:
             return ""
         try:
-            value = Facts(known.run).measure(figure.measured)
+            value = RunMetrics(known.run).measure(figure.measured)
         except LdlError as error:
             return f": {error}"
         return f": {figure.name[:WIDE]} {number(value)}"

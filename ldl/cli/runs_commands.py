@@ -209,12 +209,12 @@ def _exact(value: Any) -> str:
 
 def _write_page(found: Comparison, folders: list[RunFolder], path: Path) -> None:
     """The comparison as a page; where it lies is said on stderr."""
-    from ldl.report.runs_page import runs_page
+    from ldl.report.comparison_page import comparison_page
     from ldl.runs import write_text
 
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
-    write_text(path, runs_page(found, folders))
+    write_text(path, comparison_page(found, folders))
     say(f"page: {path}")
 
 

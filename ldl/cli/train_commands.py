@@ -37,7 +37,7 @@ def train(
     from ldl.cli.notes import print_notes
     from ldl.execute import Watchers, prepare
     from ldl.execute import train as execute
-    from ldl.report.run_page import with_page
+    from ldl.report.run_page import with_run_page
     from ldl.runs import runs_root
 
     began = time.monotonic()
@@ -47,7 +47,7 @@ def train(
         say(f"note: the `grid` block is left alone: `ldl grid {file}` searches")
     with Display(quiet) as display:
         watchers = Watchers(display.data, display.training, display.stage, draw, display.note)
-        run = with_page(lambda: execute(prepared, runs_root(runs), watchers))
+        run = with_run_page(lambda: execute(prepared, runs_root(runs), watchers))
     finish(run, began, json)
 
 
@@ -62,7 +62,7 @@ def resume(
     from ldl.cli.display import Display
     from ldl.execute import Watchers
     from ldl.execute import resume as execute
-    from ldl.report.run_page import with_page
+    from ldl.report.run_page import with_run_page
     from ldl.runs import runs_root
     from ldl.runs.listing import find
 
@@ -70,7 +70,7 @@ def resume(
     folder = find(runs_root(runs), run)
     with Display(quiet) as display:
         watchers = Watchers(display.data, display.training, display.stage, draw)
-        with_page(lambda: execute(folder, watchers))
+        with_run_page(lambda: execute(folder, watchers))
     finish(folder, began, json)
 
 

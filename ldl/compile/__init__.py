@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldl.compile.claim import Claim, Figure
+from ldl.compile.claim import Claim, ClaimedMetric
 from ldl.compile.experiment import BuildError, Experiment, build, task_of
 from ldl.compile.faults import advice
 from ldl.compile.kinds import KINDS
@@ -12,11 +12,11 @@ __all__ = [
     "KINDS",
     "BuildError",
     "Claim",
+    "ClaimedMetric",
     "Config",
     "EarlyStopping",
     "EncoderDecoder",
     "Experiment",
-    "Figure",
     "LossTerm",
     "Training",
     "advice",

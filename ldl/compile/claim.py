@@ -16,7 +16,7 @@ OTHERS: Final = ("less_than", "greater_than", "same_as")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class ClaimedMetric:
     """One figure of a claim: what was reported, where ours is measured, and how ours is judged.
 
     `measured` is a dotted path into results.json (`classification.accuracy`), or
@@ -95,7 +95,7 @@ class Claim:
     what: Annotated[str, Doc("in a line")]
     case: Annotated[str, Doc("what tells this file from others of the same id")] = ""
     where: Annotated[str, Doc('in the report, such as "section 5.3, figure 9"')] = ""
-    figures: list[Figure] = field(default_factory=list)
+    figures: list[ClaimedMetric] = field(default_factory=list)
     outcome: Annotated[str, Doc("what was claimed in words; judged by the figures")] = ""
     because: Annotated[str, Doc("why ours may differ")] = ""
     time: Annotated[str, Doc("theirs, as reported")] = ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ldl.report.markup import Safe, join, tag
-from ldl.report.numbers import number
+from ldl.report.number_format import number
 
 HEIGHT: Final = 220  # pixels of the plotting area
 BELOW: Final = 24  # of the labels under it

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ldl.report import said
+from ldl.report import wording
+from ldl.report.claim_files import Source
 from ldl.report.claims_page import METHOD
-from ldl.report.pictures import chosen
-from ldl.report.plan import Source
+from ldl.report.plot_files import chosen
 from ldl.report.reproduce import Case, Reproduction, Result
 
 SIGNS = {"bettered": "▲ bettered", "met": "✓ met", "not met": "✗ not met", "shown": "shown"}
@@ -24,7 +24,7 @@ def claims_markdown(reproduction: Reproduction, folder: Path, environment: dict[
     parts = [f"# {plain(titles.title)}", plain(titles.about)]
     if reproduction.profile == "quick":
         parts.append("**The quick profile: shortened runs on embedded data. No judgement.**")
-    parts += ["## Summary", f"{said.tally(reproduction)}.", METHOD, _summary(reproduction)]
+    parts += ["## Summary", f"{wording.tally(reproduction)}.", METHOD, _summary(reproduction)]
     for letter in reproduction.letters:
         source = titles.sources.get(letter, Source(letter, f"Report {letter}"))
         parts += [f"## {letter}. {plain(source.title)}", plain(source.about)]
@@ -47,7 +47,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _summary(reproduction: Reproduction) -> str:
     rows = [
-        [result.id, result.what, *said.headline(result), SIGNS.get(result.verdict, result.verdict)]
+        [
+            result.id,
+            result.what,
+            *wording.headline(result),
+            SIGNS.get(result.verdict, result.verdict),
+        ]
         for result in reproduction.results
     ]
     return _table(("claim", "what", "claimed", "measured", "verdict"), rows)
@@ -55,10 +60,10 @@ def _summary(reproduction: Reproduction) -> str:
 
 def _claim(result: Result, folder: Path) -> list[str]:
     verdict = SIGNS.get(result.verdict, result.verdict)
-    counted = said.counts(result)
+    counted = wording.counts(result)
     parts = [f"### {result.id} {plain(result.what)}"]
     parts.append(f"**{verdict}**" + (f", {counted}" if counted else ""))
-    shared = said.shared(result)
+    shared = wording.shared(result)
     parts += _words(shared)
     for case in result.cases:
         parts += _case(case, folder, len(result.cases) > 1, shared)
@@ -85,13 +90,13 @@ def _case(case: Case, folder: Path, titled: bool, shared: Mapping[str, str]) -> 
     claim = case.claim
     verdict = SIGNS.get(case.verdict, case.verdict)
     parts = [f"#### {plain(claim.case or case.entry.stem)}: {verdict}"] if titled else []
-    parts += _words({key: text for key, text in said.told(case).items() if key not in shared})
+    parts += _words({key: text for key, text in wording.told(case).items() if key not in shared})
     if claim.figures:
         parts.append(_figures(case))
-    parts += [plain(text) for text in said.trouble(case)]
+    parts += [plain(text) for text in wording.trouble(case)]
     told = {
-        "our time": said.ours_took(case),
-        "seeds": said.seeds(case),
+        "our time": wording.ours_took(case),
+        "seeds": wording.seeds(case),
         "configuration": case.entry.path.name,
     }
     parts.append("; ".join(f"{key}: {plain(value)}" for key, value in told.items() if value))
@@ -103,8 +108,8 @@ def _figures(case: Case) -> str:
     for i, figure in enumerate(case.claim.figures):
         mine = case.figures[i] if case.figures else None
         verdict = mine.verdict if mine else case.verdict
-        ours = said.measured(mine) if mine else "–"
-        row = [figure.name, said.claimed(figure), ours, said.wanted(figure)]
+        ours = wording.measured(mine) if mine else "–"
+        row = [figure.name, wording.claimed(figure), ours, wording.wanted(figure)]
         rows.append([*row, SIGNS.get(verdict, verdict)])
     return _table(("figure", "claimed", "measured", "judged by", "verdict"), rows)
 

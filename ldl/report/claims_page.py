@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ldl.report import said
-from ldl.report.judge import Verdict
+from ldl.report import wording
+from ldl.report.claim_files import Source
 from ldl.report.markup import Content, Safe, code, details, join, prose, table, tag
-from ldl.report.numbers import duration
-from ldl.report.pictures import chosen, figure, small
-from ldl.report.plan import Source
+from ldl.report.number_format import duration
+from ldl.report.page import badge, facts, page
+from ldl.report.plot_files import chosen, figure, small
 from ldl.report.reproduce import Case, Reproduction, Result
-from ldl.report.shell import badge, facts, page
+from ldl.report.verdicts import Verdict
 
 METHOD = (
     "Every file names the figures that it is judged by and where they are measured. Means over "
@@ -56,12 +56,12 @@ def _summary(reproduction: Reproduction) -> Safe:
     rows = [_row(result) for result in reproduction.results]
     columns = ("claim", "what", "claimed", "measured", "verdict")
     meanings = [
-        tag("li", badge(word), " ", said.MEANS[word]) for word in found if word in said.MEANS
+        tag("li", badge(word), " ", wording.MEANS[word]) for word in found if word in wording.MEANS
     ]
     return tag(
         "section",
         tag("h2", "Summary", id="summary"),
-        tag("p", said.tally(reproduction), "."),
+        tag("p", wording.tally(reproduction), "."),
         tag("ul", items, class_="tally"),
         _bar(found),
         table("Every claim, with the figure that tells its verdict", columns, rows, stacked=True),
@@ -111,7 +111,7 @@ def _class(word: str) -> str:
 
 
 def _row(result: Result) -> list[Content]:
-    claimed, measured = said.headline(result)
+    claimed, measured = wording.headline(result)
     return [
         tag("a", result.id, href=f"#{result.id}"),
         result.what,
@@ -135,10 +135,10 @@ def _document(reproduction: Reproduction, letter: str, cache: Path) -> Safe:
 def _card(result: Result, cache: Path) -> Safe:
     """One claim."""
     heading = tag("h3", tag("span", result.id, class_="id"), result.what)
-    counted = said.counts(result)
+    counted = wording.counts(result)
     verdict = tag("span", badge(result.verdict), f" {counted}" if counted else None, class_="soft")
     several = len(result.cases) > 1
-    shared = said.shared(result)
+    shared = wording.shared(result)
     return tag(
         "article",
         tag("header", heading, verdict),
@@ -179,14 +179,14 @@ def _aside(case: Case, cache: Path, shared: Mapping[str, str]) -> Safe:
 def _case(case: Case, cache: Path, titled: bool, shared: Mapping[str, str]) -> Safe:
     """One file: its own words, the figures, our time, pictures, the configuration."""
     claim = case.claim
-    own = {key: text for key, text in said.told(case).items() if key not in shared}
+    own = {key: text for key, text in wording.told(case).items() if key not in shared}
     return tag(
         "section",
         tag("h4", claim.case or case.entry.stem, " ", badge(case.verdict)) if titled else None,
         _words(own),
         _figures(case),
-        [tag("p", text, class_=_mood(case)) for text in _lines(said.trouble(case))],
-        facts([("our time", said.ours_took(case)), ("seeds", said.seeds(case))]),
+        [tag("p", text, class_=_mood(case)) for text in _lines(wording.trouble(case))],
+        facts([("our time", wording.ours_took(case)), ("seeds", wording.seeds(case))]),
         _pictures(case, cache),
         _configuration(case),
         class_="case",
@@ -219,9 +219,9 @@ def _figures(case: Case) -> Safe | None:
         rows.append(
             [
                 each.name,
-                said.claimed(each),
-                said.measured(mine) if mine else "–",
-                said.wanted(each),
+                wording.claimed(each),
+                wording.measured(mine) if mine else "–",
+                wording.wanted(each),
                 badge(mine.verdict if mine else case.verdict),
             ]
         )

@@ -10,30 +10,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import LdlError
-from ldl.report import said
+from ldl.report import wording
+from ldl.report.claim_files import ClaimFile, Profile, ReportTitles
 from ldl.report.claims_markdown import claims_markdown
 from ldl.report.claims_page import claims_page, total_time
 from ldl.report.ledger import Known
-from ldl.report.plan import Entry, Profile, Titles
 from ldl.report.reproduce import Case, Reproduction
 from ldl.runs import read_json, to_json, write_bytes, write_text
 
 PICTURES: Final = ".pictures"
 
 
-def name_of(profile: Profile, seed_offset: int, complete: bool) -> str:
+def report_name(profile: Profile, seed_offset: int, complete: bool) -> str:
     """What a report is called: one of other runs than the whole report's does not replace that."""
     parts = {"quick": profile == "quick", f"seeds-{seed_offset}": seed_offset, "part": not complete}
     return "-".join(["report", *(part for part, has in parts.items() if has)])
 
 
-def paths(root: Path, name: str) -> dict[str, Path]:
+def report_paths(root: Path, name: str) -> dict[str, Path]:
     """Where a report lies, by suffix."""
     return {suffix: root / f"{name}.{suffix}" for suffix in ("html", "md", "json")}
 
 
 def fingerprint(
-    entries: Sequence[Entry], known: Mapping[str, Known], titles: Titles, complete: bool
+    entries: Sequence[ClaimFile], known: Mapping[str, Known], titles: ReportTitles, complete: bool
 ) -> str:
     """SHA-256 over all that the report is made of: claims, runs, and the code that writes it."""
     parts: list[Any] = [repr(titles), complete]
@@ -51,9 +51,9 @@ def fingerprint(
     return hashlib.sha256(repr((parts, texts)).encode()).hexdigest()
 
 
-def published(root: Path, name: str, mark: str) -> dict[str, Any] | None:
+def read_published(root: Path, name: str, mark: str) -> dict[str, Any] | None:
     """The verdicts of the report that lies there, if it was made of the same."""
-    places = paths(root, name)
+    places = report_paths(root, name)
     if not all(path.exists() for path in places.values()):
         return None
     try:
@@ -65,7 +65,7 @@ def published(root: Path, name: str, mark: str) -> dict[str, Any] | None:
 
 def publish(reproduction: Reproduction, root: Path, name: str, mark: str) -> dict[str, Any]:
     """Write the three files; gives what is in the third."""
-    places = paths(root, name)
+    places = report_paths(root, name)
     root.mkdir(parents=True, exist_ok=True)
     found = environment(reproduction)
     write_text(places["html"], claims_page(reproduction, root / PICTURES, found))
@@ -78,7 +78,7 @@ def publish(reproduction: Reproduction, root: Path, name: str, mark: str) -> dic
 def as_data(reproduction: Reproduction) -> dict[str, Any]:
     """The verdicts as plain data."""
     return {
-        "summary": said.tally(reproduction),
+        "summary": wording.tally(reproduction),
         "tally": reproduction.tally,
         "claims": [
             {
@@ -98,7 +98,7 @@ def _case(case: Case) -> dict[str, Any]:
         "case": case.claim.case,
         "counted": case.claim.counted,
         "verdict": case.verdict,
-        "trouble": said.trouble(case),
+        "trouble": wording.trouble(case),
         "seconds": case.seconds,
         "runs": [each.run.name for each in case.runs],
         "figures": [

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ldl.compile import Claim
+from ldl.report.claim_files import ClaimFile, Profile, ReportTitles, split_id
 from ldl.report.jobs import Job
-from ldl.report.judge import Judged, Verdict, judge, mean, verdict_of, worst
 from ldl.report.ledger import Known, known_runs, settled
-from ldl.report.measure import Facts
-from ldl.report.plan import Entry, Profile, Titles, split_id
 from ldl.report.pool import Ended, run_jobs
+from ldl.report.run_metrics import RunMetrics
+from ldl.report.verdicts import Judged, Verdict, judge, mean, verdict_of, worst
 
 
 @dataclass(frozen=True)
 class Case:
     """A file with its runs and judged figures; `reason` says why there is none."""
 
-    entry: Entry
+    entry: ClaimFile
     runs: tuple[Known, ...] = ()
     figures: tuple[Judged, ...] = ()
     verdict: Verdict = "not run"
@@ -66,7 +66,7 @@ class Result:
 class Reproduction:
     """All claims, in the order of the documents, and the numbers of those with each verdict."""
 
-    titles: Titles
+    titles: ReportTitles
     profile: Profile
     results: tuple[Result, ...]
 
@@ -91,7 +91,7 @@ class Reproduction:
 
 
 def run_missing(
-    entries: Sequence[Entry],
+    entries: Sequence[ClaimFile],
     root: Path,
     workers: int,
     begun: Callable[[int, int], Any],
@@ -127,8 +127,8 @@ def _timed(job: Job, seconds: Mapping[str, float]) -> Job:
     return replace(job, guess=seconds.get(job.stem, job.guess))
 
 
-def results_of(
-    entries: Sequence[Entry], known: Mapping[str, Known], titles: Titles, complete: bool
+def evaluate_claims(
+    entries: Sequence[ClaimFile], known: Mapping[str, Known], titles: ReportTitles, complete: bool
 ) -> tuple[Result, ...]:
     """Every claim, judged; with `complete` also those that a document makes and no file has."""
     facts = {entry.stem: _facts(entry, known) for entry in entries}
@@ -150,12 +150,12 @@ def results_of(
     )
 
 
-def _facts(entry: Entry, known: Mapping[str, Known]) -> list[Facts] | str:
+def _facts(entry: ClaimFile, known: Mapping[str, Known]) -> list[RunMetrics] | str:
     """What can be measured of a file's runs, or why there is nothing."""
     if entry.problem:
         return entry.problem
     runs = [known.get(job.key) for job in entry.jobs]
-    ended = [Facts(each.run) for each in runs if each is not None and each.done]
+    ended = [RunMetrics(each.run) for each in runs if each is not None and each.done]
     if len(ended) == len(runs):
         return ended
     reasons = [each.status.reason or each.status.status for each in runs if each and not each.done]
@@ -163,7 +163,9 @@ def _facts(entry: Entry, known: Mapping[str, Known]) -> list[Facts] | str:
     return f"{len(runs) - len(ended)} of {len(runs)} runs did not come to an end{told}"
 
 
-def _case(entry: Entry, known: Mapping[str, Known], facts: Mapping[str, list[Facts] | str]) -> Case:
+def _case(
+    entry: ClaimFile, known: Mapping[str, Known], facts: Mapping[str, list[RunMetrics] | str]
+) -> Case:
     """A file's figures and its verdict."""
     own = facts[entry.stem]
     runs = tuple(each for job in entry.jobs if (each := known.get(job.key)) and each.done)
@@ -171,7 +173,7 @@ def _case(entry: Entry, known: Mapping[str, Known], facts: Mapping[str, list[Fac
         return Case(entry, runs, reason=own)
     assert entry.claim is not None
 
-    def others(stem: str) -> Sequence[Facts] | str:
+    def others(stem: str) -> Sequence[RunMetrics] | str:
         return facts.get(stem, "it is not there")
 
     figures = [judge(figure, own, others) for figure in entry.claim.figures]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ldl.errors import Interrupted, LdlError, RunError
-from ldl.report import results as tables
-from ldl.report.curves import charts
+from ldl.report import result_tables as tables
 from ldl.report.markup import Content, Safe, code, details, table, tag
-from ldl.report.numbers import duration, number, words
-from ldl.report.pictures import figure, pictures
-from ldl.report.shell import badge, facts, page
+from ldl.report.metric_charts import charts
+from ldl.report.number_format import duration, number, words
+from ldl.report.page import badge, facts, page
+from ldl.report.plot_files import figure, pictures
 from ldl.runs import RunFolder, read_json, read_metrics, write_text
 from ldl.runs.listing import leaves, summary
 from ldl.runs.status import Status
@@ -21,13 +21,13 @@ from ldl.runs.status import Status
 DRAWN = ("loss", "metrics", "optimizer")  # pictures that the charts take the place of
 
 
-def leave_page(run: RunFolder) -> Path:
+def write_run_page(run: RunFolder) -> Path:
     """Write report.html into the run's folder. Raises what reading and writing raise."""
     write_text(run.report, run_page(run))
     return run.report
 
 
-def with_page(work: Callable[[], RunFolder]) -> RunFolder:
+def with_run_page(work: Callable[[], RunFolder]) -> RunFolder:
     """The run that `work` gives, its page written; also where it diverged or was interrupted.
 
     A page that cannot be written, on a full disk say, takes nothing from the run.
@@ -37,10 +37,10 @@ def with_page(work: Callable[[], RunFolder]) -> RunFolder:
     except (RunError, Interrupted) as error:
         if error.folder is not None:
             with contextlib.suppress(LdlError):
-                leave_page(RunFolder(Path(error.folder)))
+                write_run_page(RunFolder(Path(error.folder)))
         raise
     with contextlib.suppress(LdlError):
-        leave_page(run)
+        write_run_page(run)
     return run
 
 

@@ -52,10 +52,10 @@ def _follow_master() -> None:
 
 
 def _work(request: dict[str, Any]) -> None:
-    from ldl.report.run_page import with_page
+    from ldl.report.run_page import with_run_page
 
     if request["pictures"]:
-        with_page(lambda: _run(request))
+        with_run_page(lambda: _run(request))
     else:
         _run(request)
 

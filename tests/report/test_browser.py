@@ -23,11 +23,11 @@ from selenium.webdriver.common.keys import Keys
 from ldl.config import read
 from ldl.execute import Watchers, prepare, train
 from ldl.plots import draw
-from ldl.report.plan import read_entries, read_titles
+from ldl.report.claim_files import read_claim_files, read_report_titles
+from ldl.report.comparison_page import comparison_page
 from ldl.report.publish import publish
-from ldl.report.reproduce import Reproduction, results_of, run_missing
-from ldl.report.run_page import leave_page
-from ldl.report.runs_page import runs_page
+from ldl.report.reproduce import Reproduction, evaluate_claims, run_missing
+from ldl.report.run_page import write_run_page
 from ldl.runs.comparison import compare
 
 from .helpers import experiment
@@ -97,8 +97,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ]
     comparison = folder / "comparison.html"
     found = compare(runs, lambda path: {"file": str(read(path).tree.mark)})
-    comparison.write_text(runs_page(found, runs))
-    return {"run": leave_page(runs[0]), "comparison": comparison, "claims": _claims(folder)}
+    comparison.write_text(comparison_page(found, runs))
+    return {"run": write_run_page(runs[0]), "comparison": comparison, "claims": _claims(folder)}
 
 
 def _claims(folder: Path) -> Path:
@@ -115,9 +115,9 @@ def _claims(folder: Path) -> Path:
     fault = f"id: a1\nwhat: x\nfault: twice\n{judged.format('regression.r2', 2)}"
     experiment(claims, "a1-fault", fault)
     (claims / "report.toml").write_text('title = "Redone"\n[sources.b]\ntitle = "B"\nclaims = 2\n')
-    entries, titles = read_entries(claims), read_titles(claims)
+    entries, titles = read_claim_files(claims), read_report_titles(claims)
     known = run_missing(entries, root, 2, lambda missing, whole: None, lambda each, run: None)
-    results = results_of(entries, known, titles, True)
+    results = evaluate_claims(entries, known, titles, True)
     publish(Reproduction(titles, "full", results), root, "report", "")
     return root / "report.html"
 

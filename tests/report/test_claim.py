@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ldl.compile import Claim, Config, Figure
+from ldl.compile import Claim, ClaimedMetric, Config
 from ldl.config import loads
 from ldl.errors import ConfigError, SettingError
 from ldl.execute import KINDS, prepare
@@ -117,5 +117,5 @@ def test_a_claim_is_inherited_key_by_key(tmp_path: Path) -> None:
 
 def test_the_file_that_judges() -> None:
     """Whichever of the three names it; none where numbers do."""
-    assert Figure(name="gap", measured="a", minus="b", at_most=1.0).other is None
-    assert Figure(name="x", measured="a", same_as="e4").other == "e4"
+    assert ClaimedMetric(name="gap", measured="a", minus="b", at_most=1.0).other is None
+    assert ClaimedMetric(name="x", measured="a", same_as="e4").other == "e4"

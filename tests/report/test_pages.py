@@ -13,8 +13,8 @@ from ldl.config import read
 from ldl.errors import Diverged
 from ldl.execute import Watchers, prepare, train
 from ldl.plots import draw
-from ldl.report.run_page import leave_page, run_page, with_page
-from ldl.report.runs_page import runs_page
+from ldl.report.comparison_page import comparison_page
+from ldl.report.run_page import run_page, with_run_page, write_run_page
 from ldl.runs import RunFolder
 from ldl.runs.comparison import compare
 
@@ -123,7 +123,7 @@ def test_a_run_that_diverges_leaves_a_page(tmp_path: Path) -> None:
     text = LINE.format(name="x", epochs=500).replace("gd: 0.1", "gd: 1000")
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(Diverged):
-        with_page(lambda: train(prepare(tmp_path / "x.yaml"), tmp_path / "runs"))
+        with_run_page(lambda: train(prepare(tmp_path / "x.yaml"), tmp_path / "runs"))
     (page,) = (tmp_path / "runs").glob("*/report.html")
     assert "diverged" in sound(page.read_text()).text
 
@@ -133,7 +133,7 @@ def test_runs_side_by_side(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "digits.yaml").write_text(DIGITS)
     other = train(prepare(tmp_path / "digits.yaml", ["train.epochs=5"]), tmp_path / "runs")
     found = compare([run, other], lambda path: {"epochs": len(read(path).tree.mark.file)})
-    page = sound(runs_page(found, [run, other]))
+    page = sound(comparison_page(found, [run, other]))
     assert run.name in page.text and other.name in page.text
     assert "Loss by epoch, validation" in page.text and "classification.accuracy" in page.text
     charts = [each["data-chart"] or "" for _, each in page.tags if "data-chart" in each]
@@ -145,7 +145,7 @@ def test_the_page_is_made_within_150_ms(run: RunFolder) -> None:
 
     def once() -> float:
         began = process_time()
-        leave_page(run)
+        write_run_page(run)
         return process_time() - began
 
     assert min(once() for _ in range(3)) < 0.15

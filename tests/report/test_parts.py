@@ -15,9 +15,9 @@ from PIL import Image
 
 from ldl.report.chart import BUCKETS, Series, chart, round_ticks, scale_of, thinned
 from ldl.report.markup import Safe, prose, table, tag
-from ldl.report.numbers import duration, mean_and_spread, number, words
-from ldl.report.pictures import WIDTH, Picture, chosen, size, small
-from ldl.report.results import evaluation, even
+from ldl.report.number_format import duration, mean_and_spread, number, words
+from ldl.report.plot_files import WIDTH, Picture, chosen, size, small
+from ldl.report.result_tables import evaluation, even
 
 from .helpers import Reader, made_run
 

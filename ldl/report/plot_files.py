@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ldl.report.markup import Safe, tag
-from ldl.report.numbers import words
+from ldl.report.number_format import words
 from ldl.runs import RunFolder, write_bytes
 
 MOST: Final = 6  # pictures of one file where it does not say which

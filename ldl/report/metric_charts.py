@@ -7,7 +7,7 @@ from typing import Final
 
 from ldl.report.chart import Series, chart
 from ldl.report.markup import Safe, tag
-from ldl.report.numbers import words
+from ldl.report.number_format import words
 from ldl.runs.metrics import Row
 
 PARTS: Final = {"train": "training", "validation": "validation"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ldl.errors import UsageError
-from ldl.report.plan import Entry, read_entries, read_titles
+from ldl.report.claim_files import ClaimFile, read_claim_files, read_report_titles
 
 from .helpers import experiment
 
@@ -20,9 +20,9 @@ def claim(name: str, more: str = "") -> str:
     return f"id: {name}\nwhat: a line\n{JUDGED}\n{more}"
 
 
-def entries(folder: Path, *only: str, profile: str = "full") -> dict[str, Entry]:
+def entries(folder: Path, *only: str, profile: str = "full") -> dict[str, ClaimFile]:
     """The entries by file, in their order."""
-    found = read_entries(folder, profile, only)  # type: ignore[arg-type]
+    found = read_claim_files(folder, profile, only)  # type: ignore[arg-type]
     return {entry.stem: entry for entry in found}
 
 
@@ -44,7 +44,7 @@ def test_a_job_a_seed(tmp_path: Path) -> None:
     assert [job.pictures for job in jobs] == [True, False, False]
     assert all("train.threads=1" in job.overrides for job in jobs)
     assert len({job.key for job in jobs}) == 3
-    (entry,) = read_entries(tmp_path, seed_offset=100)
+    (entry,) = read_claim_files(tmp_path, seed_offset=100)
     assert [(job.seed, job.pictures) for job in entry.jobs] == [
         (107, True),
         (108, False),
@@ -165,24 +165,24 @@ def test_the_quick_profile(tmp_path: Path) -> None:
 def test_nothing_to_do(tmp_path: Path) -> None:
     """A folder without claims is a mistake of the caller's."""
     with pytest.raises(UsageError, match="no configuration with a claim"):
-        read_entries(tmp_path)
+        read_claim_files(tmp_path)
 
 
 def test_titles(tmp_path: Path) -> None:
     """From report.toml; a mistake in it names the file."""
-    assert read_titles(tmp_path).title
+    assert read_report_titles(tmp_path).title
     (tmp_path / "report.toml").write_text('title = "T"\n[sources.a]\ntitle = "A"\nclaims = 2\n')
-    found = read_titles(tmp_path)
+    found = read_report_titles(tmp_path)
     assert (found.title, found.sources["a"].claims) == ("T", 2)
     for text in ("title = ", 'titel = "T"\n', "[sources.a]\nwho = 1\n", "sources = 3\n"):
         (tmp_path / "report.toml").write_text(text)
         with pytest.raises(UsageError, match=r"report\.toml"):
-            read_titles(tmp_path)
+            read_report_titles(tmp_path)
 
 
 def test_the_shipped_claims_are_sound() -> None:
     """Every file of configs/reports can be read, bears its name, and is judged by something."""
-    for entry in read_entries(ROOT / "configs" / "reports"):
+    for entry in read_claim_files(ROOT / "configs" / "reports"):
         assert not entry.broken, entry.problem
         assert entry.claim is not None
         assert entry.stem.startswith(entry.claim.id)

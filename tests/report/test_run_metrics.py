@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ldl.execute import prepare, train
-from ldl.report.measure import Facts, NotMeasured, higher_is_better
+from ldl.report.run_metrics import NotMeasured, RunMetrics, higher_is_better
 
 from .helpers import LINE, made_run
 
@@ -35,9 +35,9 @@ COLUMNS = {
 
 
 @pytest.fixture
-def facts(tmp_path: Path) -> Facts:
+def facts(tmp_path: Path) -> RunMetrics:
     """A run with results and metrics."""
-    return Facts(made_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3}))
+    return RunMetrics(made_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3}))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def facts(tmp_path: Path) -> Facts:
         ("seconds", 2.0),
     ],
 )
-def test_a_path_leads_to_its_number(path: str, value: float, facts: Facts) -> None:
+def test_a_path_leads_to_its_number(path: str, value: float, facts: RunMetrics) -> None:
     """Results, metrics and the run's own figures."""
     assert facts.measure(path) == pytest.approx(value)
 
@@ -90,14 +90,14 @@ def test_a_path_leads_to_its_number(path: str, value: float, facts: Facts) -> No
         ("", "holds several"),
     ],
 )
-def test_a_path_that_leads_nowhere_says_so(path: str, word: str, facts: Facts) -> None:
+def test_a_path_that_leads_nowhere_says_so(path: str, word: str, facts: RunMetrics) -> None:
     """With the reason; most also with the paths that there are."""
     with pytest.raises(NotMeasured) as caught:
         facts.measure(path)
     assert word in str(caught.value)
 
 
-def test_valid_paths_are_valid(facts: Facts) -> None:
+def test_valid_paths_are_valid(facts: RunMetrics) -> None:
     """Every path that an error offers can be measured; those of the same beginning stand first."""
     with pytest.raises(NotMeasured) as caught:
         facts.measure("classification.acuracy")
@@ -112,7 +112,9 @@ def test_valid_paths_are_valid(facts: Facts) -> None:
 
 def test_a_run_that_diverged_has_metrics_alone(tmp_path: Path) -> None:
     """Its results are missed with that reason."""
-    facts = Facts(made_run(tmp_path, None, {"epoch": [1], "train_loss": [9.0]}, status="diverged"))
+    facts = RunMetrics(
+        made_run(tmp_path, None, {"epoch": [1], "train_loss": [9.0]}, status="diverged")
+    )
     assert facts.measure("metrics.train_loss.last") == 9.0
     with pytest.raises(NotMeasured, match=r"left no results\.json"):
         facts.measure("regression.r2")
@@ -120,7 +122,7 @@ def test_a_run_that_diverged_has_metrics_alone(tmp_path: Path) -> None:
 
 def test_the_last_weights_are_those_kept(tmp_path: Path) -> None:
     """With `keep: last`, though an earlier epoch was better."""
-    facts = Facts(made_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3, "kept_epoch": 4}))
+    facts = RunMetrics(made_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3, "kept_epoch": 4}))
     assert facts.measure("metrics.train_loss.kept") == 3.0 and facts.measure("best_epoch") == 3
 
 
@@ -129,7 +131,7 @@ def test_what_is_known_of_the_network(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     text = LINE.format(name="x", epochs=2).replace("[linear]", "[{linear: 3}, tanh, linear]")
     file.write_text(text)
-    facts = Facts(train(prepare(file), tmp_path / "runs"))
+    facts = RunMetrics(train(prepare(file), tmp_path / "runs"))
     assert facts.measure("parameters") == 1 * 3 + 3 + 3 * 1 + 1
     assert facts.measure("parameters.linear1") == 6
     assert facts.measure("parameters.tanh1") == 0

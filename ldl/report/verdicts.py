@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ldl.compile import Figure
-from ldl.report.measure import Facts, NotMeasured
+from ldl.compile import ClaimedMetric
+from ldl.report.run_metrics import NotMeasured, RunMetrics
 
 Verdict = Literal["bettered", "met", "not met", "shortened", "not measured", "not run", "shown"]
 # From the worst that a claim can be told by to the best; what is only shown tells nothing. A run
@@ -25,7 +25,7 @@ ROUNDING: Final = 1e-9  # of a mean over seeds, relative
 class Judged:
     """A figure of ours beside the claimed one; `values` has one a seed."""
 
-    figure: Figure
+    figure: ClaimedMetric
     verdict: Verdict
     values: tuple[float, ...] = ()
     theirs: tuple[float, ...] = ()  # of the other file, where ours is judged by it
@@ -62,7 +62,9 @@ def spread(values: Sequence[float]) -> float | None:
 
 
 def judge(
-    figure: Figure, runs: Sequence[Facts], others: Callable[[str], Sequence[Facts] | str]
+    figure: ClaimedMetric,
+    runs: Sequence[RunMetrics],
+    others: Callable[[str], Sequence[RunMetrics] | str],
 ) -> Judged:
     """The verdict on one figure. `others` gives the runs of another file, or why there are none."""
     try:
@@ -86,14 +88,14 @@ def judge(
     return Judged(figure, _against_others(figure, values, theirs), values, theirs)
 
 
-def _value(facts: Facts, path: str, minus: str | None) -> float:
+def _value(facts: RunMetrics, path: str, minus: str | None) -> float:
     found = facts.measure(path) - (facts.measure(minus) if minus else 0.0)
     if math.isnan(found):
         raise NotMeasured(f"`{path}` and `{minus}` were both never reached")
     return found
 
 
-def _against_numbers(figure: Figure, values: Sequence[float]) -> Verdict:
+def _against_numbers(figure: ClaimedMetric, values: Sequence[float]) -> Verdict:
     """At least, at most or near: met by the mean; bettered by more than the standard deviation."""
     ours = mean(values)
     assert ours is not None
@@ -116,7 +118,7 @@ def _against_numbers(figure: Figure, values: Sequence[float]) -> Verdict:
     return "bettered" if gain > margin + _slack(figure.claimed) else "met"
 
 
-def limits(figure: Figure) -> tuple[float | None, float | None]:
+def limits(figure: ClaimedMetric) -> tuple[float | None, float | None]:
     """The lowest and the highest value that is in order; nothing said is the claimed number."""
     if figure.at_least is not None or figure.at_most is not None:
         return figure.at_least, figure.at_most
@@ -129,7 +131,9 @@ def _slack(limit: float) -> float:
     return ROUNDING * abs(limit)
 
 
-def _against_others(figure: Figure, values: Sequence[float], theirs: Sequence[float]) -> Verdict:
+def _against_others(
+    figure: ClaimedMetric, values: Sequence[float], theirs: Sequence[float]
+) -> Verdict:
     """Less or greater: by the means. The same: value by value, bit for bit unless `within`."""
     if not theirs:
         return "not measured"

@@ -32,7 +32,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Titles:
+class ReportTitles:
     """report.toml: what the page is called, and the documents."""
 
     title: str = "Claims, redone"
@@ -41,7 +41,7 @@ class Titles:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ClaimFile:
     """One file: its claim and its jobs, or why there are none."""
 
     stem: str
@@ -54,22 +54,22 @@ class Entry:
     broken: bool = False  # whether the file itself is at fault
 
 
-def read_titles(folder: Path) -> Titles:
+def read_report_titles(folder: Path) -> ReportTitles:
     """`report.toml` of the folder, or what stands for it. Raises UsageError where it is unsound."""
     path = folder / TITLES
     if not path.exists():
-        return Titles()
+        return ReportTitles()
     try:
         found = tomllib.loads(path.read_text("utf-8"))
         sources = {key: Source(key, **each) for key, each in found.pop("sources", {}).items()}
-        return Titles(**found, sources=sources)
+        return ReportTitles(**found, sources=sources)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: {error}") from error
 
 
-def read_entries(
+def read_claim_files(
     folder: Path, profile: Profile = "full", only: Sequence[str] = (), seed_offset: int = 0
-) -> list[Entry]:
+) -> list[ClaimFile]:
     """The entries of all configurations with a claim in the folder, in the order of their ids.
 
     With `only`, those of these ids or files, and what they are judged by or go on from. Seeds
@@ -177,21 +177,21 @@ class _Planner:
     ) -> None:
         self.folder, self.found, self.profile, self.sets = folder, found, profile, sets
         self.seed_offset = seed_offset
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, ClaimFile] = {}
 
-    def entry(self, stem: str) -> Entry:
+    def entry(self, stem: str) -> ClaimFile:
         """The entry of a file."""
         if stem not in self.entries:
             self.entries[stem] = self._make(stem)
         return self.entries[stem]
 
-    def _make(self, stem: str) -> Entry:
+    def _make(self, stem: str) -> ClaimFile:
         found, path = self.found[stem], self.folder / f"{stem}.yaml"
         if isinstance(found, LdlError):
-            return Entry(stem, path, problem=_told(found), broken=True)
+            return ClaimFile(stem, path, problem=_told(found), broken=True)
         claim = found.experiment.config.claim
         assert claim is not None
-        entry = Entry(stem, path, claim, found.loaded.sources)
+        entry = ClaimFile(stem, path, claim, found.loaded.sources)
         fault = _reference_fault(stem, claim, self.found)
         if fault:
             return replace(entry, problem=fault, broken=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ldl.report.curves import compared
 from ldl.report.markup import Content, Safe, table, tag
-from ldl.report.numbers import duration, number
-from ldl.report.shell import badge, page
+from ldl.report.metric_charts import compared
+from ldl.report.number_format import duration, number
+from ldl.report.page import badge, page
 from ldl.runs import RunFolder, read_metrics
 from ldl.runs.comparison import Comparison
 
 UNTOLD = ("notes", "units", "classes", "samples", "part")
 
 
-def runs_page(comparison: Comparison, runs: Sequence[RunFolder]) -> str:
+def comparison_page(comparison: Comparison, runs: Sequence[RunFolder]) -> str:
     """The page. Raises RunFolderError for damaged files."""
     names = labels(comparison)
     rows = {

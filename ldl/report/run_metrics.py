@@ -34,7 +34,7 @@ class NotMeasured(LdlError):
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunMetrics:
     """All that can be measured of one run; each file is read when it is first asked for."""
 
     run: RunFolder

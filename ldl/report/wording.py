@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ldl.compile import Figure
-from ldl.report.judge import Judged, Verdict, limits, mean, spread
-from ldl.report.numbers import duration, mean_and_spread, number
+from ldl.compile import ClaimedMetric
+from ldl.report.number_format import duration, mean_and_spread, number
 from ldl.report.reproduce import Case, Reproduction, Result
+from ldl.report.verdicts import Judged, Verdict, limits, mean, spread
 
 MEANS: dict[Verdict, str] = {
     "bettered": "every claimed number is beaten by more than the standard deviation over seeds",
@@ -20,13 +20,13 @@ MEANS: dict[Verdict, str] = {
 }
 
 
-def claimed(figure: Figure) -> str:
+def claimed(figure: ClaimedMetric) -> str:
     """What was reported: the number, or the words."""
     told = number(figure.claimed)
     return _unit(told, figure) if figure.is_number else told
 
 
-def wanted(figure: Figure) -> str:
+def wanted(figure: ClaimedMetric) -> str:
     """What ours has to be."""
     if figure.sense == "shown":
         return "shown, not judged"
@@ -60,7 +60,7 @@ def measured(judged: Judged) -> str:
     return f"{ours} against {mean_and_spread(mean(judged.theirs), spread(judged.theirs))}"
 
 
-def _unit(text: str, figure: Figure) -> str:
+def _unit(text: str, figure: ClaimedMetric) -> str:
     return f"{text} {figure.unit}" if figure.unit else text
 
 

@@ -8,25 +8,27 @@ from typing import Any
 
 import pytest
 
-from ldl.compile import Figure
-from ldl.report.judge import Judged, Verdict, judge, verdict_of
-from ldl.report.measure import Facts
+from ldl.compile import ClaimedMetric
+from ldl.report.run_metrics import RunMetrics
+from ldl.report.verdicts import Judged, Verdict, judge, verdict_of
 
 from .helpers import made_run
 
 
-def facts(tmp_path: Path, *values: float, name: str = "x") -> list[Facts]:
+def facts(tmp_path: Path, *values: float, name: str = "x") -> list[RunMetrics]:
     """A run a value."""
     found = []
     for i, value in enumerate(values):
         folder = f"20261120T09150{i}Z-{name}-3f9a1c"
-        found.append(Facts(made_run(tmp_path, {"r": {"v": value, "w": 10 * value}}, name=folder)))
+        found.append(
+            RunMetrics(made_run(tmp_path, {"r": {"v": value, "w": 10 * value}}, name=folder))
+        )
     return found
 
 
 def verdict(tmp_path: Path, values: Sequence[float], **settings: Any) -> Verdict:
     """The verdict on a figure with these settings."""
-    figure = Figure(name="f", measured="r.v", **settings)
+    figure = ClaimedMetric(name="f", measured="r.v", **settings)
     return judge(figure, facts(tmp_path, *values), lambda stem: "not there").verdict
 
 
@@ -84,7 +86,7 @@ def test_against_another_file(
     settings: dict[str, Any], theirs: list[float], expected: str, tmp_path: Path
 ) -> None:
     """The other file's runs, by its own path where it names one; the same is bit for bit."""
-    figure = Figure(name="f", measured="r.v", **settings)
+    figure = ClaimedMetric(name="f", measured="r.v", **settings)
     other = facts(tmp_path / "b", *theirs)
     found = judge(figure, facts(tmp_path, 1.0), lambda stem: other if stem == "b" else stem)
     assert found.verdict == expected and len(found.theirs) == len(theirs)
@@ -92,7 +94,7 @@ def test_against_another_file(
 
 def test_minus_is_taken_off_both(tmp_path: Path) -> None:
     """10 v − v of ours against that of theirs."""
-    figure = Figure(name="f", measured="r.w", minus="r.v", less_than="b")
+    figure = ClaimedMetric(name="f", measured="r.w", minus="r.v", less_than="b")
     found = judge(figure, facts(tmp_path, 1.0), lambda stem: facts(tmp_path / "b", 2.0))
     assert (found.values, found.theirs, found.verdict) == ((9.0,), (18.0,), "met")
 
@@ -100,16 +102,18 @@ def test_minus_is_taken_off_both(tmp_path: Path) -> None:
 def test_what_cannot_be_measured_is_never_met(tmp_path: Path) -> None:
     """Neither ours nor the other file's; both say why, ours with the paths that there are."""
     own = facts(tmp_path, 1.0)
-    found = judge(Figure(name="f", measured="r.x", claimed=0.0), own, lambda stem: "")
+    found = judge(ClaimedMetric(name="f", measured="r.x", claimed=0.0), own, lambda stem: "")
     assert found.verdict == "not measured" and "r.v" in found.valid
-    figure = Figure(name="f", measured="r.v", less_than="b")
+    figure = ClaimedMetric(name="f", measured="r.v", less_than="b")
     found = judge(figure, own, lambda stem: "mnist is not at hand")
     assert found.verdict == "not measured" and "mnist is not at hand" in found.reason
-    figure = Figure(name="f", measured="r.v", less_than="b", theirs="r.x")
+    figure = ClaimedMetric(name="f", measured="r.v", less_than="b", theirs="r.x")
     found = judge(figure, own, lambda stem: own)
     assert found.verdict == "not measured" and found.reason.startswith("in b: ")
-    figure = Figure(name="f", measured="metrics.l.until:0", minus="metrics.l.until:0", claimed=0.0)
-    never = Facts(made_run(tmp_path / "c", {}, {"epoch": [1], "l": [1.0]}))
+    figure = ClaimedMetric(
+        name="f", measured="metrics.l.until:0", minus="metrics.l.until:0", claimed=0.0
+    )
+    never = RunMetrics(made_run(tmp_path / "c", {}, {"epoch": [1], "l": [1.0]}))
     found = judge(figure, [never], lambda stem: "")
     assert found.verdict == "not measured" and "never reached" in found.reason
 
@@ -131,22 +135,22 @@ def test_what_cannot_be_measured_is_never_met(tmp_path: Path) -> None:
 )
 def test_the_worst_tells(verdicts: list[Verdict], expected: str) -> None:
     """Nothing that is judged, nothing met; bettered only where every claimed number is."""
-    figure = Figure(name="f", measured="r.v", claimed=1.0)
+    figure = ClaimedMetric(name="f", measured="r.v", claimed=1.0)
     assert verdict_of([Judged(figure, verdict) for verdict in verdicts]) == expected
 
 
 def test_what_cannot_be_bettered_holds_nothing_back() -> None:
     """A bound, a comparison, a number to be hit: they are met, and that is all."""
-    better = Judged(Figure(name="f", measured="r.v", claimed=1.0), "bettered")
+    better = Judged(ClaimedMetric(name="f", measured="r.v", claimed=1.0), "bettered")
     for settings in ({"at_least": 1.0}, {"less_than": "b"}, {"claimed": 2.0, "sense": "near"}):
-        other = Judged(Figure(name="f", measured="r.v", **settings), "met")  # type: ignore[arg-type]
+        other = Judged(ClaimedMetric(name="f", measured="r.v", **settings), "met")  # type: ignore[arg-type]
         assert verdict_of([better, other]) == "bettered"
         assert verdict_of([other]) == "met"
 
 
 def test_mean_and_deviation(tmp_path: Path) -> None:
     """With n − 1; none for a single run."""
-    figure = Figure(name="f", measured="r.v", claimed=1.0)
+    figure = ClaimedMetric(name="f", measured="r.v", claimed=1.0)
     found = judge(figure, facts(tmp_path, 1.0, 3.0), lambda stem: "")
     assert found.mean == 2.0 and found.spread == pytest.approx(2**0.5)
     assert judge(figure, facts(tmp_path / "one", 1.0), lambda stem: "").spread is None

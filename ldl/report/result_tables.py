@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ldl.errors import RunFolderError
 from ldl.report.markup import Content, Safe, table, tag
-from ldl.report.numbers import number, words
+from ldl.report.number_format import number, words
 
 ASIDE: Final = ("part", "samples", "units", "notes")
 LONGEST: Final = 12  # items of a list that is spelt out
