@@ -138,7 +138,7 @@ def measure(case: Case, folder: Path, repeats: int) -> dict[str, Any]:
 
 def data_folder(case: Case) -> Path | None:
     """Where the case's data lie; None where they are not on this machine."""
-    from ldl.data.places import data_folders
+    from ldl.data.data_folders import data_folders
 
     folders = data_folders()
     return next((folder for folder in folders if (folder / case.data).exists()), None)

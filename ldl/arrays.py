@@ -1,4 +1,4 @@
-"""The two aliases with which the package types its arrays."""
+"""The type aliases of arrays and their shapes."""
 
 from __future__ import annotations
 
@@ -8,3 +8,4 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
+ImageSize = tuple[int, int, int]  # height, width, channels

@@ -70,7 +70,7 @@ def test_the_folder_repeats_the_run(file: Path, tmp_path: Path) -> None:
 
 def test_predictions_are_those_of_the_evaluation(file: Path, tmp_path: Path) -> None:
     """The whole table predicted: on the test part's rows the accuracy that was reported."""
-    from ldl.data import load
+    from ldl.data import load_data
 
     prepared = prepare(file)
     run = train(prepared, tmp_path / "runs")
@@ -78,7 +78,7 @@ def test_predictions_are_those_of_the_evaluation(file: Path, tmp_path: Path) -> 
     names = [line.rsplit(",", 1)[1] for line in (tmp_path / "table.csv").read_text().split()[1:]]
     known = experiment.info.target.names
     right = experiment.classes(outputs) == [known.index(name) for name in names]
-    data = load(prepared.experiment.config.data, 4)
+    data = load_data(prepared.experiment.config.data, 4)
     parts = [part for part in (data.train, data.validation, data.test) if part]
     counted = 0.0
     for part, name in zip(parts, ("train", "validation", "test"), strict=True):

@@ -84,7 +84,7 @@ def test_imports_go_one_way() -> None:
         "from ldl.execute import train",
         "from ldl import metrics",
         "def f():\n    from ldl.compile import build",
-        "if TYPE_CHECKING:\n    from ldl.data import Info",
+        "if TYPE_CHECKING:\n    from ldl.data import Dataset",
     ],
 )
 def test_a_backward_import_would_be_seen(text: str) -> None:

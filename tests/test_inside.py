@@ -144,7 +144,11 @@ def test_the_same_rows_give_the_same_bits_and_others_do_not(tmp_path: Path) -> N
     dataset = prepared.data()
     again = retrainer(prepared.experiment, dataset, run)
     parts = (dataset.train, dataset.validation, dataset.test)
-    rows = [part.rows for part in parts if part is not None and part.rows is not None]
+    rows = [
+        part.sample_indices
+        for part in parts
+        if part is not None and part.sample_indices is not None
+    ]
     kept = trained_model(run, prepared.experiment).parameters.theta
     _, model, data = again(*rows)
     np.testing.assert_array_equal(model.parameters.theta, kept)
@@ -175,7 +179,11 @@ def test_a_run_that_started_from_another_is_trained_again_from_it(tmp_path: Path
     prepared = prepare(run.config, start=False)
     dataset = prepared.data()
     parts = (dataset.train, dataset.validation, dataset.test)
-    rows = [part.rows for part in parts if part is not None and part.rows is not None]
+    rows = [
+        part.sample_indices
+        for part in parts
+        if part is not None and part.sample_indices is not None
+    ]
     _, model, _ = retrainer(prepared.experiment, dataset, run)(*rows)
     kept = trained_model(run, prepared.experiment).parameters.theta
     np.testing.assert_array_equal(model.parameters.theta, kept)

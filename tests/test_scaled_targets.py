@@ -24,7 +24,7 @@ def test_bce_takes_values_that_are_scaled_into_its_range(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match=r"from 0 to 1.*`data.scale_targets: minmax` brings"):
         prepare(file).data()
     file.write_text(TEXT.replace("SCALE", "minmax"))
-    assert prepare(file).data().target_scale is not None
+    assert prepare(file).data().target_scaler is not None
 
 
 def test_an_autoencoder_is_judged_in_its_inputs_units(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ class Trainer:
         self.model.parameters.load({**start(task), **self.model.parameters.state})
         data, targets = task.data()
         self.optimizer = Sgd(LEARNING_RATE) if task.optimizer == "sgd" else Adam(LEARNING_RATE)
-        feeds = {"x": data, "target": targets}
+        arrays = {"x": data, "target": targets}
         judged = None if task.loss == "mse" else (network.nodes[-1].name, "target")
-        self.steps = Steps(self.model, self.optimizer, feeds, task.batch, seed=2, judged=judged)
+        self.steps = Steps(self.model, self.optimizer, arrays, task.batch, seed=2, judged=judged)
         self.shown = 0.0
         self.epochs = 0
         threadpool_limits(self.blas, user_api="blas")  # as `ldl train` does, for the whole process
@@ -54,7 +54,7 @@ class Trainer:
         """Loss and gradient on the samples `chosen`, without an update."""
         binding = self.model.training_executor(len(chosen))
         for name, array in binding.inputs.items():
-            self.steps.feeds[name].take(chosen, 0, array, "clip")
+            self.steps.arrays[name].take(chosen, 0, array, "clip")
         binding.forward()
         binding.backward()
         found = self.model.parameters.gradients
@@ -77,7 +77,7 @@ class Engine(Trainer):
             chosen = order[at : at + batch]
             binding = self.model.training_executor(len(chosen))
             for name, array in binding.inputs.items():
-                self.steps.feeds[name].take(chosen, 0, array, "clip")
+                self.steps.arrays[name].take(chosen, 0, array, "clip")
             binding.forward()
             total += binding.loss()
             binding.backward()

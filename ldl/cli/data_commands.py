@@ -32,7 +32,7 @@ def list_(json: JsonOption = False) -> None:
                     "name": each.name,
                     "summary": each.summary,
                     "state": each.state,
-                    "place": str(each.place) if each.place else None,
+                    "place": str(each.path) if each.path else None,
                     "info": each.info.state() if each.info else None,
                 }
                 for each in found
@@ -45,7 +45,7 @@ def list_(json: JsonOption = False) -> None:
         inputs = ", ".join("×".join(map(str, s)) for s in info.inputs.values()) if info else ""
         target = f"{info.target.size} {info.target.kind}" if info else ""
         samples = count(info.samples) if info and info.samples else ""
-        where = str(each.place) if each.place else each.state
+        where = str(each.path) if each.path else each.state
         rows.append([each.name, samples, inputs, target, where, each.summary])
     print_table(["name", "samples", "inputs", "target", "where", "what"], rows, right=(1, 2))
 
@@ -68,9 +68,21 @@ def verify(name: NameArgument, json: JsonOption = False) -> None:
 
     checks = compare(name)
     if json:
-        print_json([{**vars(check), "good": check.good} for check in checks])
+        print_json(
+            [
+                {
+                    "what": check.name,
+                    "expected": check.expected,
+                    "found": check.actual,
+                    "good": check.matches,
+                }
+                for check in checks
+            ]
+        )
     else:
-        rows = [[check.what, "good" if check.good else "DIFFERS", check.found] for check in checks]
+        rows = [
+            [check.name, "good" if check.matches else "DIFFERS", check.actual] for check in checks
+        ]
         print_table(["what", "", "SHA-256"], rows)
-    if not all(check.good for check in checks):
+    if not all(check.matches for check in checks):
         sys.exit(1)

@@ -62,13 +62,13 @@ def explain(
 def _sections() -> Iterator[tuple[str, type]]:
     """The sections of a configuration that are records themselves."""
     from ldl.compile import Claim, ClaimedMetric, EarlyStopping, EncoderDecoder, LossTerm, Training
-    from ldl.data import DataSpec, Split
+    from ldl.data import DataSpec, SplitSpec
     from ldl.grid.block import GridBlock, GridConfig
 
     yield from (
         ("configuration", GridConfig),
         ("data", DataSpec),
-        ("split", Split),
+        ("split", SplitSpec),
         ("train", Training),
         ("early_stopping", EarlyStopping),
         ("encoder", EncoderDecoder),

@@ -1,4 +1,4 @@
-"""A configuration turned into what can be trained: the graph, its losses and what feeds them."""
+"""A configuration turned into what can be trained: the graph, its losses and their arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ldl.compile.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Wri
 from ldl.compile.spec import Config, EncoderDecoder, LossTerm
 from ldl.config import suggest
 from ldl.config.tree import Path
-from ldl.data import Affine, Info, Part, part_sizes
+from ldl.data import AffineScaler, DatasetInfo, Split, split_sizes
 from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers.activation import Activation
@@ -54,7 +54,7 @@ class Experiment:
     """
 
     config: Config
-    info: Info
+    info: DatasetInfo
     graph: Graph
     task: Task
     output: str
@@ -62,19 +62,21 @@ class Experiment:
     targets: Mapping[str, str]
     origins: Mapping[str, Path]
 
-    def feeds(self, part: Part, scale: Affine | None = None) -> dict[str, Array]:
+    def arrays(self, part: Split, scale: AffineScaler | None = None) -> dict[str, Array]:
         """The arrays of a part, by the graph's input names; reconstruction targets are clean.
 
         `scale` is that of the values to learn.
         """
-        feeds = dict(part.inputs)
+        arrays = dict(part.inputs)
         for name, source in self.targets.items():
             if source == "labels":
                 assert part.targets is not None
-                feeds[name] = scale.transform(part.targets) if scale else part.targets
+                arrays[name] = scale.transform(part.targets) if scale else part.targets
             else:
-                feeds[name] = (part.clean if source in self.info.inputs else part.extra)[source]
-        return feeds
+                arrays[name] = (part.clean if source in self.info.inputs else part.extra_targets)[
+                    source
+                ]
+        return arrays
 
     @property
     def input_targets(self) -> dict[str, str]:
@@ -85,7 +87,7 @@ class Experiment:
     def batch_size(self) -> int:
         """Samples a step, but for a smaller last batch; gd and `full` take all there are."""
         size = self.config.train.batch_size
-        most = part_sizes(self.config.data.split, self.info).train
+        most = split_sizes(self.config.data.split, self.info).train
         if size == "full" or self.config.optimizer.full_batch:
             return most
         return min(DEFAULT_BATCH if size is None else size, most)
@@ -158,7 +160,7 @@ class Experiment:
         return self.graph.losses[0].layer
 
 
-def build(config: Config, info: Info) -> Experiment:
+def build(config: Config, info: DatasetInfo) -> Experiment:
     """The graph of a configuration on data described by `info`. Raises BuildError."""
     inputs = {name: TensorSpec(shape) for name, shape in info.inputs.items()}
     network = Network(inputs, Writer(config.blocks))
@@ -190,7 +192,7 @@ def build(config: Config, info: Info) -> Experiment:
     return experiment
 
 
-def task_of(config: Config, info: Info) -> Task:
+def task_of(config: Config, info: DatasetInfo) -> Task:
     """What the first loss teaches, which is also what its output is judged by."""
     first = next((term.target for term in _terms(config, info)), None)
     if (first or default_target(config)) == "inputs":
@@ -200,7 +202,7 @@ def task_of(config: Config, info: Info) -> Task:
 
 def _losses(
     config: Config,
-    info: Info,
+    info: DatasetInfo,
     network: Network,
     inputs: dict[str, TensorSpec],
     targets: dict[str, str],
@@ -226,7 +228,7 @@ def default_target(config: Config) -> Literal["labels", "inputs"]:
     return "inputs" if isinstance(config.network, EncoderDecoder) else "labels"
 
 
-def _terms(config: Config, info: Info) -> list[LossTerm]:
+def _terms(config: Config, info: DatasetInfo) -> list[LossTerm]:
     """The loss terms as written, or the usual loss of the task."""
     if config.loss is not None:
         return config.loss if isinstance(config.loss, list) else [config.loss]
@@ -235,7 +237,7 @@ def _terms(config: Config, info: Info) -> list[LossTerm]:
 
 
 def _loss(
-    number: int, term: LossTerm, config: Config, info: Info, network: Network,
+    number: int, term: LossTerm, config: Config, info: DatasetInfo, network: Network,
     inputs: dict[str, TensorSpec], targets: dict[str, str],
 ) -> LossNode:  # fmt: skip
     """A loss in the graph; its target becomes an input."""
@@ -280,7 +282,10 @@ def _loss_name(number: int, term: LossTerm) -> str:
 
 
 def _sized(
-    places: Sequence[Node], losses: Sequence[LossNode], inputs: Mapping[str, TensorSpec], info: Info
+    places: Sequence[Node],
+    losses: Sequence[LossNode],
+    inputs: Mapping[str, TensorSpec],
+    info: DatasetInfo,
 ) -> list[Node]:
     """Places with the size of the targets where the last linear layer leaves its units out."""
     by_name = {place.name: place for place in places}
@@ -295,7 +300,9 @@ def _sized(
     return [replace(place, layer=sized.get(id(place.layer), place.layer)) for place in places]
 
 
-def _target_size(loss: Loss, target: str, inputs: Mapping[str, TensorSpec], info: Info) -> int:
+def _target_size(
+    loss: Loss, target: str, inputs: Mapping[str, TensorSpec], info: DatasetInfo
+) -> int:
     """Outputs that fit the target: of two classes bce and hinge want one, the others one each."""
     spec = inputs[target]
     if not spec.integer:

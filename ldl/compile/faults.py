@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ldl.compile.network import Network
 from ldl.compile.spec import Config
 from ldl.config.tree import Path
-from ldl.data import Info, Target, part_sizes
+from ldl.data import DatasetInfo, Target, split_sizes
 from ldl.engine.graph import Graph, LossNode
 from ldl.engine.layer import Layer
 from ldl.engine.layers.activation import LogSoftmax, Sigmoid, Softmax
@@ -39,7 +39,7 @@ MOST_VALUES = 4_000_000_000  # 16 GB, before gradients
 MOST_WEIGHTS = 500_000_000  # 2 GB, and as much again for gradients and for each moment
 
 
-def graph_faults(graph: Graph, network: Network, info: Info) -> list[Fault]:
+def graph_faults(graph: Graph, network: Network, info: DatasetInfo) -> list[Fault]:
     """Nothing to train, far too much to train, or outputs that do not fit the classes."""
     weights = sum(weight.size for weight in graph.weights.values())
     if not weights:
@@ -90,7 +90,7 @@ def _bce_fault(loss: LossNode, graph: Graph, network: Network) -> Fault | None:
     return network.origins[place.name], message
 
 
-def _class_fault(loss: LossNode, graph: Graph, network: Network, info: Info) -> Fault | None:
+def _class_fault(loss: LossNode, graph: Graph, network: Network, info: DatasetInfo) -> Fault | None:
     """A loss on class indices needs an output a class, or one for two classes."""
     value, target = loss.inputs
     shape = graph.specs[value].shape
@@ -155,7 +155,7 @@ def advice(experiment: Experiment) -> list[Fault]:
     if isinstance(schedule, Warmup) and schedule.epochs >= epochs:
         message = f"the warm-up never ends: the training has {epochs} epochs"
         notes.append((("schedule", "warmup", "epochs"), message))
-    if not part_sizes(experiment.config.data.split, experiment.info).validation:
+    if not split_sizes(experiment.config.data.split, experiment.info).validation:
         message = "without a validation part it watches the training figures"
         if experiment.config.train.early_stopping is not None:
             notes.append((("train", "early_stopping"), message))

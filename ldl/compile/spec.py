@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from ldl.compile.claim import Claim
 from ldl.config.tree import Siblings
-from ldl.data.spec import DataSpec
+from ldl.data.data_spec import DataSpec
 from ldl.engine.optim import Adam
 from ldl.errors import SettingError
 from ldl.fields import Choice, Count, Doc, FilePath, LayerList, NonNegative, Positive, Size

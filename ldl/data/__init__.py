@@ -2,58 +2,68 @@
 
 from __future__ import annotations
 
-from ldl.arrays import Array
-from ldl.data.augment import AUGMENTATIONS, Augmentation
-from ldl.data.augmented import Augmented
-from ldl.data.catalogue import Listing, fetch, list_sources, verify
-from ldl.data.fits import Affine, Scaling, Whitening
-from ldl.data.info import Dataset, Info, Part, Picture, Progress, Raw, Source, Target
-from ldl.data.new_samples import Samples, read_inputs
+from ldl.data.augmentation import AUGMENTATIONS, Augmentation, AugmentedBatches
+from ldl.data.catalogue import SourceListing, fetch, list_sources, verify
+from ldl.data.data_spec import DataSpec, SplitSpec
+from ldl.data.dataset import (
+    Dataset,
+    DatasetInfo,
+    DataSource,
+    ProgressCallback,
+    RawDataset,
+    Split,
+    Target,
+)
+from ldl.data.new_samples import NewSamples, read_new_samples
 from ldl.data.noise import NOISES, Noise
-from ldl.data.pipeline import augmented, describe, in_units, load, prepare, redraw_noise
-from ldl.data.prefetch import prefetched
-from ldl.data.scale import SCALERS
+from ldl.data.pipeline import (
+    augmented_batches,
+    describe_data,
+    load_data,
+    prepare_inputs,
+    redraw_noise,
+    to_source_units,
+)
+from ldl.data.prefetch import prefetch
+from ldl.data.scalers import SCALERS, AffineScaler, InputScalers, WhiteningScaler
 from ldl.data.sources import SOURCES
-from ldl.data.sources.picture_set import Check
-from ldl.data.spec import DataSpec, Split
-from ldl.data.split import Sizes, part_sizes
+from ldl.data.sources.image_set import ChecksumResult
+from ldl.data.split import SplitSizes, split_sizes
 
 __all__ = [
     "AUGMENTATIONS",
     "NOISES",
     "SCALERS",
     "SOURCES",
-    "Affine",
-    "Array",
+    "AffineScaler",
     "Augmentation",
-    "Augmented",
-    "Check",
+    "AugmentedBatches",
+    "ChecksumResult",
+    "DataSource",
     "DataSpec",
     "Dataset",
-    "Info",
-    "Listing",
+    "DatasetInfo",
+    "InputScalers",
+    "NewSamples",
     "Noise",
-    "Part",
-    "Picture",
-    "Progress",
-    "Raw",
-    "Samples",
-    "Scaling",
-    "Sizes",
-    "Source",
+    "ProgressCallback",
+    "RawDataset",
+    "SourceListing",
     "Split",
+    "SplitSizes",
+    "SplitSpec",
     "Target",
-    "Whitening",
-    "augmented",
-    "describe",
+    "WhiteningScaler",
+    "augmented_batches",
+    "describe_data",
     "fetch",
-    "in_units",
     "list_sources",
-    "load",
-    "part_sizes",
-    "prefetched",
-    "prepare",
-    "read_inputs",
+    "load_data",
+    "prefetch",
+    "prepare_inputs",
+    "read_new_samples",
     "redraw_noise",
+    "split_sizes",
+    "to_source_units",
     "verify",
 ]

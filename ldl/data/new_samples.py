@@ -9,30 +9,38 @@ from pathlib import Path
 
 import numpy as np
 
-from ldl.arrays import Array, Shape
-from ldl.data.fits import Scaling
-from ldl.data.info import Info, Picture
+from ldl.arrays import Array, ImageSize, Shape
+from ldl.data.csv_table import (
+    CellProblem,
+    CsvTable,
+    need_columns,
+    numbers,
+    quoted,
+    read_table,
+    refuse,
+)
+from ldl.data.dataset import DatasetInfo
 from ldl.data.npz import read_arrays, read_headers
-from ldl.data.pipeline import prepare
+from ldl.data.pipeline import prepare_inputs
+from ldl.data.scalers import InputScalers
 from ldl.data.sources.csv_file import ADVICE, class_indices
 from ldl.data.sources.npz_file import check_finite, class_names
-from ldl.data.table import Fault, Table, need_columns, numbers, quoted, read_table, refuse
 from ldl.errors import DataError
 
 TABLES = ("", ".csv", ".tsv", ".txt", ".dat", ".data")  # endings of what may be a table of text
 
 
 @dataclass(frozen=True)
-class Samples:
-    """What `read_inputs` gives: inputs float32 (n, *shape), ready for the network."""
+class NewSamples:
+    """What `read_new_samples` gives: inputs float32 (n, *shape), ready for the network."""
 
     inputs: dict[str, Array]
     targets: Array | None  # int64 (n,) class indices, float32 (n, k) values, or None
 
 
-def read_inputs(
-    path: Path, info: Info, scaler: Scaling | None = None, delimiter: str = ","
-) -> Samples:
+def read_new_samples(
+    path: Path, info: DatasetInfo, scaler: InputScalers | None = None, delimiter: str = ","
+) -> NewSamples:
     """Samples from a CSV or NPZ file in the units of the training data, for `info`'s network.
 
     A CSV file's columns are taken by the names that the data set has, others are left aside; of a
@@ -49,10 +57,10 @@ def read_inputs(
         raw, targets = _from_csv(read_table(path, delimiter, advice), info)
     if targets is not None and info.target.kind == "values":
         targets = targets.astype(np.float32)
-    return Samples(prepare(raw, info, scaler), targets)
+    return NewSamples(prepare_inputs(raw, info, scaler), targets)
 
 
-def _check_kind(path: Path, info: Info) -> None:
+def _check_kind(path: Path, info: DatasetInfo) -> None:
     """DataError for a folder, a picture and other files that hold no table and no arrays."""
     if not path.is_dir() and path.suffix.lower() in (".npz", *TABLES):
         return
@@ -62,7 +70,7 @@ def _check_kind(path: Path, info: Info) -> None:
     )
 
 
-def _pictures(info: Info) -> str:
+def _pictures(info: DatasetInfo) -> str:
     """How pictures come, where the network takes some."""
     picture = _picture(info, "x") if "x" in info.inputs else None
     if picture is None:
@@ -74,7 +82,7 @@ def _pictures(info: Info) -> str:
     )
 
 
-def _from_csv(table: Table, info: Info) -> tuple[dict[str, Array], Array | None]:
+def _from_csv(table: CsvTable, info: DatasetInfo) -> tuple[dict[str, Array], Array | None]:
     if len(info.inputs) > 1:
         raise DataError(f"{table.path}: {len(info.inputs)} inputs are needed; give them as npz")
     wanted = (info.target.label,) if info.target.kind == "classes" else info.target.names
@@ -87,7 +95,7 @@ def _from_csv(table: Table, info: Info) -> tuple[dict[str, Array], Array | None]
             f"{table.path}: {len(features)} columns of inputs, where the network takes {size}; "
             f"the columns are {quoted(table.header)}"
         )
-    faults: list[Fault] = []
+    faults: list[CellProblem] = []
     x = numbers(table, features, faults)
     targets = None
     if labelled and info.target.kind == "classes":
@@ -98,7 +106,7 @@ def _from_csv(table: Table, info: Info) -> tuple[dict[str, Array], Array | None]
     return {"x": x}, targets
 
 
-def _columns(table: Table, info: Info, targets: tuple[str, ...]) -> tuple[str, ...]:
+def _columns(table: CsvTable, info: DatasetInfo, targets: tuple[str, ...]) -> tuple[str, ...]:
     """The columns of the inputs: by their names, or all in their order where they have none."""
     if info.features:
         return info.features
@@ -109,7 +117,7 @@ def _columns(table: Table, info: Info, targets: tuple[str, ...]) -> tuple[str, .
     return tuple(name for name in table.header if name not in targets)
 
 
-def _from_npz(path: Path, info: Info) -> tuple[dict[str, Array], Array | None]:
+def _from_npz(path: Path, info: DatasetInfo) -> tuple[dict[str, Array], Array | None]:
     headers = read_headers(path)
     label = _npz_label(info)
     keys = {name: name for name in info.inputs}
@@ -131,19 +139,19 @@ def _from_npz(path: Path, info: Info) -> tuple[dict[str, Array], Array | None]:
     return inputs, _npz_targets(path, label, arrays[label], info) if labelled else None
 
 
-def _npz_label(info: Info) -> str:
+def _npz_label(info: DatasetInfo) -> str:
     """The key of the targets: as in the training file, else "y"."""
     if info.target.kind == "values" and info.target.size == 1:
         return info.target.names[0]
     return info.target.label if info.target.label != "class" else "y"
 
 
-def _shape(info: Info, name: str) -> Shape:
+def _shape(info: DatasetInfo, name: str) -> Shape:
     """A sample as it is read: a picture that is cropped is given whole."""
     return info.crops[name][0] if name in info.crops else info.inputs[name]
 
 
-def _input(path: Path, key: str, x: Array, info: Info, name: str) -> Array:
+def _input(path: Path, key: str, x: Array, info: DatasetInfo, name: str) -> Array:
     shape = _shape(info, name)
     if x.dtype.kind not in "biuf":
         raise DataError(f'{path}: "{key}" is of type {x.dtype}; inputs are real numbers')
@@ -159,12 +167,12 @@ def _input(path: Path, key: str, x: Array, info: Info, name: str) -> Array:
     return x
 
 
-def _picture(info: Info, name: str) -> Picture | None:
+def _picture(info: DatasetInfo, name: str) -> ImageSize | None:
     """The input's size as a picture before any crop, None where it is none or not known."""
-    return info.crops[name][0] if name in info.crops else info.picture(name)
+    return info.crops[name][0] if name in info.crops else info.image_size(name)
 
 
-def _layouts(info: Info, name: str) -> list[Shape]:
+def _layouts(info: DatasetInfo, name: str) -> list[Shape]:
     """The shapes in which a sample may come: its own, flat, or as the picture that it is."""
     shape, picture = _shape(info, name), _picture(info, name)
     layouts = [shape, (math.prod(shape),)]
@@ -173,14 +181,14 @@ def _layouts(info: Info, name: str) -> list[Shape]:
     return layouts
 
 
-def _turned(given: Shape, picture: Picture | None) -> str:
+def _turned(given: Shape, picture: ImageSize | None) -> str:
     """Advice on pictures whose channels come first."""
     if picture is None or given != (picture[2], picture[0], picture[1]):
         return ""
     return "\n  put the channels last: array.transpose(0, 2, 3, 1)"
 
 
-def _npz_targets(path: Path, key: str, y: Array, info: Info) -> Array:
+def _npz_targets(path: Path, key: str, y: Array, info: DatasetInfo) -> Array:
     if info.target.kind == "classes":
         place = {name: i for i, name in enumerate(info.target.names)}
         names = class_names(y.reshape(len(y), -1)[:, 0])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.data.fits import blocks
+from ldl.data.scalers import row_blocks
 from ldl.errors import SettingError
 from ldl.fields import Choice, Doc, NonNegative, Share
 
@@ -52,7 +52,7 @@ class Replace:
     ) -> None:
         """clean float32 (n, ...) → out; the range is a picture's as a whole, else a feature's."""
         width = high - low
-        for rows in blocks(clean):
+        for rows in row_blocks(clean):
             hit = rng.random(clean[rows].shape, dtype=np.float32) < self.share
             uniform = rng.random(clean[rows].shape, dtype=np.float32)
             out[rows] = np.where(hit, low + width * uniform, clean[rows])
@@ -68,7 +68,7 @@ class Mask:
         self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
     ) -> None:
         """clean float32 (n, ...) → out; draws n·size uniform numbers."""
-        for rows in blocks(clean):
+        for rows in row_blocks(clean):
             kept = rng.random(clean[rows].shape, dtype=np.float32) >= self.share
             np.multiply(clean[rows], kept, out=out[rows])
 

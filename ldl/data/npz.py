@@ -18,7 +18,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ldl.arrays import Array, Shape
-from ldl.data.places import stamp
+from ldl.data.data_folders import stamp
 from ldl.errors import DataError
 
 LIMIT = 2**32  # bytes that the arrays of one file may unpack to

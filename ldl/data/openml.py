@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.data.info import Progress
+from ldl.data.dataset import ProgressCallback
 from ldl.errors import DataError
 
 API = "https://www.openml.org/api/v1/json/data/{}"
@@ -25,7 +25,9 @@ class DownloadError(DataError):
     """The data set could not be fetched, or is not what it should be."""
 
 
-def fetch(name: str, number: int, progress: Progress | None = None) -> tuple[Array, list[str]]:
+def fetch(
+    name: str, number: int, progress: ProgressCallback | None = None
+) -> tuple[Array, list[str]]:
     """Data set `number`: float32 (n, d) features in the file's order, and n labels as text.
 
     Raises DownloadError: no network, an answer that makes no sense, a checksum that differs.
@@ -50,7 +52,9 @@ def _open(url: str) -> Any:
     return urlopen(Request(url, headers={"User-Agent": "ldl"}), timeout=TIMEOUT)
 
 
-def _download(name: str, about: dict[str, Any], file: IO[bytes], progress: Progress | None) -> None:
+def _download(
+    name: str, about: dict[str, Any], file: IO[bytes], progress: ProgressCallback | None
+) -> None:
     url = str(about["url"])
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"not a web address: {url}")

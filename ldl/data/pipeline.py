@@ -8,35 +8,33 @@ from dataclasses import replace
 
 import numpy as np
 
-from ldl.arrays import Array, Shape
-from ldl.data.augment import centred
-from ldl.data.augmented import Augmented, Feed
-from ldl.data.fits import Affine, Scaling
-from ldl.data.info import Dataset, Info, Part, Picture, Progress, Raw
-from ldl.data.scale import Zca
-from ldl.data.spec import DataSpec
-from ldl.data.split import part_sizes, split_indices
+from ldl.arrays import Array, ImageSize, Shape
+from ldl.data.augmentation import AugmentedBatches, AugmentedInput, centred
+from ldl.data.data_spec import DataSpec
+from ldl.data.dataset import Dataset, DatasetInfo, ProgressCallback, RawDataset, Split
+from ldl.data.scalers import AffineScaler, InputScalers, Zca
+from ldl.data.split import split_indices, split_sizes
 from ldl.engine.streams import stream
 from ldl.errors import DataError
 
 
-def describe(spec: DataSpec) -> Info:
+def describe_data(spec: DataSpec) -> DatasetInfo:
     """The data set's shapes, names and number of samples, as the network will see them.
 
     Reads nothing but the user's own files for csv, npz and images. Raises DataError, also where
     the split asks for more samples than there are.
     """
-    info: Info = spec.source.describe()
-    part_sizes(spec.split, info)
+    info: DatasetInfo = spec.source.describe()
+    split_sizes(spec.split, info)
     if spec.scale is not None:
         for name, shape in info.inputs.items():
-            spec.scale.check(shape, info.picture(name))
+            spec.scale.check(shape, info.image_size(name))
     if spec.scale_targets is not None:
         _check_target_scale(spec, info)
     return _seen(info, spec)
 
 
-def _check_target_scale(spec: DataSpec, info: Info) -> None:
+def _check_target_scale(spec: DataSpec, info: DatasetInfo) -> None:
     """DataError where the target cannot be scaled so."""
     if info.target.kind != "values":
         reason = f"only values are scaled, and the target is {info.target.kind}"
@@ -49,24 +47,24 @@ def _check_target_scale(spec: DataSpec, info: Info) -> None:
         raise DataError(str(error), "scale_targets") from error
 
 
-def load(
+def load_data(
     spec: DataSpec,
     seed: int,
-    progress: Progress | None = None,
-    scaler: Scaling | None = None,
-    rows: Mapping[str, Array] | None = None,
+    progress: ProgressCallback | None = None,
+    scaler: InputScalers | None = None,
+    sample_indices: Mapping[str, Array] | None = None,
 ) -> Dataset:
     """The parts of the data set, float32, scaled, shaped and noisy; the same for the same seed.
 
     `progress` hears of a download: what, bytes done, bytes in all. `scaler` is one that was fitted
-    on the same data before; `rows`, by part, stand in for the split. Raises DataError.
+    on the same data before; `sample_indices`, by split, stand in for the split. Raises DataError.
     """
     try:
-        raw: Raw = spec.source.read(seed, progress)
+        raw: RawDataset = spec.source.read(seed, progress)
     except MemoryError as error:
         raise DataError("the samples do not fit into this computer's memory", "source") from error
     info, digest, pictures = _seen(raw.info, spec), raw.sha256(), _pictures(raw.info)
-    rows = split_indices(spec.split, raw, seed) if rows is None else rows
+    rows = split_indices(spec.split, raw, seed) if sample_indices is None else sample_indices
     inputs = {part: {k: x[chosen] for k, x in raw.inputs.items()} for part, chosen in rows.items()}
     targets = {
         part: (_targets(raw.targets, chosen), _extra(raw, chosen)) for part, chosen in rows.items()
@@ -74,9 +72,9 @@ def load(
     del raw  # a large set is not kept twice
     if spec.scale is not None and scaler is None:
         training = inputs["train"].items()
-        scaler = Scaling({k: spec.scale.fit(x, pictures.get(k)) for k, x in training})
+        scaler = InputScalers({k: spec.scale.fit(x, pictures.get(k)) for k, x in training})
     parts = {
-        part: Part(clean, clean, *targets[part], chosen)
+        part: Split(clean, clean, *targets[part], chosen)
         for part, chosen in rows.items()
         if len(chosen)
         for clean in [_scaled(inputs.pop(part), info, scaler)]
@@ -99,28 +97,28 @@ def load(
     )
 
 
-def _target_scale(spec: DataSpec, values: Array | None) -> Affine | None:
+def _target_scale(spec: DataSpec, values: Array | None) -> AffineScaler | None:
     """The scaling of the values to learn, fitted on the training part."""
     if spec.scale_targets is None or values is None:
         return None
-    fit: Affine = spec.scale_targets.fit(values, None)
+    fit: AffineScaler = spec.scale_targets.fit(values, None)
     return fit
 
 
 def redraw_noise(dataset: Dataset, spec: DataSpec, seed: int, epoch: int) -> None:
     """Rewrites the training inputs in place: clean ones plus the noise of this epoch.
 
-    Epoch 0's noise is the one that `load` drew; without noise nothing happens.
+    Epoch 0's noise is the one that `load_data` drew; without noise nothing happens.
     """
-    _add_noise(dataset.uncropped or dataset.train, dataset.limits, spec, seed, "train", epoch)
+    _add_noise(dataset.uncropped or dataset.train, dataset.input_ranges, spec, seed, "train", epoch)
     if dataset.uncropped is not None and spec.noise is not None:
         for k, x in _crop(dataset.uncropped.inputs, dataset.info).items():
             np.copyto(dataset.train.inputs[k], x)
 
 
-def augmented(
+def augmented_batches(
     dataset: Dataset, spec: DataSpec, seed: int, targets: Mapping[str, str]
-) -> Augmented | None:
+) -> AugmentedBatches | None:
     """The training part for augmentation by batches, None where nothing is left to chance.
 
     `targets` maps each input of the graph that takes a clean input as its target to that input's
@@ -132,19 +130,21 @@ def augmented(
     arrays = {name: (name, x) for name, x in part.inputs.items()}
     arrays |= {name: (source, part.clean[source]) for name, source in targets.items()}
     feeds = {
-        name: Feed(source, x, dataset.pictures[source], shapes[source])
+        name: AugmentedInput(source, x, dataset.image_sizes[source], shapes[source])
         for name, (source, x) in arrays.items()
-        if source in dataset.pictures
+        if source in dataset.image_sizes
     }
-    return Augmented(spec.augment, feeds, seed)
+    return AugmentedBatches(spec.augment, feeds, seed)
 
 
-def prepare(inputs: dict[str, Array], info: Info, scaler: Scaling | None) -> dict[str, Array]:
+def prepare_inputs(
+    inputs: dict[str, Array], info: DatasetInfo, scaler: InputScalers | None
+) -> dict[str, Array]:
     """Raw inputs (n, ...) → float32 (n, *shape), C-contiguous, as a network is judged on them."""
     return _crop(_scaled(inputs, info, scaler), info)
 
 
-def in_units(outputs: Array, info: Info, scaler: Scaling | None) -> Array | None:
+def to_source_units(outputs: Array, info: DatasetInfo, scaler: InputScalers | None) -> Array | None:
     """A network's repetition (n, *shape) of its one input in the source's units, scaling undone.
 
     None where that cannot be done: of a crop out of whitened pictures.
@@ -155,16 +155,18 @@ def in_units(outputs: Array, info: Info, scaler: Scaling | None) -> Array | None
     fit = scaler.inputs[name]
     if name not in info.crops:
         return fit.inverse(outputs)
-    if not isinstance(fit, Affine):
+    if not isinstance(fit, AffineScaler):
         return None
     before, (height, width, channels) = info.crops[name]
     if fit.shift.size > channels:  # a number for each pixel, of which the middle ones are seen
         whole = (values.reshape(1, *before) for values in (fit.shift, fit.scale))
-        fit = Affine(*(centred(values, height, width).reshape(-1) for values in whole))
+        fit = AffineScaler(*(centred(values, height, width).reshape(-1) for values in whole))
     return fit.inverse(outputs)
 
 
-def _scaled(inputs: dict[str, Array], info: Info, scaler: Scaling | None) -> dict[str, Array]:
+def _scaled(
+    inputs: dict[str, Array], info: DatasetInfo, scaler: InputScalers | None
+) -> dict[str, Array]:
     """Raw inputs scaled and shaped, not yet cropped."""
     shaped = {k: x.reshape(len(x), *_uncropped_shape(info, k)) for k, x in inputs.items()}
     if scaler is not None:
@@ -172,14 +174,14 @@ def _scaled(inputs: dict[str, Array], info: Info, scaler: Scaling | None) -> dic
     return {k: np.ascontiguousarray(x, np.float32) for k, x in shaped.items()}
 
 
-def _uncropped_shape(info: Info, name: str) -> Shape:
+def _uncropped_shape(info: DatasetInfo, name: str) -> Shape:
     if name not in info.crops:
         return info.inputs[name]
     before, _ = info.crops[name]
     return before if len(info.inputs[name]) == 3 else (math.prod(before),)
 
 
-def _cropped(part: Part, info: Info) -> Part:
+def _cropped(part: Split, info: DatasetInfo) -> Split:
     """The part as a network is judged on it; itself where nothing is cropped."""
     if not info.crops:
         return part
@@ -188,7 +190,7 @@ def _cropped(part: Part, info: Info) -> Part:
     return replace(part, inputs=noisy, clean=clean)
 
 
-def _crop(inputs: dict[str, Array], info: Info) -> dict[str, Array]:
+def _crop(inputs: dict[str, Array], info: DatasetInfo) -> dict[str, Array]:
     cropped = dict(inputs)
     for k, (before, (height, width, _)) in info.crops.items():
         x = inputs[k].reshape(-1, *before)
@@ -197,7 +199,7 @@ def _crop(inputs: dict[str, Array], info: Info) -> dict[str, Array]:
 
 
 def _add_noise(
-    part: Part,
+    part: Split,
     limits: dict[str, tuple[Array, Array]],
     spec: DataSpec,
     seed: int,
@@ -213,8 +215,8 @@ def _add_noise(
         spec.noise.apply(clean, part.inputs[k], rng, *limits[k])
 
 
-def _pictures(raw: Info) -> dict[str, Picture]:
-    sizes = {name: raw.picture(name) for name in raw.inputs}
+def _pictures(raw: DatasetInfo) -> dict[str, ImageSize]:
+    sizes = {name: raw.image_size(name) for name in raw.inputs}
     return {name: size for name, size in sizes.items() if size is not None}
 
 
@@ -225,8 +227,8 @@ def _targets(targets: Array | None, rows: Array) -> Array | None:
     return chosen if chosen.dtype == np.int64 else chosen.astype(np.float32)
 
 
-def _extra(raw: Raw, rows: Array) -> dict[str, Array]:
-    chosen = {name: _targets(values, rows) for name, values in raw.extra.items()}
+def _extra(raw: RawDataset, rows: Array) -> dict[str, Array]:
+    chosen = {name: _targets(values, rows) for name, values in raw.extra_targets.items()}
     return {name: values for name, values in chosen.items() if values is not None}
 
 
@@ -235,7 +237,7 @@ def _limits(x: Array, picture: bool) -> tuple[Array, Array]:
     return np.asarray(x.min(axis=axis)), np.asarray(x.max(axis=axis))
 
 
-def _seen(raw: Info, spec: DataSpec) -> Info:
+def _seen(raw: DatasetInfo, spec: DataSpec) -> DatasetInfo:
     """What the network sees of a source: its inputs cropped, flat or as pictures."""
     pictures = _pictures(raw)
     if spec.shape == "image" and not pictures:
@@ -250,10 +252,10 @@ def _seen(raw: Info, spec: DataSpec) -> Info:
     crops = {k: (pictures[k], size) for k, size in after.items() if size != pictures[k]}
     image = after["x"] if raw.image is not None else None
     flat = {k: size for k, size in after.items() if k != "x" and spec.shape != "image"}
-    return replace(raw, inputs=shapes, image=image, crops=crops, pictures=flat)
+    return replace(raw, inputs=shapes, image=image, crops=crops, flat_images=flat)
 
 
-def _augmented_sizes(pictures: dict[str, Picture], spec: DataSpec) -> dict[str, Picture]:
+def _augmented_sizes(pictures: dict[str, ImageSize], spec: DataSpec) -> dict[str, ImageSize]:
     """The pictures' sizes after all augmentation; DataError at the choice that does not fit."""
     if spec.augment and not pictures:
         raise DataError("augment needs pictures, and the inputs are none", "augment")

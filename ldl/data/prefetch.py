@@ -19,7 +19,7 @@ class _End:
         self.error = error
 
 
-def prefetched(items: Iterable[T], ahead: int = 2) -> Generator[T, None, None]:
+def prefetch(items: Iterable[T], ahead: int = 2) -> Generator[T, None, None]:
     """The items in their order; up to `ahead` of them are made before they are asked for.
 
     What making one raises is raised where it would be next. The thread is gone when the generator

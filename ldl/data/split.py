@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.data.info import Info, Raw
-from ldl.data.spec import Split
+from ldl.data.data_spec import SplitSpec
+from ldl.data.dataset import DatasetInfo, RawDataset
 from ldl.engine.streams import stream
 from ldl.errors import DataError
 
 Way = Generator[Any, Any, bool]
 
 
-class Sizes(NamedTuple):
+class SplitSizes(NamedTuple):
     """How many samples each part has."""
 
     train: int
@@ -25,7 +25,7 @@ class Sizes(NamedTuple):
     test: int
 
 
-def part_sizes(split: Split, info: Info) -> Sizes:
+def split_sizes(split: SplitSpec, info: DatasetInfo) -> SplitSizes:
     """Counts as they are, shares by largest remainder, so that shares adding up to 1 use all.
 
     Raises DataError where the parts want more samples than there are, or one would be empty.
@@ -37,11 +37,11 @@ def part_sizes(split: Split, info: Info) -> Sizes:
     if official:
         (test_size,) = _apportion({"test": test}, official, "the official test part's")
         train_size, validation_size = _with_rest(split, {}, pool)
-        return Sizes(train_size, validation_size, test_size)
-    return Sizes(*_with_rest(split, {"test": test}, pool))
+        return SplitSizes(train_size, validation_size, test_size)
+    return SplitSizes(*_with_rest(split, {"test": test}, pool))
 
 
-def _with_rest(split: Split, others: dict[str, int | float], pool: int) -> list[int]:
+def _with_rest(split: SplitSpec, others: dict[str, int | float], pool: int) -> list[int]:
     """Sizes of train, validation and the others out of `pool`; an unnamed train takes the rest."""
     wanted = {"validation": split.validation or 0, **others}
     if split.train is not None:
@@ -71,26 +71,26 @@ def _apportion(wanted: dict[str, int | float], pool: int, whose: str) -> list[in
     return sizes
 
 
-def split_indices(split: Split, raw: Raw, seed: int) -> dict[str, Array]:
+def split_indices(split: SplitSpec, raw: RawDataset, seed: int) -> dict[str, Array]:
     """The rows of each part, in random order; a whole official test part keeps its own order."""
-    sizes = part_sizes(split, raw.info)
+    sizes = split_sizes(split, raw.info)
     classes = raw.targets if split.stratify and raw.info.target.kind == "classes" else None
     official = 0 if split.pooled else raw.info.official_test
     pool = (raw.info.samples or 0) - official
     rng = stream(seed, "data", "split")
     if not official:
-        train, validation, test = divide(pool, list(sizes), classes, rng)
+        train, validation, test = random_split(pool, list(sizes), classes, rng)
         return {"train": train, "validation": validation, "test": test}
     ours = None if classes is None else classes[:pool]
-    train, validation = divide(pool, [sizes.train, sizes.validation], ours, rng)
+    train, validation = random_split(pool, [sizes.train, sizes.validation], ours, rng)
     if sizes.test == official:
         return {"train": train, "validation": validation, "test": np.arange(pool, pool + official)}
     theirs = None if classes is None else classes[pool:]
-    (test,) = divide(official, [sizes.test], theirs, stream(seed, "data", "split", "test"))
+    (test,) = random_split(official, [sizes.test], theirs, stream(seed, "data", "split", "test"))
     return {"train": train, "validation": validation, "test": pool + test}
 
 
-def divide(
+def random_split(
     samples: int, sizes: list[int], classes: Array | None, rng: np.random.Generator
 ) -> list[Array]:
     """Disjoint random index arrays of these sizes; stratified where `classes` (n,) is given."""
@@ -98,7 +98,7 @@ def divide(
     if classes is None:
         return np.split(order, np.cumsum(sizes))[:-1]
     labels, counts = np.unique(classes, return_counts=True)
-    table = allot(counts.tolist(), [*sizes, samples - sum(sizes)])
+    table = stratified_counts(counts.tolist(), [*sizes, samples - sum(sizes)])
     chosen: list[list[Array]] = [[] for _ in sizes]
     for label, row in zip(labels, table, strict=True):
         members = order[classes[order] == label]
@@ -107,7 +107,7 @@ def divide(
     return [rng.permutation(np.concatenate(part)) for part in chosen]
 
 
-def allot(counts: list[int], sizes: list[int]) -> list[list[int]]:
+def stratified_counts(counts: list[int], sizes: list[int]) -> list[list[int]]:
     """Whole numbers (classes, parts) with these sums, each floor or ceil of counts·sizes/n.
 
     Both sums must be n. Floors first; then each class hands out what it has left by augmenting

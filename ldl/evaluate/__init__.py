@@ -23,7 +23,7 @@ from ldl.evaluate.regions import DecisionRegions
 from ldl.evaluate.regression import Regression
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 __all__ = [
     "EVALUATIONS",
@@ -53,7 +53,7 @@ EVALUATIONS: dict[str, type[Evaluation]] = {
 }
 
 
-def default_evaluations(task: Task, info: Info | None = None) -> tuple[Evaluation, ...]:
+def default_evaluations(task: Task, info: DatasetInfo | None = None) -> tuple[Evaluation, ...]:
     """What a run is judged by where its configuration does not say: its task's own evaluation.
 
     Given what is known of the data, two-number inputs also get their decision regions.

@@ -15,7 +15,7 @@ from ldl.evaluate.pictures import class_names, images, spread
 from ldl.fields import Doc, Size
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 MAPS = 16
 
@@ -35,11 +35,11 @@ class Activations:
     samples: Size = 10
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Judges any data and task."""
         return None
 
-    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
         """Needs the place, or a layer with weights."""
         if self.place is not None:
             return unknown_place(self.place, network)

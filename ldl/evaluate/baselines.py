@@ -10,7 +10,7 @@ import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
-from ldl.data.split import divide
+from ldl.data.split import random_split
 from ldl.errors import DataError, SettingError
 from ldl.evaluate import pca
 from ldl.evaluate.codes import generator, random_state, repeatable
@@ -31,7 +31,7 @@ from ldl.evaluate.regions import lines_around
 from ldl.fields import Doc, Positive, Size
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 Model = Literal["linear_svm", "rbf_svm", "logistic_regression"]
 FOLDS = 5
@@ -70,7 +70,7 @@ class Baselines:
         if not self.models:
             raise SettingError("models", "name a model at least")
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a classifier and classes, or a network that gives its one input back."""
         if task == "reconstruction":
             return reconstructs(info, task, "baselines")
@@ -80,7 +80,7 @@ class Baselines:
             return f"baselines needs a single input; this data has {', '.join(info.inputs)}"
         return None
 
-    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
         """An autoencoder needs the place."""
         return unknown_place(self.place, network) if network.task == "reconstruction" else []
 
@@ -159,7 +159,7 @@ class Baselines:
             return np.arange(len(train))
         notes.append(f"the models see {self.samples} of {len(train)} training samples")
         rng = generator(context, "baselines", "samples")
-        (rows,) = divide(len(train), [self.samples], labels(train), rng)
+        (rows,) = random_split(len(train), [self.samples], labels(train), rng)
         _, first = np.unique(labels(train), return_index=True)
         rare = first[~np.isin(labels(train)[first], labels(train)[rows])]  # of classes left out
         return np.sort(np.concatenate([rows, rare]))
@@ -207,8 +207,10 @@ class Baselines:
         lines = [lines_around(x.reshape(-1, 2)[:, axis], RESOLUTION) for axis in (0, 1)]
         grid = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, 2)
         said = [_read(model, grid).reshape(RESOLUTION, RESOLUTION) for model in fitted.values()]
-        units = context.dataset.in_units(name, np.stack(lines, axis=1).reshape(-1, *x.shape[1:]))
-        points = context.dataset.in_units(name, x)
+        units = context.dataset.to_source_units(
+            name, np.stack(lines, axis=1).reshape(-1, *x.shape[1:])
+        )
+        points = context.dataset.to_source_units(name, x)
         write_arrays(
             judged.plot("baseline_regions", "npz"),
             x=units.reshape(-1, 2)[:, 0],

@@ -10,7 +10,7 @@ from ldl.evaluate.network import Misfit, Network
 from ldl.fields import Size
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class ByHand:
 
     steps: Size = 50
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Fits any data and task."""
         return None
 
-    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
         """Needs a chain of layers."""
         if network.chain:
             return []

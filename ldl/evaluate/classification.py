@@ -24,7 +24,7 @@ from ldl.evaluate.pictures import images
 from ldl.fields import Count
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 _WIDEST = 64
 
@@ -41,7 +41,7 @@ class Classification:
     part: PartName = "test"
     mistakes: Count = 24
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a classifier and classes."""
         if task != "classification" or info.target.kind != "classes":
             return f"classification judges classes; this network's task is {task}"
@@ -95,7 +95,9 @@ def _write_mistakes(
     info, plots = context.dataset.info, context.folder / "plots"
     names = np.array(info.target.names)
     columns = {
-        "sample": wrong if judged.part.rows is None else judged.part.rows[wrong],
+        "sample": wrong
+        if judged.part.sample_indices is None
+        else judged.part.sample_indices[wrong],
         "true": names[labels(judged.part)[wrong]],
         "predicted": names[predicted[wrong]],
         "confidence": probabilities[wrong, predicted[wrong]].astype(np.float32),
@@ -108,6 +110,6 @@ def _write_mistakes(
     header, values = list(columns), [column.tolist() for column in columns.values()]
     if x is not None and x[0].size <= _WIDEST:
         header += feature_names(info, x[0].size)
-        seen = context.dataset.in_units("x", x[wrong])
+        seen = context.dataset.to_source_units("x", x[wrong])
         values += seen.reshape(len(wrong), x[0].size).T.tolist()
     write_table(plots / judged.file("mistakes", "csv"), header, zip(*values, strict=True))

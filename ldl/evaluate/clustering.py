@@ -19,7 +19,7 @@ from ldl.evaluate.pictures import images
 from ldl.fields import Doc, Size
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class Clustering:
     n_init: Size = 10
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs classes, or to be told how many clusters; and a sample for each."""
         if self.k is None and info.target.kind != "classes":
             return "clustering: the data has no classes to count: say how many clusters with `k`"
         return None
 
-    def shortage(self, info: Info, sizes: Mapping[str, int]) -> str | None:
+    def shortage(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
         """Needs a training sample a cluster."""
         k = self.k or info.target.size
         train = sizes["train"]
         return f"clustering: {k} clusters of {train} training samples" if k > train else None
 
-    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
         """Needs the place."""
         return unknown_place(self.place, network)
 

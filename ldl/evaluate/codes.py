@@ -14,11 +14,11 @@ from ldl.arrays import Array
 from ldl.engine.streams import stream
 
 if TYPE_CHECKING:
-    from ldl.data.info import Part
+    from ldl.data.dataset import Split
     from ldl.evaluate.context import Context
 
 
-def codes(context: Context, place: str, part: Part, rows: Array | None = None) -> Array:
+def codes(context: Context, place: str, part: Split, rows: Array | None = None) -> Array:
     """The value `place` for the part's inputs, or for some rows of it, float64 (n, d)."""
     inputs = part.inputs if rows is None else {name: x[rows] for name, x in part.inputs.items()}
     found = context.values(place, inputs)

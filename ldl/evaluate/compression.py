@@ -20,7 +20,7 @@ from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs, sheet
 from ldl.fields import Share
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 NUMBER = 4  # bytes of a float32
 _NO_JPEG = "JPEG takes pictures of one or three channels: none beside these"
@@ -45,11 +45,11 @@ class Compression:
     place: str = "code"
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a network that gives its one input back."""
         return reconstructs(info, task, "compression")
 
-    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
         """Needs the place."""
         return unknown_place(self.place, network)
 
@@ -95,7 +95,7 @@ class Compression:
         write_arrays(judged.plot("compression", "npz"), **rows, code=code)
 
 
-def _sizes(info: Info, count: int) -> dict[str, Any]:
+def _sizes(info: DatasetInfo, count: int) -> dict[str, Any]:
     whole = prod(info.inputs["x"])
     before = whole * (1 if info.image is not None else NUMBER)
     rates: dict[str, Share] = {"rate": count / whole, "rate_of_bytes": NUMBER * count / before}

@@ -14,7 +14,7 @@ from ldl.evaluate.network import Misfit, Network
 from ldl.evaluate.network import Task as Task
 
 if TYPE_CHECKING:
-    from ldl.data.info import Dataset, Info, Part
+    from ldl.data.dataset import Dataset, DatasetInfo, Split
 
 PartName = Literal["test", "validation", "train"]
 PARTS: tuple[PartName, ...] = ("test", "validation", "train")
@@ -75,7 +75,7 @@ class Context:
 class Evaluation(Protocol):
     """A judgement of a trained network: results that JSON can hold, and data files for plots."""
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Why this cannot judge such data and such a task, or None; asked before any training."""
 
     def run(self, context: Context) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Evaluation(Protocol):
 class LooksInside(Protocol):
     """An evaluation of more than the output: it knows which networks it does not fit."""
 
-    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
         """What does not fit, by setting ("" for the whole); asked before any training."""
 
 
@@ -94,7 +94,7 @@ class LooksInside(Protocol):
 class Counts(Protocol):
     """An evaluation that needs a number of samples."""
 
-    def shortage(self, info: Info, sizes: Mapping[str, int]) -> str | None:
+    def shortage(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
         """What is too few, by the sizes of the parts; asked before any training."""
 
 
@@ -114,7 +114,7 @@ class Classifies(Protocol):
     def classifier(self) -> Any:
         """Its layers."""
 
-    def read(self, info: Info, network: Network) -> Shape | None:
+    def read(self, info: DatasetInfo, network: Network) -> Shape | None:
         """The shape of a sample that the classifier reads; None where the network lacks it."""
 
 
@@ -123,7 +123,7 @@ class Judged:
     """The part that is judged: its name, its data and what a reader should know of the choice."""
 
     name: PartName
-    part: Part
+    part: Split
     notes: tuple[str, ...]
     context: Context
 
@@ -163,20 +163,20 @@ def judge(evaluation: Evaluation, context: Context, wanted: PartName) -> Judged:
 def at_hand(dataset: Dataset, wanted: PartName) -> PartName | None:
     """The wanted part, or the next of test, validation, train that holds a sample."""
     for name in PARTS[PARTS.index(wanted) :]:
-        part: Part | None = getattr(dataset, name)
+        part: Split | None = getattr(dataset, name)
         if part is not None and len(part):
             return name
     return None
 
 
-def labels(part: Part) -> Array:
+def labels(part: Split) -> Array:
     """The part's targets; DataError where it has none."""
     if part.targets is None:
         raise DataError("the data has no targets to judge by")
     return part.targets
 
 
-def feature_names(info: Info, size: int) -> list[str]:
+def feature_names(info: DatasetInfo, size: int) -> list[str]:
     """What the data calls its `size` input values, or x where there is one, x1, x2, … otherwise."""
     if len(info.features) == size:
         return list(info.features)

@@ -29,7 +29,7 @@ from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs, sheet
 from ldl.fields import LayerList, Positive, Size
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 
 CLASSIFIER = (Item(Flatten()), Item(Linear(64)), Item(Tanh()), Item(Linear()))
@@ -52,11 +52,11 @@ class Denoising:
     learning_rate: Positive = 0.001
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a network that gives its one input back."""
         return reconstructs(info, task, "denoising")
 
-    def read(self, info: Info, network: Network) -> Shape:
+    def read(self, info: DatasetInfo, network: Network) -> Shape:
         """The classifier reads the inputs."""
         return info.inputs["x"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
-from ldl.data.split import divide
+from ldl.data.split import random_split
 from ldl.evaluate.codes import codes, generator, random_state, repeatable
 from ldl.evaluate.context import Context, PartName, Task, judge, labels, number
 from ldl.evaluate.files import write_arrays
@@ -18,7 +18,7 @@ from ldl.evaluate.network import Misfit, Network, unknown_place
 from ldl.fields import Doc, Positive, Size
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info, Part
+    from ldl.data.dataset import DatasetInfo, Split
 
 NEIGHBOURS = 5
 FEWEST = 4  # points
@@ -47,11 +47,11 @@ class Embedding:
     ] = 30.0
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Judges any data and task."""
         return None
 
-    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
         """Needs the place, and two numbers there."""
         unknown = unknown_place(self.place, network)
         if not unknown and prod(network.shapes[self.place]) < 2:
@@ -86,13 +86,13 @@ class Embedding:
         units = {"kl_divergence": "nats"}
         return {**head, "points": counts, **results, "units": units, "notes": notes}
 
-    def _chosen(self, context: Context, name: str, part: Part) -> Array:
+    def _chosen(self, context: Context, name: str, part: Split) -> Array:
         """The rows that are shown, in order."""
         if len(part) <= self.samples:
             return np.arange(len(part))
         known = context.dataset.info.target.kind == "classes"
         rng = generator(context, "embedding", name)
-        (rows,) = divide(len(part), [self.samples], labels(part) if known else None, rng)
+        (rows,) = random_split(len(part), [self.samples], labels(part) if known else None, rng)
         return np.sort(rows)
 
     def _tsne(

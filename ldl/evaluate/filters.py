@@ -15,7 +15,7 @@ from ldl.evaluate.network import First, Misfit, Network
 from ldl.fields import Doc, Size
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 NO_FILTERS = "filters shows a first layer that is linear on images or a convolution"
 
@@ -33,11 +33,11 @@ class Filters:
 
     count: Annotated[Size, Doc("at most so many are shown")] = 64
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Judges any data and task."""
         return None
 
-    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
         """Needs a first layer whose weights are pictures."""
         if _shape(info, network.first) is None:
             kind = "none" if network.first is None else f"{network.first.name}"
@@ -71,7 +71,7 @@ class Filters:
         }
 
 
-def _shape(info: Info, first: First | None) -> tuple[int, int, int] | None:
+def _shape(info: DatasetInfo, first: First | None) -> tuple[int, int, int] | None:
     """The height, width and channels of a unit's weights, where that is a picture."""
     if first is None:
         return None

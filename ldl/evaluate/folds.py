@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from ldl import metrics
-from ldl.data.split import divide
+from ldl.data.split import random_split
 from ldl.errors import DataError
 from ldl.evaluate.codes import generator
 from ldl.evaluate.context import Context, PartName, Task, judge, labels, number
@@ -18,7 +18,7 @@ from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs
 from ldl.fields import Range
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info, Part
+    from ldl.data.dataset import DatasetInfo, Split
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Folds:
     k: Annotated[int, Range(2, 1000)] = 5
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs figures of the task; an autoencoder needs a single input."""
         return reconstructs(info, task, "folds") if task == "reconstruction" else None
 
-    def shortage(self, info: Info, sizes: Mapping[str, int]) -> str | None:
+    def shortage(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
         """Needs a sample a fold."""
         names = list(sizes)
         samples = sum(sizes[name] for name in names[: names.index(self.part) + 1])
@@ -54,14 +54,16 @@ class Folds:
         """Mean and standard deviation of each figure, and all figures of each fold."""
         judge(self, context, self.part)
         parts = self._parts(context)
-        rows = np.concatenate([rows for rows in (part.rows for part in parts) if rows is not None])
+        rows = np.concatenate(
+            [rows for rows in (part.sample_indices for part in parts) if rows is not None]
+        )
         if len(rows) < self.k:
             raise DataError(f"folds: {self.k} folds of {len(rows)} samples")
         known = context.dataset.info.target.kind == "classes"
         classes = np.concatenate([labels(part) for part in parts]) if known else None
         rng = generator(context, "folds", self.k, self.part)
         sizes = [len(each) for each in np.array_split(rows, self.k)]
-        folds = divide(len(rows), sizes, classes, rng)
+        folds = random_split(len(rows), sizes, classes, rng)
         held = self._held(context)
         notes: list[str] = []
         found: list[dict[str, float | None]] = []
@@ -69,7 +71,7 @@ class Folds:
             others = np.concatenate(folds[:i] + folds[i + 1 :])
             count = round(held * len(others))
             tags = None if classes is None else classes[others]
-            kept, out = divide(len(others), [len(others) - count, count], tags, rng)
+            kept, out = random_split(len(others), [len(others) - count, count], tags, rng)
             validation = rows[others[out]] if count else None
             again = context.retrain(rows[others[kept]], validation, rows[fold])
             found.append(figures_of(again, notes))
@@ -81,13 +83,13 @@ class Folds:
         own = {name: unit for name, unit in units.items() if name in figures}
         return {**head, "folds": found, "units": own, "notes": list(dict.fromkeys(notes))}
 
-    def _parts(self, context: Context) -> list[Part]:
+    def _parts(self, context: Context) -> list[Split]:
         """The parts whose samples take part."""
         data = context.dataset
         every = {"train": data.train, "validation": data.validation, "test": data.test}
         chosen = list(every)[: list(every).index(self.part) + 1]
         parts = [part for name in chosen if (part := every[name]) is not None and len(part)]
-        if any(part.rows is None for part in parts):
+        if any(part.sample_indices is None for part in parts):
             raise DataError("folds: the samples of this data have no numbers to divide them by")
         return parts
 
@@ -120,7 +122,7 @@ def figures_of(
     context: Context, notes: list[str], name: PartName = "test"
 ) -> dict[str, float | None]:
     """A network's figures on a part, by its task."""
-    part: Part | None = getattr(context.dataset, name)
+    part: Split | None = getattr(context.dataset, name)
     assert part is not None
     outputs = context.predict(part.inputs)
     if context.task == "reconstruction":

@@ -26,7 +26,7 @@ from ldl.evaluate.network import Misfit, Network, unknown_place
 from ldl.fields import LayerList, Positive, Size
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class LatentClassifier:
     learning_rate: Positive = 0.001
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs classes."""
         if info.target.kind != "classes":
             return "latent_classifier needs data with classes"
         return None
 
-    def misfits(self, info: Info, network: Network) -> list[Misfit]:
+    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
         """Needs the place."""
         return unknown_place(self.place, network)
 
-    def read(self, info: Info, network: Network) -> Shape | None:
+    def read(self, info: DatasetInfo, network: Network) -> Shape | None:
         """All numbers of the place."""
         shape = network.shapes.get(self.place)
         return None if shape is None else (prod(shape),)

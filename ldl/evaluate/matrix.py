@@ -13,7 +13,7 @@ from ldl.evaluate.folds import figures_of
 from ldl.fields import Choice
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 OWN = "own"  # the run's own loss
 
@@ -38,7 +38,7 @@ class Matrix:
     losses: dict[str, Annotated[Any, Choice("loss")]] = field(default_factory=dict)
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs an optimizer."""
         return None if self.optimizers else "matrix: there is no optimizer to train with"
 
@@ -52,16 +52,18 @@ class Matrix:
         """{figure: {loss: {optimizer: value}}}."""
         judged = judge(self, context, self.part)
         data, notes = context.dataset, list(judged.notes)
-        if judged.part.rows is None or data.train.rows is None:
+        if judged.part.sample_indices is None or data.train.sample_indices is None:
             raise DataError("matrix: the samples of this data have no numbers to train again by")
-        held, test = (part.rows if part else None for part in (data.validation, data.test))
+        held, test = (
+            part.sample_indices if part else None for part in (data.validation, data.test)
+        )
         losses: dict[str, Any] = dict(self.losses) or {OWN: None}
         table: dict[str, dict[str, dict[str, float | None]]] = {}
         for loss, chosen in losses.items():
             for name, optimizer in self.optimizers.items():
                 changes = {"optimizer": optimizer} | ({"loss": chosen} if chosen else {})
                 try:
-                    again = context.retrain(data.train.rows, held, test, changes)
+                    again = context.retrain(data.train.sample_indices, held, test, changes)
                 except RunError as error:
                     notes.append(f"{loss}, {name}: {error}")
                     continue

@@ -22,7 +22,7 @@ from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs
 from ldl.fields import Choice, LayerList, Positive, Size
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 Noise = Any  # an entry of NOISES
 LEVELS = tuple(Gaussian(level) for level in (0.1, 0.2, 0.3, 0.4, 0.5))
@@ -55,11 +55,11 @@ class NoiseSweep:
         if not self.noises:
             raise SettingError("noises", "name a noise at least, such as `gaussian: 0.3`")
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a network that gives its one input back."""
         return reconstructs(info, task, "noise_sweep")
 
-    def read(self, info: Info, network: Network) -> Shape:
+    def read(self, info: DatasetInfo, network: Network) -> Shape:
         """The classifier reads the inputs."""
         return info.inputs["x"]
 
@@ -99,7 +99,7 @@ class NoiseSweep:
         if part.inputs["x"] is not clean:
             yield OWN, None, part.inputs["x"]
         names = {kind: name for name, kind in NOISES.items()}
-        limits = context.dataset.limits.get("x") or (clean.min(), clean.max())
+        limits = context.dataset.input_ranges.get("x") or (clean.min(), clean.max())
         for i, noise in enumerate(self.noises):
             noisy, name = np.empty_like(clean), names[type(noise)]
             rng = generator(context, "noise_sweep", judged.name, name, i)

@@ -9,13 +9,13 @@ import numpy as np
 from ldl.arrays import Array
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info, Part
+    from ldl.data.dataset import DatasetInfo, Split
 
 SHOWN = 10
 NO_PICTURES = "the inputs are not images: no pictures"
 
 
-def images(samples: Array, info: Info) -> Array:
+def images(samples: Array, info: DatasetInfo) -> Array:
     """Samples (n, …) as float32 pictures (n, height, width, channels)."""
     assert info.image is not None
     return np.ascontiguousarray(samples, np.float32).reshape(len(samples), *info.image)
@@ -41,7 +41,7 @@ def spread(targets: Array | None, samples: int, count: int = SHOWN) -> Array:
     return order[first]
 
 
-def class_names(part: Part, info: Info, chosen: Array) -> Array:
+def class_names(part: Split, info: DatasetInfo, chosen: Array) -> Array:
     """The names of the chosen samples' classes; empty strings without classes."""
     if part.targets is None or info.target.kind != "classes":
         return np.full(len(chosen), "")

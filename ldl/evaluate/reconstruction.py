@@ -14,7 +14,7 @@ from ldl.evaluate.files import write_arrays
 from ldl.evaluate.pictures import NO_PICTURES, class_names, heat_maps, images, spread
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info, Part
+    from ldl.data.dataset import DatasetInfo, Split
 
 NEGATIVE = "the inputs have negative values, which no distribution has: no KL divergence"
 _STRAY = 0.01
@@ -36,7 +36,7 @@ class Reconstruction:
 
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a network that gives its one input back."""
         return reconstructs(info, task, "reconstruction")
 
@@ -64,7 +64,7 @@ class Reconstruction:
         }
 
 
-def reconstructs(info: Info, task: Task, name: str) -> str | None:
+def reconstructs(info: DatasetInfo, task: Task, name: str) -> str | None:
     """Why `name` cannot hold the outputs against the inputs, or None."""
     if task != "reconstruction":
         return f"{name} judges networks that give their input back; this one's task is {task}"
@@ -84,7 +84,7 @@ def kl_or_note(clean: Array, shown: dict[str, Array], notes: list[str]) -> dict[
     return {name: number(metrics.kl_divergence(clean, x)) for name, x in shown.items()}
 
 
-def sheet(info: Info, part: Part, chosen: Array, **shown: Array) -> dict[str, Array]:
+def sheet(info: DatasetInfo, part: Split, chosen: Array, **shown: Array) -> dict[str, Array]:
     """Chosen samples as pictures: `original`, each of `shown`, `error` of the last, `labels`."""
     original = images(part.clean["x"][chosen], info)
     pictures = {name: images(x[chosen], info) for name, x in shown.items()}

@@ -14,7 +14,7 @@ from ldl.evaluate.hyperplanes import segments
 from ldl.fields import Doc, Range
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 _MARGIN = 0.08
 
@@ -35,7 +35,7 @@ class DecisionRegions:
     hyperplanes: Annotated[bool, Doc("draw the lines of a first linear layer")] = True
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a single input of two numbers, and classes or values."""
         if task == "reconstruction":
             return "decision_regions judges classifiers and regressions, not reconstructions"
@@ -57,13 +57,13 @@ class DecisionRegions:
         more = {"lines": self._hyperplanes(context, name, x, y)}
         if "classes" in answer:
             more["predicted"] = context.classes(context.predict(judged.part.inputs))
-        lines = context.dataset.in_units(name, np.stack([x, y], axis=1))
+        lines = context.dataset.to_source_units(name, np.stack([x, y], axis=1))
         x, y = lines[:, 0], lines[:, 1]
         write_arrays(
             judged.plot("decision_regions", "npz"),
             x=x,
             y=y,
-            points=context.dataset.in_units(name, points),
+            points=context.dataset.to_source_units(name, points),
             labels=labels(judged.part).reshape(len(points), -1)[:, 0],
             names=np.array(info.target.names),
             features=np.array(feature_names(info, 2)),
@@ -87,7 +87,7 @@ class DecisionRegions:
         weight = context.weights[f"{first.name}.weight"]
         bias = context.weights.get(f"{first.name}.bias", np.zeros(weight.shape[1]))
         found = segments(weight, bias, (x[0], x[-1]), (y[0], y[-1]))
-        return context.dataset.in_units(name, found.reshape(-1, 2)).reshape(found.shape)
+        return context.dataset.to_source_units(name, found.reshape(-1, 2)).reshape(found.shape)
 
 
 def lines_around(values: Array, resolution: int) -> Array:

@@ -22,7 +22,7 @@ from ldl.evaluate.context import (
 from ldl.evaluate.files import write_table
 
 if TYPE_CHECKING:
-    from ldl.data.info import Info
+    from ldl.data.dataset import DatasetInfo
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Regression:
 
     part: PartName = "test"
 
-    def fault(self, info: Info, task: Task) -> str | None:
+    def fault(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a regression and values."""
         if task != "regression" or info.target.kind != "values":
             return f"regression judges values; this network's task is {task}"
@@ -65,7 +65,7 @@ def _errors(true: Array, predicted: Array) -> dict[str, float | None]:
 
 def _write_fit(context: Context, judged: Judged, true: Array, predicted: Array) -> None:
     dataset = context.dataset
-    inputs = [dataset.in_units(name, x) for name, x in judged.part.inputs.items()]
+    inputs = [dataset.to_source_units(name, x) for name, x in judged.part.inputs.items()]
     single = len(inputs) == 1 and inputs[0][0].size == 1
     x = inputs[0].reshape(-1) if single else np.arange(len(true))
     column = feature_names(context.dataset.info, 1) if single else []

@@ -46,20 +46,20 @@ def _apart(a: Weights, b: Weights) -> float:
 
 def _batches(experiment: Experiment, dataset: Dataset, steps: int) -> Batches:
     """As many batches of the training part as there are steps, in their order, again and again."""
-    feeds = experiment.feeds(dataset.train, dataset.target_scale)
-    size, count = experiment.batch_size, len(next(iter(feeds.values())))
+    arrays = experiment.arrays(dataset.train, dataset.target_scaler)
+    size, count = experiment.batch_size, len(next(iter(arrays.values())))
     starts = islice(cycle(range(0, count - size + 1, size)), steps)
     names = experiment.graph.inputs
-    return [{name: feeds[name][start : start + size] for name in names} for start in starts]
+    return [{name: arrays[name][start : start + size] for name in names} for start in starts]
 
 
 def _loop(experiment: Experiment, batches: Batches) -> Weights:
     """By the training loop: one epoch of all batches in their order."""
     model = Model(experiment.graph, experiment.config.seed)
-    feeds = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     size = experiment.batch_size
     optimizer = experiment.config.optimizer
-    steps = Steps(model, optimizer, feeds, size, seed=0, shuffle=False, outer_products=False)
+    steps = Steps(model, optimizer, arrays, size, seed=0, shuffle=False, outer_products=False)
     steps.epoch(1, Totals())
     return model.parameters.weights
 

@@ -15,15 +15,15 @@ from ldl.arrays import Array
 from ldl.compile import Config, Experiment
 from ldl.config import Item, load, loads
 from ldl.data import (
-    Affine,
+    AffineScaler,
     Dataset,
-    Info,
-    Part,
-    Progress,
-    Scaling,
+    DatasetInfo,
+    InputScalers,
+    ProgressCallback,
+    Split,
     Target,
-    in_units,
-    read_inputs,
+    read_new_samples,
+    to_source_units,
 )
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
@@ -95,7 +95,7 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
     def predict(inputs: Mapping[str, Array]) -> Array:
         outputs = experiment.answers(model.predict(inputs, experiment.output))
         repeats = experiment.task == "reconstruction"  # inputs, which have no target's units
-        return outputs if repeats else dataset.in_target_units(outputs)
+        return outputs if repeats else dataset.to_target_units(outputs)
 
     return Context(
         dataset=dataset,
@@ -124,11 +124,11 @@ def _classifier_trainer(config: Config) -> Any:
         settings: ClassifierSettings,
     ) -> Callable[[Array], Array]:  # fmt: skip
         names = tuple(map(str, range(classes)))
-        info = Info({"x": inputs.shape[1:]}, Target("classes", names), None, len(inputs))
+        info = DatasetInfo({"x": inputs.shape[1:]}, Target("classes", names), None, len(inputs))
         experiment = classifier(config, layers, info)
         model, adam = Model(experiment.graph, config.seed), Adam(settings.learning_rate)
-        feeds = experiment.feeds(Part({"x": inputs}, {"x": inputs}, labels))
-        steps = Steps(model, adam, feeds, settings.batch_size, config.seed)
+        arrays = experiment.arrays(Split({"x": inputs}, {"x": inputs}, labels))
+        steps = Steps(model, adam, arrays, settings.batch_size, config.seed)
         try:
             for epoch in range(1, settings.epochs + 1):
                 steps.epoch(epoch, Totals())
@@ -152,7 +152,7 @@ def same_data(run: RunFolder, dataset: Dataset) -> None:
 def evaluate(
     run: RunFolder,
     evaluations: Sequence[Evaluation] | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> dict[str, Any]:
     """Judge a run's saved network again, by its own evaluations or by others."""
     with run.lock():
@@ -188,29 +188,29 @@ def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
     Values, and the inputs that an autoencoder repeats, are in the units of the data; only crops of
     whitened pictures stay whitened.
     """
-    info = Info.from_state(read_json(run.path / "data.json")["info"])
+    info = DatasetInfo.from_state(read_json(run.path / "data.json")["info"])
     experiment = building.build(load(run.config, Config, KINDS).value, info)
     scaler = stored_scaler(run)
     delimiter = getattr(experiment.config.data.source, "delimiter", ",")
-    samples = read_inputs(path, info, scaler, delimiter)
+    samples = read_new_samples(path, info, scaler, delimiter)
     outputs = trained_model(run, experiment).predict(samples.inputs, experiment.output)
     outputs = experiment.answers(outputs)
     if experiment.task == "reconstruction":
-        undone = in_units(outputs, info, scaler)
+        undone = to_source_units(outputs, info, scaler)
         return experiment, outputs if undone is None else undone
     state = read_json(run.path / "data.json")["target_scale"]
-    scale = Affine(*(np.asarray(state[key]) for key in ("shift", "scale"))) if state else None
+    scale = AffineScaler(*(np.asarray(state[key]) for key in ("shift", "scale"))) if state else None
     return experiment, scale.inverse(outputs) if scale else outputs
 
 
-def stored_scaler(run: RunFolder) -> Scaling | None:
+def stored_scaler(run: RunFolder) -> InputScalers | None:
     """The scaling that a run was trained with. Raises RunFolderError for damaged files."""
     state = read_json(run.path / "data.json")["scaler"]
     if not state:
         return None
     file = run.path / SCALER
     try:
-        return Scaling.from_state(state, load_tensors(file)[0] if file.exists() else {})
+        return InputScalers.from_state(state, load_tensors(file)[0] if file.exists() else {})
     except KeyError as error:
         raise RunFolderError(f"{run.name}: {SCALER} lacks {error}") from error
 

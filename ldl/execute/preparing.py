@@ -15,8 +15,17 @@ from ldl.compile import BuildError, Config, Experiment
 from ldl.compile.experiment import DEFAULT_BATCH
 from ldl.config import Item, Loaded, load, loads, to_yaml
 from ldl.config.tree import Path as ConfigPath
-from ldl.data import SOURCES, Dataset, Info, Progress, Scaling, Split, describe, part_sizes
-from ldl.data import load as load_data
+from ldl.data import (
+    SOURCES,
+    Dataset,
+    DatasetInfo,
+    InputScalers,
+    ProgressCallback,
+    SplitSpec,
+    describe_data,
+    load_data,
+    split_sizes,
+)
 from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.layers.embedding import Embedding
 from ldl.engine.losses import Bce
@@ -49,7 +58,9 @@ class Prepared:
         """The resolved configuration, every default filled in."""
         return to_yaml(self.experiment.config, KINDS)
 
-    def data(self, progress: Progress | None = None, scaler: Scaling | None = None) -> Dataset:
+    def data(
+        self, progress: ProgressCallback | None = None, scaler: InputScalers | None = None
+    ) -> Dataset:
         """The data set, scaled as a run before was where its `scaler` is given.
 
         Raises ConfigError, at the setting to which a fault is due.
@@ -91,7 +102,7 @@ def prepare_text(text: str, name: str, start: bool = True) -> Prepared:
 def _built(loaded: Loaded[Config], stem: str, start: bool) -> Prepared:
     config = replace(loaded.value, name=loaded.value.name or stem)
     try:
-        info = describe(config.data)
+        info = describe_data(config.data)
     except DataError as error:
         raise ConfigError([_data_problem(loaded, error)]) from error
     config = completed(config, info)
@@ -105,7 +116,7 @@ def _built(loaded: Loaded[Config], stem: str, start: bool) -> Prepared:
     return Prepared(loaded, replace(experiment, config=with_batch_size(config)), weights)
 
 
-def examined(config: Config, info: Info) -> tuple[Experiment | None, list[Fault]]:
+def examined(config: Config, info: DatasetInfo) -> tuple[Experiment | None, list[Fault]]:
     """The experiment, or None, and all that is wrong with it and its evaluations."""
     experiment: Experiment | None = None
     network: Network | None = None
@@ -118,7 +129,7 @@ def examined(config: Config, info: Info) -> tuple[Experiment | None, list[Fault]
     return experiment, faults + evaluation_faults(config, info, network)
 
 
-def completed(config: Config, info: Info) -> Config:
+def completed(config: Config, info: DatasetInfo) -> Config:
     """The configuration with the evaluations of its task, where it names none."""
     if config.evaluate is not None:
         return config
@@ -132,15 +143,15 @@ def with_batch_size(config: Config) -> Config:
     return replace(config, train=replace(config.train, batch_size=size))
 
 
-def classifier(config: Config, layers: Sequence[Item], info: Info) -> Experiment:
+def classifier(config: Config, layers: Sequence[Item], info: DatasetInfo) -> Experiment:
     """The experiment of a classifier that an evaluation trains on `info`. Raises BuildError."""
-    everything = Split(train=1.0, validation=0, test=0)  # `info` counts training samples alone
+    everything = SplitSpec(train=1.0, validation=0, test=0)  # `info` counts training samples alone
     data = replace(config.data, target="labels", noise=None, fresh_noise=False, split=everything)
     small = Config(data=data, network=layers, blocks=config.blocks, seed=config.seed)
     return building.build(small, info)
 
 
-def evaluation_faults(config: Config, info: Info, network: Network | None) -> list[Fault]:
+def evaluation_faults(config: Config, info: DatasetInfo, network: Network | None) -> list[Fault]:
     """Evaluations that do not fit the data, the task or the network, or whose own cannot be built.
 
     Without `network`, which could not be built, what depends on it is left unsaid.
@@ -152,7 +163,7 @@ def evaluation_faults(config: Config, info: Info, network: Network | None) -> li
         name = names[type(evaluation)]
         fault = evaluation.fault(info, building.task_of(config, info))
         if not fault and isinstance(evaluation, Counts):
-            fault = evaluation.shortage(info, part_sizes(config.data.split, info)._asdict())
+            fault = evaluation.shortage(info, split_sizes(config.data.split, info)._asdict())
         if fault:
             faults.append((here, fault))
             continue
@@ -173,7 +184,11 @@ def evaluation_faults(config: Config, info: Info, network: Network | None) -> li
 
 
 def _classifier_faults(
-    config: Config, info: Info, network: Network | None, evaluation: Classifies, here: ConfigPath
+    config: Config,
+    info: DatasetInfo,
+    network: Network | None,
+    evaluation: Classifies,
+    here: ConfigPath,
 ) -> list[Fault]:
     """What is wrong with an evaluation's own classifier."""
     shape = evaluation.read(info, network or Network())
@@ -181,7 +196,9 @@ def _classifier_faults(
         return []
     try:
         classifier(
-            config, evaluation.classifier, Info({"x": shape}, info.target, None, info.samples)
+            config,
+            evaluation.classifier,
+            DatasetInfo({"x": shape}, info.target, None, info.samples),
         )
     except BuildError as error:
         place = (*here, "classifier")
@@ -196,7 +213,7 @@ def _network_problems(path: Path, overrides: Sequence[str]) -> list[Problem]:
     """
     try:
         loaded = load(path, Config, KINDS, overrides, GRAPH_KEYS, ASIDE)
-        building.build(loaded.value, describe(loaded.value.data))
+        building.build(loaded.value, describe_data(loaded.value.data))
     except BuildError as error:
         return [loaded.problem(*fault) for fault in error.faults]
     except LdlError:
@@ -228,15 +245,15 @@ def data_notes(experiment: Experiment, dataset: Dataset) -> list[str]:
     """What the data shows that is allowed but hardly meant."""
     notes = []
     values = dataset.train.targets
-    if experiment.task == "regression" and dataset.target_scale is None and values is not None:
+    if experiment.task == "regression" and dataset.target_scaler is None and values is not None:
         largest = float(np.abs(values).max())
         if largest > LARGE_TARGET:
             advice = "`data.scale_targets: standard` usually trains better, in the same units"
             notes.append(f"the values to learn go up to {largest:g}: {advice}")
     layers = {place.name: place.layer for place in experiment.graph.nodes}
-    feeds = experiment.feeds(dataset.train, dataset.target_scale)
+    arrays = experiment.arrays(dataset.train, dataset.target_scaler)
     for loss in experiment.graph.losses:
-        target = feeds[loss.inputs[1]]
+        target = arrays[loss.inputs[1]]
         if not isinstance(layers.get(loss.inputs[0]), Sigmoid) or target.dtype.kind == "i":
             continue
         low, high = float(target.min()), float(target.max())
@@ -251,9 +268,9 @@ def data_notes(experiment: Experiment, dataset: Dataset) -> list[str]:
 def _target_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:
     """Targets that a loss cannot take, which only the data shows."""
     faults: list[Fault] = []
-    feeds = experiment.feeds(dataset.train, dataset.target_scale)
+    arrays = experiment.arrays(dataset.train, dataset.target_scaler)
     for loss in experiment.graph.losses:
-        target = feeds[loss.inputs[1]]
+        target = arrays[loss.inputs[1]]
         if not isinstance(loss.layer, Bce) or target.dtype.kind == "i":
             continue
         low, high = float(np.min(target)), float(np.max(target))

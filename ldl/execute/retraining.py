@@ -13,8 +13,7 @@ from ldl import compile as building
 from ldl.arrays import Array
 from ldl.compile import Config, Experiment
 from ldl.compile.spec import LossTerm
-from ldl.data import Dataset, Split, redraw_noise
-from ldl.data import load as load_data
+from ldl.data import Dataset, SplitSpec, load_data, redraw_noise
 from ldl.engine.model import Model
 from ldl.errors import Diverged, RunError
 from ldl.execute.transfer import START, transfer
@@ -43,11 +42,11 @@ def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Calla
         given = {"train": training, "test": judged, "validation": validation}
         rows = {part: chosen for part, chosen in given.items() if chosen is not None}
         config = changed(experiment.config, changes)
-        data = load_data(config.data, config.seed, rows=rows)
+        data = load_data(config.data, config.seed, sample_indices=rows)
         if data.sha256 != dataset.sha256:
             raise RunError("the data has changed since the run began: it cannot be trained again")
         counts = {part: len(chosen) for part, chosen in rows.items()}
-        split = Split(counts["train"], counts.get("validation", 0), counts.get("test", 0))
+        split = SplitSpec(counts["train"], counts.get("validation", 0), counts.get("test", 0))
         asked = replace(config, data=replace(config.data, split=split), evaluate=[])
         try:
             again = building.build(asked, replace(experiment.info, official_test=0))

@@ -16,7 +16,7 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.atomic_file import write_bytes
-from ldl.data import Dataset, Progress, redraw_noise
+from ldl.data import Dataset, ProgressCallback, redraw_noise
 from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
 from ldl.execute.judging import SCALER, judge, load_weights, same_data, stored_scaler
 from ldl.execute.preparing import Prepared, data_notes, prepare
@@ -34,7 +34,7 @@ from ldl.train.signals import raising
 class Watchers:
     """Who is told how things go, and who draws the pictures; each may be left out."""
 
-    data: Progress | None = None
+    data: ProgressCallback | None = None
     training: Callable[[TrainProgress], None] = lambda progress: None
     stage: Callable[[str], None] = lambda stage: None
     draw: Callable[[Path], Any] = lambda folder: None
@@ -136,7 +136,7 @@ def data_state(dataset: Dataset) -> dict[str, Any]:
     return {
         "info": dataset.info.state(),
         "scaler": dataset.scaler.state() if dataset.scaler else None,
-        "target_scale": dataset.target_scale.state() if dataset.target_scale else None,
+        "target_scale": dataset.target_scaler.state() if dataset.target_scaler else None,
     }
 
 
@@ -145,7 +145,9 @@ def split_rows(dataset: Dataset) -> bytes:
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     content = io.BytesIO()
     rows: dict[str, Any] = {
-        name: part.rows for name, part in parts.items() if part and part.rows is not None
+        name: part.sample_indices
+        for name, part in parts.items()
+        if part and part.sample_indices is not None
     }
     np.savez_compressed(content, **rows)
     return content.getvalue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldl.data import Progress
+from ldl.data import ProgressCallback
 from ldl.execute.transfer import donor_mark
 from ldl.grid.settle import Setting, hashed
 from ldl.grid.trial import Trial
@@ -11,7 +11,7 @@ from ldl.grid.trial import Trial
 class Maker:
     """Makes the trials of settings; reads what they start from once, for its SHA-256."""
 
-    def __init__(self, seeds: range, progress: Progress | None = None) -> None:
+    def __init__(self, seeds: range, progress: ProgressCallback | None = None) -> None:
         self.seeds = seeds
         self._progress = progress
         self._digests: dict[tuple[str, int], str] = {}

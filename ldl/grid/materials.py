@@ -8,8 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 
-from ldl.data import Dataset, Progress
-from ldl.data import load as load_data
+from ldl.data import Dataset, ProgressCallback, load_data
 from ldl.errors import LdlError
 from ldl.execute import Prepared
 from ldl.execute.preparing import prepare_text
@@ -27,7 +26,7 @@ class Materials:
     The process that keeps them forks; a trial then changes its own copy of a page only.
     """
 
-    def __init__(self, progress: Progress | None = None) -> None:
+    def __init__(self, progress: ProgressCallback | None = None) -> None:
         self._next: tuple[str, Prepared] | None = None
         self._kept: OrderedDict[Key, tuple[Dataset, Mapping[str, bytes]]] = OrderedDict()
         self._progress = progress

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ldl.config.suggest import advise, nearest
-from ldl.data import part_sizes
+from ldl.data import split_sizes
 from ldl.evaluate import EVALUATIONS
 from ldl.execute.inside import network_of
 from ldl.execute.preparing import evaluation_faults
@@ -91,7 +91,7 @@ class Objective:
         """Why an experiment has no such figure, or None."""
         config, info, task = experiment.config, experiment.info, experiment.task
         validated = self.name.startswith("validation.")
-        if validated and not part_sizes(config.data.split, info).validation:
+        if validated and not split_sizes(config.data.split, info).validation:
             return "there is no validation part: `data.split.validation` is 0"
         if self.name in ACCURACIES and task != "classification":
             return f"only a network that learns classes has an accuracy; this one's task is {task}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldl.config.load import gather
-from ldl.data import Progress
+from ldl.data import ProgressCallback
 from ldl.errors import ConfigError, Problem
 from ldl.execute import Prepared, prepare
 from ldl.execute.preparing import in_order
@@ -46,7 +46,7 @@ class Grid(Read):
             return self.block.seeds * (len(self.settings) + search.trials)
         return self.block.seeds * len(self.settings)
 
-    def plan(self, progress: Progress | None = None) -> Plan:
+    def plan(self, progress: ProgressCallback | None = None) -> Plan:
         """What is to be run; `progress` hears of downloads when the search is first asked."""
         return Plan(
             name=self.base.experiment.config.name,
@@ -68,7 +68,7 @@ class Grid(Read):
         halves = isinstance(self.block.search, Halving)
         return (*self.space.keys, *(("train.epochs",) if halves else ()))
 
-    def search(self, progress: Progress | None = None) -> Search:
+    def search(self, progress: ProgressCallback | None = None) -> Search:
         """The search from its beginning."""
         search, maker = self.block.search, Maker(self.seeds, progress)
         if isinstance(search, Halving):
@@ -83,7 +83,9 @@ class Grid(Read):
         return Listed(self.settings, maker)
 
 
-def plan(path: Path, overrides: Sequence[str] = (), progress: Progress | None = None) -> Plan:
+def plan(
+    path: Path, overrides: Sequence[str] = (), progress: ProgressCallback | None = None
+) -> Plan:
     """The checked plan of a file. Raises ConfigError with every mistake in it."""
     return read_grid(path, overrides).plan(progress)
 

@@ -14,7 +14,7 @@ from ldl.config import Block, Item, Mark, Tree
 from ldl.config.problems import Problems
 from ldl.config.rules import fields_of
 from ldl.config.tree import BROKEN, NOWHERE, Path
-from ldl.data import Info, describe
+from ldl.data import DatasetInfo, describe_data
 from ldl.errors import DataError, Problem, SettingError
 from ldl.execute.preparing import completed, data_place, examined, with_batch_size
 from ldl.execute.transfer import donor
@@ -96,7 +96,7 @@ class Settler:
         self._building = problems
         self._seen: dict[tuple[Mark, str], Seen] = {}
         self._judged: dict[tuple[int, ...], _Judged] = {}
-        self._infos: dict[int, Info | DataError] = {}
+        self._infos: dict[int, DatasetInfo | DataError] = {}
         self._own: dict[tuple[str, str], Any] = {}
         self.looked = 0  # settings
 
@@ -146,10 +146,10 @@ class Settler:
             config = replace(config, train=replace(config.train, threads=1))
         return _Judged([], config)
 
-    def _info(self, config: Config, variant: Variant) -> Info | DataError:
+    def _info(self, config: Config, variant: Variant) -> DatasetInfo | DataError:
         if id(variant) not in self._infos:
             try:
-                self._infos[id(variant)] = describe(config.data)
+                self._infos[id(variant)] = describe_data(config.data)
             except DataError as error:
                 self._infos[id(variant)] = error
         return self._infos[id(variant)]

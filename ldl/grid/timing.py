@@ -18,7 +18,7 @@ from statistics import mean, median
 from typing import Any, Final
 
 from ldl.cores import worker_environment
-from ldl.data import part_sizes
+from ldl.data import split_sizes
 from ldl.engine.streams import stream
 from ldl.errors import LdlError
 from ldl.grid.block import Halving, Tpe
@@ -75,7 +75,7 @@ def estimate(grid: Grid, new: Mapping[int, int] | None, jobs: int) -> Estimate |
     if not timed:
         return None
     everything = list(timed.values())
-    samples = part_sizes(grid.base.experiment.config.data.split, grid.base.experiment.info).train
+    samples = split_sizes(grid.base.experiment.config.data.split, grid.base.experiment.info).train
     copies = CHECKPOINT if isinstance(grid.block.search, Halving) else 1
     total, disk = 0.0, 0
     for setting, trials, epochs, fresh in _work(grid, settings, new):
@@ -205,10 +205,10 @@ def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) 
     with suppress(_EnoughError):
         while True:
             trainer.steps.epoch(1, Totals(), batches)
-    validations, feeds = [0.0], trainer.validation
-    if feeds is not None:
+    validations, arrays = [0.0], trainer.validation
+    if arrays is not None:
         validations = [
-            _seconds(lambda: validate(trainer.model, experiment, feeds)) for _ in range(3)
+            _seconds(lambda: validate(trainer.model, experiment, arrays)) for _ in range(3)
         ]
     if judging is None:
         evaluation = objective.judge(experiment.config)

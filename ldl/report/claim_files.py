@@ -11,7 +11,7 @@ from typing import Final, Literal
 from ldl.compile import Claim
 from ldl.config import render
 from ldl.data import list_sources
-from ldl.data.catalogue import MADE_OF
+from ldl.data.catalogue import DERIVED_FROM
 from ldl.errors import ConfigError, LdlError, UsageError
 from ldl.execute import KINDS, Prepared, prepare
 from ldl.report.jobs import Job, jobs_of
@@ -158,7 +158,7 @@ def _missing_sets() -> dict[str, str]:
     for each in list_sources():
         if each.state in (*AT_HAND, "yours"):
             continue
-        needed = MADE_OF.get(each.name, each.name)
+        needed = DERIVED_FROM.get(each.name, each.name)
         how = f"`ldl data fetch {needed}` gets it, or LDL_DATA_DIR says where it lies"
         sets[each.name] = "" if each.state == "found" else f"{needed} is not at hand: {how}"
     return sets

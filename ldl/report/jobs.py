@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ldl import __version__
 from ldl.compile import Config
-from ldl.data import part_sizes
+from ldl.data import split_sizes
 from ldl.execute import Prepared
 from ldl.execute.transfer import donor_mark
 
@@ -92,7 +92,7 @@ def _guess(prepared: Prepared) -> float:
     """Seconds that a run may take, from the network's cost; only to begin with the longest."""
     experiment = prepared.experiment
     cost = sum(plan.multiply_adds for plan in experiment.graph.plans.values())
-    samples = part_sizes(experiment.config.data.split, experiment.info).train
+    samples = split_sizes(experiment.config.data.split, experiment.info).train
     steps = math.ceil(samples / max(experiment.batch_size, 1))
     epochs = experiment.config.train.epochs
     return 1.0 + epochs * (3 * cost * samples / SPEED + steps * 1e-4)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.data import Augmented, prefetched
+from ldl.data import AugmentedBatches, prefetch
 from ldl.engine.data_parallel import DataParallelExecutor
 from ldl.engine.executor import Executor
 from ldl.engine.model import Model
@@ -23,7 +23,7 @@ from ldl.engine.streams import stream
 from ldl.errors import Diverged
 from ldl.train.rules import Rules
 
-Batch = tuple[Array, Mapping[str, Array]]  # the samples' numbers, and the feeds that are made
+Batch = tuple[Array, Mapping[str, Array]]  # the samples' numbers, and the arrays that are made
 NOTHING: Mapping[str, Array] = {}
 PLAIN = Rules()
 ADVICE = "try a smaller learning_rate, inputs scaled to about 1, or another initialiser"
@@ -45,11 +45,11 @@ class Totals:
 
 
 class Steps:
-    """Training steps of a model on `feeds`, {graph input: (n, …)}.
+    """Training steps of a model on `arrays`, {graph input: (n, …)}.
 
     The order of epoch e is drawn from the seed and e, so an epoch begun again is the same. Give
     `judged`, the names of an output and of its class indices, to count right answers. What
-    `augmented` gives stands in for the feeds of the same names, made while a step computes.
+    `augmented` gives stands in for the arrays of the same names, made while a step computes.
     Frozen weights of the model stay as they are. With `outer_products`, a batch of one moves linear
     layers without writing their gradient, where nothing else looks at that.
     """
@@ -58,21 +58,21 @@ class Steps:
         self,
         model: Model,
         optimizer: Optimizer,
-        feeds: Mapping[str, Array],
+        arrays: Mapping[str, Array],
         batch_size: int,
         seed: int,
         shuffle: bool = True,
         judged: tuple[str, str] | None = None,
-        augmented: Augmented | None = None,
+        augmented: AugmentedBatches | None = None,
         rules: Rules = PLAIN,
         outer_products: bool = True,
     ) -> None:
         self.model, self.optimizer, self.seed, self.shuffle = model, optimizer, seed, shuffle
-        self.feeds = {name: feeds[name] for name in model.graph.inputs}
-        self.count = len(next(iter(self.feeds.values())))
+        self.arrays = {name: arrays[name] for name in model.graph.inputs}
+        self.count = len(next(iter(self.arrays.values())))
         self._augmented = augmented
-        made = augmented.feeds if augmented else ()
-        self._taken = {name: feed for name, feed in self.feeds.items() if name not in made}
+        made = augmented.inputs if augmented else ()
+        self._taken = {name: array for name, array in self.arrays.items() if name not in made}
         self.batch_size = min(batch_size, self.count)
         self.batches = -(-self.count // self.batch_size)
         moving = model.parameters.trainable_size
@@ -112,7 +112,7 @@ class Steps:
                     size = len(chosen)
                     binding = self.model.training_executor(size, self._kept, self._rank_one)
                     layers = binding.outer_products
-                    takes = [(feed.take, binding.inputs[n]) for n, feed in self._taken.items()]
+                    takes = [(array.take, binding.inputs[n]) for n, array in self._taken.items()]
                 for take, place in takes:
                     take(chosen, 0, place, "clip")
                 for name, values in made.items():
@@ -195,7 +195,7 @@ class Steps:
         if augmented is None:
             return ((chosen, NOTHING) for chosen in rows)
         augmented.start(number)
-        return prefetched((chosen, augmented.batch(chosen)) for chosen in rows)
+        return prefetch((chosen, augmented.batch(chosen)) for chosen in rows)
 
     def _correct(self, binding: Executor | DataParallelExecutor, output: str, labels: str) -> int:
         """How many outputs of the batch give the right class, without new memory."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.compile.experiment import Experiment
-from ldl.data import Dataset, augmented, redraw_noise
+from ldl.data import Dataset, augmented_batches, redraw_noise
 from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
 from ldl.runs import MetricsWriter, RunFolder
@@ -75,16 +75,16 @@ class Trainer:
         self.steps = Steps(
             self.model,
             config.optimizer,
-            experiment.feeds(dataset.train, dataset.target_scale),
+            experiment.arrays(dataset.train, dataset.target_scaler),
             experiment.batch_size,
             config.seed,
             self.settings.shuffle,
             (experiment.output, experiment.label_input) if classifies else None,
-            augmented(dataset, config.data, config.seed, experiment.input_targets),
+            augmented_batches(dataset, config.data, config.seed, experiment.input_targets),
             rules(config),
         )
-        held, scale = dataset.validation, dataset.target_scale
-        self.validation = experiment.feeds(held, scale) if held else None
+        held, scale = dataset.validation, dataset.target_scaler
+        self.validation = experiment.arrays(held, scale) if held else None
         self.best: Best = watch(self.settings.early_stopping, self.validation is not None)
         self.epoch = 0  # finished epochs
         several = experiment.graph.losses[1:] and experiment.graph.losses

@@ -15,21 +15,21 @@ FIGURES = {"classification": "accuracy", "regression": "r2"}
 
 
 def validate(
-    model: Model, experiment: Experiment, feeds: Mapping[str, Array], terms: Sequence[str] = ()
+    model: Model, experiment: Experiment, arrays: Mapping[str, Array], terms: Sequence[str] = ()
 ) -> dict[str, float]:
-    """The loss, and by the task the accuracy or R², of a part's feeds, in eval mode.
+    """The loss, and by the task the accuracy or R², of a part's arrays, in eval mode.
 
     `terms` names the shares of several losses that are wanted too.
     """
     output = experiment.output
-    count = len(next(iter(feeds.values())))
+    count = len(next(iter(arrays.values())))
     outputs = np.empty((count, *experiment.graph.specs[output].shape), np.float32)
     loss, shares = 0.0, [0.0] * len(terms)
     with np.errstate(all="ignore"):
         for start, stop in batches(count, EVALUATION_BATCH):
             binding = model.evaluation_executor(stop - start, (output,))
             for name, array in binding.inputs.items():
-                np.copyto(array, feeds[name][start:stop])
+                np.copyto(array, arrays[name][start:stop])
             binding.forward()
             loss += binding.loss() * (stop - start)
             if terms:
@@ -39,8 +39,8 @@ def validate(
     figures = {"loss": loss / count}
     figures |= {name: share / count for name, share in zip(terms, shares, strict=True)}
     if experiment.task == "classification":
-        truth = feeds[experiment.label_input]
+        truth = arrays[experiment.label_input]
         figures["accuracy"] = metrics.accuracy(truth, experiment.classes(outputs))
     elif experiment.task == "regression" and count > 1:
-        figures["r2"] = metrics.r2(feeds[experiment.label_input], outputs)
+        figures["r2"] = metrics.r2(arrays[experiment.label_input], outputs)
     return figures

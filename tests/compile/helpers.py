@@ -8,7 +8,7 @@ import pytest
 
 from ldl.compile import BuildError, Config, Experiment, advice, build
 from ldl.config import loads
-from ldl.data import Info, Target
+from ldl.data import DatasetInfo, Target
 from ldl.execute import KINDS
 
 DIGITS = tuple(map(str, range(10)))
@@ -26,9 +26,11 @@ def values(count: int = 1) -> Target:
 
 def info(
     target: Target | None = None, shape: tuple[int, ...] = (6,), **inputs: tuple[int, ...]
-) -> Info:
+) -> DatasetInfo:
     """A hundred samples: one input x of `shape`, or the named `inputs`."""
-    return Info(inputs or {"x": shape}, classes(3) if target is None else target, samples=100)
+    return DatasetInfo(
+        inputs or {"x": shape}, classes(3) if target is None else target, samples=100
+    )
 
 
 def config(text: str) -> Config:
@@ -37,19 +39,19 @@ def config(text: str) -> Config:
     return loads(data + text, "t.yaml", Config, KINDS).value
 
 
-def built(text: str, about: Info | None = None) -> Experiment:
+def built(text: str, about: DatasetInfo | None = None) -> Experiment:
     """The experiment of a configuration on described data."""
     return build(config(text), about or info())
 
 
-def faults(text: str, about: Info | None = None) -> list[tuple[str, str]]:
+def faults(text: str, about: DatasetInfo | None = None) -> list[tuple[str, str]]:
     """What is wrong: dotted places and messages."""
     with pytest.raises(BuildError) as caught:
         built(text, about)
     return [(".".join(map(str, path)), message) for path, message in caught.value.faults]
 
 
-def advised(text: str, about: Info | None = None) -> list[tuple[str, str]]:
+def advised(text: str, about: DatasetInfo | None = None) -> list[tuple[str, str]]:
     """What is advised: dotted places and messages."""
     notes = advice(built(text, about))
     return [(".".join(map(str, path)), message) for path, message in notes]

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ldl.data import Info, Part, Target
+from ldl.data import DatasetInfo, Split, Target
 from ldl.engine.losses import CrossEntropy
 from ldl.engine.model import Model
 
 from .helpers import built, classes, faults, weights
 
-PAIRS = Info(
+PAIRS = DatasetInfo(
     {"first": (4,), "second": (4,)},
     classes(2),
     samples=100,
@@ -53,10 +53,10 @@ def test_each_loss_gets_its_target() -> None:
     inputs = {name: rng.normal(size=(7, 4)).astype(np.float32) for name in ("first", "second")}
     labels, digit = rng.integers(0, 2, 7), rng.integers(0, 5, 7)
     height = rng.normal(size=(7, 2)).astype(np.float32)
-    part = Part(inputs, inputs, labels, {"digit": digit, "height": height})
-    feeds = experiment.feeds(part)
-    assert feeds["target.digit"] is digit and feeds["target.height"] is height
-    assert feeds["target.labels"] is labels
+    part = Split(inputs, inputs, labels, {"digit": digit, "height": height})
+    arrays = experiment.arrays(part)
+    assert arrays["target.digit"] is digit and arrays["target.height"] is height
+    assert arrays["target.labels"] is labels
     model = Model(experiment.graph, 0)
     answer, first, size = (
         model.predict(inputs, name) for name in ("answer", "digit_of_first", "size")
@@ -68,7 +68,7 @@ def test_each_loss_gets_its_target() -> None:
 
     by_hand = entropy(answer, labels) + 0.5 * entropy(first, digit)
     by_hand += 2 * float(((size - height) ** 2).mean(axis=1).mean())
-    assert model.loss(feeds) == pytest.approx(by_hand, rel=1e-5)
+    assert model.loss(arrays) == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_an_unknown_target() -> None:
@@ -99,4 +99,4 @@ def test_info_survives_json() -> None:
     import json
 
     info = replace(PAIRS, crops={"first": ((8, 8, 1), (6, 6, 1))})
-    assert Info.from_state(json.loads(json.dumps(info.state()))) == info
+    assert DatasetInfo.from_state(json.loads(json.dumps(info.state()))) == info

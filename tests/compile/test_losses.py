@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ldl.data import Part
+from ldl.data import Split
 from ldl.engine.losses import CrossEntropy, Mse
 from ldl.engine.model import Model
 
@@ -43,12 +43,12 @@ def test_the_weighted_sum_of_several_losses() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(7, 6)).astype(np.float32)
     t = rng.normal(size=(7, 5)).astype(np.float32)
-    part = Part({"x": x}, {"x": x}, t)
+    part = Split({"x": x}, {"x": x}, t)
     model = Model(experiment.graph, 1)
     out, h = model.predict({"x": x}, "out"), model.predict({"x": x}, "h")
     root = np.sqrt(((out - t) ** 2).mean(1)).mean()
     expected = 2 * ((out - t) ** 2).sum(1).mean() + 0.5 * np.abs(h - t).mean() + 3 * root
-    assert model.loss(experiment.feeds(part)) == pytest.approx(expected, rel=1e-5)
+    assert model.loss(experiment.arrays(part)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_targets_are_clean_and_inputs_noisy() -> None:
@@ -56,8 +56,8 @@ def test_targets_are_clean_and_inputs_noisy() -> None:
     network = "network: {encoder: [{linear: 2}], decoder: mirror}"
     experiment = built("data: {source: digits, noise: {gaussian: 0.1}}\n" + network)
     noisy, clean = np.ones((2, 6), np.float32), np.zeros((2, 6), np.float32)
-    feeds = experiment.feeds(Part({"x": noisy}, {"x": clean}, np.zeros(2, np.int64)))
-    assert feeds["x"] is noisy and feeds["target.x"] is clean
+    arrays = experiment.arrays(Split({"x": noisy}, {"x": clean}, np.zeros(2, np.int64)))
+    assert arrays["x"] is noisy and arrays["target.x"] is clean
 
 
 def test_without_noise_inputs_are_their_own_targets() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ldl.data import Info
+from ldl.data import DatasetInfo
 
 from .helpers import built, classes, faults, info, shapes, values
 
@@ -33,7 +33,7 @@ PICTURES = info(classes(10), (8, 8, 1))
         ("null", info(values(5)), 5),
     ],
 )
-def test_the_output_takes_the_size_of_the_targets(loss: str, about: Info, size: int) -> None:
+def test_the_output_takes_the_size_of_the_targets(loss: str, about: DatasetInfo, size: int) -> None:
     """One score a class (of two, bce wants one probability), one output a value or input."""
     last = "linear, sigmoid" if "bce" in loss else "linear"
     experiment = built(f"network: [{{linear: 4}}, relu, {last}]\nloss: {loss}", about)
@@ -88,7 +88,7 @@ def test_only_the_last_linear_layer_may_leave_its_units_out() -> None:
         ("[{linear: 4}, {reshape: [-1, 2]}]", "cross_entropy", info(classes(4))),
     ],
 )
-def test_outputs_that_do_not_fit_the_targets(network: str, loss: str, about: Info) -> None:
+def test_outputs_that_do_not_fit_the_targets(network: str, loss: str, about: DatasetInfo) -> None:
     """Found when building, at the layer that gives them, not after the training."""
     ((place, message),) = faults(f"network: {network}\nloss: {loss}", about)
     assert place == f"network.{network.count('}, ')}"

@@ -13,9 +13,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldl.data import SOURCES, DataSpec, Split, describe, fetch, list_sources, load, verify
+from ldl.data import (
+    SOURCES,
+    DataSpec,
+    SplitSpec,
+    describe_data,
+    fetch,
+    list_sources,
+    load_data,
+    verify,
+)
 from ldl.data import openml as openml_module
-from ldl.data.info import Info
+from ldl.data.dataset import DatasetInfo
 from ldl.data.sources import cifar10 as module
 from ldl.data.sources.cifar10 import CLASSES, Cifar10
 from ldl.errors import DataError
@@ -97,7 +106,7 @@ def test_jpeg_files(folder: Path, form: str) -> None:
 
 
 def test_description_reads_nothing() -> None:
-    info = describe(DataSpec(SOURCES["cifar10"](), shape="image"))
+    info = describe_data(DataSpec(SOURCES["cifar10"](), shape="image"))
     assert (info.inputs, info.image) == ({"x": (32, 32, 3)}, (32, 32, 3))
     assert (info.samples, info.official_test, info.target.names) == (60000, 10000, CLASSES)
 
@@ -264,7 +273,7 @@ def test_missing_says_what_goes_where(folder: Path, tmp_path: Path) -> None:
 
 def openml_rows(monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, list[str]]:
     """Twenty training and ten test rows, in the planes of the original."""
-    small = Info({"x": (3072,)}, Cifar10.info.target, Cifar10.info.image, 30, 10)
+    small = DatasetInfo({"x": (3072,)}, Cifar10.info.target, Cifar10.info.image, 30, 10)
     monkeypatch.setattr(Cifar10, "info", small)
     x = RNG.integers(0, 256, (30, 3072)).astype(np.float32)
     x[0, [0, 1024, 2048]] = 59, 62, 63
@@ -275,7 +284,7 @@ def openml_rows(monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, list[str]]
 
 def test_openml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     x, labels = openml_rows(monkeypatch)
-    monkeypatch.setattr("ldl.data.sources.picture_set.fetch", lambda *_: (x, labels))
+    monkeypatch.setattr("ldl.data.sources.image_set.fetch", lambda *_: (x, labels))
     raw = SOURCES["cifar10"]().read(0)
     assert raw.targets.tolist() == list(map(int, labels))
     assert raw.info.official_test == 10
@@ -297,7 +306,7 @@ def test_openml_that_is_something_else(
         x = np.ascontiguousarray(x.reshape(30, 3, 1024).transpose(0, 2, 1).reshape(30, 3072))
     else:
         x = x[:-1]
-    monkeypatch.setattr("ldl.data.sources.picture_set.fetch", lambda *_: (x, labels))
+    monkeypatch.setattr("ldl.data.sources.image_set.fetch", lambda *_: (x, labels))
     with pytest.raises(DataError, match="OpenML gave"):
         fetch("cifar10")
     assert not list((tmp_path / "cache").rglob("*npz*"))
@@ -319,7 +328,7 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Cifar10:
 def test_real_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole, as it should be, and at hand at once when it was decoded before."""
     source = real(monkeypatch)
-    assert all(found.good for found in verify("cifar10"))
+    assert all(check.matches for check in verify("cifar10"))
     seen: list[tuple[str, int, int]] = []
     first = source.read(0, lambda *report: seen.append(report))
     assert seen[-1] == ("decoding cifar10", 60_000, 60_000)
@@ -329,9 +338,9 @@ def test_real_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.bincount(again.targets[-10_000:]).tolist() == [1000] * 10
     mean = again.inputs["x"][:50_000].reshape(-1, 3).mean(axis=0) / 255
     np.testing.assert_allclose(mean, [0.491, 0.482, 0.447], atol=0.001)  # of claim c8
-    spec = DataSpec(source, split=Split(500, 100, 200), shape="image")
-    dataset = load(spec, 0)
-    assert dataset.info == describe(spec)
+    spec = DataSpec(source, split=SplitSpec(500, 100, 200), shape="image")
+    dataset = load_data(spec, 0)
+    assert dataset.info == describe_data(spec)
     assert dataset.train.inputs["x"].shape == (500, 32, 32, 3)
     assert set(dataset.test.targets.tolist()) == set(range(10))
 

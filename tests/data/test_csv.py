@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ldl.data import SOURCES, DataSpec, Split, describe, load
+from ldl.data import SOURCES, DataSpec, SplitSpec, describe_data, load_data
 from ldl.data.sources import csv_file
 from ldl.errors import DataError, SettingError
 
@@ -109,7 +109,7 @@ def test_bad_files_are_refused_with_their_place(tmp_path: Path, kind: str) -> No
     content, message = BAD[kind]
     path = write(tmp_path, content)
     with pytest.raises(DataError, match=message) as caught:
-        describe(DataSpec(Csv(path, "y"), split=Split(None, 0, 0)))
+        describe_data(DataSpec(Csv(path, "y"), split=SplitSpec(None, 0, 0)))
     assert str(caught.value).startswith(path)
 
 
@@ -169,22 +169,22 @@ def test_read_once_and_again_when_the_file_changes(
     calls = []
     whole = csv_file.read_table
     monkeypatch.setattr(csv_file, "read_table", lambda *a: calls.append(a) or whole(*a))
-    spec = DataSpec(Csv(path, "kind"), split=Split(None, 0, 0))
-    first = (describe(spec), load(spec, 0))[1]
+    spec = DataSpec(Csv(path, "kind"), split=SplitSpec(None, 0, 0))
+    first = (describe_data(spec), load_data(spec, 0))[1]
     assert len(calls) == 1
     assert first.info.samples == 3
     write(tmp_path, GOOD + "7,8,ash\n")
     os.utime(path, (1, 1))
-    assert load(spec, 0).info.target.names == ("ash", "elm", "oak")
+    assert load_data(spec, 0).info.target.names == ("ash", "elm", "oak")
     assert len(calls) == 2
 
 
 def test_what_load_gives_may_be_changed(tmp_path: Path) -> None:
-    spec = DataSpec(Csv(write(tmp_path, GOOD), "kind"), split=Split(None, 0, 0))
-    dataset = load(spec, 0)
+    spec = DataSpec(Csv(write(tmp_path, GOOD), "kind"), split=SplitSpec(None, 0, 0))
+    dataset = load_data(spec, 0)
     dataset.train.inputs["x"][:] = 0
     dataset.train.targets[:] = 0
-    assert np.sum(load(spec, 0).train.targets) == 2
+    assert np.sum(load_data(spec, 0).train.targets) == 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ldl.data import SOURCES, DataSpec, Split, describe, list_sources, load
+from ldl.data import SOURCES, DataSpec, SplitSpec, describe_data, list_sources, load_data
 from ldl.data.idx import idx_bytes
 from ldl.data.sources.digit_sets import Mnist
 from ldl.errors import DataError, UsageError
@@ -39,7 +39,7 @@ def pairs(**settings: Any) -> Any:
 
 def test_description_reads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LDL_DATA_DIR", str(tmp_path))
-    flat, image = (describe(DataSpec(pairs(), shape=shape)) for shape in ("flat", "image"))
+    flat, image = (describe_data(DataSpec(pairs(), shape=shape)) for shape in ("flat", "image"))
     assert flat.inputs == {"first": (196,), "second": (196,)}
     assert image.inputs == {"first": (14, 14, 1), "second": (14, 14, 1)}
     assert (flat.samples, flat.official_test, flat.target.size) == (2000, 1000, 2)
@@ -52,7 +52,7 @@ def test_description_reads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_pairs(mnist: list[np.ndarray]) -> None:
     raw = pairs(pairs=90, test_pairs=25).read(3)
     assert (raw.info.samples, raw.info.official_test) == (115, 25)
-    first, second = (raw.extra[f"{name}_digit"] for name in ("first", "second"))
+    first, second = (raw.extra_targets[f"{name}_digit"] for name in ("first", "second"))
     for digits, x in ((first, raw.inputs["first"]), (second, raw.inputs["second"])):
         assert (x.dtype, x.shape) == (np.float32, (115, 14, 14))
         np.testing.assert_array_equal(
@@ -68,7 +68,7 @@ def test_pairs(mnist: list[np.ndarray]) -> None:
 def test_no_digit_twice_and_none_of_the_other_part(mnist: list[np.ndarray]) -> None:
     """All digits of either part are used exactly once."""
     raw = pairs(pairs=TRAIN // 2, test_pairs=TEST // 2).read(0)
-    both = np.stack([raw.extra["first_digit"], raw.extra["second_digit"]])
+    both = np.stack([raw.extra_targets["first_digit"], raw.extra_targets["second_digit"]])
     for ours, theirs in ((both[:, : TRAIN // 2], mnist[1]), (both[:, TRAIN // 2 :], mnist[3])):
         assert np.bincount(ours.ravel(), minlength=10).tolist() == np.bincount(theirs).tolist()
     with pytest.raises(DataError, match="101 pairs need 202 digits; there are 200"):
@@ -76,17 +76,17 @@ def test_no_digit_twice_and_none_of_the_other_part(mnist: list[np.ndarray]) -> N
 
 
 def test_extra_targets_follow_their_samples(mnist: list[np.ndarray]) -> None:
-    dataset = load(DataSpec(pairs(pairs=60, test_pairs=20), split=Split(validation=10)), 1)
+    dataset = load_data(DataSpec(pairs(pairs=60, test_pairs=20), split=SplitSpec(validation=10)), 1)
     assert dataset.validation is not None and dataset.test is not None
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (50, 10, 20)
     for part in (dataset.train, dataset.validation, dataset.test):
         for name in ("first", "second"):
-            digits = part.extra[f"{name}_digit"]
+            digits = part.extra_targets[f"{name}_digit"]
             assert digits.dtype == np.int64
             np.testing.assert_array_equal(part.inputs[name][:, 0], 20 * digits + 1.5)
         assert part.targets is not None
         np.testing.assert_array_equal(
-            part.targets, part.extra["first_digit"] <= part.extra["second_digit"]
+            part.targets, part.extra_targets["first_digit"] <= part.extra_targets["second_digit"]
         )
 
 
@@ -94,7 +94,7 @@ def test_listed_with_mnist(mnist: list[np.ndarray], tmp_path: Path) -> None:
     from ldl.data import fetch
 
     line = {line.name: line for line in list_sources()}["digit_pairs"]
-    assert (line.state, line.place) == ("found", tmp_path)
+    assert (line.state, line.path) == ("found", tmp_path)
     with pytest.raises(UsageError, match="is made of mnist"):
         fetch("digit_pairs")
 

@@ -15,7 +15,16 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from ldl.data import SOURCES, DataSpec, Split, describe, fetch, list_sources, load, verify
+from ldl.data import (
+    SOURCES,
+    DataSpec,
+    SplitSpec,
+    describe_data,
+    fetch,
+    list_sources,
+    load_data,
+    verify,
+)
 from ldl.data import openml as openml_module
 from ldl.data.idx import idx_bytes, read_idx
 from ldl.data.sources.digit_sets import Mnist, Usps
@@ -125,7 +134,7 @@ def test_damaged_gzip_files(tmp_path: Path) -> None:
 def test_tiny_mnist(folder: Path, zipped: bool) -> None:
     arrays = tiny()
     write_mnist(folder, arrays, zipped)
-    dataset = load(DataSpec(SOURCES["mnist"](), shape="image"), 0)
+    dataset = load_data(DataSpec(SOURCES["mnist"](), shape="image"), 0)
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (27, 3, 10)
     assert dataset.info.samples == 40
     assert dataset.info.image == (28, 28, 1)
@@ -143,7 +152,7 @@ def test_the_cache_is_searched_too(folder: Path, tmp_path: Path) -> None:
 
 
 def test_descriptions_read_nothing(folder: Path) -> None:
-    mnist, usps = (describe(DataSpec(SOURCES[name]())) for name in ("mnist", "usps"))
+    mnist, usps = (describe_data(DataSpec(SOURCES[name]())) for name in ("mnist", "usps"))
     assert mnist.inputs == {"x": (784,)}
     assert (mnist.samples, mnist.official_test) == (70000, 10000)
     assert usps.inputs == {"x": (256,)}
@@ -300,7 +309,7 @@ def test_mnist_is_downloaded_once_and_verified(
     served.clear()
     assert fetch("mnist").name == "mnist.npz"
     assert SOURCES["mnist"]().read(0).sha256() == raw.sha256()
-    assert all(check.good for check in verify("mnist"))
+    assert all(check.matches for check in verify("mnist"))
     assert [p.name for p in fetch("mnist").parent.iterdir()] == ["mnist.npz"]
 
 
@@ -322,7 +331,7 @@ def test_usps_is_brought_to_zero_one_and_digits(
     assert raw.inputs["x"].min() == 0
     assert raw.inputs["x"].max() == 1
     assert raw.targets[30:].tolist() == list(range(10))
-    assert all(check.good for check in verify("usps"))
+    assert all(check.matches for check in verify("usps"))
 
 
 @pytest.mark.parametrize("kind", ["checksum", "content", "rows", "cut", "labels"])
@@ -365,9 +374,9 @@ def real(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize("name", ["mnist", "usps"])
 def test_real_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     source = real(name, monkeypatch)
-    assert all(check.good for check in verify(name))
-    spec = DataSpec(source, split=Split(500, 100, 200))
-    info, dataset = describe(spec), load(spec, 0)
+    assert all(check.matches for check in verify(name))
+    spec = DataSpec(source, split=SplitSpec(500, 100, 200))
+    info, dataset = describe_data(spec), load_data(spec, 0)
     assert dataset.info == info
     top = 255 if name == "mnist" else 1
     assert dataset.train.inputs["x"].max() == top

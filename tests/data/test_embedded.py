@@ -54,7 +54,7 @@ def test_value_names_of_linnerud() -> None:
 
 def test_importing_and_reading_digits_import_no_scikit_learn() -> None:
     code = (
-        "import sys, ldl.data as d; d.load(d.DataSpec(d.SOURCES['digits']()), 0); "
+        "import sys, ldl.data as d; d.load_data(d.DataSpec(d.SOURCES['digits']()), 0); "
         "sys.exit(str([m for m in ('sklearn', 'scipy', 'urllib.request') if m in sys.modules]))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

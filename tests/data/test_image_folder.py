@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldl.data import SOURCES, DataSpec, Split, describe, list_sources, load
+from ldl.data import SOURCES, DataSpec, SplitSpec, describe_data, list_sources, load_data
 from ldl.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -65,7 +65,7 @@ def test_official_parts(root: Path, tmp_path: Path) -> None:
     picture(whole / "test" / "cat" / "9.png")
     info = images(whole).describe()
     assert (info.samples, info.official_test) == (7, 1)
-    dataset = load(DataSpec(images(whole), split=Split(4, 2), shape="image"), 0)
+    dataset = load_data(DataSpec(images(whole), split=SplitSpec(4, 2), shape="image"), 0)
     assert dataset.test.inputs["x"].shape == (1, 6, 5, 3)
     assert dataset.test.targets.tolist() == [1]
     picture(whole / "test" / "dog" / "1.png")
@@ -109,7 +109,7 @@ def test_mismatches_are_listed_up_to_ten(root: Path) -> None:
         picture(root / "cat" / f"more{i}.png")
     picture(root / "cat" / "grey.png", mode="L")
     with pytest.raises(DataError) as caught:
-        describe(DataSpec(images(root)))
+        describe_data(DataSpec(images(root)))
     text = str(caught.value)
     assert "13 of 28 pictures are not 6×5 RGB, as most are" in text
     assert f"{root}/ant/tall09.png 7×5 RGB" in text

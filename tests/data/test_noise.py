@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ldl.data import NOISES, SCALERS, SOURCES, Dataset, DataSpec, load, redraw_noise
+from ldl.data import NOISES, SCALERS, SOURCES, Dataset, DataSpec, load_data, redraw_noise
 from ldl.errors import SettingError
 
 ENTRIES = {name: entry(0.3) for name, entry in NOISES.items() if name != "mixed"}
@@ -14,7 +14,7 @@ ENTRIES["mixed"] = NOISES["mixed"]((ENTRIES["gaussian"], ENTRIES["mask"]))
 
 def digits(noise: object, seed: int = 0, **settings: object) -> tuple[Dataset, DataSpec]:
     spec = DataSpec(SOURCES["digits"](), SCALERS["minmax"](), noise=noise, **settings)
-    return load(spec, seed), spec
+    return load_data(spec, seed), spec
 
 
 @pytest.mark.parametrize("name", NOISES)
@@ -64,7 +64,7 @@ def test_gaussian() -> None:
 
 def test_replace_draws_from_the_training_range() -> None:
     spec = DataSpec(SOURCES["digits"](), None, noise=NOISES["replace"](0.4))
-    part = load(spec, 0).train
+    part = load_data(spec, 0).train
     hit = part.inputs["x"] != part.clean["x"]
     assert hit.mean() == pytest.approx(0.4, abs=0.01)
     drawn = part.inputs["x"][hit]
@@ -75,7 +75,7 @@ def test_replace_draws_from_the_training_range() -> None:
 
 def test_replace_keeps_to_each_features_range_in_tables() -> None:
     spec = DataSpec(SOURCES["iris"](), None, noise=NOISES["replace"](1.0))
-    part = load(spec, 0).train
+    part = load_data(spec, 0).train
     low, high = part.clean["x"].min(axis=0), part.clean["x"].max(axis=0)
     assert (part.inputs["x"] >= low).all()
     assert (part.inputs["x"] <= high).all()
@@ -83,7 +83,7 @@ def test_replace_keeps_to_each_features_range_in_tables() -> None:
 
 def test_mask() -> None:
     spec = DataSpec(SOURCES["gaussians"](samples=5000), None, noise=NOISES["mask"](0.2))
-    part = load(spec, 0).train
+    part = load_data(spec, 0).train
     hit = part.inputs["x"] == 0
     assert hit.mean() == pytest.approx(0.2, abs=0.02)
     np.testing.assert_array_equal(part.inputs["x"][~hit], part.clean["x"][~hit])

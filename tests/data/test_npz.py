@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ldl.data import SOURCES, DataSpec, Split, describe, load
+from ldl.data import SOURCES, DataSpec, SplitSpec, describe_data, load_data
 from ldl.data import npz as npz_module
 from ldl.errors import DataError, SettingError
 
@@ -84,24 +84,28 @@ def test_no_target_and_other_key(tmp_path: Path) -> None:
 def test_shapes(tmp_path: Path, shape: tuple[int, ...], image: tuple[int, ...] | None) -> None:
     x = RNG.random(shape, np.float32)
     path = write(tmp_path, x=x)
-    flat = DataSpec(Npz(path), split=Split(None, 0, 0))
-    info = describe(flat)
+    flat = DataSpec(Npz(path), split=SplitSpec(None, 0, 0))
+    info = describe_data(flat)
     assert info.image == image
     assert info.inputs == {"x": (x[0].size,)}
-    assert load(flat, 0).train.inputs["x"].shape == (6, x[0].size)
+    assert load_data(flat, 0).train.inputs["x"].shape == (6, x[0].size)
     if image:
-        spec = DataSpec(Npz(path), split=Split(None, 0, 0), shape="image")
-        assert load(spec, 0).train.inputs["x"].shape == (6, *image) == (6, *describe(spec).image)
+        spec = DataSpec(Npz(path), split=SplitSpec(None, 0, 0), shape="image")
+        assert (
+            load_data(spec, 0).train.inputs["x"].shape
+            == (6, *image)
+            == (6, *describe_data(spec).image)
+        )
 
 
 def test_several_inputs_keep_their_keys_and_rows(tmp_path: Path) -> None:
     left, right = np.arange(40).reshape(10, 2, 2), np.arange(10) * 4
     path = write(tmp_path, left=left, right=right, y=np.arange(10) % 2)
-    spec = DataSpec(Npz(path, ["left", "right"]), split=Split(None, 0.2, 0.2), shape="image")
-    info = describe(spec)
+    spec = DataSpec(Npz(path, ["left", "right"]), split=SplitSpec(None, 0.2, 0.2), shape="image")
+    info = describe_data(spec)
     assert info.inputs == {"left": (2, 2, 1), "right": (1,)}
     assert info.image is None
-    dataset = load(spec, 0)
+    dataset = load_data(spec, 0)
     for part in (dataset.train, dataset.validation, dataset.test):
         np.testing.assert_array_equal(part.inputs["left"][:, 0, 0], part.inputs["right"])
 
@@ -109,13 +113,13 @@ def test_several_inputs_keep_their_keys_and_rows(tmp_path: Path) -> None:
 def test_official_parts(tmp_path: Path) -> None:
     arrays = {"x_train": RNG.random((8, 2)), "y_train": [0, 1] * 4}
     path = write(tmp_path, **arrays, x_test=RNG.random((4, 2)), y_test=[1, 0, 1, 1])
-    spec = DataSpec(Npz(path), split=Split(None, 2, None))
-    assert (describe(spec).samples, describe(spec).official_test) == (12, 4)
-    dataset = load(spec, 0)
+    spec = DataSpec(Npz(path), split=SplitSpec(None, 2, None))
+    assert (describe_data(spec).samples, describe_data(spec).official_test) == (12, 4)
+    dataset = load_data(spec, 0)
     assert (len(dataset.train), len(dataset.validation)) == (6, 2)
     assert dataset.test.targets.tolist() == [1, 0, 1, 1]
     path = write(tmp_path, **arrays)
-    assert describe(DataSpec(Npz(path), split=Split(None, 2, 2))).official_test == 0
+    assert describe_data(DataSpec(Npz(path), split=SplitSpec(None, 2, 2))).official_test == 0
 
 
 @pytest.mark.parametrize(

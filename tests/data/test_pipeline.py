@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ldl.data import SCALERS, SOURCES, DataSpec, Info, Split, describe, load
+from ldl.data import SCALERS, SOURCES, DatasetInfo, DataSpec, SplitSpec, describe_data, load_data
 from ldl.errors import DataError
 
 QUIET = ["digits", "iris", "wine", "breast_cancer", "diabetes", "gaussians", "bands", "line"]
@@ -16,7 +16,7 @@ QUIET = ["digits", "iris", "wine", "breast_cancer", "diabetes", "gaussians", "ba
 @pytest.mark.parametrize("name", QUIET)
 def test_load_keeps_what_describe_promised(name: str) -> None:
     spec = DataSpec(SOURCES[name](), SCALERS["standard"]())
-    info, dataset = describe(spec), load(spec, 0)
+    info, dataset = describe_data(spec), load_data(spec, 0)
     assert dataset.info == info
     for part in (dataset.train, dataset.validation, dataset.test):
         x = part.inputs["x"]
@@ -34,18 +34,18 @@ def test_load_keeps_what_describe_promised(name: str) -> None:
 
 def test_shapes() -> None:
     flat, image = (DataSpec(SOURCES["digits"](), shape=shape) for shape in ("flat", "image"))
-    assert describe(flat).inputs == {"x": (64,)}
-    assert describe(image).inputs == {"x": (8, 8, 1)}
-    assert describe(flat).image == (8, 8, 1)
-    x, picture = load(flat, 0).train.inputs["x"], load(image, 0).train.inputs["x"]
+    assert describe_data(flat).inputs == {"x": (64,)}
+    assert describe_data(image).inputs == {"x": (8, 8, 1)}
+    assert describe_data(flat).image == (8, 8, 1)
+    x, picture = load_data(flat, 0).train.inputs["x"], load_data(image, 0).train.inputs["x"]
     np.testing.assert_array_equal(x, picture.reshape(x.shape))
     with pytest.raises(DataError, match="no pictures"):
-        describe(DataSpec(SOURCES["iris"](), shape="image"))
+        describe_data(DataSpec(SOURCES["iris"](), shape="image"))
 
 
 def test_same_seed_same_bits_and_one_hash_for_all_seeds() -> None:
     spec = DataSpec(SOURCES["iris"](), SCALERS["minmax"]())
-    one, again, other = (load(spec, seed) for seed in (0, 0, 1))
+    one, again, other = (load_data(spec, seed) for seed in (0, 0, 1))
     assert one.train.inputs["x"].tobytes() == again.train.inputs["x"].tobytes()
     assert one.train.inputs["x"].tobytes() != other.train.inputs["x"].tobytes()
     assert one.sha256 == again.sha256 == other.sha256
@@ -53,7 +53,7 @@ def test_same_seed_same_bits_and_one_hash_for_all_seeds() -> None:
 
 
 def test_parts_of_share_zero_are_none() -> None:
-    dataset = load(DataSpec(SOURCES["iris"](), split=Split(0.5, 0, 0)), 0)
+    dataset = load_data(DataSpec(SOURCES["iris"](), split=SplitSpec(0.5, 0, 0)), 0)
     assert dataset.validation is None
     assert dataset.test is None
     assert len(dataset.train) == 75
@@ -61,9 +61,9 @@ def test_parts_of_share_zero_are_none() -> None:
 
 def test_impossible_split_is_found_before_reading() -> None:
     with pytest.raises(DataError, match="200 of the 150 samples"):
-        describe(DataSpec(SOURCES["iris"](), split=Split(100, 50, 50)))
+        describe_data(DataSpec(SOURCES["iris"](), split=SplitSpec(100, 50, 50)))
 
 
 def test_info_survives_json() -> None:
-    info = describe(DataSpec(SOURCES["digits"](), shape="image"))
-    assert Info.from_state(json.loads(json.dumps(info.state()))) == info
+    info = describe_data(DataSpec(SOURCES["digits"](), shape="image"))
+    assert DatasetInfo.from_state(json.loads(json.dumps(info.state()))) == info

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from ldl.data import prefetched
+from ldl.data import prefetch
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +19,8 @@ def no_thread_is_left() -> Iterator[None]:
 
 
 def test_all_in_order() -> None:
-    assert list(prefetched(range(50))) == list(range(50))
-    assert list(prefetched([])) == []
+    assert list(prefetch(range(50))) == list(range(50))
+    assert list(prefetch([])) == []
 
 
 def test_made_in_another_thread_while_one_is_used() -> None:
@@ -31,7 +31,7 @@ def test_made_in_another_thread_while_one_is_used() -> None:
         made.set()
         yield threading.get_ident()
 
-    with closing(prefetched(items())) as found:
+    with closing(prefetch(items())) as found:
         assert next(found) != threading.get_ident()
         assert made.wait(5)  # though the second has not been asked for
 
@@ -44,7 +44,7 @@ def test_no_further_ahead_than_asked() -> None:
             begun.append(i)
             yield i
 
-    with closing(prefetched(items(), ahead=3)) as found:
+    with closing(prefetch(items(), ahead=3)) as found:
         assert next(found) == 0
         time.sleep(0.05)
         assert len(begun) <= 1 + 3 + 1  # used, ready, in the making
@@ -55,7 +55,7 @@ def test_what_goes_wrong_is_raised_in_its_place() -> None:
         yield 1
         raise ValueError("no second")
 
-    found = prefetched(items())
+    found = prefetch(items())
     assert next(found) == 1
     with pytest.raises(ValueError, match="no second"):
         next(found)
@@ -66,7 +66,7 @@ def test_left_before_the_end(error: type[BaseException]) -> None:
     """By an exception of the one who uses the items, with the thread waiting for room."""
 
     def use() -> None:
-        with closing(prefetched(iter(int, 1))) as found:
+        with closing(prefetch(iter(int, 1))) as found:
             for _ in found:
                 time.sleep(0.02)
                 raise error
@@ -78,5 +78,5 @@ def test_left_before_the_end(error: type[BaseException]) -> None:
 
 
 def test_never_begun_is_no_thread() -> None:
-    with closing(prefetched(range(3))):
+    with closing(prefetch(range(3))):
         assert not [t for t in threading.enumerate() if t.name == "prefetch"]

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldl.data import Info, Raw, Split, Target, part_sizes
-from ldl.data.split import allot, divide, split_indices
+from ldl.data import DatasetInfo, RawDataset, SplitSpec, Target, split_sizes
+from ldl.data.split import random_split, split_indices, stratified_counts
 from ldl.errors import DataError, SettingError
 
 counts = st.lists(st.integers(1, 60), min_size=1, max_size=8)
 
 
-def raw_of(counts: list[int], official: int = 0) -> Raw:
+def raw_of(counts: list[int], official: int = 0) -> RawDataset:
     y = np.repeat(np.arange(len(counts)), counts)
     y = np.random.default_rng(0).permutation(y)
     names = tuple(map(str, range(len(counts))))
-    info = Info({"x": (1,)}, Target("classes", names), None, len(y), official)
-    return Raw(info, {"x": y[:, None] * 1.0}, y)
+    info = DatasetInfo({"x": (1,)}, Target("classes", names), None, len(y), official)
+    return RawDataset(info, {"x": y[:, None] * 1.0}, y)
 
 
 @settings(max_examples=150, deadline=None)
@@ -28,7 +28,7 @@ def test_allotment_is_floor_or_ceil_with_exact_sums(counts: list[int], cuts: lis
     n = sum(counts)
     edges = [0, *sorted(round(c * n) for c in cuts), n]
     sizes = np.diff(edges).tolist()
-    table = np.array(allot(counts, sizes))
+    table = np.array(stratified_counts(counts, sizes))
     assert table.sum(axis=0).tolist() == sizes
     assert table.sum(axis=1).tolist() == counts
     assert (np.abs(table - np.outer(counts, sizes) / n) < 1).all()
@@ -38,9 +38,9 @@ def test_allotment_is_floor_or_ceil_with_exact_sums(counts: list[int], cuts: lis
 @given(counts, st.integers(0, 5), st.booleans())
 def test_parts_are_disjoint_and_stratified(counts: list[int], seed: int, stratify: bool) -> None:
     raw = raw_of([c + 5 for c in counts])
-    split = Split(train=0.6, validation=0.2, test=0.2, stratify=stratify)
+    split = SplitSpec(train=0.6, validation=0.2, test=0.2, stratify=stratify)
     parts = split_indices(split, raw, seed)
-    sizes = part_sizes(split, raw.info)
+    sizes = split_sizes(split, raw.info)
     assert [len(parts[p]) for p in sizes._fields] == list(sizes)
     rows = np.concatenate(list(parts.values()))
     assert sorted(rows.tolist()) == list(range(raw.info.samples))
@@ -53,7 +53,7 @@ def test_parts_are_disjoint_and_stratified(counts: list[int], seed: int, stratif
 
 def test_the_seed_decides() -> None:
     raw = raw_of([30, 30, 40])
-    one, again, other = (split_indices(Split(), raw, seed) for seed in (3, 3, 4))
+    one, again, other = (split_indices(SplitSpec(), raw, seed) for seed in (3, 3, 4))
     assert all(np.array_equal(one[p], again[p]) for p in one)
     assert not np.array_equal(one["train"], other["train"])
     assert not np.array_equal(one["train"], np.sort(one["train"]))  # classes come mixed
@@ -62,31 +62,31 @@ def test_the_seed_decides() -> None:
 @pytest.mark.parametrize(
     ("split", "samples", "sizes"),
     [
-        (Split(), 1797, (1258, 180, 359)),
-        (Split(0.7, 0.1, 0.2), 1797, (1258, 180, 359)),
-        (Split(0.5, 0.5, 0), 3, (2, 1, 0)),
-        (Split(0.5, 0.25, 0.25), 5, (3, 1, 1)),
-        (Split(100, 20, 30), 1797, (100, 20, 30)),
-        (Split(100, 0.1, None), 1000, (100, 100, 200)),
-        (Split(None, 0, 0), 10, (10, 0, 0)),
-        (Split(0.5, None, 0.1), 10, (5, 0, 1)),
-        (Split(1.0, 0, 0), 10, (10, 0, 0)),
+        (SplitSpec(), 1797, (1258, 180, 359)),
+        (SplitSpec(0.7, 0.1, 0.2), 1797, (1258, 180, 359)),
+        (SplitSpec(0.5, 0.5, 0), 3, (2, 1, 0)),
+        (SplitSpec(0.5, 0.25, 0.25), 5, (3, 1, 1)),
+        (SplitSpec(100, 20, 30), 1797, (100, 20, 30)),
+        (SplitSpec(100, 0.1, None), 1000, (100, 100, 200)),
+        (SplitSpec(None, 0, 0), 10, (10, 0, 0)),
+        (SplitSpec(0.5, None, 0.1), 10, (5, 0, 1)),
+        (SplitSpec(1.0, 0, 0), 10, (10, 0, 0)),
     ],
 )
-def test_sizes(split: Split, samples: int, sizes: tuple[int, int, int]) -> None:
-    assert part_sizes(split, Info({"x": (1,)}, Target("none"), None, samples)) == sizes
+def test_sizes(split: SplitSpec, samples: int, sizes: tuple[int, int, int]) -> None:
+    assert split_sizes(split, DatasetInfo({"x": (1,)}, Target("none"), None, samples)) == sizes
 
 
 @pytest.mark.parametrize(
     ("split", "sizes"),
     [
-        (Split(), (54, 6, 20)),
-        (Split(test=0.5), (54, 6, 10)),
-        (Split(0.5, 0.5, 7), (30, 30, 7)),
-        (Split(10, 5, 0), (10, 5, 0)),
+        (SplitSpec(), (54, 6, 20)),
+        (SplitSpec(test=0.5), (54, 6, 10)),
+        (SplitSpec(0.5, 0.5, 7), (30, 30, 7)),
+        (SplitSpec(10, 5, 0), (10, 5, 0)),
     ],
 )
-def test_official_test_part(split: Split, sizes: tuple[int, int, int]) -> None:
+def test_official_test_part(split: SplitSpec, sizes: tuple[int, int, int]) -> None:
     raw = raw_of([40, 40], official=20)
     parts = split_indices(split, raw, 0)
     assert tuple(len(part) for part in parts.values()) == sizes
@@ -99,31 +99,31 @@ def test_official_test_part(split: Split, sizes: tuple[int, int, int]) -> None:
 @pytest.mark.parametrize(
     ("split", "samples", "words"),
     [
-        (Split(90, 20, 0), 100, "ask for 110 of the 100 samples"),
-        (Split(0.7, 0.2, 0.2), 100, "ask for 110 of the 100"),
-        (Split(None, 50, 50), 100, "none is left for the training part"),
-        (Split(0.5, 0.1, 0.2), 4, "validation, 0.1 of 4 samples, is not even one"),
+        (SplitSpec(90, 20, 0), 100, "ask for 110 of the 100 samples"),
+        (SplitSpec(0.7, 0.2, 0.2), 100, "ask for 110 of the 100"),
+        (SplitSpec(None, 50, 50), 100, "none is left for the training part"),
+        (SplitSpec(0.5, 0.1, 0.2), 4, "validation, 0.1 of 4 samples, is not even one"),
     ],
 )
-def test_impossible_splits(split: Split, samples: int, words: str) -> None:
+def test_impossible_splits(split: SplitSpec, samples: int, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        part_sizes(split, Info({"x": (1,)}, Target("none"), None, samples))
+        split_sizes(split, DatasetInfo({"x": (1,)}, Target("none"), None, samples))
 
 
 def test_too_much_of_the_official_part() -> None:
     with pytest.raises(DataError, match="the official test part's 20 samples"):
-        part_sizes(Split(test=21), raw_of([40, 40], official=20).info)
+        split_sizes(SplitSpec(test=21), raw_of([40, 40], official=20).info)
 
 
 def test_shares_over_one_are_refused_at_once() -> None:
     with pytest.raises(SettingError, match="add up to"):
-        Split(train=0.8, validation=0.3)
+        SplitSpec(train=0.8, validation=0.3)
     with pytest.raises(SettingError, match="cannot be empty"):
-        Split(train=0)
+        SplitSpec(train=0)
 
 
 def test_divide_without_classes() -> None:
-    first, second = divide(10, [4, 3], None, np.random.default_rng(0))
+    first, second = random_split(10, [4, 3], None, np.random.default_rng(0))
     assert len(first) == 4
     assert len(second) == 3
     assert not set(first) & set(second)
@@ -132,7 +132,7 @@ def test_divide_without_classes() -> None:
 def test_a_pooled_official_part_is_divided_like_the_rest() -> None:
     """Every part has samples of both, and together they are all there are."""
     raw = raw_of([50, 50], official=40)
-    split = Split(train=0.6, validation=0.2, test=0.2, pooled=True)
+    split = SplitSpec(train=0.6, validation=0.2, test=0.2, pooled=True)
     rows = split_indices(split, raw, seed=0)
     assert [len(part) for part in rows.values()] == [60, 20, 20]
     assert sorted(np.concatenate(list(rows.values()))) == list(range(100))

@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ldl.data.info import Dataset, Info, Part, Target
+from ldl.data.dataset import Dataset, DatasetInfo, Split, Target
 from ldl.evaluate import Context
 from ldl.evaluate.network import Network
 
 
-def part(x: Any, targets: Any = None, clean: Any = None) -> Part:
+def part(x: Any, targets: Any = None, clean: Any = None) -> Split:
     """A part with one input; where `clean` is left out it is the very same array."""
     inputs = {"x": np.asarray(x, np.float32)}
     before = inputs if clean is None else {"x": np.asarray(clean, np.float32)}
-    return Part(inputs, before, None if targets is None else np.asarray(targets))
+    return Split(inputs, before, None if targets is None else np.asarray(targets))
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> Callable[..., Context]:
     """Makes a context; the network answers with its input unless told otherwise."""
 
-    def make(task: Any, info: Info, test: Part | None, **more: Any) -> Context:
+    def make(task: Any, info: DatasetInfo, test: Split | None, **more: Any) -> Context:
         parts = {"train": more.pop("train", test), "validation": more.pop("validation", None)}
         assert parts["train"] is not None
         settings: dict[str, Any] = {
@@ -41,7 +41,7 @@ def context(tmp_path: Path) -> Callable[..., Context]:
             "drive": lambda steps: pytest.fail("nothing is driven here"),
         }
         limits = more.pop("limits", {})
-        dataset = Dataset(info, test=test, sha256="", scaler=None, limits=limits, **parts)
+        dataset = Dataset(info, test=test, sha256="", scaler=None, input_ranges=limits, **parts)
         settings |= more
         settings.setdefault("classes", lambda x: settings["probabilities"](x).argmax(axis=1))
         return Context(dataset, task, folder=tmp_path, seed=0, **settings)
@@ -55,6 +55,6 @@ def info(
     kind: Any = "classes",
     image: tuple[int, int, int] | None = None,
     features: tuple[str, ...] = (),
-) -> Info:
+) -> DatasetInfo:
     """What is known of a data set with one input."""
-    return Info({"x": shape}, Target(kind, names), image, features=features)
+    return DatasetInfo({"x": shape}, Target(kind, names), image, features=features)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ldl.data.info import Part
+from ldl.data.dataset import Split
 from ldl.errors import DataError
 from ldl.evaluate.clustering import Clustering
 from ldl.evaluate.network import Network
@@ -22,7 +22,7 @@ DATA = info((2,), ("a", "b", "c"))
 CODE = Network({"x": (2,), "code": (2,)})
 
 
-def run(context: Any, evaluation: Clustering, test: Part = TEST, **more: Any) -> dict[str, Any]:
+def run(context: Any, evaluation: Clustering, test: Split = TEST, **more: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "train": TRAIN,
         "network": CODE,

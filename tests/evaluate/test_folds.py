@@ -23,7 +23,7 @@ def numbered(rows: Any, classes: bool = True) -> Any:
     """Samples whose input is their number in the source and whose class is its parity."""
     rows = np.asarray(rows)
     targets = rows % 2 if classes else (rows[:, None] / 10).astype(np.float32)
-    return replace(part(rows[:, None], targets), rows=rows)
+    return replace(part(rows[:, None], targets), sample_indices=rows)
 
 
 class Retrained:

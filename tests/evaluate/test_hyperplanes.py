@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ldl.data.fits import Affine, Scaling
+from ldl.data.scalers import AffineScaler, InputScalers
 from ldl.evaluate.hyperplanes import segments
 from ldl.evaluate.network import First, Network
 from ldl.evaluate.regions import DecisionRegions
@@ -62,8 +62,8 @@ def test_regions_hold_them_in_the_datas_own_units(
         probabilities=lambda x: np.stack([x[:, 0] < 0.5, x[:, 0] >= 0.5], axis=1).astype(float),
     )
     shift, scale = np.full(2, 10.0), np.full(2, 2.0)
-    made.dataset.scaler = Scaling({"x": Affine(shift, 1 / scale)})
-    units = made.dataset.in_units("x", one.inputs["x"])
+    made.dataset.scaler = InputScalers({"x": AffineScaler(shift, 1 / scale)})
+    units = made.dataset.to_source_units("x", one.inputs["x"])
     results = DecisionRegions(9, hyperplanes=hyperplanes).run(made)
     assert results["hyperplanes"] == count
     with np.load(tmp_path / "plots" / "decision_regions.npz") as plane:
@@ -71,7 +71,7 @@ def test_regions_hold_them_in_the_datas_own_units(
         assert plane["predicted"].tolist() == [0, 1, 1] and plane["labels"].tolist() == [0, 1, 0]
         assert plane["lines"].shape == (count, 2, 2)
         for line in plane["lines"]:
-            half = made.dataset.in_units("x", np.array([[0.5, 0.0]]))[0, 0]
+            half = made.dataset.to_source_units("x", np.array([[0.5, 0.0]]))[0, 0]
             np.testing.assert_allclose(line[:, 0], half, rtol=1e-6)
             np.testing.assert_allclose(sorted(line[:, 1]), plane["y"][[0, -1]], rtol=1e-6)
 

@@ -15,7 +15,7 @@ import pytest
 import ldl.train.steps as steps
 import ldl.train.trainer as trainer
 from ldl.arrays import Array
-from ldl.data import Augmented, load
+from ldl.data import AugmentedBatches, load_data
 from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
 from ldl.execute import Watchers, evaluate, predict, resume, train
@@ -117,11 +117,11 @@ def test_resumed_within_an_epoch(
     assert losses[0] == losses[1]
 
 
-class Spy(Augmented):
+class Spy(AugmentedBatches):
     """Keeps what it gives."""
 
-    def __init__(self, inner: Augmented) -> None:
-        super().__init__(inner.choices, inner.feeds, inner.seed)
+    def __init__(self, inner: AugmentedBatches) -> None:
+        super().__init__(inner.augmentations, inner.inputs, inner.seed)
         self.given: list[dict[str, Array]] = []
 
     def batch(self, rows: Array) -> dict[str, Array]:
@@ -133,14 +133,14 @@ class Spy(Augmented):
 @pytest.mark.parametrize("noise", ["noise: {gaussian: 0.1}", "noise: null"])
 def test_an_autoencoder_gives_the_augmented_clean_picture_back(noise: str, tmp_path: Path) -> None:
     found = prepared(tmp_path, AUTOENCODER.replace("NOISE", noise)).experiment
-    dataset = load(found.config.data, 0)
+    dataset = load_data(found.config.data, 0)
     assert dataset.uncropped is not None
     made = trainer.augmented(dataset, found.config.data, 0, found.input_targets)
     assert made is not None
     spy = Spy(made)
-    feeds = found.feeds(dataset.train)
+    arrays = found.arrays(dataset.train)
     model = Model(found.graph)
-    run = Steps(model, found.config.optimizer, feeds, 16, 0, augmented=spy)
+    run = Steps(model, found.config.optimizer, arrays, 16, 0, augmented=spy)
     run.epoch(1, Totals())
     clean = dataset.uncropped.clean["x"].reshape(-1, 8, 8)
     assert len(spy.given) == 4
@@ -164,7 +164,7 @@ def test_what_the_thread_cannot_do_fails_the_run(
     def fail(*_: Any) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(Augmented, "batch", fail)
+    monkeypatch.setattr(AugmentedBatches, "batch", fail)
     with pytest.raises(MemoryError, match="no room"):
         trained(tmp_path, flat())
 
@@ -174,7 +174,7 @@ def test_judged_on_the_middle(tmp_path: Path) -> None:
     text = flat().replace("scale: standard", "scale: {zca: 0.1}")
     text = text.replace("{size: 7, padding: 1}", "{size: 6}")
     run = trained(tmp_path, text)
-    data = load(prepared(tmp_path, text).experiment.config.data, 3)
+    data = load_data(prepared(tmp_path, text).experiment.config.data, 3)
     assert (run.path / "scaler.safetensors").exists()
     raw = data.scaler.inverse({"x": _whole(text, tmp_path)})["x"] if data.scaler else None
     np.savez(tmp_path / "new.npz", x=np.asarray(raw).reshape(-1, 8, 8))
@@ -188,7 +188,7 @@ def test_judged_on_the_middle(tmp_path: Path) -> None:
 def _whole(text: str, folder: Path) -> Array:
     """The scaled test pictures before the crop."""
     config = prepared(folder, text, "data.augment=[]").experiment.config
-    test = load(config.data, 3).test
+    test = load_data(config.data, 3).test
     assert test is not None
     return test.inputs["x"]
 

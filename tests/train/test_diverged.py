@@ -78,7 +78,7 @@ def test_the_step_is_named(
             steps.append(seen.batch)
             before[:] = [self.model.parameters.theta.copy()]
             if number == 2 and seen.batch == 2:
-                self.feeds[what][...] = bad
+                self.arrays[what][...] = bad
             after(seen)  # type: ignore[operator]
 
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ldl.data import load
+from ldl.data import load_data
 from ldl.engine.model import Model
 from ldl.train import Steps, Totals
 
@@ -28,10 +28,10 @@ def test_the_hot_loop_makes_no_arrays(activation: str, tmp_path: Path) -> None:
     """Neither for good nor for a moment, from an epoch's second step to its last."""
     text = TEXT.replace("ACTIVATION", activation)
     found = prepared(tmp_path, text, "data.split={train: 81920, validation: 9, test: 9}").experiment
-    feeds = found.feeds(load(found.config.data, 0).train)
+    arrays = found.arrays(load_data(found.config.data, 0).train)
     judged = (found.output, found.label_input)
     model = Model(found.graph)
-    steps = Steps(model, found.config.optimizer, feeds, BATCH, 0, judged=judged)
+    steps = Steps(model, found.config.optimizer, arrays, BATCH, 0, judged=judged)
     steps.epoch(1, Totals())  # makes the binding
     held: list[int] = []
     peaks: list[int] = []

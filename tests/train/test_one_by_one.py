@@ -44,7 +44,7 @@ def graph(items: Items, shape: tuple[int, ...] = (7,)) -> Graph:
     return Graph({"x": TensorSpec(shape), "t": TensorSpec((), True)}, places, [loss])
 
 
-def feeds(count: int = 23) -> dict[str, np.ndarray]:
+def arrays(count: int = 23) -> dict[str, np.ndarray]:
     """Random samples."""
     rng = np.random.default_rng(1)
     return {"x": rng.normal(size=(count, 7)), "t": rng.integers(0, 3, count)}
@@ -57,7 +57,7 @@ def stepped(optimizer: Optimizer, written: bool, net: Graph) -> tuple[dict[str, 
     """
     model = Model(net, 3, np.float64)
     rules = Rules(penalty=_Nothing()) if written else Rules()  # type: ignore[arg-type]
-    steps = Steps(model, optimizer, feeds(), 1, seed=4, rules=rules)
+    steps = Steps(model, optimizer, arrays(), 1, seed=4, rules=rules)
     totals = Totals()
     for epoch in (1, 2):
         totals.batch = 0
@@ -98,7 +98,7 @@ def test_what_is_left_to_the_gradient() -> None:
     )
     assert not outer_product_nodes(graph([("linear", {"units": 2}), ("flatten", {}), *MLP], (3, 4)))
     assert not outer_product_nodes(graph([("batch_norm", {}), *MLP]))
-    model, data = Model(graph(MLP)), feeds()
+    model, data = Model(graph(MLP)), arrays()
     for optimizer, size, rules in (
         (Sgd(0.1, momentum=0.9), 1, Rules()),
         (Sgd(0.1, weight_decay=0.1), 1, Rules()),
@@ -132,7 +132,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path) -> None:
 def test_inputs_whose_square_is_beyond_float32(tmp_path: Path) -> None:
     """No overflow where the gradient itself has none."""
     net = graph(NETWORKS["several"])
-    model, data = Model(net, 3), feeds(5)
+    model, data = Model(net, 3), arrays(5)
     steps = Steps(
         model, Sgd(0.05), {"x": (data["x"] * 1e20).astype(np.float32), "t": data["t"]}, 1, 0
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.data import load
+from ldl.data import load_data
 from ldl.engine.model import Model
 from ldl.train import Progress, Steps, Totals
 
@@ -54,11 +54,11 @@ def replay(
     """Weights, validation loss and accuracy after each epoch, without the trainer."""
     experiment = prepared(folder, text, *overrides).experiment
     config = experiment.config
-    data = load(config.data, config.seed)
+    data = load_data(config.data, config.seed)
     assert data.validation is not None and data.validation.targets is not None
     model = Model(experiment.graph, config.seed)
-    feeds = experiment.feeds(data.train)
-    steps = Steps(model, config.optimizer, feeds, experiment.batch_size, config.seed)
+    arrays = experiment.arrays(data.train)
+    steps = Steps(model, config.optimizer, arrays, experiment.batch_size, config.seed)
     weights, losses, accuracies = [], [], []
     truth = data.validation.targets
     for epoch in range(1, config.train.epochs + 1):
@@ -142,7 +142,7 @@ def test_the_gradient_norm_is_that_of_the_gradient(tmp_path: Path) -> None:
     """Of gd's one step, worked out by hand: ∂/∂(a, b) of the mean of (a·x + b − y)²."""
     run = trained(tmp_path, REGRESSION, "optimizer={gd: 0.2}", "train.epochs=1", "train.keep=last")
     found = prepared(tmp_path, REGRESSION)
-    data = load(found.experiment.config.data, 0)
+    data = load_data(found.experiment.config.data, 0)
     assert data.train.targets is not None
     x, y = data.train.inputs["x"][:, 0].astype(float), data.train.targets[:, 0].astype(float)
     start = Model(found.experiment.graph, 0).parameters.arrays()
@@ -173,10 +173,10 @@ def test_batches(settings: tuple[str, ...], batches: list[int], tmp_path: Path) 
     found = prepared(
         tmp_path, REGRESSION, "data.split={train: 45, validation: 5, test: 5}", *settings
     ).experiment
-    data = load(found.config.data, 0)
+    data = load_data(found.config.data, 0)
     sizes: list[int] = []
     steps = Steps(
-        Model(found.graph), found.config.optimizer, found.feeds(data.train), found.batch_size, 0
+        Model(found.graph), found.config.optimizer, found.arrays(data.train), found.batch_size, 0
     )
     steps.epoch(1, Totals(), lambda totals: sizes.append(totals.samples))
     assert list(np.diff([0, *sizes])) == batches
@@ -188,13 +188,13 @@ def test_every_sample_once_an_epoch_in_a_new_order(tmp_path: Path) -> None:
     found = prepared(
         tmp_path, REGRESSION, "data.split={train: 45, validation: 5, test: 5}"
     ).experiment
-    data = load(found.config.data, 0)
-    feeds = found.feeds(data.train)
-    feeds["x"] = np.arange(45, dtype=np.float32).reshape(45, 1)
+    data = load_data(found.config.data, 0)
+    arrays = found.arrays(data.train)
+    arrays["x"] = np.arange(45, dtype=np.float32).reshape(45, 1)
 
     def orders(seed: int, shuffle: bool) -> list[list[int]]:
         model = Model(found.graph)
-        steps = Steps(model, found.config.optimizer, feeds, 10, seed, shuffle)
+        steps = Steps(model, found.config.optimizer, arrays, 10, seed, shuffle)
         seen: list[list[int]] = []
         for epoch in (1, 2):
             seen.append([])
@@ -221,7 +221,7 @@ def test_train_accuracy_counts_the_epochs_own_answers(tmp_path: Path) -> None:
         slow = ("optimizer={sgd: 1e-30}", "train.epochs=1")
         run = trained(tmp_path, text, *slow)
         found = prepared(tmp_path, text, *slow).experiment
-        data = load(found.config.data, found.config.seed)
+        data = load_data(found.config.data, found.config.seed)
         outputs = Model(found.graph, 5).predict(data.train.inputs, found.output)
         right = outputs.argmax(1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
         assert data.train.targets is not None

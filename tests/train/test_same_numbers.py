@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.data import load
+from ldl.data import load_data
 from ldl.engine.executor import Executor
 from ldl.engine.layer import Context, Layer, TensorSpec
 from ldl.engine.layers.activation import Tanh
@@ -146,7 +146,7 @@ def test_by_hand_by_graph_and_by_command_are_one(name: str, tmp_path: Path) -> N
 
     experiment = prepared(tmp_path, CLASSES, *overrides).experiment
     optimizer = experiment.config.optimizer
-    part = load(experiment.config.data, SEED).train
+    part = load_data(experiment.config.data, SEED).train
     assert part.targets is not None
     x, labels = part.inputs["x"], part.targets
     batches = orders(len(x), len(x) if whole else BATCH)

@@ -17,19 +17,19 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ldl.arrays import Array
-from ldl.data.decoding import PictureError, kind, opened, pixels, refuse
-from ldl.data.info import Info, Picture, Progress, Target
+from ldl.arrays import Array, ImageSize
+from ldl.data.data_folders import cache_folder, data_folders, stamp, write_whole
+from ldl.data.dataset import DatasetInfo, ProgressCallback, Target
+from ldl.data.image_files import ImageError, kind, opened, pixels, refuse
 from ldl.data.npz import read_arrays
 from ldl.data.openml import DownloadError
-from ldl.data.places import cache_folder, data_folders, stamp, write_whole
-from ldl.data.sources.picture_set import PARTS, Arrays, Check, PictureSet, in_parts
+from ldl.data.sources.image_set import PARTS, Arrays, ChecksumResult, ImageSet, in_parts
 from ldl.errors import DataError
 
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
-PICTURE: Picture = (32, 32, 3)
+PICTURE: ImageSize = (32, 32, 3)
 SIZE = 3072  # numbers to a picture
 
 JPEGS = ("cifar10-jpeg.tar.xz", "cifar10-jpeg.tar.gz", "cifar10-jpeg.tar", "cifar10-jpeg",
@@ -56,7 +56,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cifar10(PictureSet):
+class Cifar10(ImageSet):
     """50,000 + 10,000 colour pictures of ten things, 32×32 pixels from 0 to 255 (Krizhevsky 2009).
 
     Read from JPEG files `train/CLASS/NAME.jpg` and `test/CLASS/NAME.jpg`, in cifar10-jpeg.tar.xz or
@@ -65,7 +65,7 @@ class Cifar10(PictureSet):
 
     name = "cifar10"
     openml = 40927
-    info = Info({"x": (SIZE,)}, Target("classes", CLASSES), PICTURE, 60_000, 10_000)
+    info = DatasetInfo({"x": (SIZE,)}, Target("classes", CLASSES), PICTURE, 60_000, 10_000)
     pinned: ClassVar[dict[str, str]] = {
         "train": "90b39bd6a13957538c67ede87ee5105e3bba37c8cd0216143c02e5eace83a47b",
         "test": "51bb81e661ebd8b37721af1e1bb132db3e2fa8b95ccf385867df9894267f111e",
@@ -87,7 +87,7 @@ class Cifar10(PictureSet):
                     )
         return None
 
-    def arrays(self, place: Path, progress: Progress | None = None) -> Arrays:
+    def arrays(self, place: Path, progress: ProgressCallback | None = None) -> Arrays:
         """The four arrays, uint8; those decoded before come from the cache. Raises DataError."""
         if place.suffix == ".npz":
             return super().arrays(place)
@@ -108,7 +108,7 @@ class Cifar10(PictureSet):
         """The tar or the binary archive."""
         return f"{JPEGS[0]} (train/CLASS/NAME.jpg, test/CLASS/NAME.jpg) or {BINARY[0]}"
 
-    def verify(self) -> list[Check]:
+    def verify(self) -> list[ChecksumResult]:
         """SHA-256 over the JPEG files of either part, by name. Raises DataError for other forms."""
         place = self.place()
         if place.name not in JPEGS:
@@ -116,7 +116,9 @@ class Cifar10(PictureSet):
         digests = {part: hashlib.sha256() for part in self.pinned}
         for (part, *_), content in sorted(_jpegs(place)):
             digests[part].update(content)
-        return [Check(part, self.pinned[part], d.hexdigest()) for part, d in digests.items()]
+        return [
+            ChecksumResult(part, self.pinned[part], d.hexdigest()) for part, d in digests.items()
+        ]
 
     def from_openml(self, x: Array, labels: list[str]) -> Arrays:
         """Rows are the red, green and blue planes; the known beginnings have to be there."""
@@ -147,7 +149,7 @@ def _mark(place: Path) -> str:
     return f"{place.resolve()} {digest.hexdigest()}"
 
 
-def _from_jpegs(place: Path, progress: Progress | None) -> Arrays:
+def _from_jpegs(place: Path, progress: ProgressCallback | None) -> Arrays:
     """Decodes all JPEG files, ordered by part, class and name."""
     found = sorted(_jpegs(place), key=lambda member: (member[0][0] == "test", *member[0][1:]))
     classes = {part: {key[1] for key, _ in found if key[0] == part} for part in ("train", "test")}
@@ -159,9 +161,9 @@ def _from_jpegs(place: Path, progress: Progress | None) -> Arrays:
         try:
             with opened(io.BytesIO(content)) as image:
                 if kind(image) != PICTURE:
-                    raise PictureError(f"is {image.height}×{image.width} {image.mode}")
+                    raise ImageError(f"is {image.height}×{image.width} {image.mode}")
                 x[i] = pixels(image, PICTURE)
-        except PictureError as error:
+        except ImageError as error:
             faults["/".join(key)] = str(error)
         if progress is not None and (i + 1) % TICK == 0:
             progress("decoding cifar10", i + 1, len(found))

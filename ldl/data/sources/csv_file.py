@@ -12,9 +12,17 @@ from typing import Annotated, Literal
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.data.info import Info, Progress, Raw, Target
-from ldl.data.places import stamp
-from ldl.data.table import Fault, Table, is_missing, need_columns, numbers, read_table, refuse
+from ldl.data.csv_table import (
+    CellProblem,
+    CsvTable,
+    is_missing,
+    need_columns,
+    numbers,
+    read_table,
+    refuse,
+)
+from ldl.data.data_folders import stamp
+from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
 from ldl.errors import DataError, SettingError
 from ldl.fields import FilePath
 
@@ -55,24 +63,24 @@ class Csv:
             return (self.target,)
         return self.target or ()
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Reads the whole file, once; `read` then has it at hand."""
         return self.read(0).info
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """The rows in the file's order. Raises DataError with line and column of what is bad."""
         return _parse(self, stamp(Path(self.path)))
 
 
 @lru_cache(maxsize=4)
-def _parse(source: Csv, stamp: object) -> Raw:
+def _parse(source: Csv, stamp: object) -> RawDataset:
     """`stamp` changes when the file does, so that a changed file is read anew."""
     table = read_table(Path(source.path), source.delimiter)
     need_columns(table, source.targets, "the target")
     features = tuple(name for name in table.header if name not in source.targets)
     if not features:
         raise DataError(f"{table.path}: every column is a target, none is left for the inputs")
-    faults: list[Fault] = []
+    faults: list[CellProblem] = []
     x = numbers(table, features, faults)
     y: Array | None = None
     target = Target("none")
@@ -84,14 +92,14 @@ def _parse(source: Csv, stamp: object) -> Raw:
         target = Target("values", source.targets)
         y = numbers(table, source.targets, faults)
     refuse(table.path, faults, ADVICE)
-    info = Info({"x": (len(features),)}, target, None, len(x), features=features)
+    info = DatasetInfo({"x": (len(features),)}, target, None, len(x), features=features)
     for array in (x, y):
         if array is not None:
             array.setflags(write=False)  # the cache hands out the same arrays again
-    return Raw(info, {"x": x}, y)
+    return RawDataset(info, {"x": x}, y)
 
 
-def _is_classes(source: Csv, table: Table) -> bool:
+def _is_classes(source: Csv, table: CsvTable) -> bool:
     if source.task is not None or len(source.targets) > 1:
         return source.task == "classes"
     cells = [cell for cell in table.column(source.targets[0]) if not is_missing(cell)]
@@ -122,16 +130,16 @@ def class_names(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(labels))
 
 
-def class_indices(table: Table, target: Target, faults: list[Fault]) -> Array:
+def class_indices(table: CsvTable, target: Target, faults: list[CellProblem]) -> Array:
     """int64 (rows,): each label's place among the names; other labels are added to `faults`."""
     place = {name: i for i, name in enumerate(target.names)}
     indices = np.zeros(len(table.rows), np.int64)
     for i, cell in enumerate(table.column(target.label)):
         label = cell.strip()
         if is_missing(cell):
-            faults.append(Fault(table.lines[i], target.label, "missing value"))
+            faults.append(CellProblem(table.lines[i], target.label, "missing value"))
         elif label not in place:
-            faults.append(Fault(table.lines[i], target.label, f'"{label}" is no known class'))
+            faults.append(CellProblem(table.lines[i], target.label, f'"{label}" is no known class'))
         else:
             indices[i] = place[label]
     return indices

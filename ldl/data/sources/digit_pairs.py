@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.data.info import Info, Progress, Raw, Target
+from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
 from ldl.data.sources.digit_sets import Mnist
 from ldl.data.sources.embedded import TEN
 from ldl.engine.streams import stream
@@ -30,10 +30,10 @@ class DigitPairs:
     pairs: Annotated[int, Range(1, 30_000)] = 1000
     test_pairs: Annotated[int, Range(1, 5000)] = 1000
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Constants; reads nothing."""
         digits = Target("classes", TEN)
-        return Info(
+        return DatasetInfo(
             inputs={"first": (SIDE, SIDE), "second": (SIDE, SIDE)},
             target=Target("classes", ("first > second", "first ≤ second")),
             samples=self.pairs + self.test_pairs,
@@ -41,7 +41,7 @@ class DigitPairs:
             extra_targets={"first_digit": digits, "second_digit": digits},
         )
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """Draws the pairs; reads MNIST, and downloads it if it is not here."""
         mnist = Mnist().read(seed, progress)
         assert mnist.targets is not None
@@ -59,7 +59,7 @@ class DigitPairs:
         pictures = {name: _halved(mnist.inputs["x"][pairs[:, i]]) for i, name in enumerate(INPUTS)}
         first, second = (mnist.targets[pairs[:, i]] for i in (0, 1))
         extra = {"first_digit": first, "second_digit": second}
-        return Raw(self.describe(), pictures, (first <= second).astype(np.int64), extra)
+        return RawDataset(self.describe(), pictures, (first <= second).astype(np.int64), extra)
 
 
 INPUTS = ("first", "second")

@@ -9,17 +9,17 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
+from ldl.data.data_folders import data_folders
+from ldl.data.dataset import DatasetInfo, ProgressCallback, Target
 from ldl.data.idx import idx_bytes, read_idx
-from ldl.data.info import Info, Progress, Target
 from ldl.data.openml import DownloadError
-from ldl.data.places import data_folders
 from ldl.data.sources.embedded import TEN
-from ldl.data.sources.picture_set import PARTS, Arrays, PictureSet, in_parts
+from ldl.data.sources.image_set import PARTS, Arrays, ImageSet, in_parts
 from ldl.errors import DataError
 
 
 @dataclass(frozen=True)
-class _DigitSet(PictureSet):
+class _DigitSet(ImageSet):
     """Grey pictures of the ten digits."""
 
     def _halves(self, x: Array, labels: list[str]) -> Arrays:
@@ -40,7 +40,7 @@ class Mnist(_DigitSet):
 
     name = "mnist"
     openml = 554
-    info = Info({"x": (784,)}, Target("classes", TEN), (28, 28, 1), 70_000, 10_000)
+    info = DatasetInfo({"x": (784,)}, Target("classes", TEN), (28, 28, 1), 70_000, 10_000)
     pinned: ClassVar[dict[str, str]] = {
         "train-images-idx3-ubyte": (
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
@@ -68,7 +68,7 @@ class Mnist(_DigitSet):
                 return folder / "mnist.npz"
         return None
 
-    def arrays(self, place: Path, progress: Progress | None = None) -> Arrays:
+    def arrays(self, place: Path, progress: ProgressCallback | None = None) -> Arrays:
         """The four arrays, uint8. Raises DataError."""
         if place.is_file():
             return super().arrays(place)
@@ -113,7 +113,7 @@ class Usps(_DigitSet):
 
     name = "usps"
     openml = 41082
-    info = Info({"x": (256,)}, Target("classes", TEN), (16, 16, 1), 9298, 2007)
+    info = DatasetInfo({"x": (256,)}, Target("classes", TEN), (16, 16, 1), 9298, 2007)
     pinned: ClassVar[dict[str, str]] = {
         "x_train": "4cc10903414bb4be4b10f0203b73ceab02be2ac780faa3aafea3cfe226ec62fc",
         "y_train": "ee5027fd47b76715ac18ca27e72fa1332bde98e0b8ce593b503bb2bdb6c03da0",

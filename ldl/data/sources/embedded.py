@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.data.info import Info, Progress, Raw, Target
+from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
 from ldl.errors import DataError
 
 TEN = tuple("0123456789")
@@ -64,16 +64,16 @@ class _Classes:
 
     file: ClassVar[str]
     header: ClassVar[int] = 1  # lines before the first sample
-    info: ClassVar[Info]
+    info: ClassVar[DatasetInfo]
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Constants; reads nothing."""
         return self.info
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """The file's rows in its order."""
         table = _table(self.file, ",", self.header)
-        return Raw(self.info, {"x": table[:, :-1].copy()}, table[:, -1].astype(np.int64))
+        return RawDataset(self.info, {"x": table[:, :-1].copy()}, table[:, -1].astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Digits(_Classes):
 
     file = "digits.csv.gz"
     header = 0
-    info = Info({"x": (64,)}, Target("classes", TEN), (8, 8, 1), 1797)
+    info = DatasetInfo({"x": (64,)}, Target("classes", TEN), (8, 8, 1), 1797)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Iris(_Classes):
     """150 irises, 4 lengths and widths in cm, three species (Fisher 1936)."""
 
     file = "iris.csv"
-    info = Info(
+    info = DatasetInfo(
         {"x": (4,)},
         Target("classes", ("setosa", "versicolor", "virginica")),
         samples=150,
@@ -103,7 +103,7 @@ class Wine(_Classes):
     """178 wines, 13 chemical measurements, three growers (UCI wine)."""
 
     file = "wine_data.csv"
-    info = Info(
+    info = DatasetInfo(
         {"x": (13,)},
         Target("classes", ("class_0", "class_1", "class_2")),
         samples=178,
@@ -116,7 +116,7 @@ class BreastCancer(_Classes):
     """569 tumours, 30 measurements of cell nuclei, malignant or benign (UCI wdbc)."""
 
     file = "breast_cancer.csv"
-    info = Info(
+    info = DatasetInfo(
         {"x": (30,)}, Target("classes", ("malignant", "benign")), samples=569, features=TUMOUR
     )
 
@@ -129,36 +129,36 @@ class Diabetes:
     with figures of the whole set, test samples included.
     """
 
-    info: ClassVar[Info] = Info(
+    info: ClassVar[DatasetInfo] = DatasetInfo(
         {"x": (10,)}, Target("values", ("progression",)), samples=442, features=PATIENT
     )
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Constants; reads nothing."""
         return self.info
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """The file's rows in its order."""
         x = _table("diabetes_data_raw.csv.gz", None)
-        return Raw(self.info, {"x": x}, _table("diabetes_target.csv.gz", None))
+        return RawDataset(self.info, {"x": x}, _table("diabetes_target.csv.gz", None))
 
 
 @dataclass(frozen=True)
 class Linnerud:
     """20 men: chins, situps and jumps → weight (lb), waist (in) and pulse (Tenenhaus 1998)."""
 
-    info: ClassVar[Info] = Info(
+    info: ClassVar[DatasetInfo] = DatasetInfo(
         {"x": (3,)},
         Target("values", ("Weight", "Waist", "Pulse")),
         samples=20,
         features=("Chins", "Situps", "Jumps"),
     )
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Constants; reads nothing."""
         return self.info
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """The files' rows in their order."""
         x = _table("linnerud_exercise.csv", None, skip=1)
-        return Raw(self.info, {"x": x}, _table("linnerud_physiological.csv", None, skip=1))
+        return RawDataset(self.info, {"x": x}, _table("linnerud_physiological.csv", None, skip=1))

@@ -8,17 +8,17 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.data.info import Info, Progress, Raw, Target
+from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
 from ldl.engine.streams import stream
 from ldl.fields import NonNegative, Positive, Range, Size
 
 
-def _plane(samples: int, *classes: str) -> Info:
-    return Info({"x": (2,)}, Target("classes", classes), None, samples)
+def _plane(samples: int, *classes: str) -> DatasetInfo:
+    return DatasetInfo({"x": (2,)}, Target("classes", classes), None, samples)
 
 
-def _raw(info: Info, x: Array, y: Array) -> Raw:
-    return Raw(info, {"x": x}, y.astype(np.int64))
+def _raw(info: DatasetInfo, x: Array, y: Array) -> RawDataset:
+    return RawDataset(info, {"x": x}, y.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Gaussians:
     std: Positive = 0.3
     separation: Positive = 2.0
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Two coordinates, classes by number."""
         return _plane(self.samples, *"0123"[: self.clusters])
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """Draws from the stream (seed, data, gaussians)."""
         rng = stream(seed, "data", "gaussians")
         corners = np.array([(-1, -1), (1, 1), (-1, 1), (1, -1)]) * (self.separation / 2)
@@ -58,11 +58,11 @@ class Circles:
     samples: Annotated[int, Range(4)] = 500
     factor: Annotated[float, Range(0.0, 1.0, above=True, below=True)] = 0.5
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Two coordinates, outer or inner."""
         return _plane(self.samples, "outer", "inner")
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """Draws from the stream (seed, data, circles)."""
         outer, inner = self.samples // 2, self.samples - self.samples // 2
         angle = np.concatenate([2 * np.pi * np.arange(n) / n for n in (outer, inner)])
@@ -83,11 +83,11 @@ class Moons:
     noise: NonNegative = 0.1
     samples: Annotated[int, Range(4)] = 500
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Two coordinates, upper or lower half circle."""
         return _plane(self.samples, "upper", "lower")
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """Draws from the stream (seed, data, moons)."""
         upper, lower = (
             np.linspace(0, np.pi, n) for n in (self.samples // 2, self.samples - self.samples // 2)
@@ -109,11 +109,11 @@ class Bands:
     classes: Annotated[int, Range(2, 100)] = 4
     samples: Size = 1000
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Two coordinates, bands by number from the left."""
         return _plane(self.samples, *map(str, range(self.classes)))
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """Draws from the stream (seed, data, bands)."""
         x = stream(seed, "data", "bands").random((self.samples, 2))
         return _raw(self.describe(), x, np.floor(self.classes * x[:, 0]))
@@ -125,11 +125,11 @@ class Disc:
 
     samples: Size = 1000
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Two coordinates, outside or inside."""
         return _plane(self.samples, "outside", "inside")
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """Draws from the stream (seed, data, disc)."""
         x = stream(seed, "data", "disc").random((self.samples, 2))
         return _raw(self.describe(), x, ((x - 0.5) ** 2).sum(axis=1) < 1 / (2 * np.pi))
@@ -145,15 +145,15 @@ class Line:
 
     target: ClassVar[Target] = Target("values", ("y",))
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """`features` inputs, one value."""
-        return Info({"x": (self.features,)}, self.target, None, self.samples)
+        return DatasetInfo({"x": (self.features,)}, self.target, None, self.samples)
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """Draws from the stream (seed, data, line)."""
         rng = stream(seed, "data", "line")
         a = rng.uniform(0.5, 2.0, self.features) * rng.choice([-1.0, 1.0], self.features)
         b = rng.uniform(-1.0, 1.0)
         x = rng.standard_normal((self.samples, self.features))
         y = x @ a + b + self.noise * rng.standard_normal(self.samples)
-        return Raw(self.describe(), {"x": x}, y[:, None])
+        return RawDataset(self.describe(), {"x": x}, y[:, None])

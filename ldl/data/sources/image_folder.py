@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ldl.arrays import Shape
-from ldl.data.decoding import PictureError, kind, opened, pixels, refuse
-from ldl.data.info import Info, Picture, Progress, Raw, Target
+from ldl.arrays import ImageSize, Shape
+from ldl.data.csv_table import quoted
+from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
+from ldl.data.image_files import ImageError, kind, opened, pixels, refuse
 from ldl.data.npz import LIMIT
-from ldl.data.table import quoted
 from ldl.errors import DataError
 from ldl.fields import FilePath, Size
 
@@ -25,7 +25,7 @@ TICK = 200  # pictures between two reports of progress
 
 
 @dataclass(frozen=True)
-class PictureFile:
+class ImageFile:
     """A file as its folder lists it; changed content shows in size or time."""
 
     path: str
@@ -48,7 +48,7 @@ class Images:
     size: tuple[Size, Size] | None = None
     channels: Literal[1, 3] | None = None
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Lists the folder; reads the headers of all pictures unless size and channels are set."""
         files = list_pictures(Path(self.path))
         classes = tuple(sorted({file.class_name for file in files}))
@@ -60,9 +60,9 @@ class Images:
             )
         test = sum(file.part == "test" for file in files)
         inputs: dict[str, Shape] = {"x": (height * width * channels,)}
-        return Info(inputs, Target("classes", classes), picture, len(files), test)
+        return DatasetInfo(inputs, Target("classes", classes), picture, len(files), test)
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """All pictures, training part first. Raises DataError that names those that are damaged."""
         info, files = self.describe(), list_pictures(Path(self.path))
         assert info.image is not None
@@ -72,23 +72,23 @@ class Images:
             try:
                 with opened(Path(file.path)) as image:
                     x[i] = pixels(image, info.image)
-            except PictureError as error:
+            except ImageError as error:
                 faults[file.path] = str(error)
             if progress is not None and (i + 1) % TICK == 0:
                 progress(f"reading {self.path}", i + 1, len(files))
         _refuse_unreadable(self.path, faults)
         place = {name: i for i, name in enumerate(info.target.names)}
         y = np.array([place[file.class_name] for file in files], np.int64)
-        return Raw(info, {"x": x.reshape(len(x), -1)}, y)
+        return RawDataset(info, {"x": x.reshape(len(x), -1)}, y)
 
-    def _picture(self, files: tuple[PictureFile, ...]) -> Picture:
+    def _picture(self, files: tuple[ImageFile, ...]) -> ImageSize:
         """What every picture is or is brought to."""
         if self.size and self.channels:
             return *self.size, self.channels
         return _common(self, files)
 
 
-def list_pictures(root: Path) -> tuple[PictureFile, ...]:
+def list_pictures(root: Path) -> tuple[ImageFile, ...]:
     """The pictures in a folder by part, class and name. Raises DataError where the form differs."""
     parts = _folders(root)
     if set(PARTS) <= set(parts) and _folders(root / "train"):
@@ -114,8 +114,8 @@ def _folders(root: Path) -> list[str]:
         raise DataError(f"{root}: not a folder that can be read ({error.strerror})") from error
 
 
-def _classes(root: Path, part: str) -> list[PictureFile]:
-    files: list[PictureFile] = []
+def _classes(root: Path, part: str) -> list[ImageFile]:
+    files: list[ImageFile] = []
     folders = _folders(root)
     if not folders:
         raise DataError(
@@ -128,20 +128,20 @@ def _classes(root: Path, part: str) -> list[PictureFile]:
             raise DataError(f"{root / name}: no pictures in it ({', '.join(SUFFIXES)})")
         for entry in sorted(found, key=lambda entry: entry.name):
             status = entry.stat()
-            files.append(PictureFile(entry.path, name, part, status.st_size, status.st_mtime_ns))
+            files.append(ImageFile(entry.path, name, part, status.st_size, status.st_mtime_ns))
     return files
 
 
 @lru_cache(maxsize=4)
-def _common(source: Images, files: tuple[PictureFile, ...]) -> Picture:
+def _common(source: Images, files: tuple[ImageFile, ...]) -> ImageSize:
     """The one size and number of channels that all pictures have; what is set counts as theirs."""
-    kinds: dict[str, Picture] = {}
+    kinds: dict[str, ImageSize] = {}
     faults: dict[str, str] = {}
     for file in files:
         try:
             with opened(Path(file.path)) as image:
                 height, width, channels = kind(image)
-        except PictureError as error:
+        except ImageError as error:
             faults[file.path] = str(error)
             continue
         kinds[file.path] = (*(source.size or (height, width)), source.channels or channels)
@@ -161,7 +161,7 @@ def _common(source: Images, files: tuple[PictureFile, ...]) -> Picture:
     return common
 
 
-def _words(picture: Picture) -> str:
+def _words(picture: ImageSize) -> str:
     height, width, channels = picture
     colours = {1: "grey", 3: "RGB"}.get(channels, "in other colours (transparent, CMYK, …)")
     return f"{height}×{width} {colours}"

@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.data.info import Info, Progress, Raw, Target
+from ldl.data.csv_table import LARGEST, quoted
+from ldl.data.data_folders import stamp
+from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
 from ldl.data.npz import Member, read_arrays, read_headers
-from ldl.data.places import stamp
-from ldl.data.table import LARGEST, quoted
 from ldl.errors import DataError, SettingError
 from ldl.fields import Doc, FilePath
 
@@ -50,11 +50,11 @@ class Npz:
         """The inputs' keys."""
         return (self.inputs,) if isinstance(self.inputs, str) else self.inputs
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Reads the inputs' headers and the targets, not the inputs."""
         return _scan(self, stamp(Path(self.path))).info
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """All arrays. Raises DataError where one is damaged, not finite or of a wrong size."""
         path = Path(self.path)
         scan = _scan(self, stamp(path))
@@ -63,12 +63,12 @@ class Npz:
             check_finite(path, key, x)
         inputs = {k: x.reshape(len(x), -1) if x.ndim == 1 else x for k, x in inputs.items()}
         names = dict(zip(inputs, scan.info.inputs, strict=True))
-        return Raw(scan.info, {names[k]: x for k, x in inputs.items()}, scan.targets)
+        return RawDataset(scan.info, {names[k]: x for k, x in inputs.items()}, scan.targets)
 
 
 @dataclass(frozen=True)
 class _Scan:
-    info: Info
+    info: DatasetInfo
     inputs: dict[str, tuple[str, ...]]  # key → the keys in the file that its rows come from
     targets: Array | None
 
@@ -91,7 +91,7 @@ def _scan(source: Npz, stamp: object) -> _Scan:
         target, y = _judge(source, path, label, _read(path, targets)[label])
     elif source.task is not None:
         raise DataError(f'{path}: there is no "y" for the task {source.task}; name the target')
-    return _Scan(Info(shapes, target, image, samples, official), inputs, y)
+    return _Scan(DatasetInfo(shapes, target, image, samples, official), inputs, y)
 
 
 def _label(source: Npz, headers: dict[str, Member]) -> str | None:

@@ -11,8 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from ldl.arrays import Array
-from ldl.data.info import Picture
+from ldl.arrays import Array, ImageSize
 from ldl.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ CORRUPT = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, Ke
            struct.error)  # fmt: skip
 
 
-class PictureError(Exception):
+class ImageError(Exception):
     """A picture cannot be used; the argument says why, in a few words."""
 
 
@@ -46,17 +45,17 @@ def opened(file: Path | IO[bytes]) -> Iterator[Image]:
             with Image.open(file) as image:
                 yield image
     except (*CORRUPT, *bomb) as error:
-        raise PictureError(f"cannot be read ({error or type(error).__name__})") from error
+        raise ImageError(f"cannot be read ({error or type(error).__name__})") from error
 
 
-def kind(image: Image) -> Picture:
+def kind(image: Image) -> ImageSize:
     """Height, width and channels; 0 channels where they have to be asked for (RGBA, CMYK, …)."""
     if image.mode[0] in "IF":
-        raise PictureError(f"has more than 8 bits a channel (mode {image.mode})")
+        raise ImageError(f"has more than 8 bits a channel (mode {image.mode})")
     return image.height, image.width, CHANNELS.get(image.mode, 0)
 
 
-def pixels(image: Image, picture: Picture) -> Array:
+def pixels(image: Image, picture: ImageSize) -> Array:
     """uint8 (height, width, channels), brought to this size and number of channels.
 
     Resized bilinearly, with all pixels counted where it gets smaller; transparency is dropped.

@@ -10,10 +10,10 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array, Shape
-from ldl.data.info import Info, Progress, Raw
+from ldl.data.data_folders import cache_folder, data_folders, write_whole
+from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset
 from ldl.data.npz import ANEW
 from ldl.data.openml import DownloadError, fetch
-from ldl.data.places import cache_folder, data_folders, write_whole
 from ldl.data.sources.embedded import TEN
 from ldl.data.sources.npz_file import Npz
 from ldl.errors import DataError
@@ -23,26 +23,26 @@ Arrays = dict[str, Array]  # the four PARTS
 
 
 @dataclass(frozen=True)
-class Check:
+class ChecksumResult:
     """A SHA-256 as it should be and as it is."""
 
-    what: str
+    name: str
     expected: str
-    found: str
+    actual: str
 
     @property
-    def good(self) -> bool:
+    def matches(self) -> bool:
         """Whether they are the same."""
-        return self.expected == self.found
+        return self.expected == self.actual
 
 
 @dataclass(frozen=True)
-class PictureSet:
+class ImageSet:
     """Pictures of ten classes with an official test part."""
 
     name: ClassVar[str]
     openml: ClassVar[int]  # the number of the data set there
-    info: ClassVar[Info]
+    info: ClassVar[DatasetInfo]
     pinned: ClassVar[dict[str, str]]  # what → SHA-256
 
     @property
@@ -51,25 +51,25 @@ class PictureSet:
         height, width, channels = self.info.image or (0, 0, 0)
         return (height, width) if channels == 1 else (height, width, channels)
 
-    def describe(self) -> Info:
+    def describe(self) -> DatasetInfo:
         """Constants; reads nothing."""
         return self.info
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """The training part, then the official test part; downloads them if they are not here."""
         arrays = self.arrays(self.find() or self.fetch(progress), progress)
         pixels = self.info.inputs["x"][0]
         x = np.concatenate([arrays["x_train"], arrays["x_test"]]).reshape(-1, pixels)
         y = np.concatenate([arrays["y_train"], arrays["y_test"]]).astype(np.int64)
         info = replace(self.info, samples=len(y), official_test=len(arrays["y_test"]))
-        return Raw(info, {"x": x}, y)
+        return RawDataset(info, {"x": x}, y)
 
     def find(self) -> Path | None:
         """The folder or file that holds the set, None if there is none."""
         files = [folder / f"{self.name}.npz" for folder in data_folders()]
         return next((file for file in files if file.is_file()), None)
 
-    def fetch(self, progress: Progress | None = None) -> Path:
+    def fetch(self, progress: ProgressCallback | None = None) -> Path:
         """Downloads the set into the cache and checks it. Raises DataError saying what to do."""
         path = cache_folder() / f"{self.name}.npz"
         try:
@@ -87,7 +87,7 @@ class PictureSet:
         """Writes the arrays as an NPZ file."""
         write_whole(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
-    def arrays(self, place: Path, progress: Progress | None = None) -> Arrays:
+    def arrays(self, place: Path, progress: ProgressCallback | None = None) -> Arrays:
         """The four arrays from where `find` says they are. Raises DataError."""
         try:
             raw = Npz(str(place)).read(0)
@@ -103,11 +103,11 @@ class PictureSet:
             raise DataError(f"{place}: the labels have to be the digits 0 to 9")
         return in_parts(x.reshape(-1, *self.picture), raw.targets.astype(np.uint8), test)
 
-    def verify(self) -> list[Check]:
+    def verify(self) -> list[ChecksumResult]:
         """What there is against the known SHA-256. Raises DataError where nothing is found."""
         contents = self.contents(self.arrays(self.place()))
         return [
-            Check(what, self.pinned[what], hashlib.sha256(content).hexdigest())
+            ChecksumResult(what, self.pinned[what], hashlib.sha256(content).hexdigest())
             for what, content in contents.items()
         ]
 

@@ -7,14 +7,15 @@ What comes from outside a picture is 0 as the network sees it: black where `scal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ldl.arrays import Array
-from ldl.data.info import Picture
+from ldl.arrays import Array, ImageSize, Shape
+from ldl.engine.streams import stream
 from ldl.fields import Count, Range, Share, Size
 
 
@@ -23,7 +24,7 @@ class Augmentation(Protocol):
 
     draws: ClassVar[int]  # random numbers to a picture
 
-    def shape(self, picture: Picture) -> Picture:
+    def shape(self, picture: ImageSize) -> ImageSize:
         """The size of what comes of pictures of this size. Raises ValueError where none can."""
         ...
 
@@ -35,7 +36,7 @@ class Augmentation(Protocol):
 class _SameSize:
     """Pictures keep their size."""
 
-    def shape(self, picture: Picture) -> Picture:
+    def shape(self, picture: ImageSize) -> ImageSize:
         """The same."""
         return picture
 
@@ -51,7 +52,7 @@ class RandomCrop:
     size: Size
     padding: Count = 0
 
-    def shape(self, picture: Picture) -> Picture:
+    def shape(self, picture: ImageSize) -> ImageSize:
         """(size, size, C)."""
         height, width, channels = picture
         if self.padding > min(height, width):
@@ -73,7 +74,7 @@ class CenterCrop:
     draws: ClassVar[int] = 0
     size: Size
 
-    def shape(self, picture: Picture) -> Picture:
+    def shape(self, picture: ImageSize) -> ImageSize:
         """(size, size, C)."""
         _fits(self.size, *picture[:2])
         return self.size, self.size, picture[2]
@@ -124,7 +125,7 @@ class Shift(_SameSize):
     draws: ClassVar[int] = 2
     pixels: Size
 
-    def shape(self, picture: Picture) -> Picture:
+    def shape(self, picture: ImageSize) -> ImageSize:
         """The same."""
         if self.pixels >= min(picture[:2]):
             height, width, _ = picture
@@ -222,3 +223,48 @@ AUGMENTATIONS: dict[str, type] = {
     "shift": Shift,
     "cutout": Cutout,
 }
+
+
+@dataclass(frozen=True)
+class AugmentedInput:
+    """Samples (n, ...) of the data's input `source`; those of one source change together."""
+
+    source: str
+    array: Array
+    picture: ImageSize  # their size
+    shape: Shape  # of a sample as the network sees it
+
+
+@dataclass
+class AugmentedBatches:
+    """Batches of augmented feeds, by the names of the graph's inputs that take them.
+
+    The numbers for sample i in epoch e are drawn from the seed, e and i alone, whatever batch the
+    sample is in: a run that is resumed within an epoch, with or without shuffling, sees the same.
+    """
+
+    augmentations: Sequence[Augmentation]
+    inputs: Mapping[str, AugmentedInput]
+    seed: int
+    _draws: dict[str, list[Array]] = field(init=False, default_factory=dict)
+
+    def start(self, epoch: int) -> None:
+        """Draw the numbers of an epoch."""
+        counts = {feed.source: len(feed.array) for feed in self.inputs.values()}
+        self._draws = {
+            source: [
+                stream(self.seed, "augment", epoch, source, i).random((count, choice.draws))
+                for i, choice in enumerate(self.augmentations)
+            ]
+            for source, count in counts.items()
+        }
+
+    def batch(self, rows: Array) -> dict[str, Array]:
+        """The feeds of the samples `rows` (b,), each (b, *shape)."""
+        return {name: self._changed(feed, rows) for name, feed in self.inputs.items()}
+
+    def _changed(self, feed: AugmentedInput, rows: Array) -> Array:
+        x = feed.array.take(rows, 0).reshape(len(rows), *feed.picture)
+        for choice, u in zip(self.augmentations, self._draws[feed.source], strict=True):
+            x = choice.apply(x, u[rows])
+        return np.ascontiguousarray(x).reshape(len(rows), *feed.shape)

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from ldl.data import SCALERS, SOURCES, DataSpec, Progress, Raw, Scaling, Split, describe, load
+from ldl.data import (
+    SCALERS,
+    SOURCES,
+    DataSpec,
+    InputScalers,
+    ProgressCallback,
+    RawDataset,
+    SplitSpec,
+    describe_data,
+    load_data,
+)
 from ldl.data.split import split_indices
 from ldl.errors import DataError, SettingError
 
@@ -56,16 +66,16 @@ class MovedIris:
 
     shift: float
 
-    def read(self, seed: int, progress: Progress | None = None) -> Raw:
+    def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         raw = SOURCES["iris"]().read(seed)
-        rows = split_indices(Split(), raw, seed)
+        rows = split_indices(SplitSpec(), raw, seed)
         raw.inputs["x"][np.concatenate([rows["validation"], rows["test"]])] += self.shift
         return raw
 
 
 @pytest.mark.parametrize("name", SCALERS)
 def test_nothing_leaks_from_the_other_parts(name: str) -> None:
-    same, moved = (load(DataSpec(MovedIris(s), SCALERS[name]()), 0) for s in (0.0, 1000.0))
+    same, moved = (load_data(DataSpec(MovedIris(s), SCALERS[name]()), 0) for s in (0.0, 1000.0))
     assert same.scaler.state() == moved.scaler.state()
     np.testing.assert_array_equal(same.train.inputs["x"], moved.train.inputs["x"])
     assert same.test.inputs["x"].max() < 10 < moved.test.inputs["x"].max()
@@ -75,8 +85,8 @@ def test_nothing_leaks_from_the_other_parts(name: str) -> None:
 @pytest.mark.parametrize("per", ["all", "feature"])
 def test_state_survives_json(shape: str, per: str) -> None:
     spec = DataSpec(SOURCES["digits"](), SCALERS["standard"](per), shape=shape)
-    dataset = load(spec, 0)
-    again = Scaling.from_state(json.loads(json.dumps(dataset.scaler.state())), {})
+    dataset = load_data(spec, 0)
+    again = InputScalers.from_state(json.loads(json.dumps(dataset.scaler.state())), {})
     raw = dataset.scaler.inverse(dataset.test.inputs)
     np.testing.assert_array_equal(again.transform(raw)["x"], dataset.scaler.transform(raw)["x"])
     np.testing.assert_allclose(raw["x"], np.round(raw["x"]), atol=1e-5)
@@ -129,7 +139,7 @@ def test_given_numbers_are_used() -> None:
 def test_what_does_not_fit_is_found_before_reading(scale: Any, source: str, words: str) -> None:
     spec = DataSpec(SOURCES[source](), SCALERS["standard"](*scale))
     with pytest.raises(DataError, match=words) as caught:
-        describe(spec)
+        describe_data(spec)
     assert caught.value.setting == "scale"
 
 
@@ -184,19 +194,19 @@ def test_zca_of_pictures_and_constants() -> None:
 
 
 def test_zca_state_survives_json_and_arrays() -> None:
-    dataset = load(DataSpec(SOURCES["digits"](), SCALERS["zca"]()), 0)
+    dataset = load_data(DataSpec(SOURCES["digits"](), SCALERS["zca"]()), 0)
     state = json.loads(json.dumps(dataset.scaler.state()))
     assert len(json.dumps(state)) < 100
-    again = Scaling.from_state(state, dataset.scaler.arrays())
+    again = InputScalers.from_state(state, dataset.scaler.arrays())
     raw = {"x": np.arange(128.0).reshape(2, 64)}
     np.testing.assert_array_equal(again.transform(raw)["x"], dataset.scaler.transform(raw)["x"])
     with pytest.raises(KeyError):
-        Scaling.from_state(state, {})
+        InputScalers.from_state(state, {})
 
 
 def test_a_scaler_of_before_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = DataSpec(SOURCES["digits"](), SCALERS["zca"]())
-    before = load(spec, 0)
+    before = load_data(spec, 0)
     monkeypatch.setattr(SCALERS["zca"], "fit", lambda *_: pytest.fail("fitted again"))
-    again = load(spec, 0, scaler=before.scaler)
+    again = load_data(spec, 0, scaler=before.scaler)
     np.testing.assert_array_equal(again.test.inputs["x"], before.test.inputs["x"])

@@ -26,7 +26,7 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
-class Fault:
+class CellProblem:
     """One bad row or cell; the line counts from 1 in the file."""
 
     line: int
@@ -39,7 +39,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """The cells of a CSV file as text, and the line on which each row begins."""
 
     path: Path
@@ -53,7 +53,7 @@ class Table:
         return [row[index] for row in self.rows]
 
 
-def refuse(path: Path, faults: Sequence[Fault], advice: str) -> None:
+def refuse(path: Path, faults: Sequence[CellProblem], advice: str) -> None:
     """Raises DataError with the first ten faults, in the file's order, if there are any."""
     if not faults:
         return
@@ -64,7 +64,7 @@ def refuse(path: Path, faults: Sequence[Fault], advice: str) -> None:
     raise DataError(f"{path}: cannot be used as it is{text}\n  {advice}")
 
 
-def read_table(path: Path, delimiter: str = ",", advice: str = SETTING) -> Table:
+def read_table(path: Path, delimiter: str = ",", advice: str = SETTING) -> CsvTable:
     """A CSV file with a header row, UTF-8 with or without a byte order mark.
 
     Blank lines at the end are left out. Raises DataError with all ragged rows, or the one thing
@@ -82,12 +82,12 @@ def read_table(path: Path, delimiter: str = ",", advice: str = SETTING) -> Table
     if len(rows) == 1:
         raise DataError(f"{path}: there is a header row and no sample below it")
     ragged = [
-        Fault(line, "", f"{_count(row)} where the header has {len(header)}")
+        CellProblem(line, "", f"{_count(row)} where the header has {len(header)}")
         for row, line in zip(rows[1:], lines[1:], strict=False)
         if len(row) != len(header)
     ]
     refuse(path, ragged, f'each row needs {len(header)} cells, separated by "{delimiter}"')
-    return Table(path, header, tuple(map(tuple, rows[1:])), tuple(lines[1 : len(rows)]))
+    return CsvTable(path, header, tuple(map(tuple, rows[1:])), tuple(lines[1 : len(rows)]))
 
 
 def _count(row: list[str]) -> str:
@@ -159,9 +159,9 @@ def _other_delimiter(header: Sequence[str]) -> str | None:
 
 def _check_header(path: Path, header: tuple[str, ...], line: int) -> None:
     faults = [
-        Fault(line, str(i + 1), "has no name") for i, name in enumerate(header) if not name
+        CellProblem(line, str(i + 1), "has no name") for i, name in enumerate(header) if not name
     ] + [
-        Fault(line, name, f"stands {header.count(name)} times in the header")
+        CellProblem(line, name, f"stands {header.count(name)} times in the header")
         for name in dict.fromkeys(header)
         if name and header.count(name) > 1
     ]
@@ -174,7 +174,7 @@ def _check_header(path: Path, header: tuple[str, ...], line: int) -> None:
         )
 
 
-def need_columns(table: Table, names: Sequence[str], what: str) -> None:
+def need_columns(table: CsvTable, names: Sequence[str], what: str) -> None:
     """DataError where a column that is asked for is not in the header."""
     absent = [name for name in names if name not in table.header]
     if absent:
@@ -216,7 +216,7 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
 
-def numbers(table: Table, names: Sequence[str], faults: list[Fault]) -> Array:
+def numbers(table: CsvTable, names: Sequence[str], faults: list[CellProblem]) -> Array:
     """float64 (rows, names); what is no finite float32 is added to `faults` and left 0."""
     values = np.zeros((len(table.rows), len(names)))
     for j, name in enumerate(names):
@@ -231,16 +231,16 @@ def numbers(table: Table, names: Sequence[str], faults: list[Fault]) -> Array:
     return values
 
 
-def _faults(table: Table, name: str, cells: list[str]) -> list[Fault]:
+def _faults(table: CsvTable, name: str, cells: list[str]) -> list[CellProblem]:
     reasons = [_reason(cell) for cell in cells]
     found = [
-        Fault(line, name, reason)
+        CellProblem(line, name, reason)
         for line, reason in zip(table.lines, reasons, strict=True)
         if reason is not None
     ]
     if len(found) == len(cells) > 1:
         reason = f"no row of this column is a number; this one: {reasons[0]}"
-        return [Fault(table.lines[0], name, reason)]
+        return [CellProblem(table.lines[0], name, reason)]
     return found
 
 

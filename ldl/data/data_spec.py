@@ -10,7 +10,7 @@ from ldl.fields import Choice, Count, Doc, Share
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitSpec:
     """How the samples are divided: a whole number is a count, a fraction a share.
 
     Shares are of all samples. Where a source has an official test part (mnist, usps), `train` and
@@ -40,7 +40,7 @@ class DataSpec:
 
     source: Annotated[Any, Choice("source")]
     scale: Annotated[Any, Choice("scaler")] = None
-    split: Split = Split()
+    split: SplitSpec = SplitSpec()
     scale_targets: Annotated[
         Annotated[Any, Choice("scaler")], Doc("values alone; undone in all figures")
     ] = None

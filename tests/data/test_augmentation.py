@@ -13,13 +13,13 @@ from ldl.data import (
     NOISES,
     SOURCES,
     DataSpec,
-    Split,
-    augmented,
-    describe,
-    load,
+    SplitSpec,
+    augmented_batches,
+    describe_data,
+    load_data,
     redraw_noise,
 )
-from ldl.data.augment import centred
+from ldl.data.augmentation import centred
 from ldl.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -149,11 +149,11 @@ def test_centred(sizes: tuple[int, int, int, int]) -> None:
 
 
 def spec(*choices: Any, **more: Any) -> DataSpec:
-    return DataSpec(SOURCES["digits"](), split=Split(50, 20, 20), augment=choices, **more)
+    return DataSpec(SOURCES["digits"](), split=SplitSpec(50, 20, 20), augment=choices, **more)
 
 
 def batches(spec: DataSpec, epoch: int, rows: list[int], **targets: str) -> dict[str, np.ndarray]:
-    made = augmented(load(spec, 3), spec, 3, targets)
+    made = augmented_batches(load_data(spec, 3), spec, 3, targets)
     assert made is not None
     made.start(epoch)
     return made.batch(np.array(rows))
@@ -163,10 +163,10 @@ def batches(spec: DataSpec, epoch: int, rows: list[int], **targets: str) -> dict
 def test_shapes_are_known_before(shape: Any, size: tuple[int, ...]) -> None:
     """Crop in training, the middle elsewhere; `describe` says so."""
     chosen = spec(entry("random_crop", size=6), entry("cutout", size=2), shape=shape)
-    info, dataset = describe(chosen), load(chosen, 3)
+    info, dataset = describe_data(chosen), load_data(chosen, 3)
     assert info == dataset.info
     assert (info.inputs, info.image) == ({"x": size}, (6, 6, 1))
-    whole = load(spec(shape="image"), 3)
+    whole = load_data(spec(shape="image"), 3)
     for part in ("train", "validation", "test"):
         middle = getattr(whole, part).inputs["x"][:, 1:7, 1:7]
         seen = getattr(dataset, part).inputs["x"]
@@ -177,7 +177,7 @@ def test_shapes_are_known_before(shape: Any, size: tuple[int, ...]) -> None:
 
 def test_only_the_training_part_changes() -> None:
     chosen = spec(entry("shift", pixels=2))
-    plain, changed = load(spec(), 3), load(chosen, 3)
+    plain, changed = load_data(spec(), 3), load_data(chosen, 3)
     for part in ("train", "validation", "test"):
         ours, theirs = (getattr(d, part).inputs["x"] for d in (changed, plain))
         np.testing.assert_array_equal(ours, theirs)
@@ -199,7 +199,7 @@ def test_targets_change_with_their_inputs() -> None:
     noise = NOISES["gaussian"](0.5)
     chosen = spec(entry("random_crop", size=5), entry("horizontal_flip"), noise=noise)
     made = batches(chosen, 1, [3, 8, 2], **{"target.x": "x"})
-    dataset = load(chosen, 3)
+    dataset = load_data(chosen, 3)
     assert dataset.uncropped is not None
     one = dataset.uncropped.inputs["x"] - dataset.uncropped.clean["x"]
     assert one.any()
@@ -210,7 +210,7 @@ def test_targets_change_with_their_inputs() -> None:
 
 def test_noise_drawn_anew_reaches_both_sizes() -> None:
     chosen = spec(entry("random_crop", size=6), noise=NOISES["gaussian"](0.5), shape="image")
-    dataset = load(chosen, 3)
+    dataset = load_data(chosen, 3)
     assert dataset.uncropped is not None
     before = dataset.uncropped.inputs["x"].copy()
     redraw_noise(dataset, chosen, 3, 1)
@@ -223,8 +223,8 @@ def test_noise_drawn_anew_reaches_both_sizes() -> None:
 
 def test_nothing_left_to_chance_is_no_work() -> None:
     chosen = spec(entry("center_crop", size=4))
-    assert augmented(load(chosen, 0), chosen, 0, {}) is None
-    assert augmented(load(spec(), 0), spec(), 0, {}) is None
+    assert augmented_batches(load_data(chosen, 0), chosen, 0, {}) is None
+    assert augmented_batches(load_data(spec(), 0), spec(), 0, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -242,5 +242,5 @@ def test_what_does_not_fit_is_found_before_reading(
 ) -> None:
     chosen = DataSpec(SOURCES[source](), augment=tuple(entry(n, **s) for n, s in choices))
     with pytest.raises(DataError, match=words) as caught:
-        describe(chosen)
+        describe_data(chosen)
     assert caught.value.setting == setting
