@@ -65,7 +65,7 @@ def no_thread_is_left() -> Generator[None, None, None]:
 
 
 def at_once(items: Iterable[Any]) -> Generator[Any, None, None]:
-    """In place of `prefetched`: each batch made when it is asked for."""
+    """In place of `prefetch`: each batch made when it is asked for."""
     yield from items
 
 
@@ -75,7 +75,7 @@ def test_made_ahead_or_not_the_weights_are_the_same(
     """And other than without augmentation, and the same for both shapes."""
     ahead = trained(tmp_path, flat())
     picture = saved(trained(tmp_path, TEXT.replace("SHAPE", "image")))
-    monkeypatch.setattr(steps, "prefetched", at_once)
+    monkeypatch.setattr(steps, "prefetch", at_once)
     now = trained(tmp_path, flat())
     assert ahead.model.read_bytes() == now.model.read_bytes()
     assert same(saved(ahead), picture)
@@ -84,7 +84,7 @@ def test_made_ahead_or_not_the_weights_are_the_same(
 
 
 def test_no_thread_without_augmentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "prefetched", lambda _: pytest.fail("a thread was asked for"))
+    monkeypatch.setattr(steps, "prefetch", lambda _: pytest.fail("a thread was asked for"))
     trained(tmp_path, flat(), "data.augment=[]")
     trained(tmp_path, flat(), "data.augment=[{center_crop: 7}]")
 
