@@ -14,12 +14,12 @@ from ldl.arrays import Array
 from ldl.compile.division import divide
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam, Sgd
-from ldl.train.steps import Steps, Totals
-from ldl.train.trainer import TICK
+from ldl.train.loop import EpochMetrics, TrainLoop
+from ldl.train.trainer import PROGRESS_INTERVAL
 
 
 class Trainer:
-    """`Steps` of `ldl train`: with all that it looks at and adds up, nothing shown."""
+    """`TrainLoop` of `ldl train`: with all that it looks at and adds up, nothing shown."""
 
     def __init__(self, task: Task) -> None:
         self.task, network = task, graph(task)
@@ -31,7 +31,9 @@ class Trainer:
         self.optimizer = Sgd(LEARNING_RATE) if task.optimizer == "sgd" else Adam(LEARNING_RATE)
         arrays = {"x": data, "target": targets}
         judged = None if task.loss == "mse" else (network.nodes[-1].name, "target")
-        self.steps = Steps(self.model, self.optimizer, arrays, task.batch, seed=2, judged=judged)
+        self.loop = TrainLoop(
+            self.model, self.optimizer, arrays, task.batch, seed=2, accuracy_of=judged
+        )
         self.shown = 0.0
         self.epochs = 0
         threadpool_limits(self.blas, user_api="blas")  # as `ldl train` does, for the whole process
@@ -39,22 +41,22 @@ class Trainer:
     def epoch(self, shuffle: bool = True) -> float:
         """Train once over the data; the mean of the losses of its steps."""
         self.epochs += 1
-        self.steps.shuffle = shuffle
-        totals = Totals()
-        self.steps.epoch(self.epochs, totals, self._after_batch)
+        self.loop.shuffle = shuffle
+        totals = EpochMetrics()
+        self.loop.run_epoch(self.epochs, totals, self._after_batch)
         return totals.loss / totals.samples
 
-    def _after_batch(self, totals: Totals) -> None:
+    def _after_batch(self, totals: EpochMetrics) -> None:
         """Whether it is time to show how things go."""
         now = time.monotonic()
-        if now - self.shown > TICK:
+        if now - self.shown > PROGRESS_INTERVAL:
             self.shown = now
 
     def gradient(self, chosen: Array) -> tuple[float, Weights | None]:
         """Loss and gradient on the samples `chosen`, without an update."""
         binding = self.model.training_executor(len(chosen))
         for name, array in binding.inputs.items():
-            self.steps.arrays[name].take(chosen, 0, array, "clip")
+            self.loop.arrays[name].take(chosen, 0, array, "clip")
         binding.forward()
         binding.backward()
         found = self.model.parameters.gradients
@@ -67,17 +69,18 @@ class Engine(Trainer):
     def epoch(self, shuffle: bool = True) -> float:
         """Train once over the data; the mean of the losses of its steps."""
         self.epochs += 1
-        parameters, batch, memory = self.model.parameters, self.task.batch, self.steps.memory
-        order = np.arange(self.steps.count)
+        parameters, batch = self.model.parameters, self.task.batch
+        memory = self.loop.optimizer_state
+        order = np.arange(self.loop.samples)
         if shuffle:
-            order = np.random.default_rng(self.epochs).permutation(self.steps.count)
+            order = np.random.default_rng(self.epochs).permutation(self.loop.samples)
         theta, gradient, decayed = parameters.theta, parameters.gradient, parameters.decay_slices
         total = 0.0
         for at in range(0, len(order), batch):
             chosen = order[at : at + batch]
             binding = self.model.training_executor(len(chosen))
             for name, array in binding.inputs.items():
-                self.steps.arrays[name].take(chosen, 0, array, "clip")
+                self.loop.arrays[name].take(chosen, 0, array, "clip")
             binding.forward()
             total += binding.loss()
             binding.backward()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ldl.cli.output import duration, figure, say
 
 if TYPE_CHECKING:
-    from ldl.train import Progress
+    from ldl.train import TrainProgress
 
 BAR = 12  # columns of the bar
 LINES = 20  # plain lines for a whole training, about
@@ -74,7 +74,7 @@ class Display:
         if self.live:
             self._show(name, 0, 0, "")
 
-    def training(self, progress: Progress) -> None:
+    def training(self, progress: TrainProgress) -> None:
         """An epoch under way, or a finished one."""
         if self.quiet:
             return
@@ -84,7 +84,7 @@ class Display:
         if self.live:
             if progress.row is None or now - self._shown > 0.1:
                 self._shown = now
-                done = progress.epoch - 1 + progress.totals.batch / progress.batches
+                done = progress.epoch - 1 + progress.metrics.batch / progress.batches
                 words = self._words(progress, now, done)
                 self._show(
                     f"epoch {progress.epoch}/{progress.epochs}", done, progress.epochs, words
@@ -94,18 +94,18 @@ class Display:
             head = f"epoch {progress.epoch:>{len(str(progress.epochs))}}/{progress.epochs}"
             say(f"{head}  {self._words(progress, now, progress.epoch)}")
 
-    def _is_due(self, progress: Progress, now: float) -> bool:
+    def _is_due(self, progress: TrainProgress, now: float) -> bool:
         """The first and the last epoch, one in twenty, and whatever ends ten quiet seconds."""
         every = max(1, -(-progress.epochs // LINES))
         number = progress.epoch
         return number in (1, progress.epochs) or number % every == 0 or now - self._shown > 10
 
-    def _words(self, progress: Progress, now: float, done: float) -> str:
+    def _words(self, progress: TrainProgress, now: float, done: float) -> str:
         """Losses, metrics, speed and time left."""
         words = []
         row = dict(progress.row or self._row)
-        if progress.row is None and progress.totals.samples:
-            row["train_loss"] = progress.totals.loss / progress.totals.samples
+        if progress.row is None and progress.metrics.samples:
+            row["train_loss"] = progress.metrics.loss / progress.metrics.samples
         for name, value in row.items():
             if name not in ("epoch", "seconds", "gradient_norm", "learning_rate"):
                 short = name.removeprefix("train_").replace("validation_", "val_")
@@ -114,8 +114,8 @@ class Display:
         if first < done < progress.epochs:
             left = (now - start) / (done - first) * (progress.epochs - done)
             words.insert(2, f"{duration(left)} left")  # what is asked first, after the losses
-        if progress.seconds > 0 and progress.totals.samples:
-            self._rate = progress.totals.samples / progress.seconds
+        if progress.seconds > 0 and progress.metrics.samples:
+            self._rate = progress.metrics.samples / progress.seconds
         if self._rate:
             words.append(f"{self._rate:,.0f} samples/s")
         if "learning_rate" in row:

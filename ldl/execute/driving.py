@@ -17,7 +17,7 @@ from ldl.engine.memory import Flat, aligned, samples_last
 from ldl.engine.model import Model
 from ldl.engine.optim import Optimizer
 from ldl.engine.streams import stream
-from ldl.train import Steps, Totals
+from ldl.train import EpochMetrics, TrainLoop
 
 Batches = list[dict[str, Array]]
 Weights = Mapping[str, Array]
@@ -59,8 +59,8 @@ def _loop(experiment: Experiment, batches: Batches) -> Weights:
     arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     size = experiment.batch_size
     optimizer = experiment.config.optimizer
-    steps = Steps(model, optimizer, arrays, size, seed=0, shuffle=False, outer_products=False)
-    steps.epoch(1, Totals())
+    loop = TrainLoop(model, optimizer, arrays, size, seed=0, shuffle=False, outer_products=False)
+    loop.run_epoch(1, EpochMetrics())
     return model.parameters.weights
 
 

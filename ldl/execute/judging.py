@@ -36,7 +36,7 @@ from ldl.execute.preparing import KINDS, classifier, evaluation_faults, prepare
 from ldl.execute.retraining import UNCHANGED, retrainer
 from ldl.fields import Choice
 from ldl.runs import RunFolder, load_tensors, read_json, write_json
-from ldl.train import Steps, Totals
+from ldl.train import EpochMetrics, TrainLoop
 
 SCALER = "scaler.safetensors"
 
@@ -128,10 +128,10 @@ def _classifier_trainer(config: Config) -> Any:
         experiment = classifier(config, layers, info)
         model, adam = Model(experiment.graph, config.seed), Adam(settings.learning_rate)
         arrays = experiment.arrays(Split({"x": inputs}, {"x": inputs}, labels))
-        steps = Steps(model, adam, arrays, settings.batch_size, config.seed)
+        loop = TrainLoop(model, adam, arrays, settings.batch_size, config.seed)
         try:
             for epoch in range(1, settings.epochs + 1):
-                steps.epoch(epoch, Totals())
+                loop.run_epoch(epoch, EpochMetrics())
         except Diverged as error:
             raise RunError(f"the evaluation's own classifier: {error}") from error
         return lambda x: experiment.classes(model.predict({"x": x}, experiment.output))

@@ -25,9 +25,8 @@ from ldl.runs import RunFolder, load_tensors, save_tensors, to_json
 from ldl.runs.environment import environment
 from ldl.runs.log import log_to
 from ldl.runs.tensors import to_bytes
-from ldl.train import Outcome, Trainer
-from ldl.train import Progress as TrainProgress
-from ldl.train.signals import raising
+from ldl.train import Trainer, TrainProgress, TrainResult
+from ldl.train.signals import interrupt_on_signal
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,8 @@ def train_into(
             if random := sorted(experiment.frozen - {*taken.taken}):
                 watchers.note(f"freeze keeps weights that were not taken: {', '.join(random)}")
         try:
-            with raising(), _threads(experiment.division.blas):  # of all BLAS loaded by now
+            # `_threads` acts on every BLAS that is loaded by now
+            with interrupt_on_signal(), _threads(experiment.division.blas):
                 _work(trainer, log, watchers, trained)
         except Interrupted as error:
             error.folder = str(run.path)
@@ -218,7 +218,7 @@ def _work(trainer: Trainer, log: Logger, watchers: Watchers, trained: RunFolder 
     """What `train_into` watches over."""
     run, experiment, model = trainer.run, trainer.experiment, trainer.model
     if trained is None:
-        log.info("training %s weights on %s samples", model.parameters.count, trainer.steps.count)
+        log.info("training %s weights on %s samples", model.parameters.count, trainer.loop.samples)
         outcome = trainer.fit()
         log.info("training ended after epoch %s: %s", outcome.epochs, outcome.reason)
     else:
@@ -235,12 +235,12 @@ def _work(trainer: Trainer, log: Logger, watchers: Watchers, trained: RunFolder 
     run.set_status("completed", outcome.reason, epoch=outcome.epochs, best=outcome.best)
 
 
-def _taken(trainer: Trainer, trained: RunFolder) -> Outcome:
+def _taken(trainer: Trainer, trained: RunFolder) -> TrainResult:
     """A training that has ended in another folder. Raises RunFolderError for a damaged one."""
     load_weights(trainer.model, trained)
     write_bytes(trainer.run.metrics, trained.metrics.read_bytes())
     status = trained.read_status()
-    return Outcome(status.epoch or 0, status.reason, dict(status.best or {}))
+    return TrainResult(status.epoch or 0, status.reason, dict(status.best or {}))
 
 
 @contextmanager

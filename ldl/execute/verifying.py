@@ -13,7 +13,7 @@ from ldl.execute.judging import same_data, stored_scaler
 from ldl.execute.preparing import prepare
 from ldl.execute.running import Watchers, start_weights, train
 from ldl.runs import RunFolder, read_json, read_metrics
-from ldl.train import Progress
+from ldl.train import TrainProgress
 
 CLOCK = "seconds"  # the one column that no two runs share
 DECISIVE = ("versions", "system", "processor", "threads", "blas", "variables")
@@ -90,7 +90,7 @@ def verify(run: RunFolder, watchers: Watchers) -> Verdict:
 def _comparer(rows: Sequence[dict[str, Any]], whole: bool, watchers: Watchers) -> Any:
     """A watcher that ends the replay at the first row that is not as it was."""
 
-    def see(progress: Progress) -> None:
+    def see(progress: TrainProgress) -> None:
         watchers.training(progress)
         row = progress.row
         if row is None:

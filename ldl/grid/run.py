@@ -18,7 +18,7 @@ from ldl.grid.options import Options, Progress, Summary, Watch
 from ldl.grid.plan import Plan
 from ldl.grid.trial import Outcome, Trial
 from ldl.grid.work import Task, Word
-from ldl.train.signals import Signals
+from ldl.train.signals import DeferredSignals
 
 TICK = 0.2  # seconds between two looks at signals, and between two reports
 LOOK = 0.5  # seconds between two looks at trials of other processes
@@ -39,7 +39,7 @@ def run(plan: Plan, folder: Path, options: Options, watch: Watch) -> Summary:
     grid.begin()
     if not grid.waiting:
         return grid.summary()
-    with Signals() as signals, closing(executor(ledger, options, watch)) as workers:
+    with DeferredSignals() as signals, closing(executor(ledger, options, watch)) as workers:
         grid.go(workers, lambda: signals.caught is not None)
         if signals.caught is not None:
             watch.note("the trials have left checkpoints: the same command goes on from there")

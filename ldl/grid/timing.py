@@ -193,7 +193,7 @@ def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) 
     from ldl.execute import prepare
     from ldl.execute.judging import judge
     from ldl.runs import RunFolder
-    from ldl.train import Totals, Trainer
+    from ldl.train import EpochMetrics, Trainer
     from ldl.train.validation import validate
 
     file = folder / "config.yaml"
@@ -204,7 +204,7 @@ def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) 
     batches = _Batches()
     with suppress(_EnoughError):
         while True:
-            trainer.steps.epoch(1, Totals(), batches)
+            trainer.loop.run_epoch(1, EpochMetrics(), batches)
     validations, arrays = [0.0], trainer.validation
     if arrays is not None:
         validations = [

@@ -21,12 +21,12 @@ from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial
 from ldl.runs import RunFolder, read_json, read_metrics
 from ldl.runs.folder import Kind
-from ldl.train.trainer import ALL_DONE
+from ldl.train.trainer import ALL_EPOCHS_DONE
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ldl.train import Progress
+    from ldl.train import TrainProgress
 
 SHORT = 10.0  # seconds of training that a power cut may cost
 
@@ -139,7 +139,7 @@ def _inherit(source: RunFolder, run: RunFolder) -> None:
     if found is None:
         return
     arrays, state = found
-    if state["reason"] == ALL_DONE:
+    if state["reason"] == ALL_EPOCHS_DONE:
         state = {**state, "reason": None}
     run.metrics.write_bytes(source.metrics.read_bytes())
     RunFolder(run.path).save_checkpoint("last", arrays, state)
@@ -150,7 +150,7 @@ def _watchers() -> Watchers:
     parent = os.getppid()
     asked = False
 
-    def look(progress: Progress) -> None:
+    def look(progress: TrainProgress) -> None:
         nonlocal asked
         if os.getppid() != parent and not asked:
             asked = True

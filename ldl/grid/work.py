@@ -18,7 +18,7 @@ from ldl.grid.materials import Materials
 from ldl.grid.objective import Objective
 from ldl.grid.training import train
 from ldl.grid.trial import Ending, Outcome, Trial
-from ldl.train.signals import Signals, raising
+from ldl.train.signals import DeferredSignals, interrupt_on_signal
 
 Word = Literal["ended", "taken", "stopped", "again"]
 WORDS: Final[tuple[Word, ...]] = ("ended", "taken", "stopped", "again")
@@ -68,13 +68,14 @@ def work(
     "again" after a failure that may be tried again. Only for a process of its own: signals and the
     arrays of the data set are its to change.
     """
-    with Signals() as asked:  # outside of training they wait: what has ended is written down
+    # outside of training, signals wait until a finished trial is recorded
+    with DeferredSignals() as asked:
         return _work(task, ledger, attempt, materials, environment, asked)
 
 
 def _work(
     task: Task, ledger: Ledger, attempt: int, materials: Materials,
-    environment: Mapping[str, Any], asked: Signals,
+    environment: Mapping[str, Any], asked: DeferredSignals,
 ) -> Word:  # fmt: skip
     id = task.trial.id
     if not ledger.claims.take(id):
@@ -127,7 +128,7 @@ def _attempt(
     Raises InUse.
     """
     try:
-        with raising():
+        with interrupt_on_signal():
             reason, figure = train(
                 ledger, task.trial, task.objective, materials, environment, task.checkpoints
             )

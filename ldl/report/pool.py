@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 from ldl.cores import worker_environment
 from ldl.report.jobs import Job
 from ldl.report.ledger import Known, mark
-from ldl.train.signals import raising
+from ldl.train.signals import interrupt_on_signal
 
 PAUSE: Final = 0.05  # seconds between two looks at the workers
 GRACE: Final = 30.0  # seconds for a worker to write its checkpoint
@@ -72,7 +72,7 @@ def run_jobs(
     waiting = sorted(jobs, key=lambda job: -job.guess)
     pending = {job.key for job in jobs}
     running: list[_Worker] = []
-    with raising():
+    with interrupt_on_signal():
         try:
             while waiting or running:
                 for job in [j for j in waiting if j.after not in pending][: workers - len(running)]:

@@ -1,8 +1,8 @@
-"""Training: the loop, early stopping, checkpoints."""
+"""Training: the loop, validation, early stopping, checkpoints, signals."""
 
 from __future__ import annotations
 
-from ldl.train.steps import Steps, Totals
-from ldl.train.trainer import Outcome, Progress, Trainer
+from ldl.train.loop import EpochMetrics, TrainLoop
+from ldl.train.trainer import Trainer, TrainProgress, TrainResult
 
-__all__ = ["Outcome", "Progress", "Steps", "Totals", "Trainer"]
+__all__ = ["EpochMetrics", "TrainLoop", "TrainProgress", "TrainResult", "Trainer"]

@@ -1,24 +1,25 @@
-"""SIGINT, SIGTERM and SIGHUP as a note to stop at the next batch; the second one stops at once."""
+"""SIGINT, SIGTERM and SIGHUP: deferred to the end of a batch, or raised at once."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import FrameType
+from typing import Any
 
 from ldl.errors import Interrupted
 
-WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def raising() -> Iterator[None]:
-    """Within `with`, a signal raises Interrupted at once; for work that is simply done again.
+def interrupt_on_signal() -> Iterator[None]:
+    """Within `with`, a signal raises Interrupted at once.
 
-    At its end where a library has caught that.
+    For work that can be started again. Where a library has swallowed the exception, Interrupted is
+    raised at the end of the block.
     """
     caught: int | None = None
 
@@ -27,46 +28,46 @@ def raising() -> Iterator[None]:
         caught = number
         raise Interrupted(number)
 
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, interrupt) for number in WATCHED}
+    previous = _install(interrupt)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(previous)
     if caught is not None:
         raise Interrupted(caught)
 
 
-class Signals:
+class DeferredSignals:
     """Within `with`, `caught` is the number of the first signal, or None.
 
-    Outside the main thread Python delivers no signals, and this does nothing.
+    A second signal has its previous effect. Outside the main thread Python delivers no signals,
+    and this class does nothing.
     """
 
     def __init__(self) -> None:
         self.caught: int | None = None
-        self._before: dict[int, Any] = {}
+        self._previous: dict[int, Any] = {}
 
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in WATCHED}
+    def __enter__(self) -> DeferredSignals:
+        self._previous = _install(self._note)
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.caught = number
-        self._restore()
+        self.__exit__()
 
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+    def __exit__(self, *exception: object) -> None:
+        _restore(self._previous)
+        self._previous = {}
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._restore()
+
+def _install(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+    """Set the handler of all handled signals; {signal: previous handler}."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.signal(number, handler) for number in HANDLED_SIGNALS}
+
+
+def _restore(previous: dict[int, Any]) -> None:
+    for number, handler in previous.items():
+        signal.signal(number, handler)

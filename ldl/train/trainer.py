@@ -16,35 +16,33 @@ from ldl.data import Dataset, augmented_batches, redraw_noise
 from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
 from ldl.runs import MetricsWriter, RunFolder
-from ldl.train.rules import rules
-from ldl.train.signals import Signals
-from ldl.train.steps import ADVICE, Steps, Totals
-from ldl.train.stopping import Best, watch
-from ldl.train.validation import FIGURES, validate
+from ldl.train.loop import DIVERGENCE_HINT, EpochMetrics, TrainLoop, train_options
+from ldl.train.signals import DeferredSignals
+from ldl.train.validation import TASK_METRICS, MetricMonitor, metric_monitor, validate
 
 Row = dict[str, float | int | None]
-ALL_DONE = "all epochs are done"
-TICK = 0.1  # seconds between two reports of progress within an epoch
+ALL_EPOCHS_DONE = "all epochs are done"
+PROGRESS_INTERVAL = 0.1  # seconds between two reports of progress within an epoch
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What a display can show: the epoch under way and its totals, or its finished row."""
+class TrainProgress:
+    """What a display can show: the current epoch and its metrics so far, or its finished row."""
 
     epoch: int
     epochs: int
     batches: int
     samples: int
-    totals: Totals
+    metrics: EpochMetrics
     seconds: float
     row: Row | None = None
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a training ended; the model holds the weights that were kept.
+class TrainResult:
+    """How a training ended; the model holds the weights that `train.keep` asks for.
 
-    `best` is the best epoch and its figure, and with `keep: last` the `kept_epoch`.
+    `best` is the best epoch and its metric, and with `keep: last` the `kept_epoch`.
     """
 
     epochs: int
@@ -60,11 +58,11 @@ class Trainer:
         experiment: Experiment,
         dataset: Dataset,
         run: RunFolder,
-        show: Callable[[Progress], None] = lambda progress: None,
+        on_progress: Callable[[TrainProgress], None] = lambda progress: None,
     ) -> None:
         config = experiment.config
-        self.experiment, self.dataset, self.run, self.show = experiment, dataset, run, show
-        self.settings = config.train
+        self.experiment, self.dataset, self.run = experiment, dataset, run
+        self.on_progress, self.settings = on_progress, config.train
         self.model = Model(
             experiment.graph,
             config.seed,
@@ -72,7 +70,7 @@ class Trainer:
             threads=experiment.division.parts,
         )
         classifies = experiment.task == "classification"
-        self.steps = Steps(
+        self.loop = TrainLoop(
             self.model,
             config.optimizer,
             experiment.arrays(dataset.train, dataset.target_scaler),
@@ -81,55 +79,55 @@ class Trainer:
             self.settings.shuffle,
             (experiment.output, experiment.label_input) if classifies else None,
             augmented_batches(dataset, config.data, config.seed, experiment.input_targets),
-            rules(config),
+            train_options(config),
         )
-        held, scale = dataset.validation, dataset.target_scaler
-        self.validation = experiment.arrays(held, scale) if held else None
-        self.best: Best = watch(self.settings.early_stopping, self.validation is not None)
+        held_out, scale = dataset.validation, dataset.target_scaler
+        self.validation = experiment.arrays(held_out, scale) if held_out else None
+        self.monitor = metric_monitor(self.settings.early_stopping, self.validation is not None)
         self.epoch = 0  # finished epochs
-        several = experiment.graph.losses[1:] and experiment.graph.losses
-        self.terms = [place.name.removeprefix("loss.") for place in several]
-        self.totals = self._nothing()
+        losses = experiment.graph.losses
+        self.terms = [loss.name.removeprefix("loss.") for loss in losses] if losses[1:] else []
+        self.metrics = self._new_metrics()
         self.reason: str | None = None  # why training is over
         self._best_arrays: dict[str, Array] = {}
-        self._saved = self._began = time.monotonic()
-        self._shown = 0.0
+        self._saved_at = self._epoch_start = time.monotonic()
+        self._reported_at = 0.0
 
     @property
     def columns(self) -> list[str]:
         """The columns of metrics.csv."""
-        parts = ["train", "validation"] if self.validation else ["train"]
-        names = ["epoch", *(f"{part}_loss" for part in parts)]
-        figure = FIGURES.get(self.experiment.task)
-        if figure:
-            scored = parts if figure == "accuracy" else parts[1:]
-            names += [f"{part}_{figure}" for part in scored]
-        names += [f"{part}_{term}" for term in self.terms for part in parts]
+        splits = ["train", "validation"] if self.validation else ["train"]
+        names = ["epoch", *(f"{split}_loss" for split in splits)]
+        metric = TASK_METRICS.get(self.experiment.task)
+        if metric:
+            measured = splits if metric == "accuracy" else splits[1:]
+            names += [f"{split}_{metric}" for split in measured]
+        names += [f"{split}_{term}" for term in self.terms for split in splits]
         return [*names, "learning_rate", "gradient_norm", "seconds"]
 
-    def _nothing(self) -> Totals:
-        """The totals of an epoch that begins."""
-        return Totals(terms=[0.0] * len(self.terms))
+    def _new_metrics(self) -> EpochMetrics:
+        """The metrics of an epoch that begins."""
+        return EpochMetrics(terms=[0.0] * len(self.terms))
 
-    def fit(self) -> Outcome:
+    def fit(self) -> TrainResult:
         """Train to the end; the model then holds the weights to keep.
 
-        Raises Diverged where a number stops being finite, Interrupted after a signal; the run
-        can go on from the checkpoint that is there.
+        Raises Diverged where a value stops being finite, Interrupted after a signal; another
+        Trainer of the same run folder continues from the last checkpoint.
         """
         self._restore()
-        with Signals() as signals, MetricsWriter(self.run.metrics, self.columns) as rows:
+        with DeferredSignals() as signals, MetricsWriter(self.run.metrics, self.columns) as rows:
             rows.truncate_to(self.epoch)
             while self.reason is None:
                 try:
                     self._run_epoch(signals)
-                    row = self._close_epoch()
+                    row = self._finish_epoch()
                 except Diverged:
-                    self._keep_best()
+                    self._save_best()
                     raise
                 rows.append(row)
-                self.reason = self._finished(row)
-                overdue = time.monotonic() - self._saved >= self.settings.checkpoint_seconds
+                self.reason = self._stop_reason(row)
+                overdue = time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds
                 if overdue or self.reason is not None or signals.caught is not None:
                     rows.sync()
                     self._save(stopped=signals.caught is not None)
@@ -137,121 +135,127 @@ class Trainer:
                     raise Interrupted(signals.caught)
         if self.settings.keep == "best":
             self.model.parameters.load(self._best_arrays)
-        best = {"epoch": self.best.epoch, self.best.column: self.best.value}
+        best = {"epoch": self.monitor.epoch, self.monitor.column: self.monitor.value}
         if self.settings.keep == "last":
             best["kept_epoch"] = self.epoch
-        return Outcome(self.epoch, self.reason, best)
+        return TrainResult(self.epoch, self.reason, best)
 
-    def _run_epoch(self, signals: Signals) -> None:
-        """What is left of the current epoch; a signal ends it after a batch, with a checkpoint."""
+    def _run_epoch(self, signals: DeferredSignals) -> None:
+        """Train the rest of the epoch; a signal ends it after a batch, with a checkpoint."""
         config = self.experiment.config
         if config.data.fresh_noise:
             redraw_noise(self.dataset, config.data, config.seed, self.epoch + 1)
-        self._began = time.monotonic()
+        self._epoch_start = time.monotonic()
 
-        def after_batch(totals: Totals) -> None:
-            if signals.caught is not None and totals.batch < self.steps.batches:
+        def after_batch(metrics: EpochMetrics) -> None:
+            if signals.caught is not None and metrics.batch < self.loop.batches:
                 self._save(stopped=True)
                 raise Interrupted(signals.caught)
             now = time.monotonic()
-            if now - self._shown > TICK:
-                self._shown = now
-                self.show(self._progress())
+            if now - self._reported_at > PROGRESS_INTERVAL:
+                self._reported_at = now
+                self.on_progress(self._progress())
 
-        self.steps.epoch(self.epoch + 1, self.totals, after_batch)
+        self.loop.run_epoch(self.epoch + 1, self.metrics, after_batch)
 
-    def _progress(self, row: Row | None = None) -> Progress:
-        seconds = time.monotonic() - self._began
-        steps = self.steps
-        epochs = self.settings.epochs
-        return Progress(
-            self.epoch + 1, epochs, steps.batches, steps.count, self.totals, seconds, row
+    def _progress(self, row: Row | None = None) -> TrainProgress:
+        return TrainProgress(
+            self.epoch + 1,
+            self.settings.epochs,
+            self.loop.batches,
+            self.loop.samples,
+            self.metrics,
+            time.monotonic() - self._epoch_start,
+            row,
         )
 
-    def _close_epoch(self) -> Row:
-        """The finished epoch's row; its weights are remembered where it is the best yet."""
-        totals, number = self.totals, self.epoch + 1
+    def _finish_epoch(self) -> Row:
+        """The finished epoch's row; its weights are copied if it is the best so far."""
+        metrics, epoch = self.metrics, self.epoch + 1
         row: Row = dict.fromkeys(self.columns)
-        row |= {"epoch": number, "train_loss": totals.loss / totals.samples}
-        for name, term in zip(self.terms, totals.terms, strict=True):
-            row[f"train_{name}"] = term / totals.samples
+        row |= {"epoch": epoch, "train_loss": metrics.loss / metrics.samples}
+        for name, term in zip(self.terms, metrics.terms, strict=True):
+            row[f"train_{name}"] = term / metrics.samples
         if "train_accuracy" in row:
-            row["train_accuracy"] = totals.correct / totals.samples
+            row["train_accuracy"] = metrics.correct / metrics.samples
         if self.validation is not None:
-            figures = validate(self.model, self.experiment, self.validation, self.terms)
-            row |= {f"validation_{name}": value for name, value in figures.items()}
-        row["learning_rate"] = self.steps.last_rate(number)
-        row["gradient_norm"] = totals.norm / totals.batch
-        row["seconds"] = time.monotonic() - self._began
-        for name, figure in row.items():
-            if figure is not None and not isfinite(figure):
-                raise Diverged(f"{name} became {figure} in epoch {number}: {ADVICE}")
+            results = validate(self.model, self.experiment, self.validation, self.terms)
+            row |= {f"validation_{name}": value for name, value in results.items()}
+        row["learning_rate"] = self.loop.final_learning_rate(epoch)
+        row["gradient_norm"] = metrics.norm / metrics.batch
+        row["seconds"] = time.monotonic() - self._epoch_start
+        for name, value in row.items():
+            if value is not None and not isfinite(value):
+                raise Diverged(f"{name} became {value} in epoch {epoch}: {DIVERGENCE_HINT}")
         if not np.isfinite(self.model.parameters.theta).all():
-            raise Diverged(f"a weight stopped being finite in epoch {number}: {ADVICE}")
-        self.steps.see(row["validation_loss" if self.validation else "train_loss"] or 0.0)
-        if self.best.see(number, row[self.best.column]):
+            message = f"a weight stopped being finite in epoch {epoch}: {DIVERGENCE_HINT}"
+            raise Diverged(message)
+        self.loop.update_schedule(
+            row["validation_loss" if self.validation else "train_loss"] or 0.0
+        )
+        if self.monitor.update(epoch, row[self.monitor.column]):
             for name, array in self.model.parameters.arrays().items():
                 np.copyto(self._best_arrays.setdefault(name, np.empty_like(array)), array)
-        self.show(self._progress(row))
-        self.epoch, self.totals = number, self._nothing()
+        self.on_progress(self._progress(row))
+        self.epoch, self.metrics = epoch, self._new_metrics()
         return row
 
-    def _finished(self, row: Row) -> str | None:
+    def _stop_reason(self, row: Row) -> str | None:
         """Why training is over after the epoch of this row, or None."""
         settings, norm = self.settings, row["gradient_norm"]
         if norm is not None and norm < (settings.stop_gradient_norm or 0.0):
             return f"the gradient's norm fell below {settings.stop_gradient_norm:g}"
         stopping = settings.early_stopping
-        if stopping and self.best.waited >= stopping.patience:
-            return f"no better {self.best.column} for {stopping.patience} epochs"
-        return ALL_DONE if self.epoch >= settings.epochs else None
+        if stopping and self.monitor.waited >= stopping.patience:
+            return f"no better {self.monitor.column} for {stopping.patience} epochs"
+        return ALL_EPOCHS_DONE if self.epoch >= settings.epochs else None
 
     # --- checkpoints ------------------------------------------------------------------------
 
     def _save(self, stopped: bool) -> None:
-        """All that the rest of the training depends on, as one checkpoint."""
-        parameters, memory = self.model.parameters, self.steps.memory
+        """Write a checkpoint of everything that the rest of the training depends on."""
+        parameters, optimizer_state = self.model.parameters, self.loop.optimizer_state
         arrays = {f"model/{name}": array for name, array in parameters.arrays().items()}
         arrays |= {f"best/{name}": array for name, array in self._best_arrays.items()}
-        arrays |= {f"moment/{name}": array for name, array in memory.moments.items()}
+        arrays |= {f"moment/{name}": array for name, array in optimizer_state.moments.items()}
         state = {
             "epoch": self.epoch,
             "reason": self.reason,
             "stopped": stopped,
-            "totals": asdict(self.totals),
-            "steps": memory.steps,
-            "numbers": memory.numbers,
-            "schedule": self.steps.schedule_state,
-            "best": asdict(self.best),
+            "totals": asdict(self.metrics),
+            "steps": optimizer_state.steps,
+            "numbers": optimizer_state.numbers,
+            "schedule": self.loop.schedule_state,
+            "best": asdict(self.monitor),
             "streams": {n: rng.bit_generator.state for n, rng in parameters.streams.items()},
         }
         self.run.save_checkpoint("last", arrays, state)
-        self._saved = time.monotonic()
+        self._saved_at = time.monotonic()
 
-    def _keep_best(self) -> None:
-        """After a divergence, the weights of the best epoch, if one was finished."""
+    def _save_best(self) -> None:
+        """After a divergence, write the weights of the best epoch, if one was finished."""
         if self._best_arrays:
-            self.run.save_checkpoint("best", self._best_arrays, {"best": asdict(self.best)})
+            self.run.save_checkpoint("best", self._best_arrays, {"best": asdict(self.monitor)})
 
     def _restore(self) -> None:
-        """Go back to the last checkpoint, if there is one."""
-        found = self.run.load_checkpoint("last")
-        if found is None:
+        """Continue from the last checkpoint, if there is one."""
+        checkpoint = self.run.load_checkpoint("last")
+        if checkpoint is None:
             return
-        arrays, state = found
+        arrays, state = checkpoint
         groups: dict[str, dict[str, Array]] = {"model": {}, "best": {}, "moment": {}}
-        for full, array in arrays.items():
-            group, name = full.split("/", 1)
+        for key, array in arrays.items():
+            group, name = key.split("/", 1)
             groups[group][name] = array
-        parameters, memory = self.model.parameters, self.steps.memory
+        parameters, optimizer_state = self.model.parameters, self.loop.optimizer_state
         parameters.load(groups["model"])
         self._best_arrays = groups["best"]
         for name, array in groups["moment"].items():
-            np.copyto(memory.moments[name], array)
+            np.copyto(optimizer_state.moments[name], array)
         for name, stream_state in state["streams"].items():
             parameters.streams[name].bit_generator.state = stream_state
-        memory.steps, memory.numbers = state["steps"], state["numbers"]
-        self.steps.schedule_state = state["schedule"]
+        optimizer_state.steps, optimizer_state.numbers = state["steps"], state["numbers"]
+        self.loop.schedule_state = state["schedule"]
         self.reason = state["reason"]
-        self.epoch, self.totals = state["epoch"], Totals(**state["totals"])
-        self.best = Best(**state["best"])
+        self.epoch, self.metrics = state["epoch"], EpochMetrics(**state["totals"])
+        self.monitor = MetricMonitor(**state["best"])

@@ -1,46 +1,81 @@
-"""The figures of a held-out part after an epoch, in one pass over it."""
+"""Metrics of the validation samples after an epoch, and the monitor of the best epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
 from ldl.compile.experiment import Experiment
+from ldl.compile.spec import EarlyStopping
 from ldl.engine.model import EVALUATION_BATCH, Model, batches
 
-FIGURES = {"classification": "accuracy", "regression": "r2"}
+TASK_METRICS = {"classification": "accuracy", "regression": "r2"}
 
 
 def validate(
     model: Model, experiment: Experiment, arrays: Mapping[str, Array], terms: Sequence[str] = ()
 ) -> dict[str, float]:
-    """The loss, and by the task the accuracy or R², of a part's arrays, in eval mode.
+    """`loss`, and by the task `accuracy` or `r2`, of `arrays`, {graph input: (n, …)}.
 
-    `terms` names the shares of several losses that are wanted too.
+    `terms` names the weighted losses of a network with several, whose means are added under these
+    names. The network runs in evaluation mode.
     """
     output = experiment.output
     count = len(next(iter(arrays.values())))
     outputs = np.empty((count, *experiment.graph.specs[output].shape), np.float32)
-    loss, shares = 0.0, [0.0] * len(terms)
+    loss, term_sums = 0.0, [0.0] * len(terms)
     with np.errstate(all="ignore"):
         for start, stop in batches(count, EVALUATION_BATCH):
-            binding = model.evaluation_executor(stop - start, (output,))
-            for name, array in binding.inputs.items():
+            executor = model.evaluation_executor(stop - start, (output,))
+            for name, array in executor.inputs.items():
                 np.copyto(array, arrays[name][start:stop])
-            binding.forward()
-            loss += binding.loss() * (stop - start)
+            executor.forward()
+            loss += executor.loss() * (stop - start)
             if terms:
-                found = zip(shares, binding.losses(), strict=True)
-                shares = [share + term * (stop - start) for share, term in found]
-            outputs[start:stop] = binding.values[output]
-    figures = {"loss": loss / count}
-    figures |= {name: share / count for name, share in zip(terms, shares, strict=True)}
+                pairs = zip(term_sums, executor.losses(), strict=True)
+                term_sums = [total + term * (stop - start) for total, term in pairs]
+            outputs[start:stop] = executor.values[output]
+    results = {"loss": loss / count}
+    results |= {name: total / count for name, total in zip(terms, term_sums, strict=True)}
     if experiment.task == "classification":
         truth = arrays[experiment.label_input]
-        figures["accuracy"] = metrics.accuracy(truth, experiment.classes(outputs))
+        results["accuracy"] = metrics.accuracy(truth, experiment.classes(outputs))
     elif experiment.task == "regression" and count > 1:
-        figures["r2"] = metrics.r2(arrays[experiment.label_input], outputs)
-    return figures
+        results["r2"] = metrics.r2(arrays[experiment.label_input], outputs)
+    return results
+
+
+@dataclass
+class MetricMonitor:
+    """The best epoch by one column of metrics.csv; `sign` is −1 where a larger value is better."""
+
+    column: str
+    sign: float = 1.0
+    min_delta: float = 0.0
+    epoch: int = 0
+    value: float | None = None
+    waited: int = 0  # epochs since the best one
+
+    def update(self, epoch: int, value: float | None) -> bool:
+        """Whether this epoch beats the best by more than `min_delta`; if so, remember it."""
+        if value is None:
+            return False
+        better = self.value is None or self.sign * (self.value - value) > self.min_delta
+        if better:
+            self.epoch, self.value, self.waited = epoch, value, 0
+        else:
+            self.waited += 1
+        return better
+
+
+def metric_monitor(stopping: EarlyStopping | None, has_validation: bool) -> MetricMonitor:
+    """The monitor of the best epoch, by a validation metric, or without one the training loss."""
+    split = "validation" if has_validation else "train"
+    if stopping is None:
+        return MetricMonitor(f"{split}_loss")
+    sign = -1.0 if stopping.monitor == "accuracy" else 1.0
+    return MetricMonitor(f"{split}_{stopping.monitor}", sign, stopping.min_delta)

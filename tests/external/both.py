@@ -15,8 +15,7 @@ from ldl.arrays import Array
 from ldl.compile import Experiment
 from ldl.engine.model import Model
 from ldl.execute import prepare
-from ldl.train.rules import Rules
-from ldl.train.steps import Steps, Totals
+from ldl.train.loop import EpochMetrics, TrainLoop, TrainOptions
 
 from .networks import TWINS, Twin
 
@@ -88,10 +87,10 @@ class Both:
         """Weights and running statistics after fifty steps by the configuration's rules."""
         model, config, feeds = self._model(dtype), self.experiment.config, self.feeds(dtype)
         epochs, batch = self._course
-        rules = Rules(epochs, config.schedule)
-        steps = Steps(model, config.optimizer, feeds, batch, 0, shuffle=False, rules=rules)
+        options = TrainOptions(epochs, config.schedule)
+        loop = TrainLoop(model, config.optimizer, feeds, batch, 0, shuffle=False, options=options)
         for epoch in range(1, epochs + 1):
-            steps.epoch(epoch, Totals())
+            loop.run_epoch(epoch, EpochMetrics())
         return model.parameters.arrays()
 
     @property

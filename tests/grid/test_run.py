@@ -27,7 +27,7 @@ from ldl.grid.training import TrialFolder
 from ldl.grid.trial import Outcome
 from ldl.grid.work import Task
 from ldl.runs import read_json, read_metrics
-from ldl.train import Progress, Trainer
+from ldl.train import Trainer, TrainProgress
 
 from .running import (
     LOSS,
@@ -482,7 +482,7 @@ def test_a_signal_in_the_last_epoch_leaves_a_checkpoint(tmp_path: Path) -> None:
     run = TrialFolder(tmp_path / "trial")
     run.path.mkdir()
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: TrainProgress) -> None:
         if progress.row is not None and progress.epoch == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 

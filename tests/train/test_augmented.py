@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import ldl.train.steps as steps
+import ldl.train.loop as loop
 import ldl.train.trainer as trainer
 from ldl.arrays import Array
 from ldl.data import AugmentedBatches, load_data
@@ -21,7 +21,7 @@ from ldl.errors import Diverged, Interrupted
 from ldl.execute import Watchers, evaluate, predict, resume, train
 from ldl.runs import RunFolder
 from ldl.runs.listing import run_folders
-from ldl.train import Progress, Steps, Totals
+from ldl.train import EpochMetrics, TrainLoop, TrainProgress
 
 from .helpers import prepared, rows, same, saved, trained
 
@@ -75,7 +75,7 @@ def test_made_ahead_or_not_the_weights_are_the_same(
     """And other than without augmentation, and the same for both shapes."""
     ahead = trained(tmp_path, flat())
     picture = saved(trained(tmp_path, TEXT.replace("SHAPE", "image")))
-    monkeypatch.setattr(steps, "prefetch", at_once)
+    monkeypatch.setattr(loop, "prefetch", at_once)
     now = trained(tmp_path, flat())
     assert ahead.model.read_bytes() == now.model.read_bytes()
     assert same(saved(ahead), picture)
@@ -84,7 +84,7 @@ def test_made_ahead_or_not_the_weights_are_the_same(
 
 
 def test_no_thread_without_augmentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "prefetch", lambda _: pytest.fail("a thread was asked for"))
+    monkeypatch.setattr(loop, "prefetch", lambda _: pytest.fail("a thread was asked for"))
     trained(tmp_path, flat(), "data.augment=[]")
     trained(tmp_path, flat(), "data.augment=[{center_crop: 7}]")
 
@@ -95,12 +95,12 @@ def test_resumed_within_an_epoch(
     step: int, shuffle: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rest of the epoch sees the very same pictures."""
-    monkeypatch.setattr(trainer, "TICK", -1.0)
+    monkeypatch.setattr(trainer, "PROGRESS_INTERVAL", -1.0)
     setting = f"train.shuffle={shuffle}".lower()
     whole = trained(tmp_path, flat(), setting)
     seen = 0
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: TrainProgress) -> None:
         nonlocal seen
         seen += progress.row is None
         if seen == step and progress.row is None:
@@ -140,8 +140,8 @@ def test_an_autoencoder_gives_the_augmented_clean_picture_back(noise: str, tmp_p
     spy = Spy(made)
     arrays = found.arrays(dataset.train)
     model = Model(found.graph)
-    run = Steps(model, found.config.optimizer, arrays, 16, 0, augmented=spy)
-    run.epoch(1, Totals())
+    run = TrainLoop(model, found.config.optimizer, arrays, 16, 0, augmented=spy)
+    run.run_epoch(1, EpochMetrics())
     clean = dataset.uncropped.clean["x"].reshape(-1, 8, 8)
     assert len(spy.given) == 4
     for given in spy.given:

@@ -67,14 +67,16 @@ def test_the_step_is_named(
     bad: float, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A value goes bad in the third batch of the second epoch; nothing is trained on it."""
-    import ldl.train.steps as module
+    import ldl.train.loop as module
 
     steps: list[int] = []
     before: list[Array] = []
-    original = module.Steps.epoch
+    original = module.TrainLoop.run_epoch
 
-    def epoch(self: module.Steps, number: int, totals: module.Totals, after: object) -> None:
-        def spoil(seen: module.Totals) -> None:
+    def epoch(
+        self: module.TrainLoop, number: int, totals: module.EpochMetrics, after: object
+    ) -> None:
+        def spoil(seen: module.EpochMetrics) -> None:
             steps.append(seen.batch)
             before[:] = [self.model.parameters.theta.copy()]
             if number == 2 and seen.batch == 2:
@@ -87,7 +89,7 @@ def test_the_step_is_named(
             np.testing.assert_array_equal(self.model.parameters.theta, before[0])
             raise
 
-    monkeypatch.setattr(module.Steps, "epoch", epoch)
+    monkeypatch.setattr(module.TrainLoop, "run_epoch", epoch)
     gentle = ("optimizer={sgd: 0.001}", "train={epochs: 9, batch_size: 10}")
     run, message = diverged(tmp_path, LINE, *gentle)
     assert "epoch 2, batch 3" in message

@@ -18,8 +18,8 @@ from ldl.errors import Interrupted, RunFolderError
 from ldl.execute import Watchers, evaluate, resume, train
 from ldl.runs import RunFolder
 from ldl.runs.listing import list_runs, run_folders
-from ldl.train import Progress
-from ldl.train.signals import raising
+from ldl.train import TrainProgress
+from ldl.train.signals import interrupt_on_signal
 
 from .helpers import prepared, rows, saved, trained
 
@@ -51,7 +51,7 @@ class Killer:
     def __init__(self, step: int, number: signal.Signals) -> None:
         self.step, self.number, self.seen = step, number, 0
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: TrainProgress) -> None:
         """One report a batch, for `TICK` is below zero; rows are reports too."""
         if progress.row is None:
             self.seen += 1
@@ -76,7 +76,7 @@ def without_seconds(run: RunFolder) -> list[dict[str, object]]:
 @pytest.fixture(autouse=True)
 def every_batch_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report after each batch."""
-    monkeypatch.setattr(trainer, "TICK", -1.0)
+    monkeypatch.setattr(trainer, "PROGRESS_INTERVAL", -1.0)
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
@@ -203,7 +203,7 @@ def test_a_signal_that_a_library_catches_is_not_lost() -> None:
         except Exception:
             done.append("caught")
 
-    with pytest.raises(Interrupted) as caught, raising():
+    with pytest.raises(Interrupted) as caught, interrupt_on_signal():
         careless()
     assert done == ["caught"] and caught.value.exit_code == 128 + signal.SIGTERM
 

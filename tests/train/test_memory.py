@@ -9,7 +9,7 @@ import pytest
 
 from ldl.data import load_data
 from ldl.engine.model import Model
-from ldl.train import Steps, Totals
+from ldl.train import EpochMetrics, TrainLoop
 
 from .helpers import prepared
 
@@ -31,12 +31,12 @@ def test_the_hot_loop_makes_no_arrays(activation: str, tmp_path: Path) -> None:
     arrays = found.arrays(load_data(found.config.data, 0).train)
     judged = (found.output, found.label_input)
     model = Model(found.graph)
-    steps = Steps(model, found.config.optimizer, arrays, BATCH, 0, judged=judged)
-    steps.epoch(1, Totals())  # makes the binding
+    loop = TrainLoop(model, found.config.optimizer, arrays, BATCH, 0, accuracy_of=judged)
+    loop.run_epoch(1, EpochMetrics())  # makes the binding
     held: list[int] = []
     peaks: list[int] = []
 
-    def measure(totals: Totals) -> None:
+    def measure(totals: EpochMetrics) -> None:
         now, peak = tracemalloc.get_traced_memory()
         held.append(now)
         peaks.append(peak)
@@ -44,10 +44,10 @@ def test_the_hot_loop_makes_no_arrays(activation: str, tmp_path: Path) -> None:
 
     tracemalloc.start()
     try:
-        steps.epoch(2, Totals(), measure)
+        loop.run_epoch(2, EpochMetrics(), measure)
     finally:
         tracemalloc.stop()
-    assert len(held) == steps.batches == 5
+    assert len(held) == loop.batches == 5
     assert max(held[1:]) - held[1] < 4096
     assert NUMPY < COLUMN
     assert max(peak - before for before, peak in zip(held[1:], peaks[2:], strict=False)) < NUMPY

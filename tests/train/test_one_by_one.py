@@ -17,8 +17,8 @@ from ldl.engine.optim import Gd, Optimizer, Sgd
 from ldl.engine.outer_product import outer_product_nodes
 from ldl.errors import Diverged
 from ldl.execute import resume, train
-from ldl.train import Steps, Totals
-from ldl.train.rules import Rules
+from ldl.train import EpochMetrics, TrainLoop
+from ldl.train.loop import TrainOptions
 
 from .helpers import prepared, same, saved
 
@@ -56,13 +56,13 @@ def stepped(optimizer: Optimizer, written: bool, net: Graph) -> tuple[dict[str, 
     `written` sums the penalty of nothing, with which the gradient has to be there.
     """
     model = Model(net, 3, np.float64)
-    rules = Rules(penalty=_Nothing()) if written else Rules()  # type: ignore[arg-type]
-    steps = Steps(model, optimizer, arrays(), 1, seed=4, rules=rules)
-    totals = Totals()
+    rules = TrainOptions(penalty=_Nothing()) if written else TrainOptions()  # type: ignore[arg-type]
+    loop = TrainLoop(model, optimizer, arrays(), 1, seed=4, options=rules)
+    totals = EpochMetrics()
     for epoch in (1, 2):
         totals.batch = 0
-        steps.epoch(epoch, totals)
-    assert steps.memory.steps == 46
+        loop.run_epoch(epoch, totals)
+    assert loop.optimizer_state.steps == 46
     return model.parameters.weights, totals.norm
 
 
@@ -100,13 +100,13 @@ def test_what_is_left_to_the_gradient() -> None:
     assert not outer_product_nodes(graph([("batch_norm", {}), *MLP]))
     model, data = Model(graph(MLP)), arrays()
     for optimizer, size, rules in (
-        (Sgd(0.1, momentum=0.9), 1, Rules()),
-        (Sgd(0.1, weight_decay=0.1), 1, Rules()),
-        (Sgd(0.1), 2, Rules()),
-        (Sgd(0.1), 1, Rules(penalty=_Nothing())),  # type: ignore[arg-type]
+        (Sgd(0.1, momentum=0.9), 1, TrainOptions()),
+        (Sgd(0.1, weight_decay=0.1), 1, TrainOptions()),
+        (Sgd(0.1), 2, TrainOptions()),
+        (Sgd(0.1), 1, TrainOptions(penalty=_Nothing())),  # type: ignore[arg-type]
     ):
         before = model.parameters.gradient.copy()
-        Steps(model, optimizer, data, size, seed=0, rules=rules).epoch(1, Totals())
+        TrainLoop(model, optimizer, data, size, seed=0, options=rules).run_epoch(1, EpochMetrics())
         assert (model.parameters.gradient != before).any()
 
 
@@ -133,11 +133,11 @@ def test_inputs_whose_square_is_beyond_float32(tmp_path: Path) -> None:
     """No overflow where the gradient itself has none."""
     net = graph(NETWORKS["several"])
     model, data = Model(net, 3), arrays(5)
-    steps = Steps(
+    loop = TrainLoop(
         model, Sgd(0.05), {"x": (data["x"] * 1e20).astype(np.float32), "t": data["t"]}, 1, 0
     )
-    totals = Totals()
-    steps.epoch(1, totals)
+    totals = EpochMetrics()
+    loop.run_epoch(1, totals)
     assert totals.samples == 5 and np.isfinite(totals.norm)
 
 

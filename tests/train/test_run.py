@@ -12,7 +12,7 @@ import pytest
 from ldl.arrays import Array
 from ldl.data import load_data
 from ldl.engine.model import Model
-from ldl.train import Progress, Steps, Totals
+from ldl.train import EpochMetrics, TrainLoop, TrainProgress
 
 from .helpers import CLASSES, column, prepared, rows, same, saved, trained
 
@@ -58,11 +58,11 @@ def replay(
     assert data.validation is not None and data.validation.targets is not None
     model = Model(experiment.graph, config.seed)
     arrays = experiment.arrays(data.train)
-    steps = Steps(model, config.optimizer, arrays, experiment.batch_size, config.seed)
+    loop = TrainLoop(model, config.optimizer, arrays, experiment.batch_size, config.seed)
     weights, losses, accuracies = [], [], []
     truth = data.validation.targets
     for epoch in range(1, config.train.epochs + 1):
-        steps.epoch(epoch, Totals())
+        loop.run_epoch(epoch, EpochMetrics())
         arrays = {name: array.copy() for name, array in model.parameters.arrays().items()}
         wide = {name: array.astype(np.float64) for name, array in arrays.items()}
         hidden = np.tanh(
@@ -175,12 +175,12 @@ def test_batches(settings: tuple[str, ...], batches: list[int], tmp_path: Path) 
     ).experiment
     data = load_data(found.config.data, 0)
     sizes: list[int] = []
-    steps = Steps(
+    loop = TrainLoop(
         Model(found.graph), found.config.optimizer, found.arrays(data.train), found.batch_size, 0
     )
-    steps.epoch(1, Totals(), lambda totals: sizes.append(totals.samples))
+    loop.run_epoch(1, EpochMetrics(), lambda totals: sizes.append(totals.samples))
     assert list(np.diff([0, *sizes])) == batches
-    assert steps.batches == len(batches)
+    assert loop.batches == len(batches)
 
 
 def test_every_sample_once_an_epoch_in_a_new_order(tmp_path: Path) -> None:
@@ -194,16 +194,16 @@ def test_every_sample_once_an_epoch_in_a_new_order(tmp_path: Path) -> None:
 
     def orders(seed: int, shuffle: bool) -> list[list[int]]:
         model = Model(found.graph)
-        steps = Steps(model, found.config.optimizer, arrays, 10, seed, shuffle)
+        loop = TrainLoop(model, found.config.optimizer, arrays, 10, seed, shuffle)
         seen: list[list[int]] = []
         for epoch in (1, 2):
             seen.append([])
 
-            def note(totals: Totals, into: list[int] = seen[-1]) -> None:
+            def note(totals: EpochMetrics, into: list[int] = seen[-1]) -> None:
                 size = 5 if totals.samples == 45 else 10
                 into.extend(map(int, model.training_executor(size).inputs["x"][:, 0]))
 
-            steps.epoch(epoch, Totals(), note)
+            loop.run_epoch(epoch, EpochMetrics(), note)
         return seen
 
     one, two = orders(3, True)
@@ -244,7 +244,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     """Each finished epoch with its row."""
     from ldl.execute import Watchers
 
-    seen: list[Progress] = []
+    seen: list[TrainProgress] = []
     trained(tmp_path, CLASSES, "train.epochs=3", watchers=Watchers(training=seen.append))
     done = [p for p in seen if p.row is not None]
     assert [p.epoch for p in done] == [1, 2, 3]

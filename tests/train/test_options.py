@@ -90,7 +90,7 @@ RULED = {
 def test_resumed_anywhere_it_is_the_undisturbed_run(
     name: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "TICK", -1.0)
+    monkeypatch.setattr(trainer, "PROGRESS_INTERVAL", -1.0)
     wanted = text(*RULED[name])
     whole = trained(tmp_path, wanted)
     run = interrupted(tmp_path, wanted, step, signal.SIGTERM)
@@ -218,7 +218,7 @@ def test_lbfgs_trains_lower_than_gradient_descent(penalty: str, tmp_path: Path) 
 def test_lbfgs_resumes_to_the_same_bits(
     step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "TICK", -1.0)
+    monkeypatch.setattr(trainer, "PROGRESS_INTERVAL", -1.0)
     wanted = CLASSES + (
         "optimizer: {lbfgs: {max_iter: 3, history_size: 4}}\ntrain: {epochs: 6, l2: 0.001}\n"
     )

@@ -1,0 +1,268 @@
+"""The training loop: epochs of optimizer steps on arrays in memory, without checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from math import isfinite, sqrt
+from typing import Any
+
+import numpy as np
+
+from ldl.arrays import Array
+from ldl.compile.spec import Config
+from ldl.data import AugmentedBatches, prefetch
+from ldl.engine.data_parallel import DataParallelExecutor
+from ldl.engine.executor import Executor
+from ldl.engine.model import Model
+from ldl.engine.optim import Optimizer, OptimizerState
+from ldl.engine.outer_product import outer_product_nodes
+from ldl.engine.penalty import Clipping, Penalty
+from ldl.engine.schedules import Clock, Schedule, State
+from ldl.engine.streams import stream
+from ldl.errors import Diverged
+
+Batch = tuple[Array, Mapping[str, Array]]  # sample indices (b,), and the augmented inputs (b, …)
+NO_ARRAYS: Mapping[str, Array] = {}
+DIVERGENCE_HINT = "try a smaller learning_rate, inputs scaled to about 1, or another initialiser"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What shapes a step besides the optimizer: schedule, penalty and clipping, None if absent.
+
+    `epochs` is the length of the whole training, which some schedules depend on.
+    """
+
+    epochs: int = 1
+    schedule: Schedule | None = None
+    penalty: Penalty | None = None
+    clipping: Clipping | None = None
+
+
+DEFAULT_OPTIONS = TrainOptions()
+
+
+def train_options(config: Config) -> TrainOptions:
+    """The options that a configuration sets."""
+    train = config.train
+    penalty = Penalty(train.l1, train.l2)
+    clipping = Clipping(train.clip_norm, train.clip_value)
+    return TrainOptions(
+        epochs=train.epochs,
+        schedule=config.schedule,
+        penalty=penalty if penalty != Penalty() else None,
+        clipping=clipping if clipping != Clipping() else None,
+    )
+
+
+@dataclass
+class EpochMetrics:
+    """Running sums of an epoch: over samples, `norm` (of the gradient) over steps.
+
+    `terms` are the weighted losses of a network with several, empty otherwise.
+    """
+
+    batch: int = 0
+    samples: int = 0
+    loss: float = 0.0
+    norm: float = 0.0
+    correct: int = 0
+    terms: list[float] = field(default_factory=list)
+
+
+class TrainLoop:
+    """Training steps of a model on `arrays`, {graph input: (n, …)}.
+
+    The order of the samples in epoch e is drawn from the seed and e, so an epoch that is started
+    again is the same. `accuracy_of` names an output and its class indices, of which correct
+    predictions are counted. `augmented` gives new values of some inputs for every batch, made in
+    another thread while a step computes. Frozen weights of the model do not change. With
+    `outer_products`, a batch of one sample updates linear layers without writing their gradient,
+    unless the optimizer, a penalty or clipping reads it.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        arrays: Mapping[str, Array],
+        batch_size: int,
+        seed: int,
+        shuffle: bool = True,
+        accuracy_of: tuple[str, str] | None = None,
+        augmented: AugmentedBatches | None = None,
+        options: TrainOptions = DEFAULT_OPTIONS,
+        outer_products: bool = True,
+    ) -> None:
+        self.model, self.optimizer, self.seed, self.shuffle = model, optimizer, seed, shuffle
+        self.arrays = {name: arrays[name] for name in model.graph.inputs}
+        self.samples = len(next(iter(self.arrays.values())))
+        self._augmented = augmented
+        replaced = augmented.inputs if augmented else ()
+        self._gathered = {name: x for name, x in self.arrays.items() if name not in replaced}
+        self.batch_size = min(batch_size, self.samples)
+        self.batches = -(-self.samples // self.batch_size)
+        trainable = model.parameters.trainable_size
+        self.theta = model.parameters.theta[:trainable]
+        self.gradient = model.parameters.gradient[:trainable]
+        self.optimizer_state: OptimizerState = optimizer.start(self.theta)
+        self.options, self._clock = options, Clock(self.batches, self.batches * options.epochs)
+        self.schedule_state: State = options.schedule.start() if options.schedule else {}
+        self._scratch = np.empty_like(self.theta) if options.penalty else None
+        one_by_one = outer_products and self.batch_size == 1 and optimizer.is_vanilla_sgd
+        one_by_one = one_by_one and not model.parameters.frozen
+        one_by_one = one_by_one and options.penalty is None and options.clipping is None
+        self._outer_products = outer_product_nodes(model.graph) if one_by_one else frozenset()
+        self._ger = _ger(self.theta) if self._outer_products else None
+        self._accuracy_of = accuracy_of
+        self._kept_outputs = accuracy_of[:1] if accuracy_of else ()
+        self._classes = np.empty(self.batch_size, np.int64)
+        self._hits = np.empty(self.batch_size, bool)
+        self._threshold = model.graph.losses[0].layer.decision_threshold if accuracy_of else 0.0
+
+    def run_epoch(
+        self,
+        epoch: int,
+        metrics: EpochMetrics,
+        after_batch: Callable[[EpochMetrics], None] | None = None,
+    ) -> None:
+        """Train on the batches of `epoch` (from 1) after the first `metrics.batch` ones.
+
+        Adds each step to `metrics`, then calls `after_batch` with them. Raises Diverged in the step
+        in which a loss or a gradient stops being finite.
+        """
+        optimizer, options, rate = self.optimizer, self.options, self.optimizer.learning_rate
+        theta, gradient = self.theta, self.gradient
+        decay_slices = self.model.parameters.decay_slices
+        step, state, needs_closure = optimizer.step, self.optimizer_state, optimizer.needs_closure
+        schedule, clipping = options.schedule, options.clipping
+        size = 0
+        with np.errstate(all="ignore"), closing(self._batches(epoch, metrics.batch)) as batches:
+            for indices, augmented in batches:
+                if len(indices) != size:  # the first batch, and a smaller last one
+                    size = len(indices)
+                    executor = self._executor(size)
+                    updates = executor.outer_products
+                    gathers = [(x.take, executor.inputs[n]) for n, x in self._gathered.items()]
+                for take, out in gathers:
+                    take(indices, 0, out, "clip")
+                for name, values in augmented.items():
+                    np.copyto(executor.inputs[name], values)
+                executor.forward_backward()
+                loss = executor.loss()
+                if options.penalty is not None:
+                    self._add_penalty_gradient()
+                if updates:
+                    norm = sqrt(sum([update.square() for update in updates]))
+                else:
+                    norm = sqrt(gradient.dot(gradient))
+                if not (isfinite(loss) and isfinite(norm)):
+                    raise Diverged(self._diagnosis(executor, loss, epoch, metrics.batch + 1))
+                if self._accuracy_of:
+                    metrics.correct += self._correct(executor, *self._accuracy_of)
+                if clipping is not None:
+                    clipping.apply(gradient, norm)
+                if schedule is not None:
+                    rate = self.learning_rate((epoch - 1) * self.batches + metrics.batch)
+                if needs_closure:
+                    state.evaluate = partial(self._evaluate, executor)
+                if updates:
+                    state.steps += 1
+                    for update in updates:
+                        update.move(self._ger, rate)
+                else:
+                    step(theta, gradient, state, rate, decay_slices)
+                metrics.batch += 1
+                metrics.samples += size
+                metrics.loss += loss * size
+                if metrics.terms:
+                    terms = zip(metrics.terms, executor.losses(), strict=True)
+                    metrics.terms = [total + term * size for total, term in terms]
+                metrics.norm += norm
+                if after_batch is not None:
+                    after_batch(metrics)
+
+    def _executor(self, samples: int) -> Executor | DataParallelExecutor:
+        return self.model.training_executor(samples, self._kept_outputs, self._outer_products)
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of a step of the whole training, counted from 0."""
+        base, schedule = self.optimizer.learning_rate, self.options.schedule
+        if schedule is None:
+            return base
+        return schedule.rate(base, step, self._clock, self.schedule_state)
+
+    def final_learning_rate(self, epoch: int) -> float:
+        """The learning rate of the last step of `epoch` (from 1)."""
+        return self.learning_rate(epoch * self.batches - 1)
+
+    def update_schedule(self, loss: float) -> None:
+        """Give the schedule the loss of the epoch that has ended."""
+        schedule = self.options.schedule
+        if schedule is not None:
+            schedule.see(loss, self.optimizer.learning_rate, self.schedule_state)
+
+    def _add_penalty_gradient(self) -> None:
+        penalty, scratch = self.options.penalty, self._scratch
+        assert penalty is not None and scratch is not None
+        decay_slices = self.model.parameters.decay_slices
+        penalty.add_gradient(self.theta, self.gradient, decay_slices, scratch)
+
+    def _evaluate(self, executor: Executor | DataParallelExecutor) -> float:
+        """Loss and penalty of the current batch at the current θ; overwrites the gradient."""
+        executor.forward_backward()
+        loss = executor.loss()
+        penalty = self.options.penalty
+        if penalty is None:
+            return loss
+        self._add_penalty_gradient()
+        return loss + penalty.value(self.theta, self.model.parameters.decay_slices)
+
+    def _batches(self, epoch: int, first: int) -> Generator[Batch, None, None]:
+        """The batches of `epoch` (from 1), beginning with the one of index `first`."""
+        order = np.arange(self.samples)
+        if self.shuffle:
+            order = stream(self.seed, "shuffle", epoch).permutation(self.samples)
+        starts = range(first * self.batch_size, self.samples, self.batch_size)
+        batches = (order[start : start + self.batch_size] for start in starts)
+        augmented = self._augmented
+        if augmented is None:
+            return ((indices, NO_ARRAYS) for indices in batches)
+        augmented.start(epoch)
+        return prefetch((indices, augmented.batch(indices)) for indices in batches)
+
+    def _correct(self, executor: Executor | DataParallelExecutor, output: str, labels: str) -> int:
+        """How many outputs of the batch give the right class; allocates nothing."""
+        values, truth = executor.values[output], executor.inputs[labels]
+        classes, hits = self._classes[: len(values)], self._hits[: len(values)]
+        if values.shape[1] == 1:
+            np.greater(values[:, 0], self._threshold, hits)
+            np.equal(hits, truth, hits)
+        else:
+            values.argmax(axis=1, out=classes)
+            np.equal(classes, truth, hits)
+        return int(np.count_nonzero(hits))
+
+    def _diagnosis(
+        self, executor: Executor | DataParallelExecutor, loss: float, epoch: int, batch: int
+    ) -> str:
+        """The message of Diverged: the first value that is not finite, and a hint."""
+        when = f"epoch {epoch}, batch {batch}"
+        if not isfinite(loss):
+            return f"the loss became {loss} in {when}: {DIVERGENCE_HINT}"
+        names = [n for n, g in self.model.parameters.gradients.items() if not np.isfinite(g).all()]
+        names += [
+            f"{update.name}.weight" for update in executor.outer_products if not update.finite
+        ]
+        gradient = f"the gradient of {names[0]}" if names else "the gradient's norm"
+        return f"{gradient} stopped being finite in {when}: {DIVERGENCE_HINT}"
+
+
+def _ger(theta: Array) -> Any:
+    """BLAS's A ← α·x·yᵀ + A for the type of `theta`, from SciPy: NumPy does not offer it."""
+    from scipy.linalg.blas import get_blas_funcs
+
+    return get_blas_funcs("ger", dtype=theta.dtype)
