@@ -81,19 +81,19 @@ def watch_functions(clock: Clock) -> None:
     import ldl.execute
     import ldl.plots
     import ldl.report.run_page
-    from ldl.execute import preparing, running
+    from ldl.execute import preparation, run_training
     from ldl.plots import style
     from ldl.runs import RunFolder
     from ldl.train import Trainer
 
     for phase, owner, name in (
         ("check the configuration", ldl.execute, "prepare"),
-        ("load the data", preparing, "load_data"),
-        ("record the environment", running, "environment"),
+        ("load the data", preparation, "load_data"),
+        ("record the environment", run_training, "collect_environment"),
         ("make the run folder", RunFolder, "create"),
-        ("plan the network", running, "Trainer"),
+        ("plan the network", run_training, "Trainer"),
         ("train", Trainer, "fit"),
-        ("judge", running, "judge"),
+        ("judge", run_training, "run_evaluations"),
         ("make the pictures", ldl.plots, "draw"),
         ("write the PNGs", style, "save"),
         ("write the page", ldl.report.run_page, "write_run_page"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ldl.errors import ConfigError
-from ldl.execute import driving, prepare, train
+from ldl.execute import consistency, prepare, train
 from ldl.runs import RunFolder, read_json
 
 TEXT = """\
@@ -65,7 +65,7 @@ def test_the_loop_the_graph_and_layers_by_hand_are_one(
 
 def test_a_difference_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One weight nudged by the least there is."""
-    whole = driving._graph
+    whole = consistency._graph
 
     def nudged(*arguments: object) -> dict[str, np.ndarray]:
         weights = {name: array.copy() for name, array in whole(*arguments).items()}
@@ -73,7 +73,7 @@ def test_a_difference_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         first[0] = np.nextafter(first[0], np.float32(9))
         return weights
 
-    monkeypatch.setattr(driving, "_graph", nudged)
+    monkeypatch.setattr(consistency, "_graph", nudged)
     made = run(tmp_path, TEXT + "evaluate: [by_hand]\n")
     assert read_json(made.results)["by_hand-train"]["identical"] is False
 

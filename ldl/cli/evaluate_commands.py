@@ -33,9 +33,9 @@ def evaluate(
     from ldl.execute import read_evaluations
     from ldl.plots import draw
     from ldl.runs import runs_root
-    from ldl.runs.listing import find
+    from ldl.runs.run_list import find_run
 
-    folder = find(runs_root(runs), run)
+    folder = find_run(runs_root(runs), run)
     chosen = read_evaluations(evaluation) if evaluation else None
     results = execute(folder, chosen)
     draw(folder.path)
@@ -68,13 +68,13 @@ def predict(
 
     from ldl.execute import predict as execute
     from ldl.runs import runs_root, to_json, write_text
-    from ldl.runs.listing import find
+    from ldl.runs.run_list import find_run
 
     if output is not None and not Path(output).absolute().parent.is_dir():
         raise UsageError(f"there is no folder {Path(output).parent} to write {output} to")
     if output is not None and _same_file(Path(output), Path(data)):
         raise UsageError(f"{output} holds the samples: name another file for the predictions")
-    experiment, outputs = execute(find(runs_root(runs), run), Path(data))
+    experiment, outputs = execute(find_run(runs_root(runs), run), Path(data))
     if experiment.task == "classification" and (note := experiment.probability_note(outputs)):
         say(f"note: {note}")
     header, *rows = _rows(experiment, outputs)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from ldl.cli.output import say
 
 if TYPE_CHECKING:
-    from ldl.execute import Prepared
+    from ldl.execute import PreparedExperiment
 
 
-def print_notes(prepared: Prepared) -> None:
+def print_notes(prepared: PreparedExperiment) -> None:
     """Each note with its place in the configuration."""
     from ldl.compile import advice
 

@@ -54,9 +54,9 @@ def say(*words: object) -> None:
 
 def print_json(value: Any) -> None:
     """JSON on stdout."""
-    from ldl.runs.records import plain
+    from ldl.runs.json_files import to_json_types
 
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+    print(json.dumps(to_json_types(value), indent=2, ensure_ascii=False))
 
 
 def print_table(
@@ -140,7 +140,7 @@ def duration(seconds: float) -> str:
 
 def print_results(results: dict[str, Any]) -> None:
     """Each evaluation's main figures, a line each; of those without such, the first few."""
-    from ldl.runs.listing import leaves
+    from ldl.runs.run_list import flatten
 
     for name, values in results.items():
         samples = f", {values['samples']:,} samples" if "samples" in values else ""
@@ -148,8 +148,8 @@ def print_results(results: dict[str, Any]) -> None:
         print(f"{name}{'' if whole else ' on the ' + values['part'] + ' part'}{samples}")
         shown = {key: value for key, value in values.items() if key in SHOWN and _flat(value)}
         rest = {key: value for key, value in values.items() if key not in ASIDE}
-        found = list(leaves(shown)) if shown else []
-        few = [] if shown else [each for each in leaves(rest) if isinstance(each[1], int | float)]
+        found = list(flatten(shown)) if shown else []
+        few = [] if shown else [each for each in flatten(rest) if isinstance(each[1], int | float)]
         for key, value in found or few[:FEW]:
             print(f"  {key:<28} {figure(value)}")
         if few[FEW:]:

@@ -45,8 +45,8 @@ def report(
     """Write a run's page again; or run what a folder of claims still needs, and judge them."""
     from ldl.errors import UsageError
     from ldl.runs import runs_root
-    from ldl.runs.folder import is_run
-    from ldl.runs.process import locked
+    from ldl.runs.process import exclusive_lock
+    from ldl.runs.run_folder import is_run
 
     folder = Path(target)
     if folder.is_dir() and any(folder.glob("*.yaml")) and not is_run(folder.absolute()):
@@ -55,14 +55,14 @@ def report(
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot make runs in {root}: {error.strerror}") from error
-        with locked(root / ".lock"):
+        with exclusive_lock(root / ".lock"):
             chosen = [word for word in (only or "").split(",") if word]
             _reproduce(folder, root, chosen, profile, seed_offset, workers, json)
         return
     from ldl.report.run_page import write_run_page
-    from ldl.runs.listing import find
+    from ldl.runs.run_list import find_run
 
-    page = write_run_page(find(runs_root(runs), target))
+    page = write_run_page(find_run(runs_root(runs), target))
     if json:
         print_json({"page": str(page)})
     else:

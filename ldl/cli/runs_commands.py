@@ -23,8 +23,8 @@ from ldl.errors import UsageError
 
 if TYPE_CHECKING:
     from ldl.runs import RunFolder
-    from ldl.runs.comparison import Comparison
-    from ldl.runs.listing import Summary
+    from ldl.runs.comparison import RunComparison
+    from ldl.runs.run_list import RunSummary
 
 Status = Literal[
     "running", "completed", "interrupted", "diverged", "failed", "unreadable",
@@ -63,7 +63,7 @@ def runs(
     from ldl.cli.grid_table import print_grids, show_trials
     from ldl.grid.listing import find_grid, list_grids
     from ldl.runs import runs_root
-    from ldl.runs.listing import find, list_runs
+    from ldl.runs.run_list import find_run, list_runs
 
     root = runs_root(runs)
     if html is not None and not names:
@@ -79,7 +79,7 @@ def runs(
                 "runs that are compared stand as they are named: no --status, --name or sorting"
             )
             raise UsageError(message)
-        compare([find(root, each) for each in names], json, html, csv)
+        compare([find_run(root, each) for each in names], json, html, csv)
         return
     everything = list_runs(root)
     found = [run for run in everything if status in (None, run.status)]
@@ -110,14 +110,14 @@ COLUMNS = ("run", "status", "epochs", "seconds", "train loss", "validation loss"
 RIGHT = COLUMNS[2:6]
 
 
-def _print_runs(found: list[Summary], only_changed: bool) -> None:
+def _print_runs(found: list[RunSummary], only_changed: bool) -> None:
     columns, rows = list(COLUMNS), [_row(run) for run in found]
     if only_changed:
         columns, rows = without_equal(columns, rows)
     print_table(columns, rows, right=[i for i, name in enumerate(columns) if name in RIGHT])
 
 
-def _print_csv(found: list[Summary], only_changed: bool) -> None:
+def _print_csv(found: list[RunSummary], only_changed: bool) -> None:
     """A row a run: all figures that any of them has."""
     own = ["name", "status", "started"]
     figures = [
@@ -131,7 +131,7 @@ def _print_csv(found: list[Summary], only_changed: bool) -> None:
     print_csv(*(without_equal(columns, rows) if only_changed else (columns, rows)))
 
 
-def _values(run: Summary) -> dict[str, Any]:
+def _values(run: RunSummary) -> dict[str, Any]:
     """Everything that runs can be sorted by."""
     results = {key.rsplit(".", 1)[-1]: value for key, value in run.results.items()}
     own = {"started": run.started, "name": run.name, "epoch": run.epoch, "seconds": run.seconds}
@@ -145,7 +145,7 @@ def _sort_advice(wanted: str, known: set[str]) -> str:
     return advise(wanted, {key for key in known if "." not in key}, "known")
 
 
-def _row(run: Summary) -> list[str]:
+def _row(run: RunSummary) -> list[str]:
     """A run in a line."""
     main = next(((k, run.results[k]) for k in run.results if k.split(".")[-1] in MAIN), None)
     result = f"{main[0]} {figure(main[1])}" if main else run.reason[:60]
@@ -156,7 +156,7 @@ def _row(run: Summary) -> list[str]:
 MAIN = ("accuracy", "r2", "denoised", "mse")
 
 
-def _plain(run: Summary) -> dict[str, Any]:
+def _plain(run: RunSummary) -> dict[str, Any]:
     return {
         "run": str(run.path),
         "status": run.status,
@@ -173,7 +173,7 @@ def _plain(run: Summary) -> dict[str, Any]:
 def compare(folders: list[Any], json: bool, html: str | None = None, csv: bool = False) -> None:
     """Runs side by side."""
     from ldl.config import read
-    from ldl.runs.comparison import compare as side_by_side
+    from ldl.runs.comparison import compare_runs as side_by_side
 
     def settings(path: Path) -> dict[str, Any]:
         tree: dict[str, Any] = _plain_tree(read(path).tree)
@@ -207,7 +207,7 @@ def _exact(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _write_page(found: Comparison, folders: list[RunFolder], path: Path) -> None:
+def _write_page(found: RunComparison, folders: list[RunFolder], path: Path) -> None:
     """The comparison as a page; where it lies is said on stderr."""
     from ldl.report.comparison_page import comparison_page
     from ldl.runs import write_text
@@ -236,9 +236,9 @@ def _told(key: str) -> bool:
 def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) -> None:
     """What a run is, how it went, what came out, and which files it left."""
     from ldl.runs import read_json, read_metrics, runs_root
-    from ldl.runs.listing import find
+    from ldl.runs.run_list import find_run
 
-    folder = find(runs_root(runs), run)
+    folder = find_run(runs_root(runs), run)
     status = folder.read_status()
     results = read_json(folder.results) if folder.results.exists() else {}
     rows = read_metrics(folder.metrics) if folder.metrics.exists() else []
@@ -248,7 +248,7 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
             {
                 "run": str(folder.path),
                 **status.to_dict(),
-                "seconds": folder.seconds(),
+                "seconds": folder.running_seconds(),
                 "last": last,
                 "results": results,
             }
@@ -256,7 +256,7 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
         return
     print(folder.path)
     print(f"{status.status}: {status.reason}" if status.reason else status.status)
-    print(f"started {status.started}, {duration(folder.seconds())} of training and judging")
+    print(f"started {status.started}, {duration(folder.running_seconds())} of training and judging")
     for line in _settings(folder.config, folder.overrides):
         print(line)
     if status.best:

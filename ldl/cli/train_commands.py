@@ -64,10 +64,10 @@ def resume(
     from ldl.execute import resume as execute
     from ldl.report.run_page import with_run_page
     from ldl.runs import runs_root
-    from ldl.runs.listing import find
+    from ldl.runs.run_list import find_run
 
     began = time.monotonic()
-    folder = find(runs_root(runs), run)
+    folder = find_run(runs_root(runs), run)
     with Display(quiet) as display:
         watchers = Watchers(display.data, display.training, display.stage, draw)
         with_run_page(lambda: execute(folder, watchers))
@@ -82,19 +82,17 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Train a run once more and say whether it comes out the same, or where it first differs."""
-    from dataclasses import asdict
-
     from ldl.cli.display import Display
     from ldl.execute import Watchers
     from ldl.execute import verify as execute
     from ldl.runs import runs_root
-    from ldl.runs.listing import find
+    from ldl.runs.run_list import find_run
 
-    folder = find(runs_root(runs), run)
+    folder = find_run(runs_root(runs), run)
     with Display(quiet) as display:
         verdict = execute(folder, Watchers(data=display.data, training=display.training))
     if json:
-        print_json({"run": str(folder.path), "same": verdict.same, **asdict(verdict)})
+        print_json({"run": str(folder.path), **verdict.to_dict()})
     elif verdict.epoch is not None:
         figures = f"{verdict.column} was {verdict.before!r} and is {verdict.now!r}"
         print(f"{folder.name} differs from epoch {verdict.epoch} of {verdict.epochs} on: {figures}")
@@ -103,9 +101,10 @@ def verify(
     else:
         saved = " and the saved weights" if verdict.weights else ""
         print(f"{folder.name}: all {verdict.epochs} epochs{saved} are the same, bit for bit")
-    if not verdict.same:
-        if verdict.surroundings and not json:
-            say(f"not as they were: {', '.join(verdict.surroundings)}; compare environment.json")
+    if not verdict.identical:
+        changes = ", ".join(verdict.environment_changes)
+        if changes and not json:
+            say(f"not as they were: {changes}; compare environment.json")
         raise typer.Exit(1)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ldl.execute.judging import evaluate, predict, read_evaluations
-from ldl.execute.preparing import KINDS, Prepared, prepare
-from ldl.execute.running import SILENT, Watchers, resume, train
-from ldl.execute.verifying import Verdict, verify
+from ldl.execute.evaluation import evaluate, predict, read_evaluations
+from ldl.execute.preparation import KINDS, PreparedExperiment, prepare
+from ldl.execute.run_training import SILENT, Watchers, resume, train
+from ldl.execute.verification import ReplayResult, verify
 
 __all__ = [
     "KINDS",
     "SILENT",
-    "Prepared",
-    "Verdict",
+    "PreparedExperiment",
+    "ReplayResult",
     "Watchers",
     "evaluate",
     "predict",

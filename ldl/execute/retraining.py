@@ -16,7 +16,7 @@ from ldl.compile.spec import LossTerm
 from ldl.data import Dataset, SplitSpec, load_data, redraw_noise
 from ldl.engine.model import Model
 from ldl.errors import Diverged, RunError
-from ldl.execute.transfer import START, transfer
+from ldl.execute.transfer import START, copy_matching
 from ldl.runs import RunFolder, load_tensors
 from ldl.train import Trainer
 
@@ -87,7 +87,7 @@ def _trained(experiment: Experiment, data: Dataset, scratch: RunFolder, run: Run
     trainer = Trainer(experiment, data, scratch)
     start = run.path / START
     if start.exists():
-        transfer(trainer.model.parameters, load_tensors(start)[0])
+        copy_matching(trainer.model.parameters, load_tensors(start)[0])
     try:
         with threadpool_limits(experiment.division.blas, user_api="blas"):
             trainer.fit()

@@ -17,7 +17,7 @@ START = "start.safetensors"  # a run's own copy of the weights that it starts fr
 
 
 @dataclass(frozen=True)
-class Transfer:
+class TransferResult:
     """What was taken from another run, and what was not, by the weights' names."""
 
     taken: tuple[str, ...]
@@ -34,7 +34,7 @@ class Transfer:
         return "start_from: " + "; ".join(parts)
 
 
-def donor(path: str) -> dict[str, Array]:
+def pretrained_weights(path: str) -> dict[str, Array]:
     """The weights of a run's folder. Raises DataError where there are none to read."""
     file = Path(path) / WEIGHTS
     if not file.exists():
@@ -46,7 +46,7 @@ def donor(path: str) -> dict[str, Array]:
         raise DataError(str(error)) from error
 
 
-def donor_mark(path: str | None) -> str:
+def pretrained_digest(path: str | None) -> str:
     """SHA-256 of the weights that a configuration starts from; empty where there are none."""
     if path is None:
         return ""
@@ -56,7 +56,7 @@ def donor_mark(path: str | None) -> str:
         return ""
 
 
-def transfer(parameters: Parameters, arrays: dict[str, Array]) -> Transfer:
+def copy_matching(parameters: Parameters, arrays: dict[str, Array]) -> TransferResult:
     """Copy what fits into `parameters`."""
     taken, misfits, missing = [], [], []
     for name, mine in parameters.arrays().items():
@@ -67,4 +67,4 @@ def transfer(parameters: Parameters, arrays: dict[str, Array]) -> Transfer:
         else:
             mine[...] = arrays[name]
             taken.append(name)
-    return Transfer(tuple(taken), tuple(misfits), tuple(missing))
+    return TransferResult(tuple(taken), tuple(misfits), tuple(missing))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ldl.errors import Diverged, Interrupted, LdlError, RunError
 from ldl.execute import SILENT, Watchers, prepare
 from ldl.execute import train as train_run
-from ldl.execute.running import start_weights
+from ldl.execute.run_training import initial_weights
 from ldl.grid.folder import alone
 from ldl.grid.results import Results, Row
 from ldl.grid.trial import Trial
@@ -67,7 +67,7 @@ def make_best(
             theirs = RunFolder(folder / "trials" / trial.id)
             files = {ORIGIN: to_json(_origin(trial))}
             trained = theirs if _trained(theirs) else None
-            weights = start_weights(theirs)
+            weights = initial_weights(theirs)
             prepared = prepare(theirs.config, start=not weights)
             prepared = replace(prepared, weights=weights or prepared.weights)
             run = around(lambda: train_run(prepared, making, watchers, files, trained))

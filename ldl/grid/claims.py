@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ldl.errors import RunFolderError
-from ldl.runs.process import PROC, alive, host, process_mark
+from ldl.runs.process import PROC, hostname, is_alive, process_start_id
 
 BEAT = 5.0  # seconds between two signs of life
 STALE = 60.0  # seconds without one, after which an owner on another computer counts as dead
@@ -33,12 +33,12 @@ class Owner:
     @classmethod
     def of(cls, pid: int) -> Owner:
         """The process with this number on this computer."""
-        return cls(host(), _machine(), pid, process_mark(pid))
+        return cls(hostname(), _machine(), pid, process_start_id(pid))
 
     @property
     def near(self) -> bool:
         """Whether its number means something here."""
-        return (self.host, self.machine) == (host(), _machine())
+        return (self.host, self.machine) == (hostname(), _machine())
 
 
 class Claims:
@@ -131,7 +131,7 @@ class Claims:
         except FileNotFoundError:
             return "free"
         if owner is not None and owner.near:
-            return "held" if alive(owner.pid, owner.process) else "dead"
+            return "held" if is_alive(owner.pid, owner.process) else "dead"
         return "held" if now - beat < STALE else "dead"
 
     def _take_over(self, id: str, mine: Path) -> bool:

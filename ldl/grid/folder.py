@@ -19,8 +19,8 @@ from ldl.errors import LdlError, RunFolderError
 from ldl.grid.plan import Plan
 from ldl.grid.trial import Outcome, Trial
 from ldl.runs import read_json, write_json, write_text
-from ldl.runs.folder import slug
-from ldl.runs.status import utc
+from ldl.runs.run_folder import slug
+from ldl.runs.status import to_utc
 
 FORMAT: Final = 1
 ABOUT: Final = "grid.json"
@@ -135,7 +135,7 @@ def _newest(root: Path, plan: Plan) -> Path | None:
 
 
 def _new(root: Path, plan: Plan) -> Path:
-    base = f"{utc():%Y%m%dT%H%M%SZ}-{slug(plan.name)}-grid-{plan.base[:SHORT]}"
+    base = f"{to_utc():%Y%m%dT%H%M%SZ}-{slug(plan.name)}-grid-{plan.base[:SHORT]}"
     names = (base if n == 1 else f"{base}-{n}" for n in range(1, 1000))
     return next(root / name for name in names if not (root / name).exists())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ldl.data import ProgressCallback
-from ldl.execute.transfer import donor_mark
+from ldl.execute.transfer import pretrained_digest
 from ldl.grid.settle import Setting, hashed
 from ldl.grid.trial import Trial
 
@@ -43,5 +43,5 @@ class Maker:
         if place not in self._digests:
             self._digests[place] = setting.source.read(seed, self._progress).sha256()
         if start not in self._donors:
-            self._donors[start] = donor_mark(start)
+            self._donors[start] = pretrained_digest(start)
         return self._digests[place] + self._donors[start]

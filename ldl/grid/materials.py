@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from ldl.data import Dataset, ProgressCallback, load_data
 from ldl.errors import LdlError
-from ldl.execute import Prepared
-from ldl.execute.preparing import prepare_text
-from ldl.execute.running import data_files
+from ldl.execute import PreparedExperiment
+from ldl.execute.preparation import prepare_text
+from ldl.execute.run_training import data_files
 from ldl.grid.trial import Trial
 
 NAME = "config.yaml"
@@ -27,7 +27,7 @@ class Materials:
     """
 
     def __init__(self, progress: ProgressCallback | None = None) -> None:
-        self._next: tuple[str, Prepared] | None = None
+        self._next: tuple[str, PreparedExperiment] | None = None
         self._kept: OrderedDict[Key, tuple[Dataset, Mapping[str, bytes]]] = OrderedDict()
         self._progress = progress
         self._most = SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -42,7 +42,7 @@ class Materials:
             self._next = trial.id, prepared
             self._fetch_data(_key(trial), prepared)
 
-    def _fetch_data(self, key: Key, prepared: Prepared) -> None:
+    def _fetch_data(self, key: Key, prepared: PreparedExperiment) -> None:
         if key in self._kept:
             self._kept.move_to_end(key)
             return
@@ -53,13 +53,15 @@ class Materials:
             self._kept.popitem(last=False)
         gc.freeze()
 
-    def prepared(self, trial: Trial, start: bool) -> Prepared:
+    def prepared(self, trial: Trial, start: bool) -> PreparedExperiment:
         """The trial's configuration, with the weights of its `start_from` only if `start`."""
         if self._next is not None and self._next[0] == trial.id:
             return self._next[1]
         return prepare_text(trial.yaml, NAME, start)
 
-    def data(self, trial: Trial, prepared: Prepared) -> tuple[Dataset, Mapping[str, bytes]]:
+    def data(
+        self, trial: Trial, prepared: PreparedExperiment
+    ) -> tuple[Dataset, Mapping[str, bytes]]:
         """Its data set, and the files that tell of that. Raises ConfigError."""
         kept = self._kept.get(_key(trial))
         if kept is None:

@@ -30,7 +30,7 @@ from ldl.grid.ledger import Ledger
 from ldl.grid.materials import Materials
 from ldl.grid.trial import Ending
 from ldl.grid.work import WORDS, Task, Word, outcome, work
-from ldl.runs.environment import environment
+from ldl.runs.environment import collect_environment
 
 GRACE = 15.0  # seconds from SIGTERM to SIGKILL
 FIRST_CODE: Final = 100  # exit codes of trials: 100 is the first of WORDS
@@ -61,7 +61,7 @@ class Nursery:
         self.stopping: float | None = None  # when it began to stop
         self._asked_to_stop = False
         self._materials = Materials(lambda *state: self._say({"data": state}))
-        self._environment = environment(sys.argv, 0)
+        self._environment = collect_environment(sys.argv, 0)
         self._selector = selectors.DefaultSelector()
         self._unread = self._unheard = b""
         self._reports, self._report = os.pipe()

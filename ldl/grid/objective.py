@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from ldl.config.suggest import advise, nearest
 from ldl.data import split_sizes
 from ldl.evaluate import EVALUATIONS
-from ldl.execute.inside import network_of
-from ldl.execute.preparing import evaluation_faults
+from ldl.execute.introspection import network_info
+from ldl.execute.preparation import evaluation_problems
 
 if TYPE_CHECKING:
     from ldl.compile import Config, Experiment
@@ -104,7 +104,7 @@ class Objective:
         if labelled and info.target.kind != "classes":
             return "the data has no classes"
         judged = replace(config, evaluate=[evaluation])
-        faults = evaluation_faults(judged, info, network_of(experiment))
+        faults = evaluation_problems(judged, info, network_info(experiment))
         return faults[0][1] if faults else None
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from ldl.config.load import gather
 from ldl.data import ProgressCallback
 from ldl.errors import ConfigError, Problem
-from ldl.execute import Prepared, prepare
-from ldl.execute.preparing import in_order
+from ldl.execute import PreparedExperiment, prepare
+from ldl.execute.preparation import sorted_problems
 from ldl.grid.block import GRID_KINDS, SEARCHES, GridConfig, Halving, Tpe
 from ldl.grid.making import Maker
 from ldl.grid.plan import Plan
@@ -26,7 +26,7 @@ from ldl.grid.tpe import Proposed
 class Grid(Read):
     """A file's experiment and its grid."""
 
-    base: Prepared
+    base: PreparedExperiment
 
     @property
     def seeds(self) -> range:
@@ -93,7 +93,7 @@ def plan(
 def read_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
     """Read and check a file and its grid block. Raises ConfigError with every mistake in both."""
     found: list[Problem] = []
-    base: Prepared | None = None
+    base: PreparedExperiment | None = None
     try:
         base = prepare(path, overrides)
     except ConfigError as error:
@@ -104,11 +104,11 @@ def read_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
     found += [*gathered.problems.sorted(), *reading.found]
     if found or read is None or base is None:
         places = {(p.file, p.line, p.column, p.message): p for p in reversed(found)}
-        raise in_order(list(reversed(places.values())))
+        raise sorted_problems(list(reversed(places.values())))
     return Grid(**vars(read), base=base)
 
 
-def check(path: Path, overrides: Sequence[str] = ()) -> tuple[Prepared, Grid | None]:
+def check(path: Path, overrides: Sequence[str] = ()) -> tuple[PreparedExperiment, Grid | None]:
     """The experiment of a file, and its grid if it has one. Raises ConfigError for both at once."""
     try:
         base = prepare(path, overrides)

@@ -19,7 +19,7 @@ from ldl.config.rules import DictOf, Record, fields_of
 from ldl.config.suggest import nearest
 from ldl.config.tree import BROKEN
 from ldl.errors import Problem
-from ldl.execute.preparing import KINDS
+from ldl.execute.preparation import KINDS
 from ldl.grid.block import GRID_KINDS, SPACINGS, GridBlock
 from ldl.grid.expand import expand
 from ldl.grid.known import Known

@@ -16,8 +16,13 @@ from ldl.config.rules import fields_of
 from ldl.config.tree import BROKEN, NOWHERE, Path
 from ldl.data import DatasetInfo, describe_data
 from ldl.errors import DataError, Problem, SettingError
-from ldl.execute.preparing import completed, data_place, examined, with_batch_size
-from ldl.execute.transfer import donor
+from ldl.execute.preparation import (
+    build_and_check,
+    data_setting,
+    with_batch_size,
+    with_default_evaluations,
+)
+from ldl.execute.transfer import pretrained_weights
 from ldl.grid.objective import Objective
 from ldl.grid.patterns import plain, told
 from ldl.grid.sections import FIELDS, Sections, Variant, mark_of, section_text
@@ -129,12 +134,12 @@ class Settler:
         config = replace(config, claim=None)
         info = self._info(config, variants["data"])
         if isinstance(info, DataError):
-            return _Judged([(data_place(info, config.data.source), str(info))], None)
-        config = completed(config, info)
-        experiment, faults = examined(config, info)
+            return _Judged([(data_setting(info, config.data.source), str(info))], None)
+        config = with_default_evaluations(config, info)
+        experiment, faults = build_and_check(config, info)
         if config.start_from:
             try:
-                donor(config.start_from)
+                pretrained_weights(config.start_from)
             except DataError as error:
                 faults.append((("start_from",), str(error)))
         if experiment is not None and not faults:

@@ -191,7 +191,7 @@ def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) 
     judgement is left out where it is known from another setting: it takes long, and about as long.
     """
     from ldl.execute import prepare
-    from ldl.execute.judging import judge
+    from ldl.execute.evaluation import run_evaluations
     from ldl.runs import RunFolder
     from ldl.train import EpochMetrics, Trainer
     from ldl.train.validation import validate
@@ -215,7 +215,9 @@ def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) 
         asked = [evaluation] if evaluation else []
         run = RunFolder(folder)
         judging = _seconds(
-            lambda: judge(experiment, trainer.model, dataset, run, asked, lambda stage: None)
+            lambda: run_evaluations(
+                experiment, trainer.model, dataset, run, asked, lambda stage: None
+            )
         )
     weights = trainer.model.parameters.theta.nbytes
     return Timing(batches.middle, median(validations), judging, _peak(), weights)

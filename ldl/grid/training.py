@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from ldl.atomic_file import durable_writes, write_bytes
 from ldl.errors import RunError, RunFolderError
-from ldl.execute import Prepared, Watchers
-from ldl.execute.judging import same_data
-from ldl.execute.running import start_files, start_weights, train_into
+from ldl.execute import PreparedExperiment, Watchers
+from ldl.execute.evaluation import check_data_unchanged
+from ldl.execute.run_training import initial_files, initial_weights, train_into
 from ldl.grid.ledger import Ledger
 from ldl.grid.materials import Materials
 from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial
 from ldl.runs import RunFolder, read_json, read_metrics
-from ldl.runs.folder import Kind
+from ldl.runs.run_folder import CheckpointKind
 from ldl.train.trainer import ALL_EPOCHS_DONE
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ class TrialFolder(RunFolder):
     began: float = field(default_factory=time.monotonic)
 
     def save_checkpoint(
-        self, kind: Kind, arrays: Mapping[str, np.ndarray[Any, Any]], state: Mapping[str, Any]
+        self,
+        kind: CheckpointKind,
+        arrays: Mapping[str, np.ndarray[Any, Any]],
+        state: Mapping[str, Any],
     ) -> None:
         """As RunFolder does it."""
         over = kind == "last" and state["reason"] is not None and not state["stopped"]
@@ -75,14 +78,14 @@ def train(
             prepared = _alone(materials.prepared(trial, start=not known))
             dataset, common = materials.data(trial, prepared)
             if known:
-                same_data(run, dataset)
+                check_data_unchanged(run, dataset)
                 write_bytes(run.config, prepared.yaml.encode())  # a power cut may have emptied it
-                prepared = replace(prepared, weights=start_weights(run))
+                prepared = replace(prepared, weights=initial_weights(run))
             else:
                 ledger.furnish(
                     trial.id,
                     {"config.yaml": prepared.yaml.encode()},
-                    {**common, **start_files(prepared, dataset, environment)},
+                    {**common, **initial_files(prepared, dataset, environment)},
                 )
             if trial.after is not None and not run.checkpoint("last").exists():
                 _inherit(ledger.run(trial.after), run)
@@ -92,7 +95,7 @@ def train(
             return run.read_status().reason, _figure(run, objective, prepared)
 
 
-def _alone(prepared: Prepared) -> Prepared:
+def _alone(prepared: PreparedExperiment) -> PreparedExperiment:
     """With one thread where no number was asked for: the same bits beside any number of trials."""
     experiment = prepared.experiment
     train = replace(experiment.config.train, threads=experiment.config.train.threads or 1)
@@ -100,7 +103,7 @@ def _alone(prepared: Prepared) -> Prepared:
     return replace(prepared, experiment=replace(experiment, config=config))
 
 
-def _judged_by(objective: Objective, prepared: Prepared) -> Prepared:
+def _judged_by(objective: Objective, prepared: PreparedExperiment) -> PreparedExperiment:
     """With no more evaluations than the objective needs."""
     experiment = prepared.experiment
     needed = objective.judge(experiment.config)
@@ -159,7 +162,7 @@ def _watchers() -> Watchers:
     return Watchers(training=look)
 
 
-def _figure(run: RunFolder, objective: Objective, prepared: Prepared) -> float | None:
+def _figure(run: RunFolder, objective: Objective, prepared: PreparedExperiment) -> float | None:
     """The objective: from the row of the epoch whose weights are kept, or from the evaluation."""
     if objective.column is None:
         return _result(run, objective)

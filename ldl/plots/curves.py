@@ -9,7 +9,7 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.plots import style
-from ldl.runs.metrics import read_metrics
+from ldl.runs.metrics_file import read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from ldl.config import render
 from ldl.data import list_sources
 from ldl.data.catalogue import DERIVED_FROM
 from ldl.errors import ConfigError, LdlError, UsageError
-from ldl.execute import KINDS, Prepared, prepare
+from ldl.execute import KINDS, PreparedExperiment, prepare
 from ldl.report.jobs import Job, jobs_of
 
 Profile = Literal["full", "quick"]
@@ -92,22 +92,22 @@ def read_claim_files(
     return [planner.entry(stem) for stem in order]
 
 
-Found = Mapping[str, Prepared | LdlError]
+Found = Mapping[str, PreparedExperiment | LdlError]
 
 
-def _read(path: Path, overrides: Sequence[str] = ()) -> Prepared | LdlError:
+def _read(path: Path, overrides: Sequence[str] = ()) -> PreparedExperiment | LdlError:
     try:
         return prepare(path, overrides)
     except LdlError as error:
         return error
 
 
-def claim_of(found: Prepared | LdlError) -> Claim | None:
+def claim_of(found: PreparedExperiment | LdlError) -> Claim | None:
     """The claim of a file that could be read."""
     return None if isinstance(found, LdlError) else found.experiment.config.claim
 
 
-def order_of(found: Prepared | LdlError, stem: str) -> tuple[str, int, int, str]:
+def order_of(found: PreparedExperiment | LdlError, stem: str) -> tuple[str, int, int, str]:
     """By document, number, counted before shown, then by file name."""
     claim = claim_of(found)
     letters, number = split_id(claim.id if claim else stem)
@@ -138,7 +138,7 @@ def _wanted(found: Found, only: Sequence[str]) -> set[str]:
     return wanted
 
 
-def _needed(found: Found, wanted: set[str]) -> dict[str, Prepared | LdlError]:
+def _needed(found: Found, wanted: set[str]) -> dict[str, PreparedExperiment | LdlError]:
     """The wanted files and those whose figures or weights they need."""
     waiting, kept = list(wanted), set()
     while waiting:
@@ -214,7 +214,7 @@ class _Planner:
         jobs = jobs_of(path, ready, seeds, changes, before)
         return replace(entry, overrides=tuple(changes), jobs=jobs)
 
-    def _kept_from(self, found: Prepared, claim: Claim) -> str:
+    def _kept_from(self, found: PreparedExperiment, claim: Claim) -> str:
         """Why a sound file does not run: its data is not at hand, or the profile leaves it out."""
         source = type(found.experiment.config.data.source)
         name = next(key for key, cls in KINDS["source"].items() if cls is source)

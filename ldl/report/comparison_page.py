@@ -10,12 +10,12 @@ from ldl.report.metric_charts import compared
 from ldl.report.number_format import duration, number
 from ldl.report.page import badge, page
 from ldl.runs import RunFolder, read_metrics
-from ldl.runs.comparison import Comparison
+from ldl.runs.comparison import RunComparison
 
 UNTOLD = ("notes", "units", "classes", "samples", "part")
 
 
-def comparison_page(comparison: Comparison, runs: Sequence[RunFolder]) -> str:
+def comparison_page(comparison: RunComparison, runs: Sequence[RunFolder]) -> str:
     """The page. Raises RunFolderError for damaged files."""
     names = labels(comparison)
     rows = {
@@ -34,9 +34,9 @@ def comparison_page(comparison: Comparison, runs: Sequence[RunFolder]) -> str:
     )
 
 
-def labels(comparison: Comparison) -> list[str]:
+def labels(comparison: RunComparison) -> list[str]:
     """The experiments' names, numbered where two would be the same."""
-    titles = [run.title for run in comparison.runs]
+    titles = [run.experiment_name for run in comparison.runs]
     if len(set(titles)) == len(titles):
         return titles
     return [f"{title} ({i})" for i, title in enumerate(titles, 1)]
@@ -46,7 +46,7 @@ def _section(title: str, *content: Content) -> Safe:
     return tag("section", tag("h2", title), *content)
 
 
-def _runs(comparison: Comparison, names: Sequence[str]) -> Safe:
+def _runs(comparison: RunComparison, names: Sequence[str]) -> Safe:
     rows = [
         [
             name,

@@ -13,8 +13,8 @@ from typing import Any, Final
 from ldl import __version__
 from ldl.compile import Config
 from ldl.data import split_sizes
-from ldl.execute import Prepared
-from ldl.execute.transfer import donor_mark
+from ldl.execute import PreparedExperiment
+from ldl.execute.transfer import pretrained_digest
 
 SPEED: Final = 2e10  # multiply-adds a second, for a first guess of how long a run takes
 
@@ -34,7 +34,11 @@ class Job:
 
 
 def jobs_of(
-    path: Path, prepared: Prepared, seeds: range, overrides: Sequence[str], before: Sequence[Job]
+    path: Path,
+    prepared: PreparedExperiment,
+    seeds: range,
+    overrides: Sequence[str],
+    before: Sequence[Job],
 ) -> tuple[Job, ...]:
     """A job a seed; pictures of the first. `before` are those whose weights they start from.
 
@@ -60,11 +64,11 @@ def jobs_of(
     return tuple(jobs)
 
 
-def _key(prepared: Prepared, seed: int, donor: str | None) -> str:
+def _key(prepared: PreparedExperiment, seed: int, donor: str | None) -> str:
     """SHA-256 over the resolved configuration without its claim, the data's files, the version."""
     config = replace(prepared.experiment.config, seed=seed, claim=None)
     bare = replace(prepared, experiment=replace(prepared.experiment, config=config))
-    start = donor or donor_mark(config.start_from)
+    start = donor or pretrained_digest(config.start_from)
     parts = [bare.yaml, data_mark(config), __version__, start]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -88,7 +92,7 @@ def data_mark(config: Config) -> str:
     return "\n".join(marks)
 
 
-def _guess(prepared: Prepared) -> float:
+def _guess(prepared: PreparedExperiment) -> float:
     """Seconds that a run may take, from the network's cost; only to begin with the longest."""
     experiment = prepared.experiment
     cost = sum(plan.multiply_adds for plan in experiment.graph.plans.values())

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ldl.errors import LdlError
 from ldl.report.jobs import Job
 from ldl.runs import RunFolder, Status, read_json
-from ldl.runs.listing import run_folders
+from ldl.runs.run_list import run_folders
 
 MARK: Final = "job.json"
 DONE: Final = ("completed", "diverged")

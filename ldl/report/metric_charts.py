@@ -8,13 +8,13 @@ from typing import Final
 from ldl.report.chart import Series, chart
 from ldl.report.markup import Safe, tag
 from ldl.report.number_format import words
-from ldl.runs.metrics import Row
+from ldl.runs.metrics_file import MetricsRow
 
 PARTS: Final = {"train": "training", "validation": "validation"}
 STEPS: Final = ("learning_rate", "gradient_norm")
 
 
-def charts(rows: Sequence[Row], kept: int | None = None) -> Safe:
+def charts(rows: Sequence[MetricsRow], kept: int | None = None) -> Safe:
     """A chart a figure, training and validation together; `kept` is the epoch that was kept."""
     if not rows:
         return Safe("")
@@ -35,7 +35,7 @@ def charts(rows: Sequence[Row], kept: int | None = None) -> Safe:
     return tag("div", drawn, class_="charts")
 
 
-def compared(runs: Mapping[str, Sequence[Row]]) -> Safe:
+def compared(runs: Mapping[str, Sequence[MetricsRow]]) -> Safe:
     """Several runs in each chart, a colour a run: validation where there is any, else training."""
     longest = max(runs.values(), key=len, default=[])
     epochs = [number for row in longest if (number := row["epoch"]) is not None]
@@ -52,14 +52,14 @@ def compared(runs: Mapping[str, Sequence[Row]]) -> Safe:
     return tag("div", drawn, class_="charts")
 
 
-def measures(rows: Sequence[Row]) -> list[str]:
+def measures(rows: Sequence[MetricsRow]) -> list[str]:
     """The names that training and validation columns share: loss first."""
     columns = rows[0] if rows else {}
     names = [name.partition("_")[2] for name in columns if name.partition("_")[0] in PARTS]
     return list(dict.fromkeys(names))
 
 
-def _column(rows: Sequence[Row], name: str) -> list[float | int | None]:
+def _column(rows: Sequence[MetricsRow], name: str) -> list[float | int | None]:
     return [row.get(name) for row in rows]
 
 

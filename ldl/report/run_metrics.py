@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from ldl.errors import LdlError
 from ldl.runs import RunFolder, read_json, read_metrics
-from ldl.runs.listing import leaves
-from ldl.runs.metrics import Row
+from ldl.runs.metrics_file import MetricsRow
+from ldl.runs.run_list import flatten
 
 HIGHER: Final = ("accuracy", "f1", "precision", "recall", "r2", "purity", "nmi", "ari")
 WHICH: Final = (
@@ -69,7 +69,7 @@ class RunMetrics:
         return found if isinstance(found, dict) else {}
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[MetricsRow]:
         """metrics.csv, a row an epoch."""
         return read_metrics(self.run.metrics) if self.run.metrics.exists() else []
 
@@ -151,7 +151,7 @@ class RunMetrics:
         """Paths to numbers, those that resemble `near` first."""
         numbers = [
             key
-            for key, value in leaves(self.results)
+            for key, value in flatten(self.results)
             if isinstance(value, bool | int | float) and key
         ]
         metrics = [f"metrics.{name}.last" for name in (self.rows[0] if self.rows else {})]

@@ -15,7 +15,7 @@ from ldl.report.number_format import duration, number, words
 from ldl.report.page import badge, facts, page
 from ldl.report.plot_files import figure, pictures
 from ldl.runs import RunFolder, read_json, read_metrics, write_text
-from ldl.runs.listing import leaves, summary
+from ldl.runs.run_list import flatten, summarize
 from ldl.runs.status import Status
 
 DRAWN = ("loss", "metrics", "optimizer")  # pictures that the charts take the place of
@@ -47,7 +47,7 @@ def with_run_page(work: Callable[[], RunFolder]) -> RunFolder:
 def run_page(run: RunFolder) -> str:
     """The page; what the run did not leave is left out. Raises RunFolderError for damaged files."""
     status = run.read_status()
-    title = summary(run.path).title
+    title = summarize(run.path).experiment_name
     rows = read_metrics(run.metrics) if run.metrics.exists() else []
     found = read_json(run.results) if run.results.exists() else {}
     environment = read_json(run.environment) if run.environment.exists() else {}
@@ -82,7 +82,7 @@ def _facts(run: RunFolder, status: Status, epochs: int, environment: Mapping[str
     return facts(
         [
             ("started", f"{started} UTC" if started else ""),
-            ("took", duration(run.seconds())),
+            ("took", duration(run.running_seconds())),
             ("epochs", number(epochs)),
             ("best epoch" if last else "kept weights", found),
             ("kept weights", f"epoch {last}, the last" if last else ""),
@@ -127,7 +127,7 @@ def _configuration(run: RunFolder) -> Safe:
 
 def _environment(environment: Mapping[str, Any]) -> Safe | None:
     rows: list[list[Content]] = []
-    for key, value in leaves(environment):
+    for key, value in flatten(environment):
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         if value not in (None, "", [], {}):
             rows.append([key.replace("_", " "), tag("code", text)])

@@ -1,9 +1,9 @@
 """The run folder: layout, atomic writes, status, environment, checkpoints; loads no NumPy."""
 
 from ldl.atomic_file import write_bytes, write_text
-from ldl.runs.folder import RunFolder, runs_root
-from ldl.runs.metrics import MetricsWriter, read_metrics
-from ldl.runs.records import read_json, to_json, write_json
+from ldl.runs.json_files import read_json, to_json, write_json
+from ldl.runs.metrics_file import MetricsWriter, read_metrics
+from ldl.runs.run_folder import RunFolder, runs_root
 from ldl.runs.status import Status
 from ldl.runs.tensors import load_tensors, save_tensors
 

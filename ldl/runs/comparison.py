@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ldl.runs.folder import RunFolder
-from ldl.runs.listing import Summary, summary
+from ldl.runs.run_folder import RunFolder
+from ldl.runs.run_list import RunSummary, summarize
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """A column a run; a row holds a value for each, None where a run has none."""
 
-    runs: tuple[Summary, ...]
+    runs: tuple[RunSummary, ...]
     settings: dict[str, tuple[Any, ...]]
     results: dict[str, tuple[Any, ...]]
 
 
-def compare(runs: Sequence[RunFolder], parse: Callable[[Path], Any]) -> Comparison:
+def compare_runs(runs: Sequence[RunFolder], parse: Callable[[Path], Any]) -> RunComparison:
     """The dotted settings in which the runs differ, and all their results.
 
     `parse` reads a configuration into plain mappings, lists and values; what it raises goes on.
     """
     settings = _rows([dict(_named(parse(run.config))) for run in runs])
-    summaries = tuple(summary(run.path) for run in runs)
-    return Comparison(
+    summaries = tuple(summarize(run.path) for run in runs)
+    return RunComparison(
         runs=summaries,
         settings={key: row for key, row in settings.items() if _differ(row)},
         results=_rows([run.results for run in summaries]),

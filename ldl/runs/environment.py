@@ -19,7 +19,7 @@ CPUINFO = Path("/proc/cpuinfo")
 GIT_SECONDS = 2.0
 
 
-def environment(
+def collect_environment(
     argv: Sequence[str],
     seed: int,
     data_sha256: str | None = None,
@@ -33,17 +33,21 @@ def environment(
         "argv": list(argv),
         "seed": seed,
         "data_sha256": data_sha256,
-        "versions": versions(),
+        "versions": package_versions(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "processor": {"model": processor(), "cores": os.cpu_count(), "usable": usable_cores()},
+        "processor": {
+            "model": processor_model(),
+            "cores": os.cpu_count(),
+            "usable": usable_cores(),
+        },
         "threads": dict(threads or {}),
-        "blas": blas(),
+        "blas": blas_libraries(),
         "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(VARIABLES)},
-        "git": git(Path.cwd()),
+        "git": git_state(Path.cwd()),
     }
 
 
-def versions() -> dict[str, str | None]:
+def package_versions() -> dict[str, str | None]:
     """Python's version, ldl's and its packages'; None for one that is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version(), "ldl": ldl.__version__}
     for name in PACKAGES:
@@ -54,7 +58,7 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def processor() -> str:
+def processor_model() -> str:
     """The processor's model as /proc/cpuinfo has it, else as the platform calls it."""
     try:
         with CPUINFO.open(encoding="utf-8", errors="replace") as lines:
@@ -67,7 +71,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def blas() -> list[dict[str, Any]]:
+def blas_libraries() -> list[dict[str, Any]]:
     """Every BLAS that is loaded: name, version, the processor its kernels are for, threads."""
     from threadpoolctl import ThreadpoolController
 
@@ -84,7 +88,7 @@ def blas() -> list[dict[str, Any]]:
     ]
 
 
-def git(folder: Path) -> dict[str, Any] | None:
+def git_state(folder: Path) -> dict[str, Any] | None:
     """The commit that `folder` is checked out at and whether a tracked file differs from it.
 
     None outside a repository, without a commit, without git, or when git takes too long.

@@ -15,12 +15,12 @@ from ldl.errors import InUse, RunFolderError
 PROC = Path("/proc")
 
 
-def host() -> str:
+def hostname() -> str:
     """This computer's name in the network."""
     return os.uname().nodename
 
 
-def process_mark(pid: int) -> str | None:
+def process_start_id(pid: int) -> str | None:
     """When the process began: a number is given to another process later, number and mark never.
 
     Linux: the boot's id and field 22 of /proc/PID/stat (proc_pid_stat(5)); elsewhere what `ps`
@@ -47,7 +47,7 @@ def _ps_mark(pid: int) -> str | None:
     return "ended" if state.startswith("Z") else began.strip() or None
 
 
-def alive(pid: int, mark: str | None) -> bool:
+def is_alive(pid: int, mark: str | None) -> bool:
     """Whether the process of this number and mark still runs on this computer."""
     try:
         os.kill(pid, 0)
@@ -55,12 +55,12 @@ def alive(pid: int, mark: str | None) -> bool:
         return False
     except PermissionError:
         pass
-    now = process_mark(pid)
+    now = process_start_id(pid)
     return now is None or (now != "ended" and now == (mark or now))
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold the lock file `path`; raises `InUse` naming who holds it already.
 
     flock(2): the kernel lets go when the owner ends, however it ends, so there is nothing stale to
@@ -68,7 +68,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     with _open_locked(path) as file:
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {host()}\n")
+        file.write(f"process {os.getpid()} on {hostname()}\n")
         file.flush()
         try:
             yield

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from ldl.errors import RunFolderError
-from ldl.runs.process import alive, host
-from ldl.runs.records import read_json
+from ldl.runs.json_files import read_json
+from ldl.runs.process import hostname, is_alive
 
 State = Literal["running", "completed", "interrupted", "diverged", "failed"]
 STATES: Final = get_args(State)
@@ -36,20 +36,20 @@ class Status:
         return asdict(self)
 
 
-NEVER_BEGAN: Final = Status("interrupted", "killed before it began")
+NOT_STARTED: Final = Status("interrupted", "killed before it began")
 
 
-def stamp(now: datetime | None = None) -> str:
+def timestamp(now: datetime | None = None) -> str:
     """The time in UTC, ISO 8601 to the millisecond: 2026-11-20T09:15:02.250Z."""
-    return utc(now).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return to_utc(now).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def utc(now: datetime | None = None) -> datetime:
+def to_utc(now: datetime | None = None) -> datetime:
     """`now` in UTC; the clock's time when it is None."""
     return datetime.now(UTC) if now is None else now.astimezone(UTC)
 
 
-def written(path: Path) -> Status:
+def stored_status(path: Path) -> Status:
     """status.json as it was written; raises `RunFolderError` when it is damaged or missing."""
     found = read_json(path)
     names = {field.name for field in fields(Status)}
@@ -78,18 +78,18 @@ def _is_time(value: Any) -> bool:
         return False
 
 
-def standing(path: Path) -> Status:
+def current_status(path: Path) -> Status:
     """The status as it is: a running one whose process has died on this host was killed."""
     if not path.exists():
-        return NEVER_BEGAN
-    status = written(path)
-    here = status.pid is not None and status.host == host()
-    if status.status == "running" and here and not alive(status.pid or 0, status.process):
+        return NOT_STARTED
+    status = stored_status(path)
+    here = status.pid is not None and status.host == hostname()
+    if status.status == "running" and here and not is_alive(status.pid or 0, status.process):
         return replace(status, status="interrupted", reason="killed")
     return status
 
 
-def elapsed(status: Status, until: datetime | None) -> float:
+def running_seconds(status: Status, until: datetime | None) -> float:
     """The seconds spent running up to `until`; those between a kill and a resume do not count."""
     if status.status != "running" or status.updated is None or until is None:
         return status.seconds

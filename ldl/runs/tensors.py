@@ -24,7 +24,7 @@ from ldl.errors import RunFolderError
 if TYPE_CHECKING:
     import numpy as np
 
-Arrays = dict[str, "np.ndarray[Any, Any]"]
+NamedArrays = dict[str, "np.ndarray[Any, Any]"]
 
 CHECKSUM = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n(?:# before: ([0-9a-f]{64})\n)?")
 HEADER_SIZE = 8
@@ -40,7 +40,7 @@ def save_tensors(
     Equal arrays and metadata give equal bytes. Any memory layout and shape, also () and (0, k).
     Returns the SHA-256; raises `RunError` when the disk refuses.
     """
-    data = to_bytes(arrays, metadata)
+    data = serialize(arrays, metadata)
     digest = hashlib.sha256(data).hexdigest()
     lines = f"{digest}  {path.name}\n"
     standing = _standing(path)
@@ -53,7 +53,7 @@ def save_tensors(
     return digest
 
 
-def load_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
+def load_tensors(path: Path) -> tuple[NamedArrays, dict[str, str]]:
     """The arrays, by name in order, and the metadata, once the SHA-256 is right.
 
     Raises `RunFolderError` when the file or its checksum is missing, cut short or altered.
@@ -91,7 +91,7 @@ def read_verified(path: Path) -> bytes:
         last = digest
 
 
-def to_bytes(
+def serialize(
     arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str] | None = None
 ) -> bytes:
     """The safetensors file, the same bytes in every process.

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ldl.execute.preparing import prepare_text
+from ldl.execute.preparation import prepare_text
 from ldl.grid.objective import Objective
 from ldl.grid.options import Options, Progress, Summary
 from ldl.grid.plan import Plan

@@ -12,7 +12,7 @@ import pytest
 from ldl.errors import RunFolderError
 from ldl.grid.folder import find, find_or_make, is_grid, outcome, record
 from ldl.runs import write_json
-from ldl.runs.listing import list_runs, run_folders
+from ldl.runs.run_list import list_runs, run_folders
 
 from .planned import SIZES, ended, planned
 

@@ -28,7 +28,7 @@ from ldl.report.comparison_page import comparison_page
 from ldl.report.publish import publish
 from ldl.report.reproduce import Reproduction, evaluate_claims, run_missing
 from ldl.report.run_page import write_run_page
-from ldl.runs.comparison import compare
+from ldl.runs.comparison import compare_runs
 
 from .helpers import experiment
 
@@ -96,7 +96,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for words in ([], ["optimizer={adam: 0.02}"])
     ]
     comparison = folder / "comparison.html"
-    found = compare(runs, lambda path: {"file": str(read(path).tree.mark)})
+    found = compare_runs(runs, lambda path: {"file": str(read(path).tree.mark)})
     comparison.write_text(comparison_page(found, runs))
     return {"run": write_run_page(runs[0]), "comparison": comparison, "claims": _claims(folder)}
 

@@ -16,7 +16,7 @@ from ldl.plots import draw
 from ldl.report.comparison_page import comparison_page
 from ldl.report.run_page import run_page, with_run_page, write_run_page
 from ldl.runs import RunFolder
-from ldl.runs.comparison import compare
+from ldl.runs.comparison import compare_runs
 
 from .helpers import LINE, made_run, sound
 
@@ -132,7 +132,7 @@ def test_runs_side_by_side(run: RunFolder, tmp_path: Path) -> None:
     """Settings that differ, curves over one another, results; two of one name are told apart."""
     (tmp_path / "digits.yaml").write_text(DIGITS)
     other = train(prepare(tmp_path / "digits.yaml", ["train.epochs=5"]), tmp_path / "runs")
-    found = compare([run, other], lambda path: {"epochs": len(read(path).tree.mark.file)})
+    found = compare_runs([run, other], lambda path: {"epochs": len(read(path).tree.mark.file)})
     page = sound(comparison_page(found, [run, other]))
     assert run.name in page.text and other.name in page.text
     assert "Loss by epoch, validation" in page.text and "classification.accuracy" in page.text

@@ -17,7 +17,7 @@ import pytest
 from ldl.cli import main
 from ldl.report import pool
 from ldl.report.ledger import known_runs
-from ldl.runs.process import locked
+from ldl.runs.process import exclusive_lock
 
 from .helpers import experiment, sound
 
@@ -280,7 +280,7 @@ def test_two_at_once(report: Report, tmp_path: Path) -> None:
     """The second is told who is at it, and does nothing."""
     experiment(tmp_path / "claims", "a1", GOOD)
     (tmp_path / "runs").mkdir()
-    with locked(tmp_path / "runs" / ".lock"):
+    with exclusive_lock(tmp_path / "runs" / ".lock"):
         code, _, err = report()
     assert code == 2 and f"in use by process {os.getpid()}" in err
     assert report()[0] == 0

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy  # noqa: F401  (loaded once, before the forks)
 
-from ldl.runs.folder import RunFolder
-from ldl.runs.listing import find, run_folders
-from ldl.runs.metrics import MetricsWriter
-from ldl.runs.records import write_json
+from ldl.runs.json_files import write_json
+from ldl.runs.metrics_file import MetricsWriter
+from ldl.runs.run_folder import RunFolder
+from ldl.runs.run_list import find_run, run_folders
 
 COLUMNS = ("epoch", "loss")
 SIZE = 20_000
@@ -28,7 +28,7 @@ CONTENTS = {"config.yaml": b"a: 1", "source.yaml": b"a: 1"}
 
 def write(root: Path, epochs: int) -> None:
     begun = bool(run_folders(root))
-    run = find(root, "last") if begun else RunFolder.create(root, "kill", "abcdef", CONTENTS)
+    run = find_run(root, "last") if begun else RunFolder.create(root, "kill", "abcdef", CONTENTS)
     with run.lock():
         run.set_status("running")
         found = run.load_checkpoint("last")

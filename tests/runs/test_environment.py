@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from ldl.runs import environment as module
-from ldl.runs.environment import environment, git, processor
-from ldl.runs.records import plain
+from ldl.runs.environment import collect_environment, git_state, processor_model
+from ldl.runs.json_files import to_json_types
 
 
 def test_it_says_what_ran_on_what(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("SECRET_TOKEN", "hidden")
-    found = environment(["ldl", "train", "a.yaml"], 7, "ab" * 32, {"asked": 2})
+    found = collect_environment(["ldl", "train", "a.yaml"], 7, "ab" * 32, {"asked": 2})
     assert found["argv"] == ["ldl", "train", "a.yaml"] and found["seed"] == 7
     assert found["data_sha256"] == "ab" * 32 and found["threads"] == {"asked": 2}
     assert found["versions"]["numpy"] == np.__version__
@@ -27,20 +27,20 @@ def test_it_says_what_ran_on_what(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["variables"]["OPENBLAS_CORETYPE"] == "Haswell"
     assert found["processor"]["model"] and found["processor"]["cores"] >= 1
     assert found["blas"] and all(library["threads"] >= 1 for library in found["blas"])
-    assert "hidden" not in json.dumps(plain(found))
+    assert "hidden" not in json.dumps(to_json_types(found))
 
 
 def test_a_package_that_is_missing_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PACKAGES", ("no-such-package",))
-    assert module.versions()["no-such-package"] is None
+    assert module.package_versions()["no-such-package"] is None
 
 
 def test_a_processor_without_cpuinfo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A: fast one\n")
     monkeypatch.setattr(module, "CPUINFO", tmp_path / "cpuinfo")
-    assert processor() == "A: fast one"
+    assert processor_model() == "A: fast one"
     monkeypatch.setattr(module, "CPUINFO", tmp_path / "none")
-    assert processor()
+    assert processor_model()
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -53,19 +53,19 @@ def test_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ).stdout.strip()
 
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert git(tmp_path) is None
+    assert git_state(tmp_path) is None
     call("init", "-q")
-    assert git(tmp_path) is None
+    assert git_state(tmp_path) is None
     (tmp_path / "a").write_text("1")
     call("add", "a")
     call("commit", "-q", "-m", "a")
     clean = {"commit": call("rev-parse", "HEAD"), "dirty": False}
     (tmp_path / "untracked").write_text("")
-    assert git(tmp_path) == clean
+    assert git_state(tmp_path) == clean
     (tmp_path / "a").write_text("2")
-    assert git(tmp_path) == {**clean, "dirty": True}
+    assert git_state(tmp_path) == {**clean, "dirty": True}
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert git(tmp_path) is None
+    assert git_state(tmp_path) is None
 
 
 def test_a_slow_git_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,5 +75,5 @@ def test_a_slow_git_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(module, "GIT_SECONDS", 0.05)
     began = time.perf_counter()
-    assert git(tmp_path) is None
+    assert git_state(tmp_path) is None
     assert time.perf_counter() - began < 2

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ldl.runs.folder import Kind, RunFolder
-from ldl.runs.listing import find, list_runs
-from ldl.runs.metrics import read_metrics
+from ldl.runs.metrics_file import read_metrics
+from ldl.runs.run_folder import CheckpointKind, RunFolder
+from ldl.runs.run_list import find_run, list_runs
 
 WRITER = Path(__file__).with_name("killed_writer.py")
 SIZE = 20_000
@@ -74,7 +74,7 @@ def test_kill_before_every_act_and_resume_to_the_same_bytes(
     tmp_path: Path, writers: Writers
 ) -> None:
     assert writers.run(tmp_path / "whole") == 0
-    expected = contents(find(tmp_path / "whole", "last"))
+    expected = contents(find_run(tmp_path / "whole", "last"))
     for event in range(1, 1000):
         root = tmp_path / str(event)
         root.mkdir()
@@ -84,7 +84,7 @@ def test_kill_before_every_act_and_resume_to_the_same_bytes(
         assert writers.run(root, event + 7) in (0, signal.SIGKILL)
         check(root)
         assert writers.run(root) == 0
-        assert contents(find(root, "last")) == expected
+        assert contents(find_run(root, "last")) == expected
         shutil.rmtree(root)
     assert 80 < event < 999
 
@@ -118,7 +118,7 @@ def check(root: Path, reached: int = 0) -> int:
     return reached
 
 
-def verified(run: RunFolder, kind: Kind) -> int:
+def verified(run: RunFolder, kind: CheckpointKind) -> int:
     found = run.load_checkpoint(kind)
     if found is None:
         return 0

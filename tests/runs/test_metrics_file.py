@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldl.errors import RunError, RunFolderError
-from ldl.runs.metrics import MetricsWriter, _cell, _number, last_row, read_metrics
+from ldl.runs.metrics_file import MetricsWriter, _cell, _number, read_last_row, read_metrics
 
 COLUMNS = ("epoch", "train.loss", "validation.loss")
 
@@ -40,11 +40,11 @@ def test_numpy_numbers_and_odd_ones() -> None:
 def test_rows_are_there_as_soon_as_they_are_appended(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     writer = MetricsWriter(path, COLUMNS)
-    assert read_metrics(path) == [] and last_row(path) is None
+    assert read_metrics(path) == [] and read_last_row(path) is None
     writer.append({"epoch": 1, "validation.loss": 0.25})
     assert path.read_text() == "epoch,train.loss,validation.loss\n1,,0.25\n"
     row = {"epoch": 1, "train.loss": None, "validation.loss": 0.25}
-    assert read_metrics(path) == [row] and last_row(path) == row
+    assert read_metrics(path) == [row] and read_last_row(path) == row
     with pytest.raises(ValueError, match=r"no such column: test\.loss"):
         writer.append({"epoch": 2, "test.loss": 0.5})
     writer.close()
@@ -57,7 +57,7 @@ def test_a_half_written_last_line_is_left_out_and_cut_off(tmp_path: Path, cut: i
     fill(path, 3)
     os.truncate(path, path.stat().st_size - cut)
     assert [row["epoch"] for row in read_metrics(path)] == [1, 2]
-    assert (last_row(path) or {})["epoch"] == 2
+    assert (read_last_row(path) or {})["epoch"] == 2
     with MetricsWriter(path, COLUMNS) as writer:
         writer.append({"epoch": 3, "train.loss": 0.5})
     assert [(row["epoch"], row["train.loss"]) for row in read_metrics(path)][1:] == [
@@ -88,7 +88,7 @@ def test_an_empty_or_half_header_is_written_anew(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     for text in ("", "epoch,tra"):
         path.write_text(text)
-        assert read_metrics(path) == [] and last_row(path) is None
+        assert read_metrics(path) == [] and read_last_row(path) is None
         fill(path, 1)
         assert len(read_metrics(path)) == 1
 
@@ -112,7 +112,7 @@ def test_a_damaged_row_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(RunFolderError, match=r"metrics\.csv is damaged"):
         read_metrics(path)
     with pytest.raises(RunFolderError, match=r"metrics\.csv is damaged"):
-        last_row(path)
+        read_last_row(path)
 
 
 def test_a_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
@@ -145,9 +145,9 @@ def test_a_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
 def test_the_last_row_of_a_long_file_and_of_long_rows(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     fill(path, 2000)
-    assert last_row(path) == read_metrics(path)[-1]
+    assert read_last_row(path) == read_metrics(path)[-1]
     wide = ("epoch", *(f"column{n}" for n in range(3000)))
     with MetricsWriter(tmp_path / "wide.csv", wide) as writer:
         for epoch in (1, 2):
             writer.append(dict.fromkeys(wide, epoch))
-    assert last_row(tmp_path / "wide.csv") == dict.fromkeys(wide, 2)
+    assert read_last_row(tmp_path / "wide.csv") == dict.fromkeys(wide, 2)

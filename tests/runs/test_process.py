@@ -12,34 +12,34 @@ import pytest
 
 from ldl.errors import RunFolderError
 from ldl.runs import process
-from ldl.runs.process import alive, locked, process_mark
+from ldl.runs.process import exclusive_lock, is_alive, process_start_id
 
 
 def test_a_process_is_alive_until_it_is_not_and_its_number_alone_is_no_proof() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    mark = process_mark(child.pid)
-    assert mark is not None and mark == process_mark(child.pid) != process_mark(os.getpid())
-    assert alive(child.pid, mark) and alive(child.pid, None)
-    assert not alive(child.pid, process_mark(os.getpid()))
+    mark = process_start_id(child.pid)
+    assert mark is not None and mark == process_start_id(child.pid) != process_start_id(os.getpid())
+    assert is_alive(child.pid, mark) and is_alive(child.pid, None)
+    assert not is_alive(child.pid, process_start_id(os.getpid()))
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not alive(child.pid, mark), "dead, but not yet waited for"
+    assert not is_alive(child.pid, mark), "dead, but not yet waited for"
     child.communicate()
-    assert not alive(child.pid, mark) and not alive(2**40, None)
+    assert not is_alive(child.pid, mark) and not is_alive(2**40, None)
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
 def test_without_proc_ps_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(process, "PROC", tmp_path)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    mark = process_mark(child.pid)
-    assert mark is not None and len(mark) > 10 and alive(child.pid, mark)
-    assert not alive(child.pid, "Mon Jan  1 00:00:00 1990")
+    mark = process_start_id(child.pid)
+    assert mark is not None and len(mark) > 10 and is_alive(child.pid, mark)
+    assert not is_alive(child.pid, "Mon Jan  1 00:00:00 1990")
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert process_mark(child.pid) == "ended"
+    assert process_start_id(child.pid) == "ended"
     child.communicate()
-    assert process_mark(child.pid) is None
+    assert process_start_id(child.pid) is None
 
 
 def test_without_any_means_a_process_that_exists_counts_as_alive(
@@ -47,31 +47,31 @@ def test_without_any_means_a_process_that_exists_counts_as_alive(
 ) -> None:
     monkeypatch.setattr(process, "PROC", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert process_mark(os.getpid()) is None and alive(os.getpid(), "another boot:1")
+    assert process_start_id(os.getpid()) is None and is_alive(os.getpid(), "another boot:1")
 
 
 def test_only_one_holds_a_lock(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
-    with locked(path):
+    with exclusive_lock(path):
         with (
             pytest.raises(RunFolderError, match=rf"in use by process {os.getpid()} on "),
-            locked(path),
+            exclusive_lock(path),
         ):
             raise AssertionError
         code = (
-            "import sys; from pathlib import Path; from ldl.runs.process import locked\n"
-            "with locked(Path(sys.argv[1])): pass"
+            "import sys; from pathlib import Path; from ldl.runs.process import exclusive_lock\n"
+            "with exclusive_lock(Path(sys.argv[1])): pass"
         )
         other = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True)
         assert other.returncode != 0 and b"in use by process" in other.stderr
-    with locked(path):
+    with exclusive_lock(path):
         pass
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from ldl.runs.process import locked\n"
-        "with locked(Path(sys.argv[1])): print('held', flush=True); input()"
+        "import sys; from pathlib import Path; from ldl.runs.process import exclusive_lock\n"
+        "with exclusive_lock(Path(sys.argv[1])): print('held', flush=True); input()"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / ".lock")],
@@ -79,14 +79,20 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
     )
     assert child.stdout is not None and child.stdout.readline() == b"held\n"
-    with pytest.raises(RunFolderError, match=f"process {child.pid} "), locked(tmp_path / ".lock"):
+    with (
+        pytest.raises(RunFolderError, match=f"process {child.pid} "),
+        exclusive_lock(tmp_path / ".lock"),
+    ):
         raise AssertionError
     child.kill()
     child.communicate()
-    with locked(tmp_path / ".lock"):
+    with exclusive_lock(tmp_path / ".lock"):
         pass
 
 
 def test_a_folder_that_cannot_be_locked_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match="cannot lock"), locked(tmp_path / "no" / ".lock"):
+    with (
+        pytest.raises(RunFolderError, match="cannot lock"),
+        exclusive_lock(tmp_path / "no" / ".lock"),
+    ):
         raise AssertionError

@@ -17,7 +17,7 @@ import pytest
 
 from ldl.errors import RunError, RunFolderError
 from ldl.runs import tensors
-from ldl.runs.tensors import checksum_path, load_tensors, save_tensors, to_bytes
+from ldl.runs.tensors import checksum_path, load_tensors, save_tensors, serialize
 
 A = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
@@ -55,9 +55,9 @@ def test_any_layout_comes_back(tmp_path: Path, array: np.ndarray[Any, Any]) -> N
 def test_the_bytes_are_the_same_in_any_process_and_order(tmp_path: Path) -> None:
     code = """
 import hashlib, sys, numpy as np
-from ldl.runs.tensors import to_bytes
+from ldl.runs.tensors import serialize
 names = "abcdefgh" if sys.argv[1] == "0" else "hgfedcba"
-data = to_bytes({n: np.full(3, ord(n), np.float32) for n in names}, {n: n for n in names})
+data = serialize({n: np.full(3, ord(n), np.float32) for n in names}, {n: n for n in names})
 print(hashlib.sha256(data).hexdigest())
 """
     runs = [[sys.executable, "-c", code, order] for order in "010"]
@@ -132,7 +132,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_a_right_checksum_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    for data in (b"", b"no tensors at all", to_bytes({"a": A})[:-1]):
+    for data in (b"", b"no tensors at all", serialize({"a": A})[:-1]):
         path.write_bytes(data)
         checksum_path(path).write_text(f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
         with pytest.raises(RunFolderError, match="not a safetensors file"):

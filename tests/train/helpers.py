@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.execute import SILENT, Prepared, Watchers, prepare, train
+from ldl.execute import SILENT, PreparedExperiment, Watchers, prepare, train
 from ldl.runs import RunFolder, read_metrics
-from ldl.runs.metrics import Row
+from ldl.runs.metrics_file import MetricsRow
 
 CLASSES = """\
 name: small
@@ -19,7 +19,7 @@ network: [{linear: 5}, tanh, linear]
 """
 
 
-def prepared(folder: Path, text: str, *overrides: str) -> Prepared:
+def prepared(folder: Path, text: str, *overrides: str) -> PreparedExperiment:
     """The experiment of a configuration, written into `folder`."""
     file = folder / "small.yaml"
     file.write_text(text)
@@ -31,7 +31,7 @@ def trained(folder: Path, text: str, *overrides: str, watchers: Watchers = SILEN
     return train(prepared(folder, text, *overrides), folder / "runs", watchers)
 
 
-def rows(run: RunFolder) -> list[Row]:
+def rows(run: RunFolder) -> list[MetricsRow]:
     """metrics.csv."""
     return read_metrics(run.metrics)
 

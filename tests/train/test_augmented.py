@@ -20,7 +20,7 @@ from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
 from ldl.execute import Watchers, evaluate, predict, resume, train
 from ldl.runs import RunFolder
-from ldl.runs.listing import run_folders
+from ldl.runs.run_list import run_folders
 from ldl.train import EpochMetrics, TrainLoop, TrainProgress
 
 from .helpers import prepared, rows, same, saved, trained

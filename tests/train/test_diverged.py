@@ -12,7 +12,7 @@ from ldl.arrays import Array
 from ldl.errors import Diverged, RunFolderError
 from ldl.execute import Watchers, resume, train
 from ldl.runs import RunFolder
-from ldl.runs.listing import list_runs, run_folders
+from ldl.runs.run_list import list_runs, run_folders
 
 from .helpers import CLASSES, prepared, rows
 

@@ -17,7 +17,7 @@ import ldl.train.trainer as trainer
 from ldl.errors import Interrupted, RunFolderError
 from ldl.execute import Watchers, evaluate, resume, train
 from ldl.runs import RunFolder
-from ldl.runs.listing import list_runs, run_folders
+from ldl.runs.run_list import list_runs, run_folders
 from ldl.train import TrainProgress
 from ldl.train.signals import interrupt_on_signal
 

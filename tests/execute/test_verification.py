@@ -29,7 +29,7 @@ def test_an_honest_run_comes_out_the_same(run: RunFolder) -> None:
     """Rows and weights, bit for bit; nothing is left beside the run, and the run is untouched."""
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     verdict = verify(run, SILENT)
-    assert verdict.same and verdict.weights and verdict.epochs == 4
+    assert verdict.identical and verdict.weights and verdict.epochs == 4
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
     assert [path.name for path in run.path.parent.iterdir()] == [run.name]
 
@@ -42,7 +42,7 @@ def test_the_first_epoch_that_differs_is_named(run: RunFolder) -> None:
     lines[3] = ",".join(cells)
     run.metrics.write_text("\n".join(lines) + "\n")
     verdict = verify(run, SILENT)
-    assert not verdict.same
+    assert not verdict.identical
     assert (verdict.epoch, verdict.column, verdict.before) == (3, "train_loss", float(cells[1]))
 
 
@@ -53,10 +53,10 @@ def test_rows_too_many_and_too_few_are_seen(run: RunFolder) -> None:
     more[0] = "5"
     run.metrics.write_text("\n".join([*lines, ",".join(more)]) + "\n")
     verdict = verify(run, SILENT)
-    assert not verdict.same and verdict.epoch == 5
+    assert not verdict.identical and verdict.epoch == 5
     run.metrics.write_text("\n".join(lines[:-1]) + "\n")
     verdict = verify(run, SILENT)
-    assert not verdict.same and verdict.epoch == 4
+    assert not verdict.identical and verdict.epoch == 4
 
 
 def test_changed_weights_are_seen(run: RunFolder) -> None:
@@ -65,7 +65,7 @@ def test_changed_weights_are_seen(run: RunFolder) -> None:
     data[-1] ^= 1
     run.model.write_bytes(data)
     verdict = verify(run, SILENT)
-    assert verdict.epoch is None and verdict.weights is False and not verdict.same
+    assert verdict.epoch is None and verdict.weights is False and not verdict.identical
 
 
 def test_an_interrupted_run_is_held_against_the_rows_it_has(run: RunFolder) -> None:
@@ -74,7 +74,7 @@ def test_an_interrupted_run_is_held_against_the_rows_it_has(run: RunFolder) -> N
     run.metrics.write_text("\n".join(lines[:3]) + "\n")
     run.set_status("interrupted")
     verdict = verify(run, SILENT)
-    assert verdict.same and verdict.epochs == 2 and verdict.weights is None
+    assert verdict.identical and verdict.epochs == 2 and verdict.weights is None
 
 
 def test_nothing_to_hold_against(run: RunFolder) -> None:

@@ -13,7 +13,7 @@ from ldl.atomic_file import write_bytes
 from ldl.errors import RunFolderError
 
 
-def word(number: float) -> str:
+def non_finite_name(number: float) -> str:
     """NaN, Infinity or -Infinity, a string where JSON has no number, as Protocol Buffers write it.
 
     Source: ProtoJSON format, float and double. A null would hide which of the three it was.
@@ -21,7 +21,7 @@ def word(number: float) -> str:
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
-def plain(value: Any, odd: Callable[[float], Any] = word) -> Any:
+def to_json_types(value: Any, odd: Callable[[float], Any] = non_finite_name) -> Any:
     """`value` in JSON's own types; NumPy's arrays and scalars are unpacked, `odd` says the rest.
 
     Raises `TypeError` for what JSON cannot say, before anything is written.
@@ -31,13 +31,13 @@ def plain(value: Any, odd: Callable[[float], Any] = word) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else odd(float(value))
     if isinstance(value, Mapping):
-        return {_key(key): plain(item, odd) for key, item in value.items()}
+        return {_key(key): to_json_types(item, odd) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item, odd) for item in value]
+        return [to_json_types(item, odd) for item in value]
     if isinstance(value, PathLike):
         return str(value)
     if hasattr(value, "tolist"):
-        return plain(value.tolist(), odd)
+        return to_json_types(value.tolist(), odd)
     raise TypeError(f"JSON has no word for a {type(value).__name__}")
 
 
@@ -51,7 +51,7 @@ def _key(key: Any) -> str:
 
 def to_json(value: Any) -> bytes:
     """`value` as JSON, keys in their own order, so equal values give equal bytes."""
-    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=2)
+    text = json.dumps(to_json_types(value), ensure_ascii=False, allow_nan=False, indent=2)
     # A file name that is not UTF-8 reaches argv as lone surrogates; JSON has escapes for them.
     return (text + "\n").encode("utf-8", "backslashreplace")
 
@@ -77,7 +77,7 @@ def _refuse(constant: str) -> None:
 
 def dump_state(state: Mapping[str, Any]) -> str:
     """One line of JSON with sorted keys: equal states give equal bytes, infinities return."""
-    exact = plain(state, lambda number: {"$float": word(number)})
+    exact = to_json_types(state, lambda number: {"$float": non_finite_name(number)})
     return json.dumps(exact, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 

@@ -11,8 +11,8 @@ from typing import BinaryIO, Self, SupportsFloat, SupportsIndex
 from ldl.atomic_file import fsync, write_bytes, write_text
 from ldl.errors import RunError, RunFolderError
 
-Number = float | int | None
-Row = dict[str, Number]
+MetricValue = float | int | None
+MetricsRow = dict[str, MetricValue]
 
 TAIL = 4096  # bytes; a row has a few hundred
 
@@ -93,7 +93,7 @@ class MetricsWriter:
         self._file.seek(self._end)
 
 
-def read_metrics(path: Path) -> list[Row]:
+def read_metrics(path: Path) -> list[MetricsRow]:
     """The whole rows as numbers, None where a cell is empty; an unfinished last row is left out.
 
     Raises `RunFolderError` with the line's number when a row is damaged.
@@ -103,7 +103,7 @@ def read_metrics(path: Path) -> list[Row]:
     return [_row(path, number, names, line) for number, line in enumerate(lines[1:], 2)]
 
 
-def last_row(path: Path) -> Row | None:
+def read_last_row(path: Path) -> MetricsRow | None:
     """The last whole row, read from the end of the file; None when there is no row."""
     with _opened(path) as file:
         header = file.readline()
@@ -129,7 +129,7 @@ def _cell(value: SupportsFloat | SupportsIndex | None) -> str:
         return repr(float(value))
 
 
-def _number(text: str) -> Number:
+def _number(text: str) -> MetricValue:
     if not text:
         return None
     try:
@@ -138,7 +138,7 @@ def _number(text: str) -> Number:
         return float(text)
 
 
-def _row(path: Path, line: int | str, names: Sequence[str], text: str) -> Row:
+def _row(path: Path, line: int | str, names: Sequence[str], text: str) -> MetricsRow:
     try:
         return dict(zip(names, map(_number, text.rstrip("\n").split(",")), strict=True))
     except ValueError as error:

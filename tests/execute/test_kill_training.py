@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ldl.runs.listing import list_runs, run_folders
+from ldl.runs.run_list import list_runs, run_folders
 
 ROOT = Path(__file__).parents[1]
 CONFIG = """\

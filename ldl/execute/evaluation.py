@@ -30,9 +30,9 @@ from ldl.engine.optim import Adam
 from ldl.errors import DataError, Diverged, RunError, RunFolderError, UsageError
 from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation
 from ldl.evaluate.context import at_hand
-from ldl.execute.driving import driver
-from ldl.execute.inside import decoder, network_of, values
-from ldl.execute.preparing import KINDS, classifier, evaluation_faults, prepare
+from ldl.execute.consistency import consistency_checker
+from ldl.execute.introspection import decoder_from, network_info, value_reader
+from ldl.execute.preparation import KINDS, classifier_experiment, evaluation_problems, prepare
 from ldl.execute.retraining import UNCHANGED, retrainer
 from ldl.fields import Choice
 from ldl.runs import RunFolder, load_tensors, read_json, write_json
@@ -41,7 +41,7 @@ from ldl.train import EpochMetrics, TrainLoop
 SCALER = "scaler.safetensors"
 
 
-def judge(
+def run_evaluations(
     experiment: Experiment,
     model: Model,
     dataset: Dataset,
@@ -107,12 +107,12 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
         folder=run.path,
         seed=experiment.config.seed,
         train_classifier=_classifier_trainer(experiment.config),
-        network=network_of(experiment),
-        values=values(experiment, model),
+        network=network_info(experiment),
+        values=value_reader(experiment, model),
         weights=model.parameters.weights,
-        decoder=decoder(experiment, model),
+        decoder=decoder_from(experiment, model),
         retrain=retrain,
-        drive=driver(experiment, dataset),
+        drive=consistency_checker(experiment, dataset),
     )
 
 
@@ -125,7 +125,7 @@ def _classifier_trainer(config: Config) -> Any:
     ) -> Callable[[Array], Array]:  # fmt: skip
         names = tuple(map(str, range(classes)))
         info = DatasetInfo({"x": inputs.shape[1:]}, Target("classes", names), None, len(inputs))
-        experiment = classifier(config, layers, info)
+        experiment = classifier_experiment(config, layers, info)
         model, adam = Model(experiment.graph, config.seed), Adam(settings.learning_rate)
         arrays = experiment.arrays(Split({"x": inputs}, {"x": inputs}, labels))
         loop = TrainLoop(model, adam, arrays, settings.batch_size, config.seed)
@@ -139,7 +139,7 @@ def _classifier_trainer(config: Config) -> Any:
     return train_classifier
 
 
-def same_data(run: RunFolder, dataset: Dataset) -> None:
+def check_data_unchanged(run: RunFolder, dataset: Dataset) -> None:
     """Refuse data that has changed since the run began."""
     before = read_json(run.environment).get("data_sha256")
     if before != dataset.sha256:
@@ -158,15 +158,15 @@ def evaluate(
     with run.lock():
         prepared = prepare(run.config, start=False)
         dataset = prepared.data(progress, stored_scaler(run))
-        same_data(run, dataset)
+        check_data_unchanged(run, dataset)
         experiment = prepared.experiment
         chosen = list(evaluations or experiment.config.evaluate or [])
         asked = replace(experiment.config, evaluate=chosen)
-        faults = evaluation_faults(asked, experiment.info, network_of(experiment))
+        faults = evaluation_problems(asked, experiment.info, network_info(experiment))
         if faults:
             raise UsageError("\n".join(message for _, message in faults))
         model = trained_model(run, experiment)
-        return judge(experiment, model, dataset, run, chosen, lambda stage: None)
+        return run_evaluations(experiment, model, dataset, run, chosen, lambda stage: None)
 
 
 @dataclass(frozen=True)

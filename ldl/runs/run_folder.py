@@ -18,17 +18,26 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from ldl.atomic_file import fsync_folder, remove_temporary_files, write_bytes
 from ldl.errors import RunError, RunFolderError
-from ldl.runs.process import host, locked, process_mark
-from ldl.runs.records import dump_state, load_state, write_json
-from ldl.runs.status import NEVER_BEGAN, State, Status, elapsed, stamp, standing, utc, written
-from ldl.runs.tensors import Arrays, is_lost, load_tensors, save_tensors
+from ldl.runs.json_files import dump_state, load_state, write_json
+from ldl.runs.process import exclusive_lock, hostname, process_start_id
+from ldl.runs.status import (
+    NOT_STARTED,
+    State,
+    Status,
+    current_status,
+    running_seconds,
+    stored_status,
+    timestamp,
+    to_utc,
+)
+from ldl.runs.tensors import NamedArrays, is_lost, load_tensors, save_tensors
 
 if TYPE_CHECKING:
     import numpy as np
 
-Kind = Literal["last", "best"]
+CheckpointKind = Literal["last", "best"]
 
-NAME: Final = re.compile(r"(\d{8}T\d{6}Z)-(.+)-[0-9a-f]{6}(?:-\d+)?")
+RUN_NAME: Final = re.compile(r"(\d{8}T\d{6}Z)-(.+)-[0-9a-f]{6}(?:-\d+)?")
 DAY = 86_400.0  # seconds
 GRID_BEST = "best"  # where a grid has its winner
 SLUG_BYTES = 100  # a name on the disk has at most 255
@@ -56,7 +65,7 @@ class RunFolder:
         renamed, which fails where a run lies already, so no two runs share one and none is ever
         seen empty. Raises `RunFolderError` when `root` cannot hold one.
         """
-        base = f"{utc(now):%Y%m%dT%H%M%SZ}-{slug(name)}-{digest[:6]}"
+        base = f"{to_utc(now):%Y%m%dT%H%M%SZ}-{slug(name)}-{digest[:6]}"
         hidden = root / f".new-{os.getpid()}-{os.urandom(4).hex()}"
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -162,7 +171,7 @@ class RunFolder:
 
         Raises `RunFolderError` when another process is at it. The lock of a dead one is free.
         """
-        with locked(self.path / ".lock"):
+        with exclusive_lock(self.path / ".lock"):
             remove_temporary_files(self.path)
             yield
 
@@ -179,59 +188,64 @@ class RunFolder:
 
         Seconds add up over resumes. Write it when the status changes, not every epoch: it syncs.
         """
-        before = written(self.status) if self.status.exists() else NEVER_BEGAN
-        at, here = utc(now), os.getpid()
-        mark = process_mark(here)
-        same = (before.pid, before.process, before.host) == (here, mark, host())
-        until = at if same else self.last_sign()
+        before = stored_status(self.status) if self.status.exists() else NOT_STARTED
+        at, here = to_utc(now), os.getpid()
+        mark = process_start_id(here)
+        same = (before.pid, before.process, before.host) == (here, mark, hostname())
+        until = at if same else self.last_metrics_time()
         new = Status(
             status=status,
             reason=reason,
             epoch=before.epoch if epoch is None else epoch,
             best=before.best if best is None else best,
-            started=before.started or stamp(at),
-            updated=stamp(at),
-            seconds=elapsed(before, until),
+            started=before.started or timestamp(at),
+            updated=timestamp(at),
+            seconds=running_seconds(before, until),
             pid=here,
             process=mark,
-            host=host(),
+            host=hostname(),
         )
         write_json(self.status, new.to_dict())
         return new
 
     def read_status(self) -> Status:
         """The status as it is: "interrupted", reason "killed", when the process died running."""
-        return standing(self.status)
+        return current_status(self.status)
 
-    def seconds(self) -> float:
+    def running_seconds(self) -> float:
         """The time spent running until now, or until a killed run's last sign of life.
 
         Raises RunFolderError where status.json is damaged.
         """
         if not self.status.exists():
-            return NEVER_BEGAN.seconds
+            return NOT_STARTED.seconds
         runs = self.read_status().status == "running"
-        return elapsed(written(self.status), utc() if runs else self.last_sign())
+        return running_seconds(
+            stored_status(self.status), to_utc() if runs else self.last_metrics_time()
+        )
 
-    def last_sign(self) -> datetime | None:
+    def last_metrics_time(self) -> datetime | None:
         """When the last row of metrics.csv was written; None when there is no such file."""
         try:
             return datetime.fromtimestamp(self.metrics.stat().st_mtime, UTC)
         except OSError:
             return None
 
-    def checkpoint(self, kind: Kind) -> Path:
+    def checkpoint(self, kind: CheckpointKind) -> Path:
         """Where the checkpoint of this kind lies."""
         return self.checkpoints / f"{kind}.safetensors"
 
     def save_checkpoint(
-        self, kind: Kind, arrays: Mapping[str, np.ndarray[Any, Any]], state: Mapping[str, Any]
+        self,
+        kind: CheckpointKind,
+        arrays: Mapping[str, np.ndarray[Any, Any]],
+        state: Mapping[str, Any],
     ) -> None:
         """Write arrays and state (of JSON's types, infinities too) as one file, atomically."""
         self.checkpoints.mkdir(exist_ok=True)
         save_tensors(self.checkpoint(kind), arrays, {"state": dump_state(state)})
 
-    def load_checkpoint(self, kind: Kind) -> tuple[Arrays, dict[str, Any]] | None:
+    def load_checkpoint(self, kind: CheckpointKind) -> tuple[NamedArrays, dict[str, Any]] | None:
         """Arrays and state; None when none was saved; `RunFolderError` when it is damaged."""
         path = self.checkpoint(kind)
         if not (path.exists() or is_lost(path)):
@@ -279,7 +293,7 @@ def is_run(path: Path) -> bool:
             return True
     except OSError:  # a name that no file can have
         return False
-    return NAME.fullmatch(path.name) is not None and not (path / "grid.json").exists()
+    return RUN_NAME.fullmatch(path.name) is not None and not (path / "grid.json").exists()
 
 
 def slug(name: str) -> str:

@@ -18,13 +18,19 @@ from ldl.arrays import Array
 from ldl.atomic_file import write_bytes
 from ldl.data import Dataset, ProgressCallback, redraw_noise
 from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
-from ldl.execute.judging import SCALER, judge, load_weights, same_data, stored_scaler
-from ldl.execute.preparing import Prepared, data_notes, prepare
-from ldl.execute.transfer import START, transfer
+from ldl.execute.evaluation import (
+    SCALER,
+    check_data_unchanged,
+    load_weights,
+    run_evaluations,
+    stored_scaler,
+)
+from ldl.execute.preparation import PreparedExperiment, data_warnings, prepare
+from ldl.execute.transfer import START, copy_matching
 from ldl.runs import RunFolder, load_tensors, save_tensors, to_json
-from ldl.runs.environment import environment
+from ldl.runs.environment import collect_environment
 from ldl.runs.log import log_to
-from ldl.runs.tensors import to_bytes
+from ldl.runs.tensors import serialize
 from ldl.train import Trainer, TrainProgress, TrainResult
 from ldl.train.signals import interrupt_on_signal
 
@@ -44,7 +50,7 @@ SILENT = Watchers()
 
 
 def train(
-    prepared: Prepared,
+    prepared: PreparedExperiment,
     root: Path,
     watchers: Watchers = SILENT,
     files: Mapping[str, bytes] | None = None,
@@ -59,7 +65,7 @@ def train(
     """
     config = prepared.experiment.config
     dataset = prepared.data(watchers.data)
-    for note in data_notes(prepared.experiment, dataset):
+    for note in data_warnings(prepared.experiment, dataset):
         watchers.note(note)
     text = prepared.yaml
     contents = {
@@ -67,7 +73,7 @@ def train(
         "source.yaml": prepared.loaded.text.encode(),
         "overrides.yaml": _overrides(prepared.loaded.overrides).encode(),
         **data_files(dataset),
-        **start_files(prepared, dataset, environment(sys.argv, config.seed)),
+        **initial_files(prepared, dataset, collect_environment(sys.argv, config.seed)),
         **(files or {}),
     }
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -91,9 +97,9 @@ def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
                 f"{run.name} would diverge again: {status.reason}; "
                 "change a copy of its config.yaml and train that"
             )
-        prepared = replace(prepare(run.config, start=False), weights=start_weights(run))
+        prepared = replace(prepare(run.config, start=False), weights=initial_weights(run))
         dataset = prepared.data(watchers.data, stored_scaler(run))
-        same_data(run, dataset)
+        check_data_unchanged(run, dataset)
         train_into(prepared, dataset, run, watchers)
     return run
 
@@ -114,7 +120,9 @@ def data_files(dataset: Dataset) -> dict[str, bytes]:
     }
 
 
-def start_files(prepared: Prepared, dataset: Dataset, found: Mapping[str, Any]) -> dict[str, bytes]:
+def initial_files(
+    prepared: PreparedExperiment, dataset: Dataset, found: Mapping[str, Any]
+) -> dict[str, bytes]:
     """What a new run starts from: weights, and the environment that was `found`, with its own."""
     division = prepared.experiment.division
     own = {
@@ -156,19 +164,19 @@ def _tensor_files(name: str, arrays: Mapping[str, Array]) -> dict[str, bytes]:
     """A file of arrays and its SHA-256; nothing where there are none."""
     if not arrays:
         return {}
-    data = to_bytes(arrays)
+    data = serialize(arrays)
     line = f"{hashlib.sha256(data).hexdigest()}  {name}\n"
     return {name: data, f"{name}.sha256": line.encode()}
 
 
-def start_weights(run: RunFolder) -> dict[str, Array]:
+def initial_weights(run: RunFolder) -> dict[str, Array]:
     """The weights that a run started from, where it had any."""
     file = run.path / START
     return load_tensors(file)[0] if file.exists() else {}
 
 
 def train_into(
-    prepared: Prepared,
+    prepared: PreparedExperiment,
     dataset: Dataset,
     run: RunFolder,
     watchers: Watchers = SILENT,
@@ -183,7 +191,7 @@ def train_into(
     with log_to(run.log) as log:
         trainer = Trainer(experiment, dataset, run, watchers.training)
         if prepared.weights:
-            taken = transfer(trainer.model.parameters, prepared.weights)
+            taken = copy_matching(trainer.model.parameters, prepared.weights)
             log.info("%s", taken)
             watchers.note(str(taken))
             if random := sorted(experiment.frozen - {*taken.taken}):
@@ -229,7 +237,7 @@ def _work(trainer: Trainer, log: Logger, watchers: Watchers, trained: RunFolder 
     if experiment.config.data.fresh_noise:  # judged with that of `load`, as `evaluate` does
         redraw_noise(trainer.dataset, experiment.config.data, experiment.config.seed, 0)
     evaluations = experiment.config.evaluate or []
-    judge(experiment, model, trainer.dataset, run, evaluations, watchers.stage)
+    run_evaluations(experiment, model, trainer.dataset, run, evaluations, watchers.stage)
     watchers.stage("pictures")
     watchers.draw(run.path)
     run.set_status("completed", outcome.reason, epoch=outcome.epochs, best=outcome.best)

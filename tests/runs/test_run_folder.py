@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from ldl.errors import RunFolderError
-from ldl.runs.folder import NAME, RunFolder, runs_root, slug
 from ldl.runs.log import log_to
-from ldl.runs.metrics import MetricsWriter
-from ldl.runs.status import NEVER_BEGAN
+from ldl.runs.metrics_file import MetricsWriter
+from ldl.runs.run_folder import RUN_NAME, RunFolder, runs_root, slug
+from ldl.runs.status import NOT_STARTED
 
 NOW = datetime(2026, 11, 20, 9, 15, 2, 250_000, UTC)
 DIGEST = "3f9a1c" + 58 * "0"
@@ -45,7 +45,7 @@ def test_the_name_and_a_clash(tmp_path: Path) -> None:
     ]
     base = "20261120T091502Z-denoise-3f9a1c"
     assert [run.name for run in made] == [base, base + "-2", base + "-3"]
-    assert all(NAME.fullmatch(run.name) for run in made)
+    assert all(RUN_NAME.fullmatch(run.name) for run in made)
     late = NOW.astimezone(timezone(timedelta(hours=9)))
     assert RunFolder.create(tmp_path, "denoise", DIGEST, CONTENTS, late).name == base
 
@@ -71,7 +71,7 @@ def test_processes_that_create_at_once_each_get_their_own(tmp_path: Path) -> Non
 import sys, time
 from datetime import datetime, UTC
 from pathlib import Path
-from ldl.runs.folder import RunFolder
+from ldl.runs.run_folder import RunFolder
 now = datetime(2026, 11, 20, tzinfo=UTC)
 print("ready", flush=True)
 time.sleep(max(0.0, float(sys.stdin.readline()) - time.time()))
@@ -126,7 +126,7 @@ def test_the_layout(run: RunFolder) -> None:
 
 
 def test_open_takes_runs_and_nothing_else(run: RunFolder, tmp_path: Path) -> None:
-    assert RunFolder.open(run.path) == run and run.read_status() == NEVER_BEGAN
+    assert RunFolder.open(run.path) == run and run.read_status() == NOT_STARTED
     renamed = run.path.rename(tmp_path / "mine")
     with pytest.raises(RunFolderError, match=r"not the folder of a run: it has no status\.json"):
         RunFolder.open(renamed)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ldl.errors import Diverged, LdlError, RunFolderError
-from ldl.execute.judging import same_data, stored_scaler
-from ldl.execute.preparing import prepare
-from ldl.execute.running import Watchers, start_weights, train
+from ldl.execute.evaluation import check_data_unchanged, stored_scaler
+from ldl.execute.preparation import prepare
+from ldl.execute.run_training import Watchers, initial_weights, train
 from ldl.runs import RunFolder, read_json, read_metrics
 from ldl.train import TrainProgress
 
@@ -20,12 +20,12 @@ DECISIVE = ("versions", "system", "processor", "threads", "blas", "variables")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReplayResult:
     """What a replay found; `epoch` is the first that differs, None where none does.
 
     `column`, `before` and `now` are that epoch's first figure that differs. `weights` says whether
-    the saved weights are the same bytes, None where the run had none. `surroundings` names what is
-    not as it was when the run was made: versions, processor, BLAS, threads.
+    the saved weights are the same bytes, None where the run had none. `environment_changes`
+    names what differs from the time of the run: versions, processor, BLAS, threads.
     """
 
     epochs: int
@@ -34,12 +34,18 @@ class Verdict:
     before: Any
     now: Any
     weights: bool | None
-    surroundings: tuple[str, ...]
+    environment_changes: tuple[str, ...]
 
     @property
-    def same(self) -> bool:
+    def identical(self) -> bool:
         """Whether nothing differs."""
         return self.epoch is None and self.weights is not False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of `ldl verify --json`, whose keys scripts read."""
+        values = asdict(self)
+        values["surroundings"] = values.pop("environment_changes")
+        return {"same": self.identical, **values}
 
 
 class _Found(LdlError):
@@ -50,7 +56,7 @@ class _Found(LdlError):
         self.row, self.column = row, column
 
 
-def verify(run: RunFolder, watchers: Watchers) -> Verdict:
+def verify(run: RunFolder, watchers: Watchers) -> ReplayResult:
     """Train a run again from its config.yaml and hold every epoch's row against metrics.csv.
 
     A run that was interrupted or diverged is held against the rows that it has. Raises
@@ -59,8 +65,8 @@ def verify(run: RunFolder, watchers: Watchers) -> Verdict:
     rows = read_metrics(run.metrics) if run.metrics.exists() else []
     if not rows:
         raise RunFolderError(f"{run.name} has no finished epoch to hold a replay against")
-    prepared = replace(prepare(run.config, start=False), weights=start_weights(run))
-    same_data(run, prepared.data(watchers.data, stored_scaler(run)))
+    prepared = replace(prepare(run.config, start=False), weights=initial_weights(run))
+    check_data_unchanged(run, prepared.data(watchers.data, stored_scaler(run)))
     config = replace(prepared.experiment.config, evaluate=[])
     prepared = replace(prepared, experiment=replace(prepared.experiment, config=config))
     whole = run.read_status().status == "completed"
@@ -78,13 +84,13 @@ def verify(run: RunFolder, watchers: Watchers) -> Verdict:
         except Diverged:
             if whole:
                 raise
-        surroundings = _surroundings(run, RunFolder(next(Path(folder).iterdir())))
+        changes = _environment_changes(run, RunFolder(next(Path(folder).iterdir())))
     if found is None or found.column is None:
-        return Verdict(len(rows), None, None, None, None, weights, surroundings)
+        return ReplayResult(len(rows), None, None, None, None, weights, changes)
     number, column = int(found.row["epoch"]), found.column
     before = rows[number - 1].get(column) if number <= len(rows) else None
     now = found.row.get(column) if weights is None else None
-    return Verdict(len(rows), number, column, before, now, None, surroundings)
+    return ReplayResult(len(rows), number, column, before, now, None, changes)
 
 
 def _comparer(rows: Sequence[dict[str, Any]], whole: bool, watchers: Watchers) -> Any:
@@ -106,7 +112,7 @@ def _comparer(rows: Sequence[dict[str, Any]], whole: bool, watchers: Watchers) -
     return see
 
 
-def _surroundings(before: RunFolder, now: RunFolder) -> tuple[str, ...]:
+def _environment_changes(before: RunFolder, now: RunFolder) -> tuple[str, ...]:
     """What environment.json has otherwise than it was."""
     old, new = read_json(before.environment), read_json(now.environment)
     return tuple(key for key in DECISIVE if old.get(key) != new.get(key))

@@ -23,7 +23,9 @@ Batches = list[dict[str, Array]]
 Weights = Mapping[str, Array]
 
 
-def driver(experiment: Experiment, dataset: Dataset) -> Callable[[int], dict[str, float]]:
+def consistency_checker(
+    experiment: Experiment, dataset: Dataset
+) -> Callable[[int], dict[str, float]]:
     """Steps to the largest difference of any weight from the training loop's, by way."""
 
     def drive(steps: int) -> dict[str, float]:

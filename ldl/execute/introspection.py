@@ -17,7 +17,7 @@ CODE = "code"  # what an autoencoder's innermost value is called, whatever layer
 FIRST_KINDS: dict[type, Kind] = {Linear: "linear", Conv1d: "conv1d", Conv2d: "conv2d"}
 
 
-def network_of(experiment: Experiment) -> Network:
+def network_info(experiment: Experiment) -> Network:
     """What evaluations may know before any training."""
     graph, info = experiment.graph, experiment.info
     places = [place.name for place in graph.order if isinstance(place, Node)]
@@ -43,7 +43,9 @@ def _is_chain(experiment: Experiment) -> bool:
     return steps and graph.data_parallel and len(graph.losses) == 1
 
 
-def values(experiment: Experiment, model: Model) -> Callable[[str, Mapping[str, Array]], Array]:
+def value_reader(
+    experiment: Experiment, model: Model
+) -> Callable[[str, Mapping[str, Array]], Array]:
     """(name, inputs) to that value."""
 
     def value(name: str, inputs: Mapping[str, Array]) -> Array:
@@ -52,7 +54,7 @@ def values(experiment: Experiment, model: Model) -> Callable[[str, Mapping[str, 
     return value
 
 
-def decoder(
+def decoder_from(
     experiment: Experiment, model: Model
 ) -> Callable[[str], Callable[[Array], Array] | None]:
     """A value's name to what leads from it to the output, where nothing else is needed."""

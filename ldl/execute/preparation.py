@@ -33,9 +33,9 @@ from ldl.errors import ConfigError, DataError, LdlError, Problem
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.context import Changes, Classifies, Counts, LooksInside
 from ldl.evaluate.network import Misfit, Network
-from ldl.execute.inside import network_of
+from ldl.execute.introspection import network_info
 from ldl.execute.retraining import changed
-from ldl.execute.transfer import donor
+from ldl.execute.transfer import pretrained_weights
 
 KINDS = {**building.KINDS, "evaluation": EVALUATIONS}
 SOURCE_NAMES = {kind: name for name, kind in SOURCES.items()}
@@ -46,7 +46,7 @@ Fault = tuple[ConfigPath, str]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedExperiment:
     """A configuration that was found to be sound, and the experiment that it describes."""
 
     loaded: Loaded[Config]
@@ -81,7 +81,7 @@ class Prepared:
             raise ConfigError([self.loaded.problem(*fault) for fault in faults])
 
 
-def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> Prepared:
+def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> PreparedExperiment:
     """Read, check and build. Raises ConfigError with every mistake; reads no more than headers.
 
     Only with `start` are the weights of `start_from` read.
@@ -89,47 +89,47 @@ def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> Pr
     try:
         loaded = load(path, Config, KINDS, overrides, aside=ASIDE)
     except ConfigError as error:
-        raise in_order([*error.problems, *_network_problems(path, overrides)]) from None
+        raise sorted_problems([*error.problems, *_network_problems(path, overrides)]) from None
     return _built(loaded, path.stem, start)
 
 
-def prepare_text(text: str, name: str, start: bool = True) -> Prepared:
+def prepare_text(text: str, name: str, start: bool = True) -> PreparedExperiment:
     """`prepare` of a text that `to_yaml` has made; messages call it `name`."""
     loaded = loads(text, name, Config, KINDS, aside=ASIDE, emitted=True)
     return _built(loaded, Path(name).stem, start)
 
 
-def _built(loaded: Loaded[Config], stem: str, start: bool) -> Prepared:
+def _built(loaded: Loaded[Config], stem: str, start: bool) -> PreparedExperiment:
     config = replace(loaded.value, name=loaded.value.name or stem)
     try:
         info = describe_data(config.data)
     except DataError as error:
         raise ConfigError([_data_problem(loaded, error)]) from error
-    config = completed(config, info)
-    experiment, faults = examined(config, info)
+    config = with_default_evaluations(config, info)
+    experiment, faults = build_and_check(config, info)
     try:
-        weights = donor(config.start_from) if start and config.start_from else {}
+        weights = pretrained_weights(config.start_from) if start and config.start_from else {}
     except DataError as error:
         faults.append((("start_from",), str(error)))
     if faults or experiment is None:
-        raise in_order([loaded.problem(*fault) for fault in faults])
-    return Prepared(loaded, replace(experiment, config=with_batch_size(config)), weights)
+        raise sorted_problems([loaded.problem(*fault) for fault in faults])
+    return PreparedExperiment(loaded, replace(experiment, config=with_batch_size(config)), weights)
 
 
-def examined(config: Config, info: DatasetInfo) -> tuple[Experiment | None, list[Fault]]:
+def build_and_check(config: Config, info: DatasetInfo) -> tuple[Experiment | None, list[Fault]]:
     """The experiment, or None, and all that is wrong with it and its evaluations."""
     experiment: Experiment | None = None
     network: Network | None = None
     faults: list[Fault] = []
     try:
         experiment = building.build(config, info)
-        network = network_of(experiment)
+        network = network_info(experiment)
     except BuildError as error:
         faults += error.faults
-    return experiment, faults + evaluation_faults(config, info, network)
+    return experiment, faults + evaluation_problems(config, info, network)
 
 
-def completed(config: Config, info: DatasetInfo) -> Config:
+def with_default_evaluations(config: Config, info: DatasetInfo) -> Config:
     """The configuration with the evaluations of its task, where it names none."""
     if config.evaluate is not None:
         return config
@@ -143,7 +143,7 @@ def with_batch_size(config: Config) -> Config:
     return replace(config, train=replace(config.train, batch_size=size))
 
 
-def classifier(config: Config, layers: Sequence[Item], info: DatasetInfo) -> Experiment:
+def classifier_experiment(config: Config, layers: Sequence[Item], info: DatasetInfo) -> Experiment:
     """The experiment of a classifier that an evaluation trains on `info`. Raises BuildError."""
     everything = SplitSpec(train=1.0, validation=0, test=0)  # `info` counts training samples alone
     data = replace(config.data, target="labels", noise=None, fresh_noise=False, split=everything)
@@ -151,7 +151,7 @@ def classifier(config: Config, layers: Sequence[Item], info: DatasetInfo) -> Exp
     return building.build(small, info)
 
 
-def evaluation_faults(config: Config, info: DatasetInfo, network: Network | None) -> list[Fault]:
+def evaluation_problems(config: Config, info: DatasetInfo, network: Network | None) -> list[Fault]:
     """Evaluations that do not fit the data, the task or the network, or whose own cannot be built.
 
     Without `network`, which could not be built, what depends on it is left unsaid.
@@ -195,7 +195,7 @@ def _classifier_faults(
     if shape is None:
         return []
     try:
-        classifier(
+        classifier_experiment(
             config,
             evaluation.classifier,
             DatasetInfo({"x": shape}, info.target, None, info.samples),
@@ -221,7 +221,7 @@ def _network_problems(path: Path, overrides: Sequence[str]) -> list[Problem]:
     return []
 
 
-def in_order(problems: Sequence[Problem]) -> ConfigError:
+def sorted_problems(problems: Sequence[Problem]) -> ConfigError:
     """All problems in the order of their files, lines and columns."""
     files = list(dict.fromkeys(problem.file for problem in problems))
     return ConfigError(sorted(problems, key=lambda p: (files.index(p.file), p.line, p.column)))
@@ -230,10 +230,10 @@ def in_order(problems: Sequence[Problem]) -> ConfigError:
 def _data_problem(loaded: Loaded[Config], error: DataError) -> Problem:
     """A fault of the data at the setting to which it is due."""
     message, _, rest = str(error).partition("\n")
-    return loaded.problem(data_place(error, loaded.value.data.source), message, rest)
+    return loaded.problem(data_setting(error, loaded.value.data.source), message, rest)
 
 
-def data_place(error: DataError, source: Any) -> ConfigPath:
+def data_setting(error: DataError, source: Any) -> ConfigPath:
     """The setting to which a fault of the data is due; of a source that is a file, its path."""
     if error.setting == "source" and hasattr(source, "path"):
         return ("data", "source", SOURCE_NAMES[type(source)], "path")
@@ -241,7 +241,7 @@ def data_place(error: DataError, source: Any) -> ConfigPath:
     return ("data", *steps)
 
 
-def data_notes(experiment: Experiment, dataset: Dataset) -> list[str]:
+def data_warnings(experiment: Experiment, dataset: Dataset) -> list[str]:
     """What the data shows that is allowed but hardly meant."""
     notes = []
     values = dataset.train.targets

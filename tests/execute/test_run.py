@@ -16,7 +16,7 @@ from ldl.errors import ConfigError, DataError, RunFolderError
 from ldl.execute import Watchers, evaluate, predict, prepare, read_evaluations, resume, train
 from ldl.report.run_page import with_run_page
 from ldl.runs import RunFolder, read_metrics
-from ldl.runs.listing import list_runs
+from ldl.runs.run_list import list_runs
 
 TEXT = """\
 seed: 4
@@ -48,7 +48,7 @@ def test_preparing_reads_no_data_and_leaves_nothing(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A configuration is found wrong before anything is loaded."""
-    from ldl.execute import preparing as module
+    from ldl.execute import preparation as module
 
     monkeypatch.setattr(module, "load_data", lambda *_: pytest.fail("data was loaded"))
     prepare(file)

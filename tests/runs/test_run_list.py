@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from ldl.errors import RunFolderError
-from ldl.runs.comparison import compare
-from ldl.runs.folder import RunFolder
-from ldl.runs.listing import find, leaves, list_runs
-from ldl.runs.metrics import MetricsWriter
-from ldl.runs.records import write_json
+from ldl.runs.comparison import compare_runs
+from ldl.runs.json_files import write_json
+from ldl.runs.metrics_file import MetricsWriter
+from ldl.runs.run_folder import RunFolder
+from ldl.runs.run_list import find_run, flatten, list_runs
 
 NOW = datetime(2026, 11, 20, 9, 15, 2, tzinfo=UTC)
 
@@ -55,24 +55,24 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_find(root: Path, name: str, title: str) -> None:
-    assert f"-{title}-" in find(root, name).name
+    assert f"-{title}-" in find_run(root, name).name
 
 
 def test_find_by_path_and_beside_a_clash(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = RunFolder(root / "20261120T091502Z-denoise-3f9a1c")
     again = make(root, "denoise", 0)
     assert again.name.endswith("-2")
-    assert find(root / "elsewhere", str(first.path)) == first
-    assert find(root, first.name) == first, "though it begins another's name too"
+    assert find_run(root / "elsewhere", str(first.path)) == first
+    assert find_run(root, first.name) == first, "though it begins another's name too"
     monkeypatch.chdir(root)
-    assert find(Path("elsewhere"), first.name).path.resolve() == first.path
-    assert find(Path("elsewhere"), "./" + first.name).path.resolve() == first.path
+    assert find_run(Path("elsewhere"), first.name).path.resolve() == first.path
+    assert find_run(Path("elsewhere"), "./" + first.name).path.resolve() == first.path
 
 
 def test_last_among_runs_of_one_second(tmp_path: Path) -> None:
     for _ in range(11):
         newest = make(tmp_path, "same")
-    assert find(tmp_path, "last") == newest and newest.name.endswith("-11")
+    assert find_run(tmp_path, "last") == newest and newest.name.endswith("-11")
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_last_among_runs_of_one_second(tmp_path: Path) -> None:
 )
 def test_what_is_not_found_gets_advice(root: Path, name: str, message: str) -> None:
     with pytest.raises(RunFolderError, match=message):
-        find(root, name)
+        find_run(root, name)
 
 
 def test_no_runs_yet(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "runs") == []
     for name in ("last", "a"):
         with pytest.raises(RunFolderError, match=r"there are no(ne yet| runs in)"):
-            find(tmp_path / "runs", name)
+            find_run(tmp_path / "runs", name)
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot read"):
         list_runs(tmp_path / "file")
@@ -102,7 +102,7 @@ def test_no_runs_yet(tmp_path: Path) -> None:
 
 def test_a_summary(root: Path) -> None:
     listed = list_runs(root)
-    assert [run.title for run in listed] == ["denoise", "denoise_more", "gaussians"]
+    assert [run.experiment_name for run in listed] == ["denoise", "denoise_more", "gaussians"]
     run = listed[0]
     assert (run.status, run.started, run.seconds) == ("completed", "2026-11-20T09:15:02.000Z", 9.0)
     assert run.epoch == 2 and run.last == {"epoch": 2, "train.loss": 0.5}
@@ -160,7 +160,7 @@ def test_a_list_of_two_hundred_is_quick(tmp_path: Path) -> None:
 
 def test_leaves() -> None:
     value = {"a": {"b": [1, 2], "c": {}}, "d": [{"linear": {"units": 3}}, "relu"], "e": None}
-    assert dict(leaves(value)) == {
+    assert dict(flatten(value)) == {
         "a.b": [1, 2],
         "a.c": {},
         "d.0.linear.units": 3,
@@ -172,7 +172,7 @@ def test_leaves() -> None:
 def test_compare_shows_what_differs_and_all_results(tmp_path: Path) -> None:
     one = make(tmp_path, "a", 0, seed=0, train={"epochs": 5, "batch_size": 32})
     two = make(tmp_path, "b", 1, seed=0, train={"epochs": 9, "batch_size": 32}, noise=0.5)
-    found = compare([one, two], lambda path: json.loads(path.read_text()))
+    found = compare_runs([one, two], lambda path: json.loads(path.read_text()))
     assert found.settings == {"train.epochs": (5, 9), "noise": (None, 0.5)}
     assert found.results["classification.accuracy"] == (0.5, 0.51)
     assert [run.path for run in found.runs] == [one.path, two.path]
@@ -182,7 +182,7 @@ def test_compare_shows_choices_whose_settings_are_all_unset(tmp_path: Path) -> N
     """Nothing, minmax and standard differ by their names alone."""
     scales = (None, {"minmax": {"per": None}}, {"standard": {"per": None}})
     made = [make(tmp_path, f"s{i}", i, data={"scale": s, "x": 1}) for i, s in enumerate(scales)]
-    found = compare(made, lambda path: json.loads(path.read_text()))
+    found = compare_runs(made, lambda path: json.loads(path.read_text()))
     assert found.settings == {"data.scale": (None, "minmax", "standard")}
 
 
@@ -193,4 +193,4 @@ def test_a_grid_is_no_run(tmp_path: Path) -> None:
     RunFolder(best).set_status("completed")
     for name in ("grid", str(tmp_path / "grid")):
         with pytest.raises(RunFolderError, match=r"is a grid: say .*/best for its winner"):
-            find(tmp_path, name)
+            find_run(tmp_path, name)

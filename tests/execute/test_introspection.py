@@ -13,8 +13,8 @@ from ldl.engine.model import Model
 from ldl.errors import ConfigError, Diverged, RunError, UsageError
 from ldl.evaluate import EVALUATIONS
 from ldl.execute import evaluate, prepare, read_evaluations, train
-from ldl.execute.inside import decoder, network_of, values
-from ldl.execute.judging import trained_model
+from ldl.execute.evaluation import trained_model
+from ldl.execute.introspection import decoder_from, network_info, value_reader
 from ldl.execute.retraining import retrainer
 from ldl.runs import RunFolder
 from ldl.train import Trainer
@@ -48,7 +48,7 @@ def inside(folder: Path, text: str) -> tuple[Any, Model]:
 
 
 def test_the_network_before_training(tmp_path: Path) -> None:
-    known = network_of(inside(tmp_path, AUTOENCODER)[0])
+    known = network_info(inside(tmp_path, AUTOENCODER)[0])
     assert list(known.shapes) == [
         "x", "encoder.linear1", "encoder.tanh1", "encoder.linear2", "encoder.tanh2",
         "decoder.linear1", "decoder.tanh1", "decoder.linear2", "decoder.sigmoid1", "code",
@@ -75,7 +75,7 @@ def test_the_first_layer_with_weights(
     layers: str, kind: str, source: str | None, activated: str, tmp_path: Path
 ) -> None:
     text = f"data: {{source: digits, shape: image}}\nnetwork: {layers}\n"
-    first = network_of(inside(tmp_path, text)[0]).first
+    first = network_info(inside(tmp_path, text)[0]).first
     assert first is not None
     assert (first.kind, first.input, first.activated) == (kind, source, activated)
 
@@ -85,16 +85,16 @@ def test_code_is_a_name_only_where_nothing_else_is_called_so(tmp_path: Path) -> 
     experiment, model = inside(tmp_path, text)
     x = np.random.default_rng(0).random((5, 64)).astype(np.float32)
     weights = model.parameters.arrays()
-    found = values(experiment, model)("code", {"x": x})
+    found = value_reader(experiment, model)("code", {"x": x})
     expected = x @ weights["code.weight"] + weights["code.bias"]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert "code" not in network_of(inside(tmp_path, POINTS)[0]).shapes
+    assert "code" not in network_info(inside(tmp_path, POINTS)[0]).shapes
 
 
 def test_values_are_those_on_the_way_and_the_decoder_goes_on(tmp_path: Path) -> None:
     experiment, model = inside(tmp_path, AUTOENCODER)
     x = {"x": np.random.default_rng(0).random((300, 64)).astype(np.float32)}
-    read, way = values(experiment, model), decoder(experiment, model)
+    read, way = value_reader(experiment, model), decoder_from(experiment, model)
     assert read("x", x) is x["x"]
     output = model.predict(x, experiment.output)
     for place in ("code", "encoder.linear1", "decoder.tanh1"):
@@ -115,9 +115,9 @@ loss: mse
 """
     experiment, model = inside(tmp_path, text)
     x = {"x": np.random.default_rng(0).random((4, 64)).astype(np.float32)}
-    decode = decoder(experiment, model)("half")
+    decode = decoder_from(experiment, model)("half")
     assert decode is not None
-    half = values(experiment, model)("half", x)
+    half = value_reader(experiment, model)("half", x)
     output = model.predict(x, experiment.output)
     np.testing.assert_allclose(decode(half), output, rtol=1e-5, atol=1e-6)
 
@@ -132,7 +132,7 @@ network:
 loss: mse
 """
     experiment, model = inside(tmp_path, text)
-    assert decoder(experiment, model)("half") is None
+    assert decoder_from(experiment, model)("half") is None
 
 
 # --- trained again --------------------------------------------------------------------------

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ldl.errors import LdlError, RunFolderError
-from ldl.runs.folder import NAME, RunFolder, is_run
-from ldl.runs.metrics import Row, last_row
-from ldl.runs.records import read_json
-from ldl.runs.status import written
+from ldl.runs.json_files import read_json
+from ldl.runs.metrics_file import MetricsRow, read_last_row
+from ldl.runs.run_folder import RUN_NAME, RunFolder, is_run
+from ldl.runs.status import stored_status
 
 SHOWN = 5  # names in an error
 
 
 @dataclass(frozen=True)
-class Summary:
+class RunSummary:
     """A run in a line; `status` is "unreadable" with the reason for a folder that is damaged."""
 
     path: Path
@@ -29,7 +29,7 @@ class Summary:
     started: str | None = None
     seconds: float = 0.0
     epoch: int | None = None
-    last: Row = field(default_factory=dict)
+    last: MetricsRow = field(default_factory=dict)
     best: Mapping[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
 
@@ -39,12 +39,12 @@ class Summary:
         return self.path.name
 
     @property
-    def title(self) -> str:
+    def experiment_name(self) -> str:
         """The experiment's name, without the stamp and the hash around it."""
         return _title(self.name)
 
 
-def find(root: Path, name: str) -> RunFolder:
+def find_run(root: Path, name: str) -> RunFolder:
     """The run of this name, part of a name or path, or the `last` that was started.
 
     Raises `RunFolderError` with the names that come near, or all that fit when several do.
@@ -82,23 +82,23 @@ def run_folders(root: Path) -> list[Path]:
     return [Path(entry.path) for entry in entries if entry.is_dir() and is_run(Path(entry.path))]
 
 
-def list_runs(root: Path) -> list[Summary]:
+def list_runs(root: Path) -> list[RunSummary]:
     """A summary of every run in `root`, oldest first; reads small files only, never fails."""
-    return [summary(path) for path in run_folders(root)]
+    return [summarize(path) for path in run_folders(root)]
 
 
-def summary(path: Path) -> Summary:
+def summarize(path: Path) -> RunSummary:
     """The run at `path` in a line; one that cannot be read says why."""
     run = RunFolder(path)
     try:
         status = run.read_status()
-        row = last_row(run.metrics) if run.metrics.exists() else None
-        results = dict(leaves(read_json(run.results))) if run.results.exists() else {}
-        seconds = run.seconds()
+        row = read_last_row(run.metrics) if run.metrics.exists() else None
+        results = dict(flatten(read_json(run.results))) if run.results.exists() else {}
+        seconds = run.running_seconds()
     except (LdlError, OSError) as error:
-        return Summary(path, "unreadable", str(error))
+        return RunSummary(path, "unreadable", str(error))
     epoch = (row or {}).get("epoch")
-    return Summary(
+    return RunSummary(
         path=path,
         status=status.status,
         reason=status.reason,
@@ -111,7 +111,7 @@ def summary(path: Path) -> Summary:
     )
 
 
-def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The values of nested mappings and lists by dotted place; a flat list is one value."""
     nested = isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value)
     if isinstance(value, dict) and value:
@@ -122,16 +122,16 @@ def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, value
         return
     for key, item in items:
-        yield from leaves(item, f"{prefix}.{key}" if prefix else key)
+        yield from flatten(item, f"{prefix}.{key}" if prefix else key)
 
 
 def _began(path: Path) -> tuple[str, int, str]:
     """What orders runs by their start, also those of one second."""
     try:
-        started = written(path / "status.json").started or ""
+        started = stored_status(path / "status.json").started or ""
     except RunFolderError:
         started = ""
-    match = NAME.fullmatch(path.name)
+    match = RUN_NAME.fullmatch(path.name)
     began = re.sub("[-:]", "", started) or (match[1].rstrip("Z") if match else "")
     return began, len(path.name), path.name
 
@@ -146,5 +146,5 @@ def _hint(name: str, folders: list[Path]) -> str:
 
 
 def _title(name: str) -> str:
-    match = NAME.fullmatch(name)
+    match = RUN_NAME.fullmatch(name)
     return match[2] if match else name

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldl.errors import RunFolderError
-from ldl.runs.records import dump_state, load_state, read_json, write_json
+from ldl.runs.json_files import dump_state, load_state, read_json, write_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
