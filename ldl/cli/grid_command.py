@@ -55,13 +55,13 @@ def grid(
     from ldl.cli.grid_progress import GridDisplay
     from ldl.cli.grid_progress import dry_run as show
     from ldl.cli.grid_summary import finish, leave, leave_what_there_is
-    from ldl.grid.folder import find_or_make
     from ldl.grid.options import Options
     from ldl.grid.planning import read_grid
+    from ldl.grid.trial_store import open_grid_folder
     from ldl.runs import runs_root
 
     if dask is not None:
-        from ldl.grid.dask import check_address, reach
+        from ldl.grid.dask_executor import check_address, check_scheduler
 
         check_address(dask)
     checked, root = read_grid(Path(file), overrides or []), runs_root(runs)
@@ -72,14 +72,14 @@ def grid(
         if dry_run:
             trials = plan.search.ask([])
         else:
-            from ldl.grid.run import run
+            from ldl.grid.run import run_grid
 
             if dask is not None:
-                reach(dask)
+                check_scheduler(dask)
             options = Options(jobs, retry, retry_failed, fail_fast, trial_timeout, dask)
-            place = find_or_make(root, plan, folder)
+            place = open_grid_folder(root, plan, folder)
             try:
-                summary = run(plan, place, options, display)
+                summary = run_grid(plan, place, options, display)
             except BaseException:
                 leave_what_there_is(place)
                 raise

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ldl.grid.plan import Plan
     from ldl.grid.planning import Grid
     from ldl.grid.timing import Estimate
-    from ldl.grid.trial import Outcome, Trial
+    from ldl.grid.trial import Trial, TrialOutcome
 
 HEAD, TAIL = 20, 10  # settings shown of a long list
 LINES = 20  # plain lines for a whole grid, about
@@ -41,7 +41,7 @@ class GridDisplay(Display):
             self._told, self._shown = now.done, time.monotonic()
             say(f"trial {now.done}/{now.total}  {self._told_of(now)}")
 
-    def ended(self, trial: Trial, outcome: Outcome) -> None:
+    def ended(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Says so of a trial that did not come to its end."""
         from ldl.grid.patterns import told
 
@@ -89,10 +89,10 @@ def dry_run(
 ) -> None:  # fmt: skip
     """Print the settings that are known beforehand, what is new, and what it will cost."""
     from ldl.cores import usable_cores
-    from ldl.grid.folder import find
     from ldl.grid.timing import estimate
+    from ldl.grid.trial_store import find_grid_folder
 
-    folder = find(root, plan, option)
+    folder = find_grid_folder(root, plan, option)
     trials, states, over = _asked(plan, trials, folder)
     new = Counter(trial.number for trial in trials if states[trial.id] is None)
     workers = jobs or usable_cores() or 1
@@ -116,15 +116,15 @@ def dry_run(
 
 def _asked(
     plan: Plan, first: Sequence[Trial], folder: Path | None
-) -> tuple[list[Trial], dict[str, Outcome | None], bool]:
+) -> tuple[list[Trial], dict[str, TrialOutcome | None], bool]:
     """What the search asks for, given what has ended by now, and whether it is over."""
-    from ldl.grid.folder import outcome
+    from ldl.grid.trial_store import read_outcome
 
     trials: list[Trial] = []
-    states: dict[str, Outcome | None] = {}
+    states: dict[str, TrialOutcome | None] = {}
     asked = list(first)
     while asked:
-        found = {each.id: outcome(folder, each.id) if folder else None for each in asked}
+        found = {each.id: read_outcome(folder, each.id) if folder else None for each in asked}
         trials += [each for each in asked if each.id not in states]
         states |= found
         asked = plan.search.ask([each for each in found.values() if each is not None])
@@ -132,7 +132,7 @@ def _asked(
 
 
 def _print_settings(
-    plan: Plan, trials: Sequence[Trial], states: Mapping[str, Outcome | None]
+    plan: Plan, trials: Sequence[Trial], states: Mapping[str, TrialOutcome | None]
 ) -> None:
     """A row a setting; a long list is cut in the middle."""
     from ldl.grid.labels import cells
@@ -158,7 +158,7 @@ def _seeds(trials: Sequence[Trial]) -> str:
     return str(first) if first == last else f"{first}–{last}"
 
 
-def _state(states: Sequence[Outcome | None]) -> str:
+def _state(states: Sequence[TrialOutcome | None]) -> str:
     """How the trials of a setting stand, in few words."""
     known = Counter(each.status if each else "new" for each in states)
     if len(known) == 1:
@@ -185,7 +185,7 @@ def short_keys(keys: Sequence[str]) -> list[str]:
 def _plain(
     plan: Plan,
     trials: Sequence[Trial],
-    states: Mapping[str, Outcome | None],
+    states: Mapping[str, TrialOutcome | None],
     folder: Path | None,
     workers: int,
     cost: Estimate | None,

@@ -11,8 +11,8 @@ from ldl.errors import Interrupted, LdlError
 
 if TYPE_CHECKING:
     from ldl.cli.grid_progress import GridDisplay
+    from ldl.grid.grid_results import GridResults, GridRow
     from ldl.grid.options import Summary
-    from ldl.grid.results import Results, Row
     from ldl.runs import RunFolder
 
 TIED = 5  # settings that are named
@@ -23,7 +23,7 @@ class End:
     """What a grid has come to."""
 
     folder: Path
-    results: Results
+    results: GridResults
     best: RunFolder | None
 
 
@@ -36,7 +36,7 @@ def leave(folder: Path, summary: Summary, display: GridDisplay) -> End:
     from ldl.cli.train_commands import draw
     from ldl.execute import Watchers
     from ldl.grid.best import make_best
-    from ldl.grid.results import write_results
+    from ldl.grid.grid_results import write_results
     from ldl.plots.grid import draw_grid, drawn
     from ldl.report.run_page import with_run_page
 
@@ -65,7 +65,7 @@ def leave_what_there_is(folder: Path) -> None:
     """The results of a grid that was broken off."""
     from contextlib import suppress
 
-    from ldl.grid.results import write_results
+    from ldl.grid.grid_results import write_results
 
     with suppress(LdlError, OSError):
         write_results(folder)
@@ -73,12 +73,12 @@ def leave_what_there_is(folder: Path) -> None:
 
 def finish(end: End, summary: Summary, json: bool) -> None:
     """Print what came out."""
-    from ldl.grid.results import summary as told_of
+    from ldl.grid.grid_results import results_json
     from ldl.runs import read_json
 
     test = read_json(end.best.results) if end.best else {}
     if json:
-        told = told_of(end.results)
+        told = results_json(end.results)
         folders = {"grid": str(end.folder), "best": str(end.best.path) if end.best else None}
         counts = {**asdict(summary), "best_trial": summary.best}
         del counts["best"]
@@ -101,9 +101,9 @@ def finish(end: End, summary: Summary, json: bool) -> None:
     print(end.folder)
 
 
-def _print_winner(results: Results) -> None:
+def _print_winner(results: GridResults) -> None:
+    from ldl.grid.grid_results import ALPHA, notes
     from ldl.grid.patterns import told
-    from ldl.grid.results import ALPHA, notes
 
     winner, tied, rounds = results.winner, results.tied(), results.rounds
     if rounds:
@@ -128,7 +128,7 @@ def _print_winner(results: Results) -> None:
         print(f"  note: {note}")
 
 
-def objective(row: Row) -> str:
+def objective(row: GridRow) -> str:
     """The mean, the standard deviation and the number of seeds."""
     spread = "" if row.sd is None else f" ± {figure(row.sd)}"
     seeds = len(row.objectives)

@@ -18,13 +18,13 @@ from ldl.cli.output import (
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
-    from ldl.grid.listing import Line
+    from ldl.grid.grid_list import GridEntry
 
 LONG = 60  # letters of a value in a table
 OWN = ("number", "seed", "id", "status", "objective", "epochs", "seconds")
 
 
-def print_grids(grids: Sequence[Line]) -> None:
+def print_grids(grids: Sequence[GridEntry]) -> None:
     """A line a grid: how it stands, and its best setting."""
     from ldl.grid.labels import brief
 
@@ -50,13 +50,13 @@ def show_trials(
     """The trials of a grid, in the plan's order or by a column or a varied key."""
     from ldl.cli.grid_progress import short_keys
     from ldl.config.suggest import advise
-    from ldl.grid.folder import cell
+    from ldl.grid.grid_list import trial_rows
+    from ldl.grid.grid_results import read_results
     from ldl.grid.labels import cells
-    from ldl.grid.listing import trials
-    from ldl.grid.results import read_results
+    from ldl.grid.trial_store import format_cell
 
     results = read_results(folder)
-    found = [each for each in trials(results, folder) if status in (None, each["status"])]
+    found = [each for each in trial_rows(results, folder) if status in (None, each["status"])]
     keys = [key for key in results.keys if any(key in each["values"] for each in found)]
     names = dict(zip(short_keys(keys), keys, strict=True))
     by = {"started": "number", "name": "id", "epoch": "epochs"}.get(sort_by, sort_by)
@@ -67,7 +67,7 @@ def show_trials(
 
     def place(each: dict[str, Any]) -> tuple[int, Any]:
         value = each[by] if by in OWN else each["values"].get(by)
-        text = value if value is None or isinstance(value, int | float) else cell(value)
+        text = value if value is None or isinstance(value, int | float) else format_cell(value)
         return sort_key(text, reverse)
 
     found.sort(key=place)
@@ -88,7 +88,9 @@ def show_trials(
     shown = cells([each["values"] for each in found], keys, LONG)
     for each, values in zip(found, shown, strict=True):
         if csv:
-            values = [cell(each["values"][key]) if key in each["values"] else "" for key in keys]
+            values = [
+                format_cell(each["values"][key]) if key in each["values"] else "" for key in keys
+            ]
         told = [each["objective"], each["status"], each["epochs"], each["seconds"]]
         plain = [("" if value is None else str(value)) if csv else figure(value) for value in told]
         rows.append([str(each["number"]), str(each["seed"]), *values, *plain, each["id"]])

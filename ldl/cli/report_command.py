@@ -13,8 +13,8 @@ from ldl.cli.output import duration, print_json, say
 
 if TYPE_CHECKING:
     from ldl.report.claim_files import ClaimFile
-    from ldl.report.ledger import Known
-    from ldl.report.pool import Ended
+    from ldl.report.job_pool import FinishedJob
+    from ldl.report.run_index import IndexedRun
 
 Profile = Literal["full", "quick"]
 UNMEASURED = "not measured"
@@ -129,7 +129,7 @@ class _Lines:
         self.count = missing
         say(f"{missing} of {whole} runs to do" if missing else f"all {whole} runs are there")
 
-    def ended(self, each: Ended, known: Known | None) -> None:
+    def ended(self, each: FinishedJob, known: IndexedRun | None) -> None:
         """One more."""
         self.done += 1
         job = each.job
@@ -140,10 +140,10 @@ class _Lines:
         else:
             self.failed += 1
             say(f"{head}: failed after {duration(each.seconds)}, exit code {each.code}")
-            for line in each.said.splitlines()[-6:]:
+            for line in each.output.splitlines()[-6:]:
                 say(f"    {line}")
 
-    def _figure(self, stem: str, known: Known) -> str:
+    def _figure(self, stem: str, known: IndexedRun) -> str:
         """The first figure of the run."""
         from ldl.errors import LdlError
         from ldl.report.number_format import number

@@ -61,7 +61,7 @@ def runs(
     A comparison and the trials of a grid are tables of what differs; a list says all.
     """
     from ldl.cli.grid_table import print_grids, show_trials
-    from ldl.grid.listing import find_grid, list_grids
+    from ldl.grid.grid_list import find_grid, list_grids
     from ldl.runs import runs_root
     from ldl.runs.run_list import find_run, list_runs
 

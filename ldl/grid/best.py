@@ -12,9 +12,9 @@ from ldl.errors import Diverged, Interrupted, LdlError, RunError
 from ldl.execute import SILENT, Watchers, prepare
 from ldl.execute import train as train_run
 from ldl.execute.run_training import initial_weights
-from ldl.grid.folder import alone
-from ldl.grid.results import Results, Row
+from ldl.grid.grid_results import GridResults, GridRow
 from ldl.grid.trial import Trial
+from ldl.grid.trial_store import folder_lock
 from ldl.runs import RunFolder, load_tensors, read_json, read_metrics, to_json
 
 BEST: Final = "best"
@@ -45,7 +45,7 @@ def _trained(run: RunFolder) -> bool:
 
 def make_best(
     folder: Path,
-    results: Results,
+    results: GridResults,
     watchers: Watchers = SILENT,
     around: Callable[[Callable[[], RunFolder]], RunFolder] = lambda work: work(),
 ) -> tuple[RunFolder | None, bool]:
@@ -58,7 +58,7 @@ def make_best(
     if results.winner is None:
         return None, False
     trial = _first(results.winner)
-    with alone(folder):
+    with folder_lock(folder):
         if _made_of(folder) == trial.id and (found := find_best(folder)) is not None:
             return found, False
         making = folder / MAKING
@@ -94,7 +94,7 @@ def _put(made: Path, place: Path) -> None:
         raise RunError(f"cannot replace {place}: {error.strerror}; {advice}") from error
 
 
-def _first(row: Row) -> Trial:
+def _first(row: GridRow) -> Trial:
     """The trial of the plan's first seed, or of the first that has an objective."""
     return next(trial for trial in row.trials if trial.seed in row.objectives)
 

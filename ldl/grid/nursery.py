@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import LdlError
-from ldl.grid.claims import BEAT
-from ldl.grid.ledger import Ledger
+from ldl.grid.leases import BEAT
 from ldl.grid.materials import Materials
 from ldl.grid.trial import Ending
+from ldl.grid.trial_store import TrialStore
 from ldl.grid.work import WORDS, Task, Word, outcome, work
 from ldl.runs.environment import collect_environment
 
@@ -55,7 +55,7 @@ class Nursery:
     """Tasks waiting and trials under way."""
 
     def __init__(self, folder: Path, jobs: int) -> None:
-        self.ledger, self.jobs = Ledger(folder), jobs
+        self.ledger, self.jobs = TrialStore(folder), jobs
         self.waiting: deque[tuple[Task, int]] = deque()
         self.children: dict[int, Child] = {}
         self.stopping: float | None = None  # when it began to stop
@@ -251,7 +251,7 @@ class Nursery:
                 self._done(task, "taken")
                 return
             try:
-                if ending is not None and self.ledger.outcome(id) in (None, task.before):
+                if ending is not None and self.ledger.read_outcome(id) in (None, task.before):
                     spent = time.monotonic() - child.began
                     if task.before is not None:
                         self.ledger.forget(task.before)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ldl.grid.trial import Outcome, Trial
+    from ldl.grid.trial import Trial, TrialOutcome
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Watch(Protocol):
     def progress(self, now: Progress) -> None:
         """How it stands."""
 
-    def ended(self, trial: Trial, outcome: Outcome) -> None:
+    def ended(self, trial: Trial, outcome: TrialOutcome) -> None:
         """A trial has ended, here or in another process on the same folder."""
 
     def note(self, text: str) -> None:

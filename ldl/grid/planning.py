@@ -12,7 +12,6 @@ from ldl.errors import ConfigError, Problem
 from ldl.execute import PreparedExperiment, prepare
 from ldl.execute.preparation import sorted_problems
 from ldl.grid.block import GRID_KINDS, SEARCHES, GridConfig, Halving, Tpe
-from ldl.grid.making import Maker
 from ldl.grid.plan import Plan
 from ldl.grid.reading import Read, Reading
 from ldl.grid.search import Search
@@ -20,6 +19,7 @@ from ldl.grid.searches import Listed, Rounds, kept_in
 from ldl.grid.settle import Setting
 from ldl.grid.space import Assignment
 from ldl.grid.tpe import Proposed
+from ldl.grid.trial import TrialFactory
 
 
 @dataclass(kw_only=True)
@@ -70,7 +70,7 @@ class Grid(Read):
 
     def search(self, progress: ProgressCallback | None = None) -> Search:
         """The search from its beginning."""
-        search, maker = self.block.search, Maker(self.seeds, progress)
+        search, maker = self.block.search, TrialFactory(self.seeds, progress)
         if isinstance(search, Halving):
             return Rounds(self.settings, self.lengths, search.eta, maker, self.objective)
         if isinstance(search, Tpe):

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from ldl.cores import usable_cores
 from ldl.errors import Interrupted
-from ldl.grid.executor import Executor, GridError, Local
-from ldl.grid.folder import record
-from ldl.grid.ledger import RETRIED, Ledger
+from ldl.grid.executors import Executor, GridError, Local
 from ldl.grid.options import Options, Progress, Summary, Watch
 from ldl.grid.plan import Plan
-from ldl.grid.trial import Outcome, Trial
+from ldl.grid.trial import Trial, TrialOutcome
+from ldl.grid.trial_store import RETRIED, TrialStore, write_plan
 from ldl.grid.work import Task, Word
 from ldl.train.signals import DeferredSignals
 
@@ -27,13 +26,13 @@ RECORD = 5.0  # seconds between two writings of the plan
 LOST = 3  # times that a trial may come back as ended without a word of it on the disk
 
 
-def run(plan: Plan, folder: Path, options: Options, watch: Watch) -> Summary:
+def run_grid(plan: Plan, folder: Path, options: Options, watch: Watch) -> Summary:
     """Do what is missing of a grid in its folder, which may be another process's too at that time.
 
     Raises Interrupted after a signal, when the trials have left their checkpoints, and GridError
     where there is nobody left to do the work.
     """
-    ledger = Ledger(folder)
+    ledger = TrialStore(folder)
     ledger.claims.sweep()
     grid = Grid(plan, ledger, options, watch)
     grid.begin()
@@ -47,11 +46,11 @@ def run(plan: Plan, folder: Path, options: Options, watch: Watch) -> Summary:
     return grid.summary()
 
 
-def executor(ledger: Ledger, options: Options, watch: Watch) -> Executor:
+def executor(ledger: TrialStore, options: Options, watch: Watch) -> Executor:
     """The workers that the options ask for. Raises GridError where they cannot be had."""
     jobs = options.jobs or usable_cores() or 1
     if options.dask is not None:
-        from ldl.grid.dask import Cluster
+        from ldl.grid.dask_executor import Cluster
 
         return Cluster(ledger.folder, options.dask, jobs)
 
@@ -65,7 +64,7 @@ def executor(ledger: Ledger, options: Options, watch: Watch) -> Executor:
 class Grid:
     """How a grid stands, in this process's eyes."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, options: Options, watch: Watch) -> None:
+    def __init__(self, plan: Plan, ledger: TrialStore, options: Options, watch: Watch) -> None:
         self.plan, self.ledger, self.options, self.watch = plan, ledger, options, watch
         self.waiting: deque[Trial] = deque()
         self.out: dict[str, Trial] = {}  # handed out
@@ -74,8 +73,8 @@ class Grid:
         self.counts: Counter[str] = Counter()  # trials that have ended, by how
         self.found = 0  # of those, how many had ended before
         self.best: tuple[float, Trial] | None = None
-        self._before: dict[str, Outcome] = {}  # failed earlier, to be tried again
-        self._untold: list[Outcome] = []  # outcomes that the search has not heard of
+        self._before: dict[str, TrialOutcome] = {}  # failed earlier, to be tried again
+        self._untold: list[TrialOutcome] = []  # outcomes that the search has not heard of
         self._lost: Counter[str] = Counter()
         self._recorded = 0
         self._began = self._shown = self._looked = self._written = time.monotonic()
@@ -139,11 +138,11 @@ class Grid:
         self._written = time.monotonic()
         if len(self.asked) > self._recorded:
             self._recorded = len(self.asked)
-            record(self.ledger.folder, self.plan, list(self.asked.values()))
+            write_plan(self.ledger.folder, self.plan, list(self.asked.values()))
 
     def _sort(self, trial: Trial) -> None:
         """A trial that was asked for: done, or to be done."""
-        found = self.ledger.outcome(trial.id)
+        found = self.ledger.read_outcome(trial.id)
         if found is not None and not (self.options.retry_failed and found.status in RETRIED):
             self.found += 1
             self._count(trial, found)
@@ -173,14 +172,14 @@ class Grid:
 
     def _done(self, trial: Trial) -> bool:
         """Whether a trial has ended by now; if so it is counted."""
-        outcome = self.ledger.outcome(trial.id)
+        outcome = self.ledger.read_outcome(trial.id)
         if outcome is None or outcome == self._before.get(trial.id):
             return False
         self._count(trial, outcome)
         self.watch.ended(trial, outcome)
         return True
 
-    def _count(self, trial: Trial, outcome: Outcome) -> None:
+    def _count(self, trial: Trial, outcome: TrialOutcome) -> None:
         self._before.pop(trial.id, None)
         self.counts[outcome.status] += 1
         self._untold.append(outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ldl.grid.trial import Outcome, Trial
+from ldl.grid.trial import Trial, TrialOutcome
 
 
 class Search(Protocol):
@@ -14,7 +14,7 @@ class Search(Protocol):
     What it asks for depends on the outcomes alone, not on when or in which order they are told.
     """
 
-    def ask(self, finished: Sequence[Outcome]) -> list[Trial]:
+    def ask(self, finished: Sequence[TrialOutcome]) -> list[Trial]:
         """The next trials, in the order to start them; outcomes may be told more than once.
 
         Empty while it waits for outcomes, and when all it asked for has ended: then it is over.

@@ -8,11 +8,10 @@ from typing import Any
 from ldl.engine.schedules import Clock, Schedule, Warmup
 from ldl.engine.streams import stream
 from ldl.grid.block import Halving
-from ldl.grid.making import Maker
 from ldl.grid.objective import Objective
 from ldl.grid.settle import Setting
 from ldl.grid.space import Assignment, Space
-from ldl.grid.trial import Outcome, Trial
+from ldl.grid.trial import Trial, TrialFactory, TrialOutcome
 
 ENUMERATED = 200_000  # combinations that are shuffled as a whole
 STEPS = 97  # an epoch, for the question whether a schedule looks at the training's length
@@ -21,10 +20,10 @@ STEPS = 97  # an epoch, for the question whether a schedule looks at the trainin
 class Listed:
     """All settings that are known beforehand, at once."""
 
-    def __init__(self, settings: Sequence[Setting], maker: Maker) -> None:
+    def __init__(self, settings: Sequence[Setting], maker: TrialFactory) -> None:
         self._settings, self._maker = list(settings), maker
 
-    def ask(self, finished: Sequence[Outcome]) -> list[Trial]:
+    def ask(self, finished: Sequence[TrialOutcome]) -> list[Trial]:
         """All trials, and then none."""
         settings, self._settings = self._settings, []
         return [trial for setting in settings for trial in self._maker.trials(setting)]
@@ -35,9 +34,9 @@ class Scores:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: dict[str, TrialOutcome] = {}
 
-    def tell(self, finished: Iterable[Outcome]) -> None:
+    def tell(self, finished: Iterable[TrialOutcome]) -> None:
         """Take note of outcomes; a second one of the same trial replaces the first."""
         self._outcomes |= {outcome.id: outcome for outcome in finished}
 
@@ -59,7 +58,7 @@ class Rounds:
     """
 
     def __init__(
-        self, settings: Sequence[Setting], lengths: Sequence[int], eta: int, maker: Maker,
+        self, settings: Sequence[Setting], lengths: Sequence[int], eta: int, maker: TrialFactory,
         objective: Objective,
     ) -> None:  # fmt: skip
         self._first, self._lengths, self._eta, self._maker = settings, lengths, eta, maker
@@ -68,7 +67,7 @@ class Rounds:
         self._round = 0
         self._pairs: list[tuple[Setting, list[Trial]]] = []
 
-    def ask(self, finished: Sequence[Outcome]) -> list[Trial]:
+    def ask(self, finished: Sequence[TrialOutcome]) -> list[Trial]:
         """The first round, and each further one when all of the one before has ended."""
         self._scores.tell(finished)
         if not self._round:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import ldl
 from ldl.compile import Config, EncoderDecoder, Training
 from ldl.compile.experiment import Experiment
 from ldl.config import Block, Item, Mark, Tree
@@ -28,7 +27,6 @@ from ldl.grid.patterns import plain, told
 from ldl.grid.sections import FIELDS, Sections, Variant, mark_of, section_text
 from ldl.grid.space import Assignment, Space
 
-ID = 16  # hex digits
 SEED = list(FIELDS).index("seed")
 UNSEEN = ("name", "seed", "claim")  # what no fault depends on
 
@@ -64,11 +62,6 @@ class Setting:
         )
         values = {**self.values, "train.epochs": epochs}
         return replace(self, number=number, values=values, texts=texts, train=train)
-
-
-def hashed(*parts: str) -> str:
-    """The name of a trial or setting: its configuration, its data, the package's version."""
-    return hashlib.sha256("\0".join((*parts, ldl.__version__)).encode()).hexdigest()[:ID]
 
 
 @dataclass

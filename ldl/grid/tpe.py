@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ldl.grid.block import Tpe
-from ldl.grid.making import Maker
 from ldl.grid.objective import Objective
 from ldl.grid.searches import Scores, drawn
 from ldl.grid.settle import Setting
 from ldl.grid.space import Assignment, Axis, Space
-from ldl.grid.trial import Outcome, Trial
+from ldl.grid.trial import Trial, TrialFactory, TrialOutcome
 
 if TYPE_CHECKING:
     import optuna
@@ -28,7 +27,7 @@ class Proposed:
 
     def __init__(
         self, search: Tpe, space: Space, settle: Callable[[int, Assignment], Setting | None],
-        maker: Maker, objective: Objective, first: Sequence[Setting] = (),
+        maker: TrialFactory, objective: Objective, first: Sequence[Setting] = (),
     ) -> None:  # fmt: skip
         import optuna
 
@@ -48,7 +47,7 @@ class Proposed:
         self._worst: float | None = None
         self._batch: list[tuple[optuna.Trial | None, list[Trial]]] = []
 
-    def ask(self, finished: Sequence[Outcome]) -> list[Trial]:
+    def ask(self, finished: Sequence[TrialOutcome]) -> list[Trial]:
         """The next batch, when all of the one before has ended."""
         self._scores.tell(finished)
         if not self._scores.known(trial for _, own in self._batch for trial in own):

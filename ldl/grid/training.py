@@ -15,10 +15,10 @@ from ldl.errors import RunError, RunFolderError
 from ldl.execute import PreparedExperiment, Watchers
 from ldl.execute.evaluation import check_data_unchanged
 from ldl.execute.run_training import initial_files, initial_weights, train_into
-from ldl.grid.ledger import Ledger
 from ldl.grid.materials import Materials
 from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial
+from ldl.grid.trial_store import TrialStore
 from ldl.runs import RunFolder, read_json, read_metrics
 from ldl.runs.run_folder import CheckpointKind
 from ldl.train.trainer import ALL_EPOCHS_DONE
@@ -57,7 +57,7 @@ class TrialFolder(RunFolder):
 
 
 def train(
-    ledger: Ledger,
+    ledger: TrialStore,
     trial: Trial,
     objective: Objective,
     materials: Materials,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from ldl.execute.transfer import pretrained_digest
+from ldl.runs.content_key import content_key
+
+if TYPE_CHECKING:
+    from ldl.data import ProgressCallback
+    from ldl.grid.settle import Setting
 
 Ending = Literal["completed", "diverged", "failed", "killed", "timeout", "memory"]
 ENDINGS: Final = get_args(Ending)
@@ -33,7 +40,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """How a trial ended: trials/<id>/trial.json, written once and atomically."""
 
     id: str
@@ -50,6 +57,45 @@ class Outcome:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> Outcome:
+    def from_dict(cls, found: Mapping[str, Any]) -> TrialOutcome:
         """What `to_dict` gave."""
         return cls(**found)
+
+
+class TrialFactory:
+    """Makes the trials of settings; reads what they start from once, for its SHA-256."""
+
+    def __init__(self, seeds: range, progress: ProgressCallback | None = None) -> None:
+        self.seeds = seeds
+        self._progress = progress
+        self._digests: dict[tuple[str, int], str] = {}
+        self._donors: dict[str | None, str] = {}
+
+    def trials(self, setting: Setting, before: Setting | None = None) -> list[Trial]:
+        """A trial for each seed; each goes on from that of the setting `before`."""
+        shared = content_key(setting.yaml(), self._digest(setting, self.seeds[0]))
+        return [
+            Trial(
+                id=self.name(setting, seed),
+                setting=shared,
+                number=setting.number,
+                seed=seed,
+                values=dict(setting.values),
+                yaml=setting.yaml(seed),
+                after=None if before is None else self.name(before, seed),
+            )
+            for seed in self.seeds
+        ]
+
+    def name(self, setting: Setting, seed: int) -> str:
+        """The id of a trial. Raises DataError where the data cannot be read."""
+        return content_key(setting.yaml(seed), self._digest(setting, seed))
+
+    def _digest(self, setting: Setting, seed: int) -> str:
+        """SHA-256 of the data, of which what is drawn depends on the seed, and of `start_from`."""
+        place, start = (repr(setting.source), seed), setting.start_from
+        if place not in self._digests:
+            self._digests[place] = setting.source.read(seed, self._progress).sha256()
+        if start not in self._donors:
+            self._donors[start] = pretrained_digest(start)
+        return self._digests[place] + self._donors[start]

@@ -13,11 +13,11 @@ from types import FrameType
 from typing import Any, Final, Literal
 
 from ldl.errors import Diverged, Interrupted, InUse, LdlError, RunFolderError
-from ldl.grid.ledger import RETRIED, Ledger
 from ldl.grid.materials import Materials
 from ldl.grid.objective import Objective
 from ldl.grid.training import train
-from ldl.grid.trial import Ending, Outcome, Trial
+from ldl.grid.trial import Ending, Trial, TrialOutcome
+from ldl.grid.trial_store import RETRIED, TrialStore
 from ldl.train.signals import DeferredSignals, interrupt_on_signal
 
 Word = Literal["ended", "taken", "stopped", "again"]
@@ -33,7 +33,7 @@ class Task:
     retry: int = 0
     timeout: float | None = None  # seconds
     checkpoints: bool = False  # whether they stay when the trial is completed
-    before: Outcome | None = None  # how it ended in an earlier call, to be taken back
+    before: TrialOutcome | None = None  # how it ended in an earlier call, to be taken back
 
     def to_dict(self) -> dict[str, Any]:
         """In JSON's types."""
@@ -56,12 +56,16 @@ class Task:
             found["retry"],
             found["timeout"],
             found["checkpoints"],
-            Outcome.from_dict(before) if before else None,
+            TrialOutcome.from_dict(before) if before else None,
         )
 
 
 def work(
-    task: Task, ledger: Ledger, attempt: int, materials: Materials, environment: Mapping[str, Any]
+    task: Task,
+    ledger: TrialStore,
+    attempt: int,
+    materials: Materials,
+    environment: Mapping[str, Any],
 ) -> Word:
     """Do a trial if nobody else does: "ended", "taken" by another process, "stopped" by a signal.
 
@@ -74,14 +78,14 @@ def work(
 
 
 def _work(
-    task: Task, ledger: Ledger, attempt: int, materials: Materials,
+    task: Task, ledger: TrialStore, attempt: int, materials: Materials,
     environment: Mapping[str, Any], asked: DeferredSignals,
 ) -> Word:  # fmt: skip
     id = task.trial.id
     if not ledger.claims.take(id):
         return "taken"
     try:
-        found = ledger.outcome(id)
+        found = ledger.read_outcome(id)
         if found is not None and found != task.before:
             return "ended"
         if found is not None:
@@ -109,19 +113,19 @@ def _work(
 
 
 def outcome(
-    ledger: Ledger, id: str, ending: Ending, reason: str, figure: float | None, attempt: int,
+    ledger: TrialStore, id: str, ending: Ending, reason: str, figure: float | None, attempt: int,
     seconds: float,
-) -> Outcome:  # fmt: skip
+) -> TrialOutcome:  # fmt: skip
     """How a trial ended; `seconds` are this attempt's, where its folder does not say more."""
     epochs, worker = 0, f"{os.uname().nodename}:{os.getpid()}"
     with suppress(RunFolderError):
         status = ledger.run(id).read_status()
         epochs, seconds = status.epoch or 0, status.seconds or seconds
-    return Outcome(id, ending, reason, figure, epochs, round(seconds, 3), attempt, worker)
+    return TrialOutcome(id, ending, reason, figure, epochs, round(seconds, 3), attempt, worker)
 
 
 def _attempt(
-    task: Task, ledger: Ledger, materials: Materials, environment: Mapping[str, Any]
+    task: Task, ledger: TrialStore, materials: Materials, environment: Mapping[str, Any]
 ) -> tuple[Ending | None, str, float | None]:
     """Train and judge: how that ended, why, and the objective; no ending after a signal.
 

@@ -14,8 +14,8 @@ from ldl.report import wording
 from ldl.report.claim_files import ClaimFile, Profile, ReportTitles
 from ldl.report.claims_markdown import claims_markdown
 from ldl.report.claims_page import claims_page, total_time
-from ldl.report.ledger import Known
 from ldl.report.reproduce import Case, Reproduction
+from ldl.report.run_index import IndexedRun
 from ldl.runs import read_json, to_json, write_bytes, write_text
 
 PICTURES: Final = ".pictures"
@@ -33,7 +33,10 @@ def report_paths(root: Path, name: str) -> dict[str, Path]:
 
 
 def fingerprint(
-    entries: Sequence[ClaimFile], known: Mapping[str, Known], titles: ReportTitles, complete: bool
+    entries: Sequence[ClaimFile],
+    known: Mapping[str, IndexedRun],
+    titles: ReportTitles,
+    complete: bool,
 ) -> str:
     """SHA-256 over all that the report is made of: claims, runs, and the code that writes it."""
     parts: list[Any] = [repr(titles), complete]

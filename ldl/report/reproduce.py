@@ -10,9 +10,9 @@ from typing import Any
 
 from ldl.compile import Claim
 from ldl.report.claim_files import ClaimFile, Profile, ReportTitles, split_id
+from ldl.report.job_pool import FinishedJob, run_jobs
 from ldl.report.jobs import Job
-from ldl.report.ledger import Known, known_runs, settled
-from ldl.report.pool import Ended, run_jobs
+from ldl.report.run_index import IndexedRun, known_runs, settled
 from ldl.report.run_metrics import RunMetrics
 from ldl.report.verdicts import Judged, Verdict, judge, mean, verdict_of, worst
 
@@ -22,7 +22,7 @@ class Case:
     """A file with its runs and judged figures; `reason` says why there is none."""
 
     entry: ClaimFile
-    runs: tuple[Known, ...] = ()
+    runs: tuple[IndexedRun, ...] = ()
     figures: tuple[Judged, ...] = ()
     verdict: Verdict = "not run"
     reason: str = ""
@@ -95,8 +95,8 @@ def run_missing(
     root: Path,
     workers: int,
     begun: Callable[[int, int], Any],
-    told: Callable[[Ended, Known | None], Any],
-) -> dict[str, Known]:
+    told: Callable[[FinishedJob, IndexedRun | None], Any],
+) -> dict[str, IndexedRun]:
     """Run every job that has no run yet; gives the runs by the jobs' keys.
 
     `begun` hears how many jobs there are to do, and of how many. Raises Interrupted.
@@ -106,7 +106,7 @@ def run_missing(
     missing = [_timed(job, seconds) for job in jobs.values() if not _done(known.get(job.key))]
     begun(len(missing), len(jobs))
 
-    def ended(each: Ended) -> None:
+    def ended(each: FinishedJob) -> None:
         known.update(known_runs(root)[0])
         told(each, known.get(each.job.key))
 
@@ -118,7 +118,7 @@ def run_missing(
     return known
 
 
-def _done(known: Known | None) -> bool:
+def _done(known: IndexedRun | None) -> bool:
     return known is not None and known.done
 
 
@@ -128,7 +128,10 @@ def _timed(job: Job, seconds: Mapping[str, float]) -> Job:
 
 
 def evaluate_claims(
-    entries: Sequence[ClaimFile], known: Mapping[str, Known], titles: ReportTitles, complete: bool
+    entries: Sequence[ClaimFile],
+    known: Mapping[str, IndexedRun],
+    titles: ReportTitles,
+    complete: bool,
 ) -> tuple[Result, ...]:
     """Every claim, judged; with `complete` also those that a document makes and no file has."""
     facts = {entry.stem: _facts(entry, known) for entry in entries}
@@ -150,7 +153,7 @@ def evaluate_claims(
     )
 
 
-def _facts(entry: ClaimFile, known: Mapping[str, Known]) -> list[RunMetrics] | str:
+def _facts(entry: ClaimFile, known: Mapping[str, IndexedRun]) -> list[RunMetrics] | str:
     """What can be measured of a file's runs, or why there is nothing."""
     if entry.problem:
         return entry.problem
@@ -164,7 +167,7 @@ def _facts(entry: ClaimFile, known: Mapping[str, Known]) -> list[RunMetrics] | s
 
 
 def _case(
-    entry: ClaimFile, known: Mapping[str, Known], facts: Mapping[str, list[RunMetrics] | str]
+    entry: ClaimFile, known: Mapping[str, IndexedRun], facts: Mapping[str, list[RunMetrics] | str]
 ) -> Case:
     """A file's figures and its verdict."""
     own = facts[entry.stem]

@@ -63,7 +63,7 @@ def _work(request: dict[str, Any]) -> None:
 def _run(request: dict[str, Any]) -> RunFolder:
     """Go on with the run that was interrupted; where there is none, or it cannot be, begin one."""
     from ldl.execute import Watchers, prepare, resume, train
-    from ldl.report.ledger import MARK
+    from ldl.report.run_index import MARK
     from ldl.runs import RunFolder, to_json
 
     watchers = Watchers(draw=_draw) if request["pictures"] else Watchers()

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ldl.grid.folder import record
 from ldl.grid.objective import Objective
 from ldl.grid.plan import Plan
-from ldl.grid.trial import Ending, Outcome, Trial
+from ldl.grid.trial import Ending, Trial, TrialOutcome
+from ldl.grid.trial_store import write_plan
 
 from .running import Given
 
@@ -38,7 +38,7 @@ def made(
             trials.append(Trial(id_, f"{number:016x}", number, seed, dict(values), ""))
             if figure is not None:
                 _end(folder, id_, figure, seconds)
-    record(folder, plan, trials)
+    write_plan(folder, plan, trials)
     return folder
 
 
@@ -47,7 +47,7 @@ def _end(folder: Path, id_: str, figure: float | str, seconds: float) -> None:
     place.mkdir(parents=True, exist_ok=True)
     status: Ending = "completed" if isinstance(figure, float) else figure  # type: ignore[assignment]
     value = figure if isinstance(figure, float) else None
-    outcome = Outcome(id_, status, "", value, 3, seconds, 1, "here:1")
+    outcome = TrialOutcome(id_, status, "", value, 3, seconds, 1, "here:1")
     (place / "trial.json").write_text(json.dumps(outcome.to_dict()))
     level = value or 1.0
     lines = [f"{epoch},{level + 1 / epoch},{level + 2 / epoch}" for epoch in (1, 2, 3)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ldl.grid.plan import Plan
 from ldl.grid.planning import Grid, plan, read_grid
-from ldl.grid.trial import Outcome, Trial
+from ldl.grid.trial import Trial, TrialOutcome
 
 BASE = """\
 name: small
@@ -39,16 +39,18 @@ def read(folder: Path, block: str, *overrides: str, base: str = BASE) -> Grid:
     return read_grid(file(folder, block, base), overrides)
 
 
-def ended(trial: Trial, figure: float | None) -> Outcome:
+def ended(trial: Trial, figure: float | None) -> TrialOutcome:
     """A trial that came to this objective; None: it diverged."""
     status = "diverged" if figure is None else "completed"
-    return Outcome(trial.id, status, "", figure, 1, 0.0, 1, "here")  # type: ignore[arg-type]
+    return TrialOutcome(trial.id, status, "", figure, 1, 0.0, 1, "here")  # type: ignore[arg-type]
 
 
 def played(
     plan: Plan,
     figure: Callable[[Trial], float | None],
-    shuffle: Callable[[Sequence[Outcome]], Iterable[Sequence[Outcome]]] = lambda all_of: [all_of],
+    shuffle: Callable[[Sequence[TrialOutcome]], Iterable[Sequence[TrialOutcome]]] = lambda all_of: [
+        all_of
+    ],
 ) -> list[list[Trial]]:
     """What a search asks for, ask by ask, where trials come to `figure`.
 

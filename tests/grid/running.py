@@ -10,8 +10,8 @@ from ldl.execute.preparation import prepare_text
 from ldl.grid.objective import Objective
 from ldl.grid.options import Options, Progress, Summary
 from ldl.grid.plan import Plan
-from ldl.grid.run import run
-from ldl.grid.trial import Outcome, Trial
+from ldl.grid.run import run_grid
+from ldl.grid.trial import Trial, TrialOutcome
 
 LOSS = Objective("validation.loss", "min", column="validation_loss")
 MSE = Objective("validation.reconstruction.mse", "min", evaluation="reconstruction", figure="mse")
@@ -57,7 +57,7 @@ class Given:
         self.rounds = list(rounds)
         self.open: set[str] = set()
 
-    def ask(self, finished: Sequence[Outcome]) -> list[Trial]:
+    def ask(self, finished: Sequence[TrialOutcome]) -> list[Trial]:
         """The next round when the one before has ended."""
         self.open -= {outcome.id for outcome in finished}
         if self.open or not self.rounds:
@@ -72,14 +72,14 @@ class Seen:
 
     def __init__(self) -> None:
         self.last: Progress | None = None
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, TrialOutcome] = {}
         self.notes: list[str] = []
 
     def progress(self, now: Progress) -> None:
         """How it stands."""
         self.last = now
 
-    def ended(self, trial: Trial, outcome: Outcome) -> None:
+    def ended(self, trial: Trial, outcome: TrialOutcome) -> None:
         """A trial has ended."""
         assert trial.id not in self.outcomes
         self.outcomes[trial.id] = outcome
@@ -105,7 +105,7 @@ def run_all(
     """Run the trials in a folder: the summary, and what was told."""
     seen = Seen()
     folder.mkdir(exist_ok=True)
-    return run(plan_of(*rounds, objective=objective, keeps=keeps), folder, options, seen), seen
+    return run_grid(plan_of(*rounds, objective=objective, keeps=keeps), folder, options, seen), seen
 
 
 def weights(folder: Path) -> dict[str, str]:

@@ -17,8 +17,8 @@ import pytest
 from distributed.comm import CommClosedError
 
 from ldl.errors import UsageError
-from ldl.grid import dask
-from ldl.grid.executor import GridError
+from ldl.grid import dask_executor as dask
+from ldl.grid.executors import GridError
 from ldl.grid.options import Options
 
 from .killing import CONFIG, check_same, ended, grid, kill

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from ldl.errors import RunFolderError
-from ldl.grid.folder import find, find_or_make, is_grid, outcome, record
+from ldl.grid.trial_store import (
+    find_grid_folder,
+    is_grid_folder,
+    open_grid_folder,
+    read_outcome,
+    write_plan,
+)
 from ldl.runs import write_json
 from ldl.runs.run_list import list_runs, run_folders
 
@@ -23,24 +29,24 @@ def test_the_same_command_finds_it(tmp_path: Path) -> None:
     """Also with other values and seeds; another configuration gets a folder of its own."""
     root = tmp_path / "runs"
     plan = planned(tmp_path, BLOCK)
-    assert find(root, plan) is None
-    place = find_or_make(root, plan)
+    assert find_grid_folder(root, plan) is None
+    place = open_grid_folder(root, plan)
     assert place.parent == root and place.name.endswith(f"-small-grid-{plan.base[:6]}")
-    assert find(root, plan) == find_or_make(root, plan) == place
+    assert find_grid_folder(root, plan) == open_grid_folder(root, plan) == place
     more = planned(tmp_path, f"seeds: 3\nvary: {{{SIZES}}}")
-    assert find_or_make(root, more) == place
+    assert open_grid_folder(root, more) == place
     other = planned(tmp_path, BLOCK, "train.epochs=2")
-    assert find(root, other) is None and find_or_make(root, other) != place
+    assert find_grid_folder(root, other) is None and open_grid_folder(root, other) != place
 
 
 def test_the_newest_is_found(tmp_path: Path) -> None:
     """Of several of the same base, the one with the latest stamp."""
     plan = planned(tmp_path, BLOCK)
-    place = find_or_make(tmp_path, plan)
+    place = open_grid_folder(tmp_path, plan)
     newer = place.with_name(place.name.replace(place.name[:4], "2999"))
     newer.mkdir()
     (newer / "grid.json").write_bytes((place / "grid.json").read_bytes())
-    assert find(tmp_path, plan) == newer
+    assert find_grid_folder(tmp_path, plan) == newer
 
 
 def test_many_at_once_get_one_folder(tmp_path: Path) -> None:
@@ -48,7 +54,7 @@ def test_many_at_once_get_one_folder(tmp_path: Path) -> None:
     plan = planned(tmp_path, BLOCK)
     found: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: found.append(find_or_make(tmp_path / "runs", plan)))
+        threading.Thread(target=lambda: found.append(open_grid_folder(tmp_path / "runs", plan)))
         for _ in range(8)
     ]
     for thread in threads:
@@ -61,23 +67,23 @@ def test_many_at_once_get_one_folder(tmp_path: Path) -> None:
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     """`--folder` makes and finds it; what is something else's is refused."""
     plan, place = planned(tmp_path, BLOCK), tmp_path / "deep" / "mine"
-    assert find(tmp_path, plan, str(place)) is None
-    assert find_or_make(tmp_path, plan, str(place)) == place
-    assert find(tmp_path, plan, str(place)) == place
+    assert find_grid_folder(tmp_path, plan, str(place)) is None
+    assert open_grid_folder(tmp_path, plan, str(place)) == place
+    assert find_grid_folder(tmp_path, plan, str(place)) == place
     with pytest.raises(RunFolderError, match="another grid"):
-        find(tmp_path, planned(tmp_path, BLOCK, "seed=3"), str(place))
+        find_grid_folder(tmp_path, planned(tmp_path, BLOCK, "seed=3"), str(place))
     full = tmp_path / "full"
     full.mkdir()
     (full / "notes.txt").touch()
     with pytest.raises(RunFolderError, match=r"no grid\.json"):
-        find_or_make(tmp_path, plan, str(full))
+        open_grid_folder(tmp_path, plan, str(full))
 
 
 def test_what_is_written(tmp_path: Path) -> None:
     """grid.json, the source, and the plan as a table and as JSON."""
     plan = planned(tmp_path, BLOCK)
-    place, trials = find_or_make(tmp_path / "runs", plan), plan.search.ask([])
-    record(place, plan, trials)
+    place, trials = open_grid_folder(tmp_path / "runs", plan), plan.search.ask([])
+    write_plan(place, plan, trials)
     about = json.loads((place / "grid.json").read_text())
     assert about["base"] == plan.base and about["objective"]["name"] == "validation.loss"
     assert about["keys"] == ["train.batch_size", "network.1"] and about["format"] == 1
@@ -94,30 +100,30 @@ def test_what_is_written(tmp_path: Path) -> None:
 
 def test_it_is_no_run(tmp_path: Path) -> None:
     """`ldl runs` does not take it for a run that was killed."""
-    place = find_or_make(tmp_path, planned(tmp_path, BLOCK))
-    assert is_grid(place) and run_folders(tmp_path) == [] and list_runs(tmp_path) == []
+    place = open_grid_folder(tmp_path, planned(tmp_path, BLOCK))
+    assert is_grid_folder(place) and run_folders(tmp_path) == [] and list_runs(tmp_path) == []
 
 
 def test_outcomes(tmp_path: Path) -> None:
     """As they were written; nothing where there is none, or one that cannot be read."""
     plan = planned(tmp_path, BLOCK)
-    place, trial = find_or_make(tmp_path, plan), plan.search.ask([])[0]
-    assert outcome(place, trial.id) is None
+    place, trial = open_grid_folder(tmp_path, plan), plan.search.ask([])[0]
+    assert read_outcome(place, trial.id) is None
     file = place / "trials" / trial.id / "trial.json"
     file.parent.mkdir(parents=True)
     write_json(file, ended(trial, 0.25).to_dict())
-    assert outcome(place, trial.id) == ended(trial, 0.25)
+    assert read_outcome(place, trial.id) == ended(trial, 0.25)
     file.write_text("{")
-    assert outcome(place, trial.id) is None
+    assert read_outcome(place, trial.id) is None
     file.write_text('{"id": 3}')
-    assert outcome(place, trial.id) is None
+    assert read_outcome(place, trial.id) is None
 
 
 def test_a_folder_of_another_version(tmp_path: Path) -> None:
     """Is not touched."""
     plan = planned(tmp_path, BLOCK)
-    place = find_or_make(tmp_path, plan)
+    place = open_grid_folder(tmp_path, plan)
     write_json(place / "grid.json", {"format": 99, "base": plan.base})
-    assert find(tmp_path, plan) is None
+    assert find_grid_folder(tmp_path, plan) is None
     with pytest.raises(RunFolderError, match="format"):
-        find(tmp_path, plan, str(place))
+        find_grid_folder(tmp_path, plan, str(place))

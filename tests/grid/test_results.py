@@ -14,13 +14,13 @@ from scipy.stats import ttest_rel
 
 from ldl.errors import RunError
 from ldl.grid.best import find_best, make_best
-from ldl.grid.claims import Claims
-from ldl.grid.folder import find_or_make
-from ldl.grid.listing import find_grid, line, list_grids, trials
+from ldl.grid.grid_list import find_grid, list_grids, read_grid_entry, trial_rows
+from ldl.grid.grid_results import paired, read_results, write_results
+from ldl.grid.leases import Leases
 from ldl.grid.objective import Objective
 from ldl.grid.options import Options
-from ldl.grid.results import paired, read_results, write_results
-from ldl.grid.run import run
+from ldl.grid.run import run_grid
+from ldl.grid.trial_store import open_grid_folder
 from ldl.runs import RunFolder, read_json
 
 from .made import made
@@ -153,9 +153,9 @@ def test_lists(tmp_path: Path) -> None:
     folder.rename(tmp_path / "20260101T000000Z-elastic-grid-ababab")
     assert find_grid(tmp_path, "elast") is not None and find_grid(tmp_path, "last") is None
     folder = tmp_path / "20260101T000000Z-elastic-grid-ababab"
-    found = trials(read_results(folder), folder)
+    found = trial_rows(read_results(folder), folder)
     assert [(each["number"], each["status"]) for each in found] == [(1, "completed"), (2, "failed")]
-    assert line(folder).to_dict()["best"] == 0.5
+    assert read_grid_entry(folder).to_dict()["best"] == 0.5
 
 
 def test_rounds_of_halving_are_told_apart(tmp_path: Path) -> None:
@@ -179,11 +179,11 @@ def test_trials_that_are_under_way(tmp_path: Path) -> None:
     """Running where somebody claims them, interrupted where nobody does but they have begun."""
     folder = made(tmp_path, SETTINGS, [[0.5], [None], [None], [None]])
     ids = [f"{number:08x}{0:08x}" for number in (1, 2, 3, 4)]
-    claims = Claims(folder / "claims")
+    claims = Leases(folder / "claims")
     assert claims.take(ids[1])
     (folder / "trials" / ids[2]).mkdir()
     RunFolder(folder / "trials" / ids[2]).set_status("running", epoch=1)
-    found = trials(read_results(folder), folder)
+    found = trial_rows(read_results(folder), folder)
     states = [each["status"] for each in found]
     assert states == ["completed", "running", "interrupted", "waiting"]
 
@@ -194,8 +194,8 @@ def test_a_grid_and_its_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     tables = []
     for jobs in (1, 2):
         plan = planned(tmp_path, block, "train.epochs=2")
-        folder = find_or_make(tmp_path / f"runs{jobs}", plan)
-        run(plan, folder, Options(jobs=jobs), Seen())
+        folder = open_grid_folder(tmp_path / f"runs{jobs}", plan)
+        run_grid(plan, folder, Options(jobs=jobs), Seen())
         results, _ = write_results(folder)
         tables.append([{k: v for k, v in row.items() if k != "seconds"} for row in rows(folder)])
         tables.append(json.loads((folder / "results.json").read_text()))

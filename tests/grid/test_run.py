@@ -16,15 +16,15 @@ import pytest
 
 from ldl.errors import Interrupted
 from ldl.execute import prepare, train
-from ldl.grid import executor
-from ldl.grid.claims import Claims
-from ldl.grid.executor import GridError, Local
-from ldl.grid.ledger import Ledger
+from ldl.grid import executors
+from ldl.grid.executors import GridError, Local
+from ldl.grid.leases import Leases
 from ldl.grid.objective import Objective
 from ldl.grid.options import Options
 from ldl.grid.run import Grid
 from ldl.grid.training import TrialFolder
-from ldl.grid.trial import Outcome
+from ldl.grid.trial import TrialOutcome
+from ldl.grid.trial_store import TrialStore
 from ldl.grid.work import Task
 from ldl.runs import read_json, read_metrics
 from ldl.train import Trainer, TrainProgress
@@ -57,7 +57,7 @@ def meanwhile(
         metrics = folder / "trials" / id / "metrics.csv"
         for _ in range(600):
             time.sleep(0.02)
-            owner = Claims(folder / "claims").owner(id)
+            owner = Leases(folder / "claims").owner(id)
             if owner and metrics.exists() and metrics.read_text().count("\n") > epochs:
                 act(owner.pid)
                 return
@@ -78,9 +78,9 @@ def test_all_trials_are_done_and_judged(tmp_path: Path) -> None:
     summary, seen = run_all(tmp_path, asked)
     assert (summary.completed, summary.failed, summary.waiting) == (4, 0, 0)
     assert seen.outcomes.keys() == {each.id for each in asked} and claims(tmp_path) == []
-    ledger = Ledger(tmp_path)
+    ledger = TrialStore(tmp_path)
     for each in asked:
-        outcome, run = ledger.outcome(each.id), ledger.run(each.id)
+        outcome, run = ledger.read_outcome(each.id), ledger.run(each.id)
         rows = read_metrics(run.metrics)
         assert outcome is not None and outcome.epochs == 2 and outcome.status == "completed"
         assert outcome.objective == min(row["validation_loss"] or 9 for row in rows)
@@ -95,7 +95,7 @@ def test_a_trial_is_the_run_that_its_configuration_describes(tmp_path: Path) -> 
     """The same bits as `ldl train` on its config.yaml."""
     (one,) = trials(1)
     run_all(tmp_path / "grid", [one])
-    folder = Ledger(tmp_path / "grid").run(one.id)
+    folder = TrialStore(tmp_path / "grid").run(one.id)
     again = train(prepare(folder.config), tmp_path)
     assert again.model.read_bytes() == folder.model.read_bytes()
     assert (
@@ -135,7 +135,7 @@ def test_an_evaluation_as_the_objective(tmp_path: Path) -> None:
     """It is run on the validation part, alone."""
     (one,) = trials(1)
     _, seen = run_all(tmp_path, [one], objective=MSE)
-    results = read_json(Ledger(tmp_path).run(one.id).results)
+    results = read_json(TrialStore(tmp_path).run(one.id).results)
     assert list(results) == ["reconstruction-validation"]
     assert seen.outcomes[one.id].objective == results["reconstruction-validation"]["mse"]
 
@@ -188,7 +188,7 @@ def test_a_trial_that_takes_too_long_ends_as_that(tmp_path: Path) -> None:
     slow = trial(epochs=LONG)
     options = Options(jobs=2, trial_timeout=0.4)
     summary, seen = run_all(tmp_path, [slow, *trials(2)], options=options)
-    outcome, run = seen.outcomes[slow.id], Ledger(tmp_path).run(slow.id)
+    outcome, run = seen.outcomes[slow.id], TrialStore(tmp_path).run(slow.id)
     assert (summary.completed, summary.failed) == (2, 1)
     assert (outcome.status, outcome.attempts, outcome.objective) == ("timeout", 1, None)
     assert outcome.epochs > 0 and run.load_checkpoint("last") is not None
@@ -240,7 +240,7 @@ def test_a_stopped_trial_goes_on_in_the_next_call(tmp_path: Path) -> None:
     thread.join()
     assert caught.value.exit_code == 143 and claims(tmp_path / "stopped") == []
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
-    run = Ledger(tmp_path / "stopped").run(asked[0].id)
+    run = TrialStore(tmp_path / "stopped").run(asked[0].id)
     assert run.read_status().status == "interrupted"
     found = run.load_checkpoint("last")
     assert found is not None and found[1]["epoch"] > 0
@@ -258,9 +258,9 @@ def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     assert summary.completed == 2
     run_all(tmp_path / "once", [replace(long, after=None)])
     assert weights(tmp_path / "rounds")[long.id] == weights(tmp_path / "once")[long.id]
-    ledger = Ledger(tmp_path / "rounds")
+    ledger = TrialStore(tmp_path / "rounds")
     rows = {each.epochs: read_metrics(ledger.run(id).metrics) for id, each in
-            ((id, ledger.outcome(id)) for id in (short.id, long.id)) if each}  # fmt: skip
+            ((id, ledger.read_outcome(id)) for id in (short.id, long.id)) if each}  # fmt: skip
     assert rows[7][:3] == rows[3] and len(rows[7]) == 7
 
 
@@ -282,12 +282,12 @@ def test_what_a_power_cut_left_is_begun_anew(tmp_path: Path, damage: str) -> Non
 def test_another_processs_trial_is_left_to_it(tmp_path: Path) -> None:
     """A claim that is held is waited for; its outcome counts when it is there."""
     mine, theirs = trials(2)
-    ledger = Ledger(tmp_path)
+    ledger = TrialStore(tmp_path)
     assert ledger.claims.take(theirs.id)
 
     def finish() -> None:
         time.sleep(1.0)
-        ledger.end(Outcome(theirs.id, "completed", "", -1.0, 1, 1.0, 1, "they"))
+        ledger.end(TrialOutcome(theirs.id, "completed", "", -1.0, 1, 1.0, 1, "they"))
         ledger.claims.release(theirs.id)
 
     thread = threading.Thread(target=finish)
@@ -302,7 +302,7 @@ def test_another_processs_trial_is_left_to_it(tmp_path: Path) -> None:
 def test_a_trial_that_has_lost_its_claim_is_not_ended_by_two(tmp_path: Path) -> None:
     """As when this computer slept, and another one took it over."""
     slow = trial(epochs=LONG)
-    ledger = Ledger(tmp_path)
+    ledger = TrialStore(tmp_path)
 
     def take(pid: int) -> None:
         owner = json.loads(ledger.claims.path(slow.id).read_text())
@@ -311,7 +311,7 @@ def test_a_trial_that_has_lost_its_claim_is_not_ended_by_two(tmp_path: Path) -> 
             time.sleep(0.05)
             if not Path(f"/proc/{pid}").exists():
                 break
-        ledger.end(Outcome(slow.id, "completed", "", 0.5, 1, 1.0, 1, "another"))
+        ledger.end(TrialOutcome(slow.id, "completed", "", 0.5, 1, 1.0, 1, "another"))
         ledger.claims.release(slow.id)
 
     thread = meanwhile(tmp_path, take, slow.id)
@@ -341,12 +341,12 @@ def test_a_trial_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     thread = meanwhile(tmp_path, lambda pid: os.kill(pid, signal.SIGSTOP), slow.id)
     options = Options(jobs=2, trial_timeout=1.0)
     nursery = "import ldl.grid.nursery as n; n.GRACE = 1.0; n.main()"
-    before = executor.COMMAND
-    executor.COMMAND = ("-c", nursery)
+    before = executors.COMMAND
+    executors.COMMAND = ("-c", nursery)
     try:
         _, seen = run_all(tmp_path, [slow], options=options)
     finally:
-        executor.COMMAND = before
+        executors.COMMAND = before
     thread.join()
     outcome = seen.outcomes[slow.id]
     assert outcome.status == "timeout" and "would not stop" in outcome.reason
@@ -389,7 +389,7 @@ def test_a_nursery_that_dies_is_told_and_its_trials_stop(tmp_path: Path) -> None
 def test_an_executor_that_is_closed_leaves_no_process(tmp_path: Path) -> None:
     """As when its own process dies: the end of the pipe stops the trials."""
     slow = trial(epochs=LONG)
-    ledger = Ledger(tmp_path)
+    ledger = TrialStore(tmp_path)
     local = Local(tmp_path, 1)
     pids: list[int] = []
     thread = meanwhile(tmp_path, pids.append, slow.id)
@@ -398,13 +398,13 @@ def test_an_executor_that_is_closed_leaves_no_process(tmp_path: Path) -> None:
     local.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
-    assert ledger.claims.standing(slow.id) == "free" and ledger.outcome(slow.id) is None
+    assert ledger.claims.standing(slow.id) == "free" and ledger.read_outcome(slow.id) is None
 
 
 def test_a_full_disk_ends_the_grid_with_a_word(tmp_path: Path) -> None:
     """Where a trial's end cannot be written down, there is no going on."""
     (one,) = trials(1)
-    ledger = Ledger(tmp_path)
+    ledger = TrialStore(tmp_path)
     (ledger.trials / one.id).write_text("a file where the folder should be")
     with pytest.raises(GridError):
         run_all(tmp_path, [one])
@@ -413,7 +413,7 @@ def test_a_full_disk_ends_the_grid_with_a_word(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_many_small_trials_leave_little(tmp_path: Path) -> None:
     """What they have in common lies there once, and the process they come from does not grow."""
-    ledger, local = Ledger(tmp_path), Local(tmp_path, 2)
+    ledger, local = TrialStore(tmp_path), Local(tmp_path, 2)
     asked = [trial(0.05 + 0.001 * i, epochs=1) for i in range(150)]
     waiting, sizes = list(asked), []
     done = 0
@@ -444,7 +444,9 @@ def test_a_cluster_that_is_away_at_a_rounds_end_ends_nothing(tmp_path: Path) -> 
             """Do it."""
             self.done.append(task.trial.id)
             (tmp_path / "trials" / task.trial.id).mkdir()
-            Ledger(tmp_path).end(Outcome(task.trial.id, "completed", "", 1.0, 1, 1.0, 1, "here:1"))
+            TrialStore(tmp_path).end(
+                TrialOutcome(task.trial.id, "completed", "", 1.0, 1, 1.0, 1, "here:1")
+            )
             self.room = self.running = 0
 
         def wait(self, seconds: float) -> list[tuple[str, str]]:
@@ -454,7 +456,7 @@ def test_a_cluster_that_is_away_at_a_rounds_end_ends_nothing(tmp_path: Path) -> 
             return back
 
     rounds = [[trial(epochs=epochs)] for epochs in (1, 2, 3)]
-    grid = Grid(plan_of(*rounds), Ledger(tmp_path), Options(), Seen())
+    grid = Grid(plan_of(*rounds), TrialStore(tmp_path), Options(), Seen())
     grid.begin()
     grid.go(Away(), lambda: False)  # type: ignore[arg-type]
     assert grid.summary().completed == 3

@@ -11,7 +11,7 @@ import pytest
 from ldl.engine.schedules import SCHEDULES, Constant, Cosine, InverseTime, Step, Warmup
 from ldl.grid.block import Halving
 from ldl.grid.searches import lengths, steady
-from ldl.grid.trial import Outcome, Trial
+from ldl.grid.trial import Trial, TrialOutcome
 
 from .planned import BASE, RATES, SIZES, planned, played, read
 
@@ -26,7 +26,7 @@ def worth(trial: Trial) -> float:
     return abs(rate - 0.01) + abs(size - 16) / 100 + 1 / epochs + trial.seed / 1000
 
 
-def one_by_one(outcomes: Sequence[Outcome]) -> Iterable[Sequence[Outcome]]:
+def one_by_one(outcomes: Sequence[TrialOutcome]) -> Iterable[Sequence[TrialOutcome]]:
     """Each by itself, in an order of its own, one told twice."""
     mixed = random.Random(len(outcomes)).sample(list(outcomes), len(outcomes))
     return [*([each] for each in mixed), mixed[:1]]

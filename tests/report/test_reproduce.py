@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from ldl.cli import main
-from ldl.report import pool
-from ldl.report.ledger import known_runs
+from ldl.report import job_pool as pool
+from ldl.report.run_index import known_runs
 from ldl.runs.process import exclusive_lock
 
 from .helpers import experiment, sound

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import RunFolderError
-from ldl.grid.folder import ABOUT, cell, outcome
 from ldl.grid.objective import Objective
-from ldl.grid.trial import Outcome, Trial
+from ldl.grid.trial import Trial, TrialOutcome
+from ldl.grid.trial_store import ABOUT, format_cell, read_outcome
 from ldl.runs import read_json, write_json, write_text
 
 ALPHA: Final = 0.05
@@ -32,11 +32,11 @@ ROUNDING: Final = 1e-12  # of figures: what is smaller is no difference
 
 
 @dataclass(frozen=True)
-class Row:
+class GridRow:
     """A setting: its trials, and how those ended that have."""
 
     trials: Sequence[Trial]
-    outcomes: Mapping[str, Outcome]  # by the trial's id
+    outcomes: Mapping[str, TrialOutcome]  # by the trial's id
 
     @property
     def number(self) -> int:
@@ -85,17 +85,17 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Results:
+class GridResults:
     """A grid's settings, best first; with `halving`, each of them once a round that it is in."""
 
     name: str
     objective: Objective
     keys: tuple[str, ...]
-    rows: Sequence[Row]
+    rows: Sequence[GridRow]
     halving: bool = False
 
     @property
-    def winner(self) -> Row | None:
+    def winner(self) -> GridRow | None:
         """The best setting whose seeds all have an objective, else the best of the others."""
         return self.rows[0] if self.rows and self.rows[0].objectives else None
 
@@ -130,20 +130,20 @@ class Results:
         return max(int(row.values[EPOCHS]) for row in own)
 
     @property
-    def others(self) -> list[Row]:
+    def others(self) -> list[GridRow]:
         """Settings that the winner is compared with: of halving those of its last round."""
         if self.winner is None or not self.halving:
             return list(self.rows[1:])
         last, own = self.last_round, self._own(self.winner)
         return [row for row in self.rows if row.values[EPOCHS] == last and self._own(row) != own]
 
-    def _own(self, row: Row) -> str:
+    def _own(self, row: GridRow) -> str:
         """What tells a setting from the others, whatever the round."""
         if not self.halving:
             return str(row.number)
         return repr(sorted((key, repr(v)) for key, v in row.values.items() if key != EPOCHS))
 
-    def tied(self) -> list[tuple[Row, float]] | None:
+    def tied(self) -> list[tuple[GridRow, float]] | None:
         """Settings that differ from the winner by no more than chance, with their p-values.
 
         None where fewer than two seeds let nothing be said.
@@ -156,13 +156,13 @@ class Results:
         return sum(p is None for _, p in self._tested or [])
 
     @cached_property
-    def _tied(self) -> list[tuple[Row, float]] | None:
+    def _tied(self) -> list[tuple[GridRow, float]] | None:
         if self._tested is None:
             return None
         return [(row, p) for row, p in self._tested if p is not None and p >= ALPHA]
 
     @cached_property
-    def _tested(self) -> list[tuple[Row, float | None]] | None:
+    def _tested(self) -> list[tuple[GridRow, float | None]] | None:
         """The others with their p-values; of halving all by their figures of the last round."""
         winner, last = self.winner, self.last_round
         if winner is None:
@@ -203,7 +203,7 @@ def read_trials(folder: Path) -> list[Trial]:
         raise RunFolderError(f"cannot read {path}: {error}") from error
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folder: Path) -> GridResults:
     """What came of the grid in a folder, so far. Raises RunFolderError where it is damaged."""
     about = read_json(folder / ABOUT)
     try:
@@ -219,39 +219,39 @@ def read_results(folder: Path) -> Results:
     rows.sort(key=lambda row: (not row.whole, *objective.rank(row.mean), row.number))
     # The plan may still be that of an earlier call with another search.
     halving = about.get("search") == "halving" and all(EPOCHS in row.values for row in rows)
-    return Results(name, objective, keys, rows, halving)
+    return GridResults(name, objective, keys, rows, halving)
 
 
-def _row(folder: Path, trials: Sequence[Trial]) -> Row:
-    found = ((trial.id, outcome(folder, trial.id)) for trial in trials)
-    return Row(trials, {id_: each for id_, each in found if each is not None})
+def _row(folder: Path, trials: Sequence[Trial]) -> GridRow:
+    found = ((trial.id, read_outcome(folder, trial.id)) for trial in trials)
+    return GridRow(trials, {id_: each for id_, each in found if each is not None})
 
 
-def write_results(folder: Path) -> tuple[Results, bool]:
+def write_results(folder: Path) -> tuple[GridResults, bool]:
     """Write results.csv and results.json, atomically; and say whether the table is another."""
     results = read_results(folder)
-    text, path = table(results), folder / "results.csv"
+    text, path = results_csv(results), folder / "results.csv"
     changed = not path.exists() or path.read_text("utf-8") != text
     write_text(path, text)
-    write_json(folder / "results.json", summary(results))
+    write_json(folder / "results.json", results_json(results))
     return results, changed
 
 
-def table(results: Results) -> str:
+def results_csv(results: GridResults) -> str:
     """results.csv."""
     lines = io.StringIO()
     rows = csv.writer(lines, lineterminator="\n")
     head = ("number", *results.keys, "mean", "sd", "seeds", "epochs", "seconds", "status")
     rows.writerow(head)
     for row in results.rows:
-        values = [cell(row.values[key]) if key in row.values else "" for key in results.keys]
+        values = [format_cell(row.values[key]) if key in row.values else "" for key in results.keys]
         figures = [_number(row.mean), _number(row.sd), str(len(row.objectives))]
         spent = [_number(row.average("epochs")), _number(row.average("seconds"), 3)]
         rows.writerow([row.number, *values, *figures, *spent, row.status])
     return lines.getvalue()
 
 
-def summary(results: Results) -> dict[str, Any]:
+def results_json(results: GridResults) -> dict[str, Any]:
     """results.json."""
     winner, tied = results.winner, results.tied()
     told: dict[str, Any] | None = None
@@ -274,7 +274,7 @@ def summary(results: Results) -> dict[str, Any]:
     }
 
 
-def notes(results: Results) -> Iterable[str]:
+def notes(results: GridResults) -> Iterable[str]:
     """What a reader has to know of the comparison."""
     winner, tied, untested = results.winner, results.tied(), results.untested
     if untested:
@@ -290,14 +290,14 @@ def notes(results: Results) -> Iterable[str]:
         yield "no setting has an objective for every seed; this is the best of what there is"
 
 
-def _rounds(results: Results) -> list[dict[str, int]] | None:
+def _rounds(results: GridResults) -> list[dict[str, int]] | None:
     found = results.rounds
     if found is None:
         return None
     return [{"epochs": epochs, "settings": n} for epochs, n in found.items()]
 
 
-def _told(row: Row) -> dict[str, Any]:
+def _told(row: GridRow) -> dict[str, Any]:
     objectives = {str(seed): value for seed, value in row.objectives.items()}
     own = {"number": row.number, "values": row.values, "mean": row.mean, "sd": row.sd}
     return own | {"seeds": len(objectives), "objectives": objectives}

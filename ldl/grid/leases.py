@@ -41,7 +41,7 @@ class Owner:
         return (self.host, self.machine) == (hostname(), _machine())
 
 
-class Claims:
+class Leases:
     """A folder with a file for each trial that somebody works on.
 
     link(2) makes a claim with its contents in one act and fails where there is one. A dead owner's

@@ -19,7 +19,7 @@ PATIENCE: Final = 60.0  # seconds for a run whose owner was killed to stop
 
 
 @dataclass(frozen=True)
-class Known:
+class IndexedRun:
     """A run that was made for a job, and how it stood when it was looked at."""
 
     run: RunFolder
@@ -37,19 +37,19 @@ def mark(job: Job) -> dict[str, Any]:
     return {"file": job.stem, "seed": job.seed, "key": job.key}
 
 
-def known_runs(root: Path) -> tuple[dict[str, Known], dict[str, float]]:
+def known_runs(root: Path) -> tuple[dict[str, IndexedRun], dict[str, float]]:
     """The best run of each job by key, and the longest time that a run of each file took.
 
     Folders that cannot be read are passed over: their jobs are done again.
     """
-    best: dict[str, Known] = {}
+    best: dict[str, IndexedRun] = {}
     seconds: dict[str, float] = {}
     for folder in run_folders(root):
         if not (folder / MARK).exists():
             continue
         try:
             found: dict[str, Any] = read_json(folder / MARK)
-            known = Known(RunFolder(folder), RunFolder(folder).read_status(), found["file"])
+            known = IndexedRun(RunFolder(folder), RunFolder(folder).read_status(), found["file"])
             key = str(found["key"])
         except (LdlError, KeyError, TypeError):
             continue
@@ -61,11 +61,11 @@ def known_runs(root: Path) -> tuple[dict[str, Known], dict[str, float]]:
     return best, seconds
 
 
-def _rank(known: Known) -> int:
+def _rank(known: IndexedRun) -> int:
     return RANK.index(known.status.status)
 
 
-def settled(root: Path, keys: set[str]) -> tuple[dict[str, Known], dict[str, float]]:
+def settled(root: Path, keys: set[str]) -> tuple[dict[str, IndexedRun], dict[str, float]]:
     """`known_runs` once none of these jobs is being run by someone else, or patience has ended.
 
     Workers whose master was killed stop by themselves, with a checkpoint, within seconds.

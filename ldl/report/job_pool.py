@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 
 from ldl.cores import worker_environment
 from ldl.report.jobs import Job
-from ldl.report.ledger import Known, mark
+from ldl.report.run_index import IndexedRun, mark
 from ldl.train.signals import interrupt_on_signal
 
 PAUSE: Final = 0.05  # seconds between two looks at the workers
@@ -26,12 +26,12 @@ TAIL: Final = 4000  # bytes of what a worker said that are kept
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedJob:
     """A job whose worker has ended, with its exit code and the end of what it said."""
 
     job: Job
     code: int
-    said: str
+    output: str
     seconds: float
 
 
@@ -42,12 +42,12 @@ class _Worker:
     said: IO[bytes]
     began: float
 
-    def ended(self) -> Ended:
+    def ended(self) -> FinishedJob:
         self.said.seek(max(0, self.said.seek(0, os.SEEK_END) - TAIL))
         said = self.said.read().decode("utf-8", "replace").strip()
         self.close()
         code = self.process.returncode
-        return Ended(self.job, code, said, time.monotonic() - self.began)
+        return FinishedJob(self.job, code, said, time.monotonic() - self.began)
 
     def close(self) -> None:
         self.said.close()
@@ -57,10 +57,10 @@ class _Worker:
 
 def run_jobs(
     jobs: Sequence[Job],
-    known: Mapping[str, Known],
+    known: Mapping[str, IndexedRun],
     root: Path,
     workers: int,
-    told: Callable[[Ended], Any],
+    told: Callable[[FinishedJob], Any],
     folder_of: Callable[[str], Path | None],
 ) -> None:
     """Run the jobs, `workers` at a time; `told` hears of each that ends.
@@ -80,7 +80,11 @@ def run_jobs(
                     donor = folder_of(job.after) if job.after else None
                     if job.after and donor is None:
                         pending.discard(job.key)
-                        told(Ended(job, 1, "the run whose weights it starts from has failed", 0.0))
+                        told(
+                            FinishedJob(
+                                job, 1, "the run whose weights it starts from has failed", 0.0
+                            )
+                        )
                         continue
                     running.append(_start(job, known.get(job.key), root, donor))
                 for worker in [w for w in running if w.process.poll() is not None]:
@@ -92,7 +96,7 @@ def run_jobs(
             _stop(running)
 
 
-def _start(job: Job, known: Known | None, root: Path, donor: Path | None) -> _Worker:
+def _start(job: Job, known: IndexedRun | None, root: Path, donor: Path | None) -> _Worker:
     start = [f"start_from={json.dumps(str(donor.absolute()))}"] if donor else []
     request = {
         "file": str(job.path),

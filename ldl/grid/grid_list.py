@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import LdlError
-from ldl.grid.claims import Claims
-from ldl.grid.folder import is_grid
-from ldl.grid.results import WAITING, Results, Row, read_results
+from ldl.grid.grid_results import WAITING, GridResults, GridRow, read_results
+from ldl.grid.leases import Leases
 from ldl.grid.trial import Trial
+from ldl.grid.trial_store import is_grid_folder
 from ldl.runs import RunFolder
 
 RUNNING: Final = "running"  # somebody who lives claims it
@@ -19,11 +19,11 @@ INTERRUPTED: Final = "interrupted"  # it has begun, and the same command goes on
 
 
 @dataclass(frozen=True)
-class Line:
+class GridEntry:
     """A grid in a line; `results` is None, with the reason, for a folder that is damaged."""
 
     path: Path
-    results: Results | None
+    results: GridResults | None
     reason: str = ""
 
     @property
@@ -63,41 +63,41 @@ class Line:
         }
 
 
-def list_grids(root: Path) -> list[Line]:
+def list_grids(root: Path) -> list[GridEntry]:
     """Every grid in `root`, by name, which is by time; never fails for a damaged one."""
     try:
         entries = sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir())
     except OSError:
         return []
-    return [line(path) for path in entries if is_grid(path)]
+    return [read_grid_entry(path) for path in entries if is_grid_folder(path)]
 
 
-def line(path: Path) -> Line:
+def read_grid_entry(path: Path) -> GridEntry:
     """The grid at `path`."""
     try:
-        return Line(path, read_results(path))
+        return GridEntry(path, read_results(path))
     except LdlError as error:
-        return Line(path, None, str(error))
+        return GridEntry(path, None, str(error))
 
 
 def find_grid(root: Path, name: str) -> Path | None:
     """The grid folder at this path, or the only one in `root` with this in its name."""
-    if is_grid(Path(name)):
+    if is_grid_folder(Path(name)):
         return Path(name)
     if os.sep in name or name in ("", "last") or not root.is_dir():
         return None
-    fitting = [path for path in root.glob("*") if name in path.name and is_grid(path)]
+    fitting = [path for path in root.glob("*") if name in path.name and is_grid_folder(path)]
     exact = [path for path in fitting if path.name == name]
     return exact[0] if exact else fitting[0] if len(fitting) == 1 else None
 
 
-def trials(results: Results, folder: Path) -> list[dict[str, Any]]:
+def trial_rows(results: GridResults, folder: Path) -> list[dict[str, Any]]:
     """Every trial in the plan's order: its setting's values, and how it ended or stands."""
     ordered = sorted(results.rows, key=lambda row: row.number)
     return [_trial(row, each, folder) for row in ordered for each in row.trials]
 
 
-def _trial(row: Row, trial: Trial, folder: Path) -> dict[str, Any]:
+def _trial(row: GridRow, trial: Trial, folder: Path) -> dict[str, Any]:
     outcome = row.outcomes.get(trial.id)
     return {
         "number": trial.number,
@@ -117,7 +117,7 @@ def _standing(folder: Path, id_: str) -> str:
     run = RunFolder(folder / "trials" / id_)
     if (folder / "claims" / id_).exists():
         try:
-            if Claims(folder / "claims").standing(id_) == "held":
+            if Leases(folder / "claims").standing(id_) == "held":
                 return RUNNING
         except OSError:  # a disk that cannot be written: whether its owner lives is not known
             return RUNNING

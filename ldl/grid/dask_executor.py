@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ldl.errors import LdlError, UsageError
-from ldl.grid.executor import GridError, Local
+from ldl.grid.executors import GridError, Local
 from ldl.grid.work import Task, Word
 
 LOCAL = "local"
@@ -45,7 +45,7 @@ class Cluster:
     def __init__(self, folder: Path, address: str, jobs: int) -> None:
         """Raises UsageError for no `distributed` or no address, GridError for no scheduler."""
         check_address(address)
-        reach(address)
+        check_scheduler(address)
         import distributed
 
         self.folder, self.address = folder.absolute(), address
@@ -180,7 +180,7 @@ def check_address(address: str) -> None:
         )
 
 
-def reach(address: str) -> None:
+def check_scheduler(address: str) -> None:
     """Raises UsageError without the package, GridError where nobody listens at the address."""
     if importlib.util.find_spec("distributed") is None:
         raise UsageError("--dask needs another package: pip install 'ldl[dask]'")
@@ -194,7 +194,7 @@ def reach(address: str) -> None:
 
 
 def _local_cluster(jobs: int) -> Any:
-    """A scheduler and workers on this computer, which Ctrl-C does not reach."""
+    """A scheduler and workers on this computer, which Ctrl-C does not check_scheduler."""
     from distributed import LocalCluster
 
     make = partial(LocalCluster, n_workers=jobs, threads_per_worker=1, dashboard_address=None)
