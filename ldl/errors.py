@@ -68,11 +68,11 @@ class SettingError(ValueError):
 
 
 class GraphError(UsageError):
-    """A network cannot be planned: `faults` pairs a node's name with what is wrong there."""
+    """A network cannot be planned: `problems` pairs a node's name with what is wrong there."""
 
-    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
-        super().__init__("\n".join(f"{node}: {reason}" for node, reason in faults))
-        self.faults = tuple(faults)
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__("\n".join(f"{node}: {reason}" for node, reason in problems))
+        self.problems = tuple(problems)
 
 
 class ShapeError(ValueError):
@@ -89,10 +89,10 @@ class Problem:
     column: int = 0
     source: str = ""
     width: int = 1
-    advice: str = ""
+    hint: str = ""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """file:line:column, or the file where there is no line."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
@@ -101,5 +101,5 @@ class ConfigError(UsageError):
     """All that is wrong with a configuration, at once."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(f"{p.place}: {p.message}" for p in problems))
+        super().__init__("\n".join(f"{p.location}: {p.message}" for p in problems))
         self.problems = tuple(problems)

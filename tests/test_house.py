@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ldl.execute import KINDS, prepare, train
+from ldl.execute import REGISTRIES, prepare, train
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ldl"
@@ -83,7 +83,7 @@ def test_imports_go_one_way() -> None:
         "import ldl.cli",
         "from ldl.execute import train",
         "from ldl import metrics",
-        "def f():\n    from ldl.compile import build",
+        "def f():\n    from ldl.compile import compile_config",
         "if TYPE_CHECKING:\n    from ldl.data import Dataset",
     ],
 )
@@ -151,13 +151,13 @@ def test_everything_public_in_the_engine_is_explained(path: Path) -> None:
     assert [n for n, node in named if not ast.get_docstring(node)] == []  # type: ignore[arg-type]
 
 
-ENTRIES = [(kind, name) for kind, names in KINDS.items() for name in names]
+ENTRIES = [(kind, name) for kind, names in REGISTRIES.items() for name in names]
 
 
 @pytest.mark.parametrize(("kind", "name"), ENTRIES)
 def test_every_name_of_the_language_is_explained(kind: str, name: str) -> None:
     """An entry has a docstring of its own, and its first line says what it is."""
-    entry = KINDS[kind][name]
+    entry = REGISTRIES[kind][name]
     own = entry.__dict__.get("__doc__") or ""
     assert own.strip().splitlines()[:1] not in ([], [""])
     assert not own.startswith(f"{entry.__name__}("), "a dataclass's signature is no docstring"

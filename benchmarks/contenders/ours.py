@@ -11,7 +11,7 @@ from benchmarks.clean import THREADS
 from benchmarks.contenders.base import Variants
 from benchmarks.tasks import LEARNING_RATE, Task, Weights, graph, start
 from ldl.arrays import Array
-from ldl.compile.division import divide
+from ldl.compile.parallelism import choose_parallelism
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam, Sgd
 from ldl.train.loop import EpochMetrics, TrainLoop
@@ -23,8 +23,8 @@ class Trainer:
 
     def __init__(self, task: Task) -> None:
         self.task, network = task, graph(task)
-        division = divide(network, task.batch)
-        self.blas = division.blas or THREADS
+        division = choose_parallelism(network, task.batch)
+        self.blas_threads = division.blas_threads or THREADS
         self.model = Model(network, threads=division.parts)
         self.model.parameters.load({**start(task), **self.model.parameters.state})
         data, targets = task.data()
@@ -36,7 +36,8 @@ class Trainer:
         )
         self.shown = 0.0
         self.epochs = 0
-        threadpool_limits(self.blas, user_api="blas")  # as `ldl train` does, for the whole process
+        # As `ldl train` does, for the whole process.
+        threadpool_limits(self.blas_threads, user_api="blas")
 
     def epoch(self, shuffle: bool = True) -> float:
         """Train once over the data; the mean of the losses of its steps."""

@@ -74,8 +74,8 @@ def _shape(shape: Any) -> str:
 
 def _summary(experiment: Experiment) -> dict[str, Any]:
     """The graph as plain data."""
-    from ldl.compile.experiment import PLACE_NAMES
-    from ldl.compile.receptive import receptive_fields
+    from ldl.compile.experiment import OPERATION_NAMES
+    from ldl.compile.receptive_field import receptive_fields
     from ldl.engine.model import Model
 
     graph, config = experiment.graph, experiment.config
@@ -88,7 +88,7 @@ def _summary(experiment: Experiment) -> dict[str, Any]:
         layers.append(
             {
                 "name": place.name,
-                "layer": PLACE_NAMES[type(place.layer)],
+                "layer": OPERATION_NAMES[type(place.layer)],
                 "inputs": list(place.inputs),
                 "output": list(plan.y),
                 "weights": weights,

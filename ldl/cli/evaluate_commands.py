@@ -106,7 +106,7 @@ def _rows(experiment: Experiment, outputs: Any) -> Iterator[list[Any]]:
     if experiment.task == "classification":
         yield ["predicted", *(f"p({name})" for name in names)]
         for winner, row in zip(
-            experiment.classes(outputs), experiment.probabilities(outputs), strict=True
+            experiment.predicted_classes(outputs), experiment.probabilities(outputs), strict=True
         ):
             yield [names[winner], *(f"{p:.6g}" for p in row)]
         return

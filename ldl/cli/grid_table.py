@@ -49,7 +49,7 @@ def show_trials(
 ) -> None:  # fmt: skip
     """The trials of a grid, in the plan's order or by a column or a varied key."""
     from ldl.cli.grid_progress import short_keys
-    from ldl.config.suggest import advise
+    from ldl.config.suggest import spelling_hint
     from ldl.grid.grid_list import trial_rows
     from ldl.grid.grid_results import read_results
     from ldl.grid.labels import cells
@@ -63,7 +63,7 @@ def show_trials(
     by = "objective" if by == results.objective.name else names.get(by, by)
     if by not in (*OWN, *keys):
         known = {*OWN, *keys, *names}
-        raise UsageError(f"no trial has {sort_by}: {advise(by, known, 'known')}")
+        raise UsageError(f"no trial has {sort_by}: {spelling_hint(by, known, 'known')}")
 
     def place(each: dict[str, Any]) -> tuple[int, Any]:
         value = each[by] if by in OWN else each["values"].get(by)

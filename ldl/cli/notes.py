@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def print_notes(prepared: PreparedExperiment) -> None:
     """Each note with its place in the configuration."""
-    from ldl.compile import advice
+    from ldl.compile import config_warnings
 
-    for path, message in advice(prepared.experiment):
+    for path, message in config_warnings(prepared.experiment):
         mark = prepared.loaded.mark(path)
         say(f"{mark.file}:{mark.line}:{mark.column}: note: {message}")

@@ -32,15 +32,15 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Say what a name of the configuration language does, and what can be set."""
-    from ldl.grid.block import GRID_KINDS as KINDS
+    from ldl.grid.block import GRID_REGISTRIES as REGISTRIES
 
     if name is None:
         _list(json)
         return
     wanted = name.lower().replace("-", "_")
-    found = [(kind, names[wanted]) for kind, names in KINDS.items() if wanted in names]
+    found = [(kind, names[wanted]) for kind, names in REGISTRIES.items() if wanted in names]
     sections = {key: cls for key, cls in _sections() if key == wanted}
-    if not found and wanted in (*KINDS, *SECTION_KINDS):
+    if not found and wanted in (*REGISTRIES, *SECTION_KINDS):
         _kind(SECTION_KINDS.get(wanted, wanted), json)
         return
     if not found and not sections and wanted in ("name", "seed"):
@@ -48,7 +48,7 @@ def explain(
     if not found and not sections:
         from ldl.config.suggest import nearest
 
-        valid = [each for names in KINDS.values() for each in names]
+        valid = [each for names in REGISTRIES.values() for each in names]
         near = nearest(wanted, [*valid, *(key for key, _ in _sections())])
         advice = f"; did you mean {near}?" if near else "; `ldl explain` lists all names"
         raise UsageError(f"nothing is named {name}{advice}")
@@ -81,9 +81,11 @@ def _sections() -> Iterator[tuple[str, type]]:
 
 def _kind(kind: str, json: bool) -> None:
     """All names of a kind, with the first line of each."""
-    from ldl.grid.block import GRID_KINDS as KINDS
+    from ldl.grid.block import GRID_REGISTRIES as REGISTRIES
 
-    lines = {name: (inspect.getdoc(c) or "").split("\n", 1)[0] for name, c in KINDS[kind].items()}
+    lines = {
+        name: (inspect.getdoc(c) or "").split("\n", 1)[0] for name, c in REGISTRIES[kind].items()
+    }
     if json:
         print_json(lines)
         return
@@ -94,25 +96,31 @@ def _kind(kind: str, json: bool) -> None:
 
 def _list(json: bool) -> None:
     """All names by kind."""
-    from ldl.grid.block import GRID_KINDS as KINDS
+    from ldl.grid.block import GRID_REGISTRIES as REGISTRIES
 
     sections = [key for key, _ in _sections()]
     if json:
-        print_json({**{kind: list(names) for kind, names in KINDS.items()}, "section": sections})
+        print_json(
+            {**{kind: list(names) for kind, names in REGISTRIES.items()}, "section": sections}
+        )
         return
-    for kind, names in {**KINDS, "section": sections}.items():
+    for kind, names in {**REGISTRIES, "section": sections}.items():
         print(f"{kind + ':':<13} {', '.join(names)}")
 
 
 def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
     """A name's docstring and settings."""
-    from ldl.config.plain import plain_by_rule
-    from ldl.config.rules import fields_of
-    from ldl.grid.block import GRID_KINDS as KINDS
+    from ldl.config.resolved import to_builtins_by_rule
+    from ldl.config.type_rules import fields_of
+    from ldl.grid.block import GRID_REGISTRIES as REGISTRIES
 
     settings = []
     for field in fields_of(cls):
-        default = None if field.required else plain_by_rule(field.make_default(), field.rule, KINDS)
+        default = (
+            None
+            if field.required
+            else to_builtins_by_rule(field.make_default(), field.rule, REGISTRIES)
+        )
         settings.append(
             {
                 "name": field.key,
@@ -128,9 +136,9 @@ def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
 def _expects(rule: Any) -> str:
     """What a setting takes, with the limits of its numbers."""
     from ldl.config.describe import expected
-    from ldl.config.rules import Number, arms_of
+    from ldl.config.type_rules import Number, variants_of
 
-    numbers = [arm.limits for arm in arms_of(rule) if isinstance(arm, Number) and arm.limits]
+    numbers = [arm.limits for arm in variants_of(rule) if isinstance(arm, Number) and arm.limits]
     limits = {limit.broken(float("-inf")) for limit in numbers}
     if len(limits) > 1:  # a count or a share: which limits hold depends on which it is
         return expected(rule)
@@ -160,9 +168,9 @@ def _page(entry: dict[str, Any]) -> str:
 def schema() -> None:
     """Print the JSON Schema of configurations, with which editors complete and check."""
     from ldl.config import json_schema
-    from ldl.grid.block import GRID_KINDS, GridConfig
+    from ldl.grid.block import GRID_REGISTRIES, GridConfig
 
-    print_json(json_schema(GridConfig, GRID_KINDS))
+    print_json(json_schema(GridConfig, GRID_REGISTRIES))
 
 
 @command("ldl init my.yaml")

@@ -140,9 +140,9 @@ def _values(run: RunSummary) -> dict[str, Any]:
 
 def _sort_advice(wanted: str, known: set[str]) -> str:
     """The nearest figure, or those that there are, without the long names of the same ones."""
-    from ldl.config.suggest import advise
+    from ldl.config.suggest import spelling_hint
 
-    return advise(wanted, {key for key in known if "." not in key}, "known")
+    return spelling_hint(wanted, {key for key in known if "." not in key}, "known")
 
 
 def _row(run: RunSummary) -> list[str]:

@@ -43,7 +43,7 @@ def train(
     began = time.monotonic()
     prepared = prepare(Path(file), overrides or [])
     print_notes(prepared)
-    if "grid" in prepared.loaded.aside and not quiet:
+    if "grid" in prepared.loaded.ignored_sections and not quiet:
         say(f"note: the `grid` block is left alone: `ldl grid {file}` searches")
     with Display(quiet) as display:
         watchers = Watchers(display.data, display.training, display.stage, draw, display.note)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from ldl.compile.claim import Claim, ClaimedMetric
-from ldl.compile.experiment import BuildError, Experiment, build, task_of
-from ldl.compile.faults import advice
-from ldl.compile.kinds import KINDS
-from ldl.compile.spec import Config, EarlyStopping, EncoderDecoder, LossTerm, Training
+from ldl.compile.compile_checks import PathProblem, config_warnings
+from ldl.compile.experiment import CompileError, Experiment, compile_config, task_of
+from ldl.compile.experiment_config import Config, EarlyStopping, EncoderDecoder, LossTerm, Training
+from ldl.compile.registries import REGISTRIES
 
 __all__ = [
-    "KINDS",
-    "BuildError",
+    "REGISTRIES",
     "Claim",
     "ClaimedMetric",
+    "CompileError",
     "Config",
     "EarlyStopping",
     "EncoderDecoder",
     "Experiment",
     "LossTerm",
+    "PathProblem",
     "Training",
-    "advice",
-    "build",
+    "compile_config",
+    "config_warnings",
     "task_of",
 ]

@@ -9,20 +9,20 @@ from typing import Literal
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.compile.division import Division, divide
-from ldl.compile.faults import (
+from ldl.compile.compile_checks import (
     MISSING_UNITS,
-    Fault,
+    PathProblem,
     class_faults,
     graph_faults,
     size_faults,
     training_faults,
 )
+from ldl.compile.experiment_config import Config, EncoderDecoder, LossTerm
 from ldl.compile.freeze import freeze_faults, frozen_weights
-from ldl.compile.network import LAYER_NAMES, UNKNOWN, Network, NetworkError, Writer
-from ldl.compile.spec import Config, EncoderDecoder, LossTerm
+from ldl.compile.graph_builder import LAYER_NAMES, UNKNOWN, Expander, GraphBuilder, NetworkError
+from ldl.compile.parallelism import Parallelism, choose_parallelism
 from ldl.config import suggest
-from ldl.config.tree import Path
+from ldl.config.tree import KeyPath
 from ldl.data import AffineScaler, DatasetInfo, Split, split_sizes
 from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layer import Layer, TensorSpec
@@ -32,17 +32,17 @@ from ldl.engine.losses import LOSSES, Bce, BceWithLogits, CrossEntropy, Hinge, L
 from ldl.errors import GraphError
 
 LOSS_NAMES: dict[type[Layer], str] = {loss: name for name, loss in LOSSES.items()}
-PLACE_NAMES: dict[type[Layer], str] = {**LAYER_NAMES, **LOSS_NAMES}
+OPERATION_NAMES: dict[type[Layer], str] = {**LAYER_NAMES, **LOSS_NAMES}
 Task = Literal["classification", "regression", "reconstruction"]
 DEFAULT_BATCH = 32
 
 
-class BuildError(Exception):
+class CompileError(Exception):
     """All that is wrong with a network: pairs of a place in the configuration and a sentence."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(message for _, message in faults))
-        self.faults = tuple(faults)
+    def __init__(self, problems: Sequence[PathProblem]) -> None:
+        super().__init__("; ".join(message for _, message in problems))
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Experiment:
     output: str
     code: str | None
     targets: Mapping[str, str]
-    origins: Mapping[str, Path]
+    origins: Mapping[str, KeyPath]
 
     def arrays(self, part: Split, scale: AffineScaler | None = None) -> dict[str, Array]:
         """The arrays of a part, by the graph's input names; reconstruction targets are clean.
@@ -93,9 +93,9 @@ class Experiment:
         return min(DEFAULT_BATCH if size is None else size, most)
 
     @property
-    def division(self) -> Division:
+    def parallelism(self) -> Parallelism:
         """How a step is divided among threads."""
-        return divide(self.graph, self.batch_size, self.config.train.threads)
+        return choose_parallelism(self.graph, self.batch_size, self.config.train.threads)
 
     @property
     def label_input(self) -> str:
@@ -107,7 +107,7 @@ class Experiment:
         """The weights that stay as they are."""
         return frozen_weights(self.config.train.freeze, self.graph)
 
-    def classes(self, outputs: Array) -> Array:
+    def predicted_classes(self, outputs: Array) -> Array:
         """Outputs (n, C) to class indices (n,): the largest; one value is class 1 above ½.
 
         Above 0 if it is a logit.
@@ -117,7 +117,7 @@ class Experiment:
         winners: Array = np.argmax(outputs, axis=1)
         return winners
 
-    def answers(self, outputs: Array) -> Array:
+    def final_outputs(self, outputs: Array) -> Array:
         """Outputs as the task means them: of a reconstruction by bce_with_logits probabilities."""
         if self.task == "reconstruction" and self.main_loss.input_kind == "binary_logits":
             return _sigmoid(outputs)
@@ -160,12 +160,12 @@ class Experiment:
         return self.graph.losses[0].layer
 
 
-def build(config: Config, info: DatasetInfo) -> Experiment:
-    """The graph of a configuration on data described by `info`. Raises BuildError."""
+def compile_config(config: Config, info: DatasetInfo) -> Experiment:
+    """The graph of a configuration on data described by `info`. Raises CompileError."""
     inputs = {name: TensorSpec(shape) for name, shape in info.inputs.items()}
-    network = Network(inputs, Writer(config.blocks))
+    network = GraphBuilder(inputs, Expander(config.blocks))
     network.add(config.network)
-    faults: list[Fault] = [(error.path, error.message) for error in network.faults]
+    faults: list[PathProblem] = [(error.path, error.message) for error in network.problems]
     targets: dict[str, str] = {}
     losses, lost = _losses(config, info, network, inputs, targets)
     faults += lost
@@ -173,7 +173,7 @@ def build(config: Config, info: DatasetInfo) -> Experiment:
     try:
         graph = Graph(inputs, places, losses)
     except GraphError as error:
-        found = [_located(name, reason, network, losses) for name, reason in error.faults]
+        found = [_located(name, reason, network, losses) for name, reason in error.problems]
         faults += [fault for fault in found if not (lost and MISSING_UNITS in fault[1])]
     else:
         if not faults:
@@ -182,13 +182,13 @@ def build(config: Config, info: DatasetInfo) -> Experiment:
     task = task_of(config, info)
     faults += training_faults(config, task)
     if faults:
-        raise BuildError(list(dict.fromkeys(faults)))
+        raise CompileError(list(dict.fromkeys(faults)))
     code = network.values.get("code") if isinstance(config.network, EncoderDecoder) else None
     output = losses[0].inputs[0]
     experiment = Experiment(config, info, graph, task, output, code, targets, network.origins)
     faults = size_faults(graph, experiment.batch_size, network)
     if faults:
-        raise BuildError(faults)
+        raise CompileError(faults)
     return experiment
 
 
@@ -203,14 +203,14 @@ def task_of(config: Config, info: DatasetInfo) -> Task:
 def _losses(
     config: Config,
     info: DatasetInfo,
-    network: Network,
+    network: GraphBuilder,
     inputs: dict[str, TensorSpec],
     targets: dict[str, str],
-) -> tuple[list[LossNode], list[Fault]]:
+) -> tuple[list[LossNode], list[PathProblem]]:
     """The losses in the graph, and what is wrong with the others."""
     losses: list[LossNode] = []
     terms = _terms(config, info)
-    faults: list[Fault] = [] if terms else [(("loss",), "there is no loss in this list")]
+    faults: list[PathProblem] = [] if terms else [(("loss",), "there is no loss in this list")]
     for i, term in enumerate(terms):
         try:
             loss = _loss(i, term, config, info, network, inputs, targets)
@@ -237,11 +237,11 @@ def _terms(config: Config, info: DatasetInfo) -> list[LossTerm]:
 
 
 def _loss(
-    number: int, term: LossTerm, config: Config, info: DatasetInfo, network: Network,
+    number: int, term: LossTerm, config: Config, info: DatasetInfo, network: GraphBuilder,
     inputs: dict[str, TensorSpec], targets: dict[str, str],
 ) -> LossNode:  # fmt: skip
     """A loss in the graph; its target becomes an input."""
-    path: Path = ("loss", number) if isinstance(config.loss, list) else ("loss",)
+    path: KeyPath = ("loss", number) if isinstance(config.loss, list) else ("loss",)
     value = network.output if term.from_ is None else network.find(term.from_, (*path, "from"))
     kind = term.target or default_target(config)
     if kind == "inputs":
@@ -256,7 +256,9 @@ def _loss(
     else:
         source = kind
         if kind != "labels" and kind not in info.extra_targets:
-            known = suggest.advise(kind, ["labels", "inputs", *info.extra_targets], "there are")
+            known = suggest.spelling_hint(
+                kind, ["labels", "inputs", *info.extra_targets], "there are"
+            )
             raise NetworkError((*path, "target"), f"no target is named {kind}: {known}")
         if kind != "labels" and number == 0:
             reason = "the first loss says how the network is judged, by labels or inputs"
@@ -312,7 +314,9 @@ def _target_size(
     return 1 if single and classes == 2 else classes
 
 
-def _located(name: str, reason: str, network: Network, losses: Sequence[LossNode]) -> Fault:
+def _located(
+    name: str, reason: str, network: GraphBuilder, losses: Sequence[LossNode]
+) -> PathProblem:
     """A fault of the graph at the configuration's line; that of a loss at the judged layer's."""
     for loss in losses:
         if loss.name == name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ldl.compile.faults import Fault
+from ldl.compile.compile_checks import PathProblem
 from ldl.config import suggest
 from ldl.engine.graph import Graph
 
@@ -19,13 +19,13 @@ def frozen_weights(names: Sequence[str], graph: Graph) -> frozenset[str]:
     )
 
 
-def freeze_faults(names: Sequence[str], graph: Graph) -> list[Fault]:
+def freeze_faults(names: Sequence[str], graph: Graph) -> list[PathProblem]:
     """Names that stand for no weights, or for all there are."""
     called = dict(_called(graph))
-    faults: list[Fault] = []
+    faults: list[PathProblem] = []
     for i, name in enumerate(names):
         if not any(_below(name, full) for full in called):
-            known = suggest.advise(name, _known(called), "with weights there are")
+            known = suggest.spelling_hint(name, _known(called), "with weights there are")
             faults.append(
                 (("train", "freeze", i), f"no layer with weights is named `{name}`: {known}")
             )

@@ -4,32 +4,32 @@ Knows dataclasses, the registries it is handed, and positions; nothing of engine
 """
 
 from ldl.config.emit import to_yaml
-from ldl.config.files import Document, read
+from ldl.config.extends import Document, read
 from ldl.config.load import Loaded, load, loads
 from ldl.config.messages import render, render_problem
-from ldl.config.plain import plain
-from ldl.config.rules import fields_of
+from ldl.config.resolved import to_builtins
 from ldl.config.schema import json_schema
-from ldl.config.tree import NOWHERE, Block, Item, Kinds, Mark, Path, Siblings, Tree
+from ldl.config.tree import NOWHERE, BlockUse, Item, KeyPath, Mark, Registries, Siblings, Tree
+from ldl.config.type_rules import fields_of
 
 __all__ = [
     "NOWHERE",
-    "Block",
+    "BlockUse",
     "Document",
     "Item",
-    "Kinds",
+    "KeyPath",
     "Loaded",
     "Mark",
-    "Path",
+    "Registries",
     "Siblings",
     "Tree",
     "fields_of",
     "json_schema",
     "load",
     "loads",
-    "plain",
     "read",
     "render",
     "render_problem",
+    "to_builtins",
     "to_yaml",
 ]

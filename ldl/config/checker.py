@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from ldl.config import choices, items, records, simple
+from ldl.config import check_choices, check_containers, check_layers, check_scalars
 from ldl.config.describe import expected, found, hint
 from ldl.config.grammar import Grammar
 from ldl.config.problems import Problems
 from ldl.config.reader import MAX_DEPTH
-from ldl.config.rules import (
+from ldl.config.suggest import spelling_hint
+from ldl.config.tree import INVALID, KeyPath, Mark, Tree
+from ldl.config.type_rules import (
     AnyOf,
     Anything,
     Bool,
@@ -27,8 +29,6 @@ from ldl.config.rules import (
     Text,
     siblings_choice,
 )
-from ldl.config.suggest import advise
-from ldl.config.tree import BROKEN, Mark, Path, Tree
 
 # The resolved file spells out what shorthands leave out and must still be read: room for defaults.
 MAX_PATH: Final = MAX_DEPTH - 10
@@ -37,9 +37,9 @@ MAX_PATH: Final = MAX_DEPTH - 10
 class Checker:
     """Checks one configuration; `marks` is where each value stands, by its path when resolved.
 
-    A value that cannot be made is `BROKEN`: what holds it is then not made either, and nothing
+    A value that cannot be made is `INVALID`: what holds it is then not made either, and nothing
     more is said about it. `partial` says that a file it extends is missing: then nothing is missed.
-    `aside` names the top-level keys that somebody else looks at.
+    `ignored_sections` names the top-level keys that somebody else looks at.
     """
 
     def __init__(
@@ -47,74 +47,74 @@ class Checker:
         grammar: Grammar,
         problems: Problems,
         partial: bool = False,
-        aside: Collection[str] = (),
+        ignored_sections: Collection[str] = (),
     ) -> None:
         self.grammar = grammar
         self.partial = partial
-        self.aside = aside
+        self.ignored_sections = ignored_sections
         self.problems = problems
-        self.marks: dict[Path, Mark] = {}
+        self.marks: dict[KeyPath, Mark] = {}
         self.block_uses: list[tuple[str, str, Mark]] = []
 
-    def check(self, tree: Tree, rule: Rule, path: Path) -> Any:
-        """The typed value, or BROKEN."""
-        if tree.value is BROKEN:
-            return BROKEN
+    def check(self, tree: Tree, rule: Rule, path: KeyPath) -> Any:
+        """The typed value, or INVALID."""
+        if tree.value is INVALID:
+            return INVALID
         if len(path) > MAX_PATH:
-            return self.fault(tree.mark, f"nested more than {MAX_PATH} deep when spelt out")
+            return self.reject(tree.mark, f"nested more than {MAX_PATH} deep when spelt out")
         self.marks.setdefault(path, tree.mark)
         return _CHECKS[type(rule)](self, tree, rule, path)
 
-    def fault(self, mark: Mark, message: str, advice: str = "") -> Any:
-        """Record a mistake; returns BROKEN."""
+    def reject(self, mark: Mark, message: str, advice: str = "") -> Any:
+        """Record a mistake; returns INVALID."""
         self.problems.add(mark, message, advice)
-        return BROKEN
+        return INVALID
 
     def unexpected(self, tree: Tree, rule: Rule, advice: str = "") -> Any:
         """Record that another kind of value was expected."""
         message = f"expected {expected(rule)}, found {found(tree)}"
-        return self.fault(tree.mark, message, advice or hint(tree, rule))
+        return self.reject(tree.mark, message, advice or hint(tree, rule))
 
 
-def _record(checker: Checker, tree: Tree, rule: Record, path: Path) -> Any:
+def _record(checker: Checker, tree: Tree, rule: Record, path: KeyPath) -> Any:
     choice = siblings_choice(rule.cls)
     if choice is None:
-        return records.record(checker, tree, rule, path)
-    return choices.with_siblings(checker, tree, rule.cls, choice, path)
+        return check_containers.record(checker, tree, rule, path)
+    return check_choices.with_siblings(checker, tree, rule.cls, choice, path)
 
 
-def _any_of(checker: Checker, tree: Tree, rule: AnyOf, path: Path) -> Any:
+def _any_of(checker: Checker, tree: Tree, rule: AnyOf, path: KeyPath) -> Any:
     """The first alternative that holds; if none does, what is wrong with the likeliest."""
-    arms = checker.grammar.arms(rule, tree)
-    if not arms:
+    variants = checker.grammar.variants(rule, tree)
+    if not variants:
         names = checker.grammar.names_of(rule)
-        known = advise(tree.value, names) if names and isinstance(tree.value, str) else ""
+        known = spelling_hint(tree.value, names) if names and isinstance(tree.value, str) else ""
         return checker.unexpected(tree, rule, known)
-    start, marks = len(checker.problems), dict(checker.marks) if len(arms) > 1 else {}
+    start, marks = len(checker.problems), dict(checker.marks) if len(variants) > 1 else {}
     first: list[Any] = []
-    for arm in arms:
-        value = checker.check(tree, arm, path)
-        if len(arms) == 1 or len(checker.problems) == start:
+    for variant in variants:
+        value = checker.check(tree, variant, path)
+        if len(variants) == 1 or len(checker.problems) == start:
             return value
         failed = checker.problems.take_from(start)
         first = first or failed
         checker.marks = dict(marks)
     checker.problems.put_back(first)
-    return BROKEN
+    return INVALID
 
 
 _CHECKS: Mapping[type, Callable[..., Any]] = {
-    Null: simple.null,
-    Bool: simple.boolean,
-    Number: simple.number,
-    Text: simple.text,
-    OneOf: simple.one_of,
-    Anything: simple.anything,
-    ListOf: records.list_of,
-    Fixed: records.fixed,
-    DictOf: records.dict_of,
+    Null: check_scalars.null,
+    Bool: check_scalars.boolean,
+    Number: check_scalars.number,
+    Text: check_scalars.text,
+    OneOf: check_scalars.one_of,
+    Anything: check_scalars.anything,
+    ListOf: check_containers.list_of,
+    Fixed: check_containers.fixed,
+    DictOf: check_containers.dict_of,
     Record: _record,
-    ChoiceOf: choices.choice,
-    Layers: items.layers,
+    ChoiceOf: check_choices.choice,
+    Layers: check_layers.layers,
     AnyOf: _any_of,
 }

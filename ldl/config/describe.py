@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ldl.config.rules import (
+from ldl.config.suggest import article, cut, plural
+from ldl.config.tree import Tree
+from ldl.config.type_rules import (
     AnyOf,
     Bool,
     ChoiceOf,
@@ -19,11 +21,9 @@ from ldl.config.rules import (
     Record,
     Rule,
     Text,
-    arms_of,
     siblings_choice,
+    variants_of,
 )
-from ldl.config.suggest import article, cut, plural
-from ldl.config.tree import Tree
 
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
@@ -44,27 +44,29 @@ def found(tree: Tree) -> str:
 
 def expected(rule: Rule) -> str:
     """What the rule takes: "a whole number or a list of whole numbers"."""
-    arms = [arm for arm in arms_of(rule) if not isinstance(arm, Null)]
-    words = list(dict.fromkeys(_singular(arm) for arm in arms))
+    variants = [variant for variant in variants_of(rule) if not isinstance(variant, Null)]
+    words = list(dict.fromkeys(_singular(variant) for variant in variants))
     if {"a number", "a whole number"} <= set(words):
         words.remove("a whole number")
-    if len(arms) < len(arms_of(rule)):
+    if len(variants) < len(variants_of(rule)):
         words.append("nothing (`null`)" if not words else "`null`")
     return either(words)
 
 
 def hint(tree: Tree, rule: Rule) -> str:
     """What to write instead, where a value only looks like another type."""
-    kinds = {type(arm) for arm in arms_of(rule)}
+    rule_types = {type(variant) for variant in variants_of(rule)}
     value = tree.value
     if isinstance(value, bool | int | float):
-        return "put it in quotes to make it text" if Text in kinds else ""
+        return "put it in quotes to make it text" if Text in rule_types else ""
     if not isinstance(value, str):
         return ""
-    if Bool in kinds and value.lower() in _YES:
+    if Bool in rule_types and value.lower() in _YES:
         return f"did you mean `{_YES[value.lower()]}`?"
     number = value.replace(",", ".").replace("_", "").strip()
-    return f"write `{number}`, without quotes" if Number in kinds and _is_number(number) else ""
+    return (
+        f"write `{number}`, without quotes" if Number in rule_types and _is_number(number) else ""
+    )
 
 
 def _is_number(text: str) -> bool:
@@ -117,8 +119,8 @@ def _plural(rule: Rule) -> str:
             return plural(kind)
         case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
             return plural(choice.kind)
-        case AnyOf(arms=arms):
-            return either(list(dict.fromkeys(_plural(arm) for arm in arms)))
+        case AnyOf(variants=variants):
+            return either(list(dict.fromkeys(_plural(variant) for variant in variants)))
         case _:
             return "items"
 

@@ -6,8 +6,8 @@ import math
 import re
 from typing import Any, Final
 
-from ldl.config.plain import plain
-from ldl.config.tree import Kinds
+from ldl.config.resolved import to_builtins
+from ldl.config.tree import Registries
 
 WIDTH: Final = 100
 
@@ -16,13 +16,13 @@ _SAFE = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./+-]| (?=[A-Za-z0-9_./+]))*")
 _RESERVED = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
 
 
-def to_yaml(value: Any, kinds: Kinds, header: str = "") -> str:
+def to_yaml(value: Any, registries: Registries, header: str = "") -> str:
     """The resolved configuration as text; `header` goes in front as a comment.
 
     Loading the text gives an equal value, and `to_yaml` of that the same text.
     """
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-    return comment + emit(plain(value, kinds))
+    return comment + emit(to_builtins(value, registries))
 
 
 def emit(data: Any) -> str:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ldl.config.rules import (
+from ldl.config.suggest import nearest
+from ldl.config.tree import BlockUse, Invalid, Mark, Registries, Tree
+from ldl.config.type_rules import (
     AnyOf,
     Anything,
     Bool,
@@ -28,18 +30,16 @@ from ldl.config.rules import (
     Record,
     Rule,
     Text,
-    arms_of,
     fields_of,
     siblings_choice,
+    variants_of,
 )
-from ldl.config.suggest import nearest
-from ldl.config.tree import Block, Broken, Kinds, Mark, Tree
 
-BESIDE_LAYER = ("as", "from", "same")
+LAYER_SIBLINGS = ("as", "from", "same")
 
 
 @dataclass(frozen=True)
-class Picked:
+class ParsedChoice:
     """A choice taken apart: the name, its settings (None if bare) and the keys beside it."""
 
     name: str
@@ -48,10 +48,10 @@ class Picked:
     beside: dict[str, Tree]
 
 
-def pick(tree: Tree, beside: Collection[str] = ()) -> Picked | None:
+def parse_choice(tree: Tree, beside: Collection[str] = ()) -> ParsedChoice | None:
     """The parts of a well-formed choice; None for anything else."""
     if isinstance(tree.value, str):
-        return Picked(tree.value, tree.mark, None, {})
+        return ParsedChoice(tree.value, tree.mark, None, {})
     if not isinstance(tree.value, dict):
         return None
     names = [key for key in tree.value if key not in beside]
@@ -60,20 +60,20 @@ def pick(tree: Tree, beside: Collection[str] = ()) -> Picked | None:
     settings = tree.value[names[0]]
     rest = {key: value for key, value in tree.value.items() if key in beside}
     mark = settings.key or settings.mark
-    return Picked(names[0], mark, None if settings.value is None else settings, rest)
+    return ParsedChoice(names[0], mark, None if settings.value is None else settings, rest)
 
 
-def spell(settings: Tree | None, fields: tuple[Field, ...], mark: Mark) -> Tree:
+def normalize_settings(settings: Tree | None, fields: tuple[Field, ...], mark: Mark) -> Tree:
     """Settings as a mapping: a main value goes under the first field's name."""
     if settings is None:
         return Tree({}, mark, mark)
-    if isinstance(settings.value, dict | Broken):
+    if isinstance(settings.value, dict | Invalid):
         return settings
     main = Tree(settings.value, settings.mark, settings.key)
     return Tree({fields[0].key: main} if fields else {}, settings.mark, settings.key)
 
 
-def beside_of(cls: type) -> tuple[str, ...]:
+def sibling_keys(cls: type) -> tuple[str, ...]:
     """The keys that stand beside the choice of a dataclass with a Siblings field."""
     return tuple(field.key for field in fields_of(cls) if not field.siblings)
 
@@ -81,18 +81,18 @@ def beside_of(cls: type) -> tuple[str, ...]:
 class Grammar:
     """The registries and the names of blocks; says which rule a value is meant for."""
 
-    def __init__(self, kinds: Kinds, blocks: Mapping[str, Mark] | None = None) -> None:
-        self.kinds = kinds
+    def __init__(self, registries: Registries, blocks: Mapping[str, Mark] | None = None) -> None:
+        self.registries = registries
         self.blocks = blocks or {}
 
     @cached_property
     def layers(self) -> Mapping[str, type]:
-        """All names that a list of layers may use; a block's class is `Block`."""
-        return {**dict.fromkeys(self.blocks, Block), **self.names("layer")}
+        """All names that a list of layers may use; a block's class is `BlockUse`."""
+        return {**dict.fromkeys(self.blocks, BlockUse), **self.names("layer")}
 
     def names(self, kind: str) -> Mapping[str, type]:
         """The registry `kind`; an unknown one is an error in the program."""
-        return self.kinds[kind]
+        return self.registries[kind]
 
     def words(self, rule: Rule) -> list[str]:
         """The names and keys that the rule knows at its top."""
@@ -100,17 +100,17 @@ class Grammar:
             case ChoiceOf(kind=kind):
                 return list(self.names(kind))
             case Layers():
-                return [*self.layers, *BESIDE_LAYER]
+                return [*self.layers, *LAYER_SIBLINGS]
             case OneOf(values=values):
                 return [value for value in values if isinstance(value, str)]
             case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
-                return [*self.words(choice), *beside_of(cls)]
+                return [*self.words(choice), *sibling_keys(cls)]
             case Record(cls=cls):
                 return [field.key for field in fields_of(cls)]
             case ListOf(item=item):
                 return self.words(item) if self.takes_one(rule) else []
-            case AnyOf(arms=arms):
-                return [word for arm in arms for word in self.words(arm)]
+            case AnyOf(variants=variants):
+                return [word for variant in variants for word in self.words(variant)]
             case _:
                 return []
 
@@ -124,48 +124,52 @@ class Grammar:
                 return [] if choice is None else self.words(choice)
             case ListOf(item=item):
                 return self.names_of(item) if self.takes_one(rule) else []
-            case AnyOf(arms=arms):
-                return [name for arm in arms for name in self.names_of(arm)]
+            case AnyOf(variants=variants):
+                return [name for variant in variants for name in self.names_of(variant)]
             case _:
                 return self.words(rule)
 
     def takes_one(self, rule: Rule) -> bool:
         """Whether a single item may stand for a list: only for lists of choices."""
         return isinstance(rule, ListOf) and all(
-            isinstance(arm, ChoiceOf)
-            or (isinstance(arm, Record) and siblings_choice(arm.cls) is not None)
-            for arm in arms_of(rule.item)
+            isinstance(variant, ChoiceOf)
+            or (isinstance(variant, Record) and siblings_choice(variant.cls) is not None)
+            for variant in variants_of(rule.item)
         )
 
-    def arms(self, rule: Rule, tree: Tree) -> list[Rule]:
+    def variants(self, rule: Rule, tree: Tree) -> list[Rule]:
         """The alternatives that the value can be meant for, the likeliest first."""
         if not isinstance(rule, AnyOf):
             return [rule]
         value = tree.value
         if isinstance(value, str):
-            return self._for_word(rule.arms, value)
+            return self._for_word(rule.variants, value)
         if isinstance(value, dict):
-            return self._for_mapping(rule.arms, value)
-        ranked = [(_rank(arm, value), arm) for arm in rule.arms]
-        return [arm for rank, arm in sorted(ranked, key=lambda pair: pair[0]) if rank < _NEVER]
+            return self._for_mapping(rule.variants, value)
+        ranked = [(_rank(variant, value), variant) for variant in rule.variants]
+        return [
+            variant for rank, variant in sorted(ranked, key=lambda pair: pair[0]) if rank < _NEVER
+        ]
 
-    def _for_word(self, arms: tuple[Rule, ...], word: str) -> list[Rule]:
-        knowing = [arm for arm in arms if word in self.names_of(arm)]
-        texts = [arm for arm in arms if isinstance(arm, Text | Anything)]
+    def _for_word(self, variants: tuple[Rule, ...], word: str) -> list[Rule]:
+        knowing = [variant for variant in variants if word in self.names_of(variant)]
+        texts = [variant for variant in variants if isinstance(variant, Text | Anything)]
         if knowing or texts:
             return knowing + texts
-        naming = [arm for arm in arms if self.names_of(arm)]
-        near = [arm for arm in naming if nearest(word, self.names_of(arm))]
+        naming = [variant for variant in variants if self.names_of(variant)]
+        near = [variant for variant in naming if nearest(word, self.names_of(variant))]
         if len(near) == 1:
             return near
-        scalars = any(isinstance(arm, Number | Bool) for arm in arms)
+        scalars = any(isinstance(variant, Number | Bool) for variant in variants)
         return naming if len(naming) == 1 and not scalars else []
 
-    def _for_mapping(self, arms: tuple[Rule, ...], value: dict[str, Tree]) -> list[Rule]:
-        fitting = [arm for arm in arms if _takes_mappings(arm) or self.takes_one(arm)]
+    def _for_mapping(self, variants: tuple[Rule, ...], value: dict[str, Tree]) -> list[Rule]:
+        fitting = [
+            variant for variant in variants if _takes_mappings(variant) or self.takes_one(variant)
+        ]
 
-        def fit(arm: Rule) -> tuple[int, int]:
-            words = self.words(arm)
+        def fit(variant: Rule) -> tuple[int, int]:
+            words = self.words(variant)
             known = sum(key in words for key in value)
             return known, sum(nearest(key, words) is not None for key in list(value)[:20])
 

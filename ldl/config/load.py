@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from ldl.config import tree as trees
+from ldl.config.check_layers import block_names, check_blocks
 from ldl.config.checker import Checker
-from ldl.config.files import Reader
+from ldl.config.extends import Reader
 from ldl.config.grammar import Grammar
-from ldl.config.items import block_names, check_blocks
 from ldl.config.overrides import apply, read_overrides
 from ldl.config.problems import Problems
-from ldl.config.rules import Record
-from ldl.config.tree import NOWHERE, Kinds, Mark, Tree
+from ldl.config.tree import NOWHERE, KeyPath, Mark, Registries, Tree
+from ldl.config.type_rules import Record
 from ldl.errors import Problem
 
 T = TypeVar("T")
@@ -26,23 +25,23 @@ class Loaded(Generic[T]):
     """A checked configuration and where each of its values stands.
 
     `marks` has the path of every value that is written somewhere, as the resolved file spells it:
-    ("network", 0, "linear", "units"). `text` is the top file as it was read, `aside` holds the
-    top-level keys that were not looked at.
+    ("network", 0, "linear", "units"). `text` is the top file as it was read, `ignored_sections`
+    holds the top-level keys that were not checked.
     """
 
     value: T
-    marks: dict[trees.Path, Mark] = field(repr=False)
+    marks: dict[KeyPath, Mark] = field(repr=False)
     sources: dict[str, str] = field(repr=False)
     text: str = field(repr=False)
     overrides: tuple[str, ...] = ()
-    aside: dict[str, Tree] = field(default_factory=dict, repr=False)
+    ignored_sections: dict[str, Tree] = field(default_factory=dict, repr=False)
 
-    def mark(self, path: trees.Path) -> Mark:
+    def mark(self, path: KeyPath) -> Mark:
         """Where the value at `path` stands, or the nearest thing around it that is written."""
         steps = (path[:length] for length in range(len(path), -1, -1))
         return next((self.marks[step] for step in steps if step in self.marks), NOWHERE)
 
-    def problem(self, path: trees.Path, message: str, advice: str = "") -> Problem:
+    def problem(self, path: KeyPath, message: str, advice: str = "") -> Problem:
         """A mistake that is found later, at the place of the value at `path`."""
         return self.problem_at(self.mark(path), message, advice)
 
@@ -54,7 +53,7 @@ class Loaded(Generic[T]):
 
 
 @dataclass
-class Gathered:
+class UncheckedConfig:
     """A file, what it extends and the overrides as one tree, not yet checked.
 
     `tree` is None, and `problems` says why, where there is nothing to look at. `partial`: a file
@@ -67,45 +66,44 @@ class Gathered:
     partial: bool = False
 
 
-def gather(
+def load_unchecked(
     path: Path | str,
     root: type,
-    kinds: Kinds,
+    registries: Registries,
     overrides: Sequence[str] = (),
-    aside: Sequence[str] = (),
-) -> Gathered:
-    """Read a file and lay the overrides over it; those of the keys in `aside` are left out."""
+    ignored_sections: Sequence[str] = (),
+) -> UncheckedConfig:
+    """A file with the overrides laid over it, without those of `ignored_sections`."""
     problems = Problems()
-    reader = Reader(problems, root, kinds)
+    reader = Reader(problems, root, registries)
     tree, text = reader.file(str(path))
-    return _changed(tree, text, reader, problems, root, kinds, overrides, aside)
+    return _changed(tree, text, reader, problems, root, registries, overrides, ignored_sections)
 
 
 def load(
     path: Path | str,
     root: type[T],
-    kinds: Kinds,
+    registries: Registries,
     overrides: Sequence[str] = (),
     only: Sequence[str] = (),
-    aside: Sequence[str] = (),
+    ignored_sections: Sequence[str] = (),
 ) -> Loaded[T]:
     """The configuration in a file, with what it extends and the overrides, checked against `root`.
 
-    With `only`, the other top-level keys are passed over, so that what is sound can be looked at
-    further; those in `aside` are put there. Raises ConfigError with all that is wrong, in the
-    order of the files.
+    With `only`, the other top-level keys are skipped. `ignored_sections` are kept unchecked
+    in the result. Raises ConfigError with all problems, in the order of the files.
     """
-    gathered = gather(path, root, kinds, overrides, aside)
-    return _checked(gathered, root, kinds, overrides, only, aside)
+    gathered = load_unchecked(path, root, registries, overrides, ignored_sections)
+    return _checked(gathered, root, registries, overrides, only, ignored_sections)
 
 
 def loads(
     text: str,
     name: str,
     root: type[T],
-    kinds: Kinds,
+    registries: Registries,
     overrides: Sequence[str] = (),
-    aside: Sequence[str] = (),
+    ignored_sections: Sequence[str] = (),
     emitted: bool = False,
 ) -> Loaded[T]:
     """`load` of a text; messages call it `name`, and files are looked for in `name`'s folder.
@@ -113,10 +111,10 @@ def loads(
     One that `to_yaml` has `emitted` is read faster.
     """
     problems = Problems()
-    reader = Reader(problems, root, kinds)
+    reader = Reader(problems, root, registries)
     tree = reader.text(name, text, emitted)
-    gathered = _changed(tree, text, reader, problems, root, kinds, overrides, aside)
-    return _checked(gathered, root, kinds, overrides, (), aside)
+    gathered = _changed(tree, text, reader, problems, root, registries, overrides, ignored_sections)
+    return _checked(gathered, root, registries, overrides, (), ignored_sections)
 
 
 def _changed(
@@ -125,24 +123,24 @@ def _changed(
     reader: Reader,
     problems: Problems,
     root: type,
-    kinds: Kinds,
+    registries: Registries,
     overrides: Sequence[str],
-    aside: Sequence[str],
-) -> Gathered:
+    ignored_sections: Sequence[str],
+) -> UncheckedConfig:
     changes = read_overrides(overrides, problems)
-    changes = [change for change in changes if change.steps[0].name not in aside]
+    changes = [change for change in changes if change.steps[0].name not in ignored_sections]
     if tree is not None:
-        tree = apply(tree, root, changes, Grammar(kinds, block_names(tree, root)), problems)
-    return Gathered(tree, text, problems, reader.failed)
+        tree = apply(tree, root, changes, Grammar(registries, block_names(tree, root)), problems)
+    return UncheckedConfig(tree, text, problems, reader.failed)
 
 
 def _checked(
-    gathered: Gathered,
+    gathered: UncheckedConfig,
     root: type[T],
-    kinds: Kinds,
+    registries: Registries,
     overrides: Sequence[str],
     only: Sequence[str],
-    aside: Sequence[str],
+    ignored_sections: Sequence[str],
 ) -> Loaded[T]:
     tree, problems = gathered.tree, gathered.problems
     if tree is None:
@@ -150,16 +148,21 @@ def _checked(
     assert tree is not None
     kept: dict[str, Tree] = {}
     if isinstance(tree.value, dict):
-        kept = {key: value for key, value in tree.value.items() if key in aside}
+        kept = {key: value for key, value in tree.value.items() if key in ignored_sections}
         chosen = {key: value for key, value in tree.value.items() if key not in kept}
         if only:
             chosen = {key: value for key, value in chosen.items() if key in only}
         tree = Tree(chosen, tree.mark, tree.key)
-    grammar = Grammar(kinds, block_names(tree, root))
-    checker = Checker(grammar, problems, gathered.partial, aside)
+    grammar = Grammar(registries, block_names(tree, root))
+    checker = Checker(grammar, problems, gathered.partial, ignored_sections)
     value = checker.check(tree, Record(root), ())
     check_blocks(checker)
     problems.raise_if_any()
     return Loaded(
-        value, checker.marks, problems.sources, gathered.text, tuple(overrides), aside=kept
+        value,
+        checker.marks,
+        problems.sources,
+        gathered.text,
+        tuple(overrides),
+        ignored_sections=kept,
     )

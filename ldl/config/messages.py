@@ -22,12 +22,12 @@ def render(error: ConfigError, limit: int = 20) -> str:
 
 def render_problem(problem: Problem) -> str:
     """One problem: its place and message, the line with a caret under it, the advice."""
-    place = problem.place
+    place = problem.location
     lines = [f"{place}: {problem.message}" if place else problem.message]
     if problem.source.strip():
         lines += [_INDENT + line.rstrip() for line in _caret(problem)]
-    if problem.advice:
-        lines += [_INDENT + line for line in problem.advice.split("\n")]
+    if problem.hint:
+        lines += [_INDENT + line for line in problem.hint.split("\n")]
     return "\n".join(lines)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ldl.config.grammar import Grammar
-from ldl.config.paths import BadStepError, Step, Walker
+from ldl.config.override_paths import OverridePathError, PathStep, PathWriter
 from ldl.config.problems import Problems, split_lines
 from ldl.config.reader import MAX_DEPTH, parse
-from ldl.config.rules import Record
 from ldl.config.tree import COMMAND_LINE, Mark, Tree
+from ldl.config.type_rules import Record
 
 _EXAMPLE = "an override is written `train.epochs=5`"
 
@@ -19,7 +19,7 @@ _EXAMPLE = "an override is written `train.epochs=5`"
 class Override:
     """The steps of the path, each with its place, and the value."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PathStep, ...]
     value: Tree
 
 
@@ -50,7 +50,7 @@ def _read(text: str, line: int, problems: Problems) -> Override | None:
             what = "a key is missing before the `=`" if not path.strip() else "an empty key"
             problems.add(mark, what, _EXAMPLE)
             return None
-        steps.append(Step(name, mark))
+        steps.append(PathStep(name, mark))
         column += len(part) + 1
     if len(steps) > MAX_DEPTH:
         problems.add(steps[MAX_DEPTH].mark, f"a path has at most {MAX_DEPTH} parts")
@@ -66,9 +66,9 @@ def apply(
 ) -> Tree:
     """The configuration with the overrides laid over it, left to right; bad paths are recorded."""
     for override in overrides:
-        walker = Walker(override.steps, override.value, grammar)
+        writer = PathWriter(override.steps, override.value, grammar)
         try:
-            tree = walker.put(tree, Record(root), 0)
-        except BadStepError as error:
+            tree = writer.write(tree, Record(root), 0)
+        except OverridePathError as error:
             problems.add(*error.args)
     return tree

@@ -17,7 +17,7 @@ import yaml
 from ldl.config.problems import Problems, split_lines
 from ldl.config.scalars import NumberError, resolve
 from ldl.config.syntax import explain
-from ldl.config.tree import BROKEN, Broken, Mark, Scalar, Tree
+from ldl.config.tree import INVALID, Invalid, Mark, Scalar, Tree
 
 MAX_DEPTH = 50
 MAX_KEY = 100
@@ -45,8 +45,8 @@ def parse(text: str, origin: Mark, problems: Problems, emitted: bool = False) ->
     except _StopError:
         return None
     except yaml.MarkedYAMLError as error:
-        fault = explain(error, reader.lines)
-        problems.add(reader.at(fault.line, fault.column), fault.message, fault.advice)
+        problem = explain(error, reader.lines)
+        problems.add(reader.at(problem.line, problem.column), problem.message, problem.hint)
     except (yaml.YAMLError, ValueError, OverflowError):
         # PyYAML passes on what chr() and int() raise, without a place.
         mark, message = reader.bad_escape()
@@ -123,10 +123,10 @@ class _Reader:
         mark = self._mark(event)
         if isinstance(event, yaml.AliasEvent):
             self._problem(mark, f"an alias (`*{event.anchor}`) cannot be used", _NO_ALIAS)
-            return Tree(BROKEN, mark)
+            return Tree(INVALID, mark)
         tagged = self._refuse_anchor_and_tag(event, mark)
         if isinstance(event, yaml.ScalarEvent):
-            value = BROKEN if tagged else self._scalar(event, mark)
+            value = INVALID if tagged else self._scalar(event, mark)
             return Tree(value, mark)
         if depth > MAX_DEPTH:
             self._problem(mark, f"nested more than {MAX_DEPTH} deep", "take some brackets away")
@@ -135,7 +135,7 @@ class _Reader:
             tree = self._list(event, mark, depth)
         else:
             tree = self._mapping(event, mark, depth)
-        return Tree(BROKEN, tree.mark) if tagged else tree
+        return Tree(INVALID, tree.mark) if tagged else tree
 
     def _refuse_anchor_and_tag(self, event: Any, mark: Mark) -> bool:
         """Whether the node has a tag, so that its value means something else."""
@@ -147,16 +147,16 @@ class _Reader:
             self._problem(mark, f"a tag (`{tag}`) cannot be used", "leave the tag out")
         return event.tag is not None
 
-    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Scalar | Broken:
+    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Scalar | Invalid:
         if not event.style:
             try:
                 return resolve(event.value)
             except NumberError as error:
                 self._problem(mark, str(error))
-                return BROKEN
+                return INVALID
         if "\0" in event.value or not _encodable(event.value):
             self._problem(mark, "a text cannot hold this escape", "NUL and surrogates are no text")
-            return BROKEN
+            return INVALID
         return str(event.value)
 
     def _close(self, start: Any, end: Any, mark: Mark) -> Mark:

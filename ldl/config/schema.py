@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Any
 
+from ldl.config.check_layers import is_blocks
 from ldl.config.grammar import Grammar
-from ldl.config.items import is_blocks
-from ldl.config.plain import plain_by_rule
-from ldl.config.rules import (
+from ldl.config.resolved import to_builtins_by_rule
+from ldl.config.tree import Registries
+from ldl.config.type_rules import (
     AnyOf,
     Anything,
     Bool,
@@ -31,15 +32,14 @@ from ldl.config.rules import (
     fields_of,
     siblings_choice,
 )
-from ldl.config.tree import Kinds
 from ldl.fields import Range
 
 Schema = dict[str, Any]
 
 
-def json_schema(root: type, kinds: Kinds) -> Schema:
+def json_schema(root: type, registries: Registries) -> Schema:
     """The schema of configurations of the dataclass `root`."""
-    writer = _Writer(kinds, any(is_blocks(field.rule) for field in fields_of(root)))
+    writer = _Writer(registries, any(is_blocks(field.rule) for field in fields_of(root)))
     top = writer.record(root)
     name = {"type": "string", "description": "A file, relative to this one, that this one changes."}
     top["properties"]["extends"] = {"anyOf": [name, {"type": "array", "items": name}]}
@@ -57,17 +57,17 @@ def first_line(cls: type) -> str:
 
 
 class _Writer:
-    def __init__(self, kinds: Kinds, blocks: bool) -> None:
-        self._kinds = kinds
-        self._grammar = Grammar(kinds)
+    def __init__(self, registries: Registries, blocks: bool) -> None:
+        self._kinds = registries
+        self._grammar = Grammar(registries)
         self._blocks = blocks
         self.defs: dict[str, Schema] = {}
 
     def rule(self, rule: Rule) -> Schema:
         """The schema of one rule."""
         match rule:
-            case AnyOf(arms=arms):
-                return {"anyOf": [self.rule(arm) for arm in arms]}
+            case AnyOf(variants=variants):
+                return {"anyOf": [self.rule(variant) for variant in variants]}
             case Number(whole=whole, limits=limits):
                 return {"type": "integer" if whole else "number", **_limits(limits)}
             case OneOf(values=values):
@@ -110,7 +110,7 @@ class _Writer:
         if field.required:
             return schema
         try:
-            default = plain_by_rule(field.make_default(), field.rule, self._kinds)
+            default = to_builtins_by_rule(field.make_default(), field.rule, self._kinds)
         except (TypeError, KeyError):
             return schema
         return {**schema, "default": default}

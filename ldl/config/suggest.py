@@ -42,7 +42,7 @@ def listing(names: Collection[str]) -> str:
     return ", ".join(shown)
 
 
-def advise(word: str, valid: Collection[str], what: str = "valid here") -> str:
+def spelling_hint(word: str, valid: Collection[str], what: str = "valid here") -> str:
     """Advice for an unknown word: "did you mean `x`? known: …"."""
     near = nearest(word, valid)
     head, colon, rest = word.partition(":")

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import yaml
 
 
-class Fault(NamedTuple):
+class SyntaxProblem(NamedTuple):
     """A syntax error; line and column count from 0, as PyYAML's do."""
 
     line: int
     column: int
     message: str
-    advice: str = ""
+    hint: str = ""
 
 
 _QUOTE = "put a text that begins with such a character in quotes"
@@ -54,38 +54,40 @@ _PLAIN: tuple[tuple[str, str, str, bool], ...] = (
 )
 
 
-def explain(error: yaml.MarkedYAMLError, lines: list[str]) -> Fault:
+def explain(error: yaml.MarkedYAMLError, lines: list[str]) -> SyntaxProblem:
     """Where the error is and what to do about it; `lines` is the text that was read."""
     problem = f"{error.context or ''} {error.problem or ''}"
     place, start = error.problem_mark or error.context_mark, error.context_mark
     if "but got '<stream end>'" in problem and start is not None:
         bracket = "[" if "']'" in problem else "{"
-        return Fault(start.line, start.column, f"this `{bracket}` is never closed")
+        return SyntaxProblem(start.line, start.column, f"this `{bracket}` is never closed")
     if place is None:
-        return Fault(0, 0, f"this is not YAML: {problem.strip()}")
+        return SyntaxProblem(0, 0, f"this is not YAML: {problem.strip()}")
     if "cannot start any token" in problem and r"'\t'" not in problem:
         found = problem.split("found character ")[1].split(" that")[0].strip("'\"")
-        return Fault(place.line, place.column, f"a value cannot begin with {found}", _QUOTE)
+        return SyntaxProblem(place.line, place.column, f"a value cannot begin with {found}", _QUOTE)
     if r"'\t'" in problem and lines[place.line][: place.column].strip():
-        return Fault(place.line, place.column, "a tab cannot stand here", "use spaces")
+        return SyntaxProblem(place.line, place.column, "a tab cannot stand here", "use spaces")
     closer = _CLOSER.search(problem)
     if closer is not None:
         found = closer.group(1)
         message = _NO_KEY if found == ":" else f"this `{found}` does not belong here"
-        return Fault(place.line, place.column, message)
+        return SyntaxProblem(place.line, place.column, message)
     if "expected the node content" in problem:
         return _no_content(problem, place)
     for part, message, advice, at_start in _PLAIN:
         if part in problem:
             at = start if at_start and start is not None else place
-            return Fault(at.line, at.column, message, advice)
-    return Fault(place.line, place.column, f"this is not YAML: {error.problem or problem.strip()}")
+            return SyntaxProblem(at.line, at.column, message, advice)
+    return SyntaxProblem(
+        place.line, place.column, f"this is not YAML: {error.problem or problem.strip()}"
+    )
 
 
-def _no_content(problem: str, place: yaml.Mark) -> Fault:
+def _no_content(problem: str, place: yaml.Mark) -> SyntaxProblem:
     if "'<stream end>'" in problem:
-        return Fault(place.line, place.column, "the text ends in the middle of a value")
+        return SyntaxProblem(place.line, place.column, "the text ends in the middle of a value")
     found = problem.rsplit("but found ", 1)[-1].strip("'")
     if found == ":":
-        return Fault(place.line, place.column, _NO_KEY)
-    return Fault(place.line, place.column, f"a value is missing before this `{found}`")
+        return SyntaxProblem(place.line, place.column, _NO_KEY)
+    return SyntaxProblem(place.line, place.column, f"a value is missing before this `{found}`")

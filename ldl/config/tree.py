@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """A place in the resolved configuration: ("network", 0, "linear", "units")."""
 
-Kinds = Mapping[str, Mapping[str, type]]
+Registries = Mapping[str, Mapping[str, type]]
 """The registries: kind -> name -> dataclass."""
 
 COMMAND_LINE: Final = "command line"
@@ -28,11 +28,11 @@ class Mark:
 NOWHERE: Final = Mark("", 0, 0)
 
 
-class Broken:
+class Invalid:
     """The value of a place whose mistake has been reported: nothing more is said about it."""
 
 
-BROKEN: Final = Broken()
+INVALID: Final = Invalid()
 
 Scalar = None | bool | int | float | str
 
@@ -41,13 +41,13 @@ Scalar = None | bool | int | float | str
 class Tree:
     """A value as it is written, and where; `key` is the place of its key in a mapping."""
 
-    value: Scalar | Broken | list[Tree] | dict[str, Tree]
+    value: Scalar | Invalid | list[Tree] | dict[str, Tree]
     mark: Mark
     key: Mark | None = None
 
 
 @dataclass(frozen=True)
-class Block:
+class BlockUse:
     """A name from `blocks:` used as a layer."""
 
     name: str
@@ -55,7 +55,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a list of layers: an entry of the registry "layer", a `Block`, or `same`.
+    """One item of a list of layers: an entry of the registry "layer", a `BlockUse`, or `same`.
 
     `layer` is None exactly when `same` names the layer to apply again. Two items are equal when
     they say the same, wherever they stand.
@@ -65,7 +65,7 @@ class Item:
     name: str | None = None
     inputs: tuple[str, ...] | None = None
     same: str | None = None
-    path: Path = field(default=(), compare=False)
+    path: KeyPath = field(default=(), compare=False)
     mark: Mark = field(default=NOWHERE, compare=False)
 
 
@@ -78,11 +78,11 @@ class Siblings:
     """
 
 
-def child(path: Path, *steps: str | int) -> Path:
+def child(path: KeyPath, *steps: str | int) -> KeyPath:
     """`path` with `steps` added."""
     return (*path, *steps)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """The path as an override writes it."""
     return ".".join(map(str, path))

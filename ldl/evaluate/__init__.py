@@ -59,6 +59,6 @@ def default_evaluations(task: Task, info: DatasetInfo | None = None) -> tuple[Ev
     Given what is known of the data, two-number inputs also get their decision regions.
     """
     defaults = (EVALUATIONS[task](), DecisionRegions())
-    if info is None or defaults[1].fault(info, task):
+    if info is None or defaults[1].problem(info, task):
         return defaults[:1]
     return defaults

@@ -10,7 +10,7 @@ import numpy as np
 from ldl.arrays import Array
 from ldl.evaluate.context import Context, PartName, Task, judge, number
 from ldl.evaluate.files import write_arrays
-from ldl.evaluate.network import Misfit, Network, unknown_place
+from ldl.evaluate.network import NetworkInfo, SettingProblem, unknown_place
 from ldl.evaluate.pictures import class_names, images, spread
 from ldl.fields import Doc, Size
 
@@ -35,11 +35,11 @@ class Activations:
     samples: Size = 10
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Judges any data and task."""
         return None
 
-    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """Needs the place, or a layer with weights."""
         if self.place is not None:
             return unknown_place(self.place, network)

@@ -25,7 +25,7 @@ from ldl.evaluate.context import (
     number,
 )
 from ldl.evaluate.files import write_arrays, write_table
-from ldl.evaluate.network import Misfit, Network, unknown_place
+from ldl.evaluate.network import NetworkInfo, SettingProblem, unknown_place
 from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs
 from ldl.evaluate.regions import lines_around
 from ldl.fields import Doc, Positive, Size
@@ -70,7 +70,7 @@ class Baselines:
         if not self.models:
             raise SettingError("models", "name a model at least")
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a classifier and classes, or a network that gives its one input back."""
         if task == "reconstruction":
             return reconstructs(info, task, "baselines")
@@ -80,7 +80,7 @@ class Baselines:
             return f"baselines needs a single input; this data has {', '.join(info.inputs)}"
         return None
 
-    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """An autoencoder needs the place."""
         return unknown_place(self.place, network) if network.task == "reconstruction" else []
 

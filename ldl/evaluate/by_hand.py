@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ldl.evaluate.context import Context, Task
-from ldl.evaluate.network import Misfit, Network
+from ldl.evaluate.network import NetworkInfo, SettingProblem
 from ldl.fields import Size
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ class ByHand:
 
     steps: Size = 50
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Fits any data and task."""
         return None
 
-    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """Needs a chain of layers."""
         if network.chain:
             return []

@@ -41,7 +41,7 @@ class Classification:
     part: PartName = "test"
     mistakes: Count = 24
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a classifier and classes."""
         if task != "classification" or info.target.kind != "classes":
             return f"classification judges classes; this network's task is {task}"

@@ -14,7 +14,7 @@ from ldl.errors import DataError
 from ldl.evaluate.codes import codes, random_state, repeatable
 from ldl.evaluate.context import Context, Judged, PartName, Task, judge, labels, number
 from ldl.evaluate.files import write_arrays, write_contingency
-from ldl.evaluate.network import Misfit, Network, unknown_place
+from ldl.evaluate.network import NetworkInfo, SettingProblem, unknown_place
 from ldl.evaluate.pictures import images
 from ldl.fields import Doc, Size
 
@@ -43,19 +43,19 @@ class Clustering:
     n_init: Size = 10
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs classes, or to be told how many clusters; and a sample for each."""
         if self.k is None and info.target.kind != "classes":
             return "clustering: the data has no classes to count: say how many clusters with `k`"
         return None
 
-    def shortage(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
+    def size_problem(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
         """Needs a training sample a cluster."""
         k = self.k or info.target.size
         train = sizes["train"]
         return f"clustering: {k} clusters of {train} training samples" if k > train else None
 
-    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """Needs the place."""
         return unknown_place(self.place, network)
 

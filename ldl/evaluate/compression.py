@@ -14,7 +14,7 @@ from ldl.evaluate import jpeg, pca
 from ldl.evaluate.codes import pictures
 from ldl.evaluate.context import Context, Judged, PartName, Task, judge, number
 from ldl.evaluate.files import write_arrays
-from ldl.evaluate.network import Misfit, Network, unknown_place
+from ldl.evaluate.network import NetworkInfo, SettingProblem, unknown_place
 from ldl.evaluate.pictures import NO_PICTURES, spread
 from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs, sheet
 from ldl.fields import Share
@@ -45,11 +45,11 @@ class Compression:
     place: str = "code"
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a network that gives its one input back."""
         return reconstructs(info, task, "compression")
 
-    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """Needs the place."""
         return unknown_place(self.place, network)
 

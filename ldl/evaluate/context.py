@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ldl.arrays import Array, Shape
 from ldl.errors import DataError
-from ldl.evaluate.network import Misfit, Network
+from ldl.evaluate.network import NetworkInfo, SettingProblem
 from ldl.evaluate.network import Task as Task
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Context:
         [Any, Array, Array, int, ClassifierSettings], Callable[[Array], Array]
     ]
     """(layers, inputs (n, …), labels (n,), classes, settings) to inputs → class indices (n,)."""
-    network: Network
+    network: NetworkInfo
     values: Callable[[str, Mapping[str, Array]], Array]
     """(name of a value, inputs) to that value (n, …), in evaluation mode."""
     weights: Mapping[str, Array]
@@ -75,18 +75,18 @@ class Context:
 class Evaluation(Protocol):
     """A judgement of a trained network: results that JSON can hold, and data files for plots."""
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Why this cannot judge such data and such a task, or None; asked before any training."""
 
     def run(self, context: Context) -> dict[str, Any]:
-        """The results; writes below `context.folder`. Raises DataError where `fault` speaks."""
+        """The results; writes below `context.folder`. Raises DataError where `problem` speaks."""
 
 
 @runtime_checkable
 class LooksInside(Protocol):
     """An evaluation of more than the output: it knows which networks it does not fit."""
 
-    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """What does not fit, by setting ("" for the whole); asked before any training."""
 
 
@@ -94,7 +94,7 @@ class LooksInside(Protocol):
 class Counts(Protocol):
     """An evaluation that needs a number of samples."""
 
-    def shortage(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
+    def size_problem(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
         """What is too few, by the sizes of the parts; asked before any training."""
 
 
@@ -114,7 +114,7 @@ class Classifies(Protocol):
     def classifier(self) -> Any:
         """Its layers."""
 
-    def read(self, info: DatasetInfo, network: Network) -> Shape | None:
+    def read(self, info: DatasetInfo, network: NetworkInfo) -> Shape | None:
         """The shape of a sample that the classifier reads; None where the network lacks it."""
 
 
@@ -150,9 +150,11 @@ def judge(evaluation: Evaluation, context: Context, wanted: PartName) -> Judged:
     Raises DataError where the evaluation does not fit the data or the task.
     """
     info, found = context.dataset.info, at_hand(context.dataset, wanted)
-    fault = evaluation.fault(info, context.task)
+    fault = evaluation.problem(info, context.task)
     if not fault and isinstance(evaluation, LooksInside):
-        fault = "; ".join(message for _, message in evaluation.misfits(info, context.network))
+        fault = "; ".join(
+            message for _, message in evaluation.network_problems(info, context.network)
+        )
     if fault or found is None:
         raise DataError(fault or "there is no sample to judge")
     missed = f"there is no {wanted} part: judged on the {found} part"

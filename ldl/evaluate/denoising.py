@@ -23,7 +23,7 @@ from ldl.evaluate.context import (
     number,
 )
 from ldl.evaluate.files import write_arrays, write_contingency
-from ldl.evaluate.network import Network
+from ldl.evaluate.network import NetworkInfo
 from ldl.evaluate.pictures import NO_PICTURES, spread
 from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs, sheet
 from ldl.fields import LayerList, Positive, Size
@@ -52,11 +52,11 @@ class Denoising:
     learning_rate: Positive = 0.001
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a network that gives its one input back."""
         return reconstructs(info, task, "denoising")
 
-    def read(self, info: DatasetInfo, network: Network) -> Shape:
+    def read(self, info: DatasetInfo, network: NetworkInfo) -> Shape:
         """The classifier reads the inputs."""
         return info.inputs["x"]
 

@@ -14,7 +14,7 @@ from ldl.data.split import random_split
 from ldl.evaluate.codes import codes, generator, random_state, repeatable
 from ldl.evaluate.context import Context, PartName, Task, judge, labels, number
 from ldl.evaluate.files import write_arrays
-from ldl.evaluate.network import Misfit, Network, unknown_place
+from ldl.evaluate.network import NetworkInfo, SettingProblem, unknown_place
 from ldl.fields import Doc, Positive, Size
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class Embedding:
     ] = 30.0
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Judges any data and task."""
         return None
 
-    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """Needs the place, and two numbers there."""
         unknown = unknown_place(self.place, network)
         if not unknown and prod(network.shapes[self.place]) < 2:

@@ -11,7 +11,7 @@ import numpy as np
 from ldl.errors import DataError
 from ldl.evaluate.context import Context, Task, number
 from ldl.evaluate.files import write_arrays
-from ldl.evaluate.network import First, Misfit, Network
+from ldl.evaluate.network import First, NetworkInfo, SettingProblem
 from ldl.fields import Doc, Size
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ class Filters:
 
     count: Annotated[Size, Doc("at most so many are shown")] = 64
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Judges any data and task."""
         return None
 
-    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """Needs a first layer whose weights are pictures."""
         if _shape(info, network.first) is None:
             kind = "none" if network.first is None else f"{network.first.name}"
@@ -49,7 +49,7 @@ class Filters:
         info, first = context.dataset.info, context.network.first
         shape = _shape(info, first)
         if first is None or shape is None:
-            raise DataError(self.misfits(info, context.network)[0][1])
+            raise DataError(self.network_problems(info, context.network)[0][1])
         weight = context.weights[f"{first.name}.weight"]
         pictures = weight.reshape(-1, weight.shape[-1]).T.reshape(-1, *shape)
         norms = np.sqrt(np.square(pictures.astype(np.float64)).sum(axis=(1, 2, 3)))

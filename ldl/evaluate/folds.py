@@ -40,11 +40,11 @@ class Folds:
     k: Annotated[int, Range(2, 1000)] = 5
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs figures of the task; an autoencoder needs a single input."""
         return reconstructs(info, task, "folds") if task == "reconstruction" else None
 
-    def shortage(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
+    def size_problem(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
         """Needs a sample a fold."""
         names = list(sizes)
         samples = sum(sizes[name] for name in names[: names.index(self.part) + 1])

@@ -22,7 +22,7 @@ from ldl.evaluate.context import (
 )
 from ldl.evaluate.denoising import CLASSIFIER
 from ldl.evaluate.files import write_contingency
-from ldl.evaluate.network import Misfit, Network, unknown_place
+from ldl.evaluate.network import NetworkInfo, SettingProblem, unknown_place
 from ldl.fields import LayerList, Positive, Size
 
 if TYPE_CHECKING:
@@ -47,17 +47,17 @@ class LatentClassifier:
     learning_rate: Positive = 0.001
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs classes."""
         if info.target.kind != "classes":
             return "latent_classifier needs data with classes"
         return None
 
-    def misfits(self, info: DatasetInfo, network: Network) -> list[Misfit]:
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """Needs the place."""
         return unknown_place(self.place, network)
 
-    def read(self, info: DatasetInfo, network: Network) -> Shape | None:
+    def read(self, info: DatasetInfo, network: NetworkInfo) -> Shape | None:
         """All numbers of the place."""
         shape = network.shapes.get(self.place)
         return None if shape is None else (prod(shape),)

@@ -38,7 +38,7 @@ class Matrix:
     losses: dict[str, Annotated[Any, Choice("loss")]] = field(default_factory=dict)
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs an optimizer."""
         return None if self.optimizers else "matrix: there is no optimizer to train with"
 

@@ -11,7 +11,7 @@ from ldl.config import suggest
 
 Kind = Literal["linear", "conv1d", "conv2d", "other"]
 Task = Literal["classification", "regression", "reconstruction"]
-Misfit = tuple[str, str]  # a setting of the evaluation, and what is wrong with it
+SettingProblem = tuple[str, str]  # a setting of the evaluation, and what is wrong with it
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class First:
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkInfo:
     """The shapes of a sample's values, by name: inputs, layers, and `code` in an autoencoder."""
 
     shapes: Mapping[str, Shape] = field(default_factory=dict)
@@ -39,11 +39,11 @@ class Network:
     chain: bool = False  # one layer after another and one loss, nothing drawn, no samples mixed
 
 
-def unknown_place(name: str, network: Network, setting: str = "place") -> list[Misfit]:
+def unknown_place(name: str, network: NetworkInfo, setting: str = "place") -> list[SettingProblem]:
     """What is wrong with a place that the network does not have."""
     if name in network.shapes:
         return []
-    advice = suggest.advise(name, list(network.shapes), "there are")
+    advice = suggest.spelling_hint(name, list(network.shapes), "there are")
     if name == "code":
         advice += "; a value is called `code` by `as: code`, or in encoder and decoder"
     return [(setting, f"no value is named {name}: {advice}")]

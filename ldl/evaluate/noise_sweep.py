@@ -16,7 +16,7 @@ from ldl.evaluate.codes import generator
 from ldl.evaluate.context import Context, Judged, PartName, Task, judge, labels, number
 from ldl.evaluate.denoising import CLASSIFIER, reader
 from ldl.evaluate.files import write_arrays, write_table
-from ldl.evaluate.network import Network
+from ldl.evaluate.network import NetworkInfo
 from ldl.evaluate.pictures import NO_PICTURES, class_names, images, spread
 from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs
 from ldl.fields import Choice, LayerList, Positive, Size
@@ -55,11 +55,11 @@ class NoiseSweep:
         if not self.noises:
             raise SettingError("noises", "name a noise at least, such as `gaussian: 0.3`")
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a network that gives its one input back."""
         return reconstructs(info, task, "noise_sweep")
 
-    def read(self, info: DatasetInfo, network: Network) -> Shape:
+    def read(self, info: DatasetInfo, network: NetworkInfo) -> Shape:
         """The classifier reads the inputs."""
         return info.inputs["x"]
 

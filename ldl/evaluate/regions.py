@@ -35,7 +35,7 @@ class DecisionRegions:
     hyperplanes: Annotated[bool, Doc("draw the lines of a first linear layer")] = True
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a single input of two numbers, and classes or values."""
         if task == "reconstruction":
             return "decision_regions judges classifiers and regressions, not reconstructions"

@@ -35,7 +35,7 @@ class Regression:
 
     part: PartName = "test"
 
-    def fault(self, info: DatasetInfo, task: Task) -> str | None:
+    def problem(self, info: DatasetInfo, task: Task) -> str | None:
         """Needs a regression and values."""
         if task != "regression" or info.target.kind != "values":
             return f"regression judges values; this network's task is {task}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ldl.execute.evaluation import evaluate, predict, read_evaluations
-from ldl.execute.preparation import KINDS, PreparedExperiment, prepare
+from ldl.execute.preparation import REGISTRIES, PreparedExperiment, prepare
 from ldl.execute.run_training import SILENT, Watchers, resume, train
 from ldl.execute.verification import ReplayResult, verify
 
 __all__ = [
-    "KINDS",
+    "REGISTRIES",
     "SILENT",
     "PreparedExperiment",
     "ReplayResult",

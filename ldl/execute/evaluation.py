@@ -10,9 +10,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from ldl import compile as building
 from ldl.arrays import Array
-from ldl.compile import Config, Experiment
+from ldl.compile import Config, Experiment, compile_config
 from ldl.config import Item, load, loads
 from ldl.data import (
     AffineScaler,
@@ -32,7 +31,7 @@ from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation
 from ldl.evaluate.context import at_hand
 from ldl.execute.consistency import consistency_checker
 from ldl.execute.introspection import decoder_from, network_info, value_reader
-from ldl.execute.preparation import KINDS, classifier_experiment, evaluation_problems, prepare
+from ldl.execute.preparation import REGISTRIES, classifier_experiment, evaluation_problems, prepare
 from ldl.execute.retraining import UNCHANGED, retrainer
 from ldl.fields import Choice
 from ldl.runs import RunFolder, load_tensors, read_json, write_json
@@ -93,7 +92,7 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
         return _context(*again(training, validation, judged, changes), run)
 
     def predict(inputs: Mapping[str, Array]) -> Array:
-        outputs = experiment.answers(model.predict(inputs, experiment.output))
+        outputs = experiment.final_outputs(model.predict(inputs, experiment.output))
         repeats = experiment.task == "reconstruction"  # inputs, which have no target's units
         return outputs if repeats else dataset.to_target_units(outputs)
 
@@ -101,7 +100,7 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
         dataset=dataset,
         task=experiment.task,
         predict=predict,
-        classes=experiment.classes,
+        classes=experiment.predicted_classes,
         probabilities=experiment.probabilities,
         probability_note=experiment.probability_note,
         folder=run.path,
@@ -134,7 +133,7 @@ def _classifier_trainer(config: Config) -> Any:
                 loop.run_epoch(epoch, EpochMetrics())
         except Diverged as error:
             raise RunError(f"the evaluation's own classifier: {error}") from error
-        return lambda x: experiment.classes(model.predict({"x": x}, experiment.output))
+        return lambda x: experiment.predicted_classes(model.predict({"x": x}, experiment.output))
 
     return train_classifier
 
@@ -179,7 +178,7 @@ class _Evaluations:
 def read_evaluations(texts: Sequence[str]) -> list[Evaluation]:
     """Evaluations as a configuration writes them: `classification`, `denoising: {epochs: 5}`."""
     text = f"evaluate: [{', '.join(texts)}]"
-    return loads(text, "command line", _Evaluations, KINDS).value.evaluate
+    return loads(text, "command line", _Evaluations, REGISTRIES).value.evaluate
 
 
 def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
@@ -189,12 +188,12 @@ def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
     whitened pictures stay whitened.
     """
     info = DatasetInfo.from_state(read_json(run.path / "data.json")["info"])
-    experiment = building.build(load(run.config, Config, KINDS).value, info)
+    experiment = compile_config(load(run.config, Config, REGISTRIES).value, info)
     scaler = stored_scaler(run)
     delimiter = getattr(experiment.config.data.source, "delimiter", ",")
     samples = read_new_samples(path, info, scaler, delimiter)
     outputs = trained_model(run, experiment).predict(samples.inputs, experiment.output)
-    outputs = experiment.answers(outputs)
+    outputs = experiment.final_outputs(outputs)
     if experiment.task == "reconstruction":
         undone = to_source_units(outputs, info, scaler)
         return experiment, outputs if undone is None else undone

@@ -11,20 +11,20 @@ from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.conv import Conv1d, Conv2d
 from ldl.engine.layers.linear import Linear
 from ldl.engine.model import Model
-from ldl.evaluate.network import First, Kind, Network
+from ldl.evaluate.network import First, Kind, NetworkInfo
 
 CODE = "code"  # what an autoencoder's innermost value is called, whatever layer gives it
 FIRST_KINDS: dict[type, Kind] = {Linear: "linear", Conv1d: "conv1d", Conv2d: "conv2d"}
 
 
-def network_info(experiment: Experiment) -> Network:
+def network_info(experiment: Experiment) -> NetworkInfo:
     """What evaluations may know before any training."""
     graph, info = experiment.graph, experiment.info
     places = [place.name for place in graph.order if isinstance(place, Node)]
     shapes = {name: graph.specs[name].shape for name in (*info.inputs, *places)}
     if experiment.code is not None:
         shapes.setdefault(CODE, graph.specs[experiment.code].shape)
-    return Network(shapes, _first(graph), experiment.task, _is_chain(experiment))
+    return NetworkInfo(shapes, _first(graph), experiment.task, _is_chain(experiment))
 
 
 def _is_chain(experiment: Experiment) -> bool:
@@ -73,7 +73,7 @@ def decoder_from(
         rest.parameters.load(
             {name: arrays[_owner(graph, name)] for name in rest.parameters.arrays()}
         )
-        return lambda x: experiment.answers(rest.predict({start: x}, experiment.output))
+        return lambda x: experiment.final_outputs(rest.predict({start: x}, experiment.output))
 
     return way
 

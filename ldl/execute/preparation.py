@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ldl import compile as building
 from ldl.arrays import Array
-from ldl.compile import BuildError, Config, Experiment
+from ldl.compile import REGISTRIES as COMPILE_REGISTRIES
+from ldl.compile import CompileError, Config, Experiment, PathProblem, compile_config, task_of
 from ldl.compile.experiment import DEFAULT_BATCH
 from ldl.config import Item, Loaded, load, loads, to_yaml
-from ldl.config.tree import Path as ConfigPath
+from ldl.config.tree import KeyPath
 from ldl.data import (
     SOURCES,
     Dataset,
@@ -32,17 +32,16 @@ from ldl.engine.losses import Bce
 from ldl.errors import ConfigError, DataError, LdlError, Problem
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.context import Changes, Classifies, Counts, LooksInside
-from ldl.evaluate.network import Misfit, Network
+from ldl.evaluate.network import NetworkInfo, SettingProblem
 from ldl.execute.introspection import network_info
 from ldl.execute.retraining import changed
 from ldl.execute.transfer import pretrained_weights
 
-KINDS = {**building.KINDS, "evaluation": EVALUATIONS}
+REGISTRIES = {**COMPILE_REGISTRIES, "evaluation": EVALUATIONS}
 SOURCE_NAMES = {kind: name for name, kind in SOURCES.items()}
 LARGE_TARGET = 100.0
 GRAPH_KEYS = ("data", "network", "blocks", "loss")
-ASIDE = ("grid",)  # sections of a file that no single run looks at
-Fault = tuple[ConfigPath, str]
+IGNORED_SECTIONS = ("grid",)  # sections of a file that no single run looks at
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class PreparedExperiment:
     @property
     def yaml(self) -> str:
         """The resolved configuration, every default filled in."""
-        return to_yaml(self.experiment.config, KINDS)
+        return to_yaml(self.experiment.config, REGISTRIES)
 
     def data(
         self, progress: ProgressCallback | None = None, scaler: InputScalers | None = None
@@ -87,7 +86,7 @@ def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> Pr
     Only with `start` are the weights of `start_from` read.
     """
     try:
-        loaded = load(path, Config, KINDS, overrides, aside=ASIDE)
+        loaded = load(path, Config, REGISTRIES, overrides, ignored_sections=IGNORED_SECTIONS)
     except ConfigError as error:
         raise sorted_problems([*error.problems, *_network_problems(path, overrides)]) from None
     return _built(loaded, path.stem, start)
@@ -95,7 +94,7 @@ def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> Pr
 
 def prepare_text(text: str, name: str, start: bool = True) -> PreparedExperiment:
     """`prepare` of a text that `to_yaml` has made; messages call it `name`."""
-    loaded = loads(text, name, Config, KINDS, aside=ASIDE, emitted=True)
+    loaded = loads(text, name, Config, REGISTRIES, ignored_sections=IGNORED_SECTIONS, emitted=True)
     return _built(loaded, Path(name).stem, start)
 
 
@@ -116,16 +115,18 @@ def _built(loaded: Loaded[Config], stem: str, start: bool) -> PreparedExperiment
     return PreparedExperiment(loaded, replace(experiment, config=with_batch_size(config)), weights)
 
 
-def build_and_check(config: Config, info: DatasetInfo) -> tuple[Experiment | None, list[Fault]]:
+def build_and_check(
+    config: Config, info: DatasetInfo
+) -> tuple[Experiment | None, list[PathProblem]]:
     """The experiment, or None, and all that is wrong with it and its evaluations."""
     experiment: Experiment | None = None
-    network: Network | None = None
-    faults: list[Fault] = []
+    network: NetworkInfo | None = None
+    faults: list[PathProblem] = []
     try:
-        experiment = building.build(config, info)
+        experiment = compile_config(config, info)
         network = network_info(experiment)
-    except BuildError as error:
-        faults += error.faults
+    except CompileError as error:
+        faults += error.problems
     return experiment, faults + evaluation_problems(config, info, network)
 
 
@@ -133,7 +134,7 @@ def with_default_evaluations(config: Config, info: DatasetInfo) -> Config:
     """The configuration with the evaluations of its task, where it names none."""
     if config.evaluate is not None:
         return config
-    chosen = default_evaluations(building.task_of(config, info), info)
+    chosen = default_evaluations(task_of(config, info), info)
     return replace(config, evaluate=list(chosen))
 
 
@@ -144,39 +145,41 @@ def with_batch_size(config: Config) -> Config:
 
 
 def classifier_experiment(config: Config, layers: Sequence[Item], info: DatasetInfo) -> Experiment:
-    """The experiment of a classifier that an evaluation trains on `info`. Raises BuildError."""
+    """The experiment of a classifier that an evaluation trains on `info`. Raises CompileError."""
     everything = SplitSpec(train=1.0, validation=0, test=0)  # `info` counts training samples alone
     data = replace(config.data, target="labels", noise=None, fresh_noise=False, split=everything)
     small = Config(data=data, network=layers, blocks=config.blocks, seed=config.seed)
-    return building.build(small, info)
+    return compile_config(small, info)
 
 
-def evaluation_problems(config: Config, info: DatasetInfo, network: Network | None) -> list[Fault]:
+def evaluation_problems(
+    config: Config, info: DatasetInfo, network: NetworkInfo | None
+) -> list[PathProblem]:
     """Evaluations that do not fit the data, the task or the network, or whose own cannot be built.
 
     Without `network`, which could not be built, what depends on it is left unsaid.
     """
     names = {kind: name for name, kind in EVALUATIONS.items()}
-    faults: list[Fault] = []
+    faults: list[PathProblem] = []
     for i, evaluation in enumerate(config.evaluate or []):
-        here: ConfigPath = ("evaluate", i)
+        here: KeyPath = ("evaluate", i)
         name = names[type(evaluation)]
-        fault = evaluation.fault(info, building.task_of(config, info))
+        fault = evaluation.problem(info, task_of(config, info))
         if not fault and isinstance(evaluation, Counts):
-            fault = evaluation.shortage(info, split_sizes(config.data.split, info)._asdict())
+            fault = evaluation.size_problem(info, split_sizes(config.data.split, info)._asdict())
         if fault:
             faults.append((here, fault))
             continue
-        inner: list[Misfit] = []
+        inner: list[SettingProblem] = []
         if network is not None and isinstance(evaluation, LooksInside):
-            inner = evaluation.misfits(info, network)
+            inner = evaluation.network_problems(info, network)
         faults += [((*here, name, key) if key else here, message) for key, message in inner]
         if network is not None and isinstance(evaluation, Changes):
             for key, changes in evaluation.changes():
                 try:
-                    building.build(changed(config, changes), info)
-                except BuildError as error:
-                    told = dict.fromkeys(message for _, message in error.faults)
+                    compile_config(changed(config, changes), info)
+                except CompileError as error:
+                    told = dict.fromkeys(message for _, message in error.problems)
                     faults += [((*here, name, *key), message) for message in told]
         if isinstance(evaluation, Classifies) and info.target.kind == "classes" and not inner:
             faults += _classifier_faults(config, info, network, evaluation, (*here, name))
@@ -186,12 +189,12 @@ def evaluation_problems(config: Config, info: DatasetInfo, network: Network | No
 def _classifier_faults(
     config: Config,
     info: DatasetInfo,
-    network: Network | None,
+    network: NetworkInfo | None,
     evaluation: Classifies,
-    here: ConfigPath,
-) -> list[Fault]:
+    here: KeyPath,
+) -> list[PathProblem]:
     """What is wrong with an evaluation's own classifier."""
-    shape = evaluation.read(info, network or Network())
+    shape = evaluation.read(info, network or NetworkInfo())
     if shape is None:
         return []
     try:
@@ -200,9 +203,9 @@ def _classifier_faults(
             evaluation.classifier,
             DatasetInfo({"x": shape}, info.target, None, info.samples),
         )
-    except BuildError as error:
+    except CompileError as error:
         place = (*here, "classifier")
-        return [(p if p[0] == "evaluate" else place, message) for p, message in error.faults]
+        return [(p if p[0] == "evaluate" else place, message) for p, message in error.problems]
     return []
 
 
@@ -212,10 +215,10 @@ def _network_problems(path: Path, overrides: Sequence[str]) -> list[Problem]:
     The network needs `data`, `network`, `blocks` and `loss` to be sound; otherwise nothing is said.
     """
     try:
-        loaded = load(path, Config, KINDS, overrides, GRAPH_KEYS, ASIDE)
-        building.build(loaded.value, describe_data(loaded.value.data))
-    except BuildError as error:
-        return [loaded.problem(*fault) for fault in error.faults]
+        loaded = load(path, Config, REGISTRIES, overrides, GRAPH_KEYS, IGNORED_SECTIONS)
+        compile_config(loaded.value, describe_data(loaded.value.data))
+    except CompileError as error:
+        return [loaded.problem(*fault) for fault in error.problems]
     except LdlError:
         return []
     return []
@@ -233,7 +236,7 @@ def _data_problem(loaded: Loaded[Config], error: DataError) -> Problem:
     return loaded.problem(data_setting(error, loaded.value.data.source), message, rest)
 
 
-def data_setting(error: DataError, source: Any) -> ConfigPath:
+def data_setting(error: DataError, source: Any) -> KeyPath:
     """The setting to which a fault of the data is due; of a source that is a file, its path."""
     if error.setting == "source" and hasattr(source, "path"):
         return ("data", "source", SOURCE_NAMES[type(source)], "path")
@@ -265,9 +268,9 @@ def data_warnings(experiment: Experiment, dataset: Dataset) -> list[str]:
     return notes
 
 
-def _target_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:
+def _target_faults(experiment: Experiment, dataset: Dataset) -> list[PathProblem]:
     """Targets that a loss cannot take, which only the data shows."""
-    faults: list[Fault] = []
+    faults: list[PathProblem] = []
     arrays = experiment.arrays(dataset.train, dataset.target_scaler)
     for loss in experiment.graph.losses:
         target = arrays[loss.inputs[1]]
@@ -286,9 +289,9 @@ def _target_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:
     return faults
 
 
-def _index_faults(experiment: Experiment, dataset: Dataset) -> list[Fault]:
+def _index_faults(experiment: Experiment, dataset: Dataset) -> list[PathProblem]:
     """Values of the data that an embedding has no row for."""
-    faults: list[Fault] = []
+    faults: list[PathProblem] = []
     parts = [part for part in (dataset.train, dataset.validation, dataset.test) if part]
     for place in experiment.graph.nodes:
         (name, *_), layer = place.inputs, place.layer

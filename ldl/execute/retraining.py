@@ -9,10 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ldl import compile as building
 from ldl.arrays import Array
-from ldl.compile import Config, Experiment
-from ldl.compile.spec import LossTerm
+from ldl.compile import CompileError, Config, Experiment, compile_config
+from ldl.compile.experiment_config import LossTerm
 from ldl.data import Dataset, SplitSpec, load_data, redraw_noise
 from ldl.engine.model import Model
 from ldl.errors import Diverged, RunError
@@ -49,8 +48,8 @@ def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Calla
         split = SplitSpec(counts["train"], counts.get("validation", 0), counts.get("test", 0))
         asked = replace(config, data=replace(config.data, split=split), evaluate=[])
         try:
-            again = building.build(asked, replace(experiment.info, official_test=0))
-        except building.BuildError as error:
+            again = compile_config(asked, replace(experiment.info, official_test=0))
+        except CompileError as error:
             raise RunError(str(error)) from error
         for stray in run.path.glob(f"{SCRATCH}*"):  # of a process that was killed
             shutil.rmtree(stray, ignore_errors=True)
@@ -89,7 +88,7 @@ def _trained(experiment: Experiment, data: Dataset, scratch: RunFolder, run: Run
     if start.exists():
         copy_matching(trainer.model.parameters, load_tensors(start)[0])
     try:
-        with threadpool_limits(experiment.division.blas, user_api="blas"):
+        with threadpool_limits(experiment.parallelism.blas_threads, user_api="blas"):
             trainer.fit()
     except Diverged as error:
         raise RunError(f"trained again: {error}") from error

@@ -124,14 +124,14 @@ def initial_files(
     prepared: PreparedExperiment, dataset: Dataset, found: Mapping[str, Any]
 ) -> dict[str, bytes]:
     """What a new run starts from: weights, and the environment that was `found`, with its own."""
-    division = prepared.experiment.division
+    parallelism = prepared.experiment.parallelism
     own = {
         "seed": prepared.experiment.config.seed,
         "data_sha256": dataset.sha256,
         "threads": {
             "asked": prepared.experiment.config.train.threads,
-            "parts_of_a_batch": division.parts,
-            "blas": division.blas,
+            "parts_of_a_batch": parallelism.shards,
+            "blas": parallelism.blas_threads,
         },
     }
     weights = _tensor_files(START, prepared.weights)
@@ -198,7 +198,7 @@ def train_into(
                 watchers.note(f"freeze keeps weights that were not taken: {', '.join(random)}")
         try:
             # `_threads` acts on every BLAS that is loaded by now
-            with interrupt_on_signal(), _threads(experiment.division.blas):
+            with interrupt_on_signal(), _threads(experiment.parallelism.blas_threads):
                 _work(trainer, log, watchers, trained)
         except Interrupted as error:
             error.folder = str(run.path)

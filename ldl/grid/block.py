@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from ldl.compile import Config
-from ldl.config import Kinds
+from ldl.config import Registries
 from ldl.errors import SettingError
-from ldl.execute import KINDS
+from ldl.execute import REGISTRIES
 from ldl.fields import Choice, Doc, DottedKeys, Range, Size
 
 MOST_VALUES = 100_000  # of one key
@@ -145,7 +145,7 @@ SEARCHES: Mapping[str, type] = {
     "halving": Halving,
     "tpe": Tpe,
 }
-GRID_KINDS: Kinds = {**KINDS, "search": SEARCHES, "spacing": SPACINGS}
+GRID_REGISTRIES: Registries = {**REGISTRIES, "search": SEARCHES, "spacing": SPACINGS}
 
 Values = Annotated[list[Any], Choice("spacing")]
 Columns = Annotated[dict[str, Values], DottedKeys()]

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ldl.config import Mark, Tree
-from ldl.config.paths import Step
+from ldl.config.override_paths import PathStep
 from ldl.config.problems import Problems
-from ldl.config.suggest import advise
+from ldl.config.suggest import spelling_hint
 from ldl.grid.block import GridBlock
 from ldl.grid.patterns import matches, plain, same, written
 from ldl.grid.space import Assignment, Axis, Key, Space
@@ -105,7 +105,7 @@ class _Expansion:
         steps, column = [], mark.column + quotes // 2
         for part in parts:
             here = replace(mark, column=column, width=max(len(part), 1))
-            steps.append(Step(part, here if quotes in (0, 2) else mark))
+            steps.append(PathStep(part, here if quotes in (0, 2) else mark))
             column += len(part) + 1
         if not all(part.strip() == part and part for part in parts):
             message = "a key is written as in an override: `train.epochs`"
@@ -180,7 +180,7 @@ class _Expansion:
 
     def _unvaried(self, name: str, tree: Tree) -> None:
         message = f"`{name}` is not varied, so this decides nothing"
-        self._fault(tree, message, advise(name, list(self.keys), "varied"))
+        self._fault(tree, message, spelling_hint(name, list(self.keys), "varied"))
 
     def _include(self) -> Iterator[Assignment]:
         tree = self.sections.get("include")

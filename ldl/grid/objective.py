@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ldl.config.suggest import advise, nearest
+from ldl.config.suggest import nearest, spelling_hint
 from ldl.data import split_sizes
 from ldl.evaluate import EVALUATIONS
 from ldl.execute.introspection import network_info
@@ -134,7 +134,7 @@ def objective(name: str, goal: Goal | None, base: Experiment | None = None) -> O
     if figures is not None and figure not in figures:
         known = [f"validation.{evaluation}.{each}" for each in figures]
         raise ObjectiveError(
-            f"`{evaluation}` has no figure `{figure}`", advise(name, known, "it has")
+            f"`{evaluation}` has no figure `{figure}`", spelling_hint(name, known, "it has")
         )
     usual = (figures or {}).get(figure, "max")
     return Objective(name, goal or usual, evaluation=evaluation, figure=figure)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from ldl.config import Mark, Tree
-from ldl.config.tree import Broken
+from ldl.config.tree import Invalid
 from ldl.grid.space import Key
 
 Word = tuple[Mark, object]
@@ -34,11 +34,11 @@ def blame(outer: Key, inner: Key) -> tuple[Mark, str, str]:
 
 def _leaves(tree: Tree) -> Iterator[Word]:
     """Its values without parts; of those that say nothing only the whole."""
-    if not isinstance(tree.value, dict | list | Broken):
+    if not isinstance(tree.value, dict | list | Invalid):
         yield tree.mark, tree.value
         return
     parts = tree.value.values() if isinstance(tree.value, dict) else tree.value
-    for part in [] if isinstance(parts, Broken) else parts:
+    for part in [] if isinstance(parts, Invalid) else parts:
         if part.value is not None:
             yield from _leaves(part)
 
@@ -52,5 +52,5 @@ def _words(tree: Tree) -> Iterator[Word]:
     elif isinstance(tree.value, list):
         for part in tree.value:
             yield from _words(part)
-    elif not isinstance(tree.value, Broken):
+    elif not isinstance(tree.value, Invalid):
         yield tree.mark, tree.value

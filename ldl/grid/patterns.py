@@ -7,7 +7,7 @@ from typing import Any
 
 from ldl.config import Tree
 from ldl.config.emit import flow
-from ldl.config.tree import Broken
+from ldl.config.tree import Invalid
 
 
 def plain(tree: Tree) -> Any:
@@ -16,7 +16,7 @@ def plain(tree: Tree) -> Any:
         return {key: plain(value) for key, value in tree.value.items()}
     if isinstance(tree.value, list):
         return [plain(value) for value in tree.value]
-    return None if isinstance(tree.value, Broken) else tree.value
+    return None if isinstance(tree.value, Invalid) else tree.value
 
 
 def matches(pattern: Any, value: Any) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldl.config.load import gather
+from ldl.config.load import load_unchecked
 from ldl.data import ProgressCallback
 from ldl.errors import ConfigError, Problem
 from ldl.execute import PreparedExperiment, prepare
 from ldl.execute.preparation import sorted_problems
-from ldl.grid.block import GRID_KINDS, SEARCHES, GridConfig, Halving, Tpe
+from ldl.grid.block import GRID_REGISTRIES, SEARCHES, GridConfig, Halving, Tpe
 from ldl.grid.plan import Plan
 from ldl.grid.reading import Read, Reading
 from ldl.grid.search import Search
@@ -98,7 +98,7 @@ def read_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
         base = prepare(path, overrides)
     except ConfigError as error:
         found += error.problems
-    gathered = gather(path, GridConfig, GRID_KINDS, overrides)
+    gathered = load_unchecked(path, GridConfig, GRID_REGISTRIES, overrides)
     reading = Reading(gathered, base.experiment if base else None, path)
     read = reading.read()
     found += [*gathered.problems.sorted(), *reading.found]
@@ -113,8 +113,8 @@ def check(path: Path, overrides: Sequence[str] = ()) -> tuple[PreparedExperiment
     try:
         base = prepare(path, overrides)
     except ConfigError:
-        tree = gather(path, GridConfig, GRID_KINDS, overrides).tree
+        tree = load_unchecked(path, GridConfig, GRID_REGISTRIES, overrides).tree
         if tree is not None and isinstance(tree.value, dict) and "grid" in tree.value:
             read_grid(path, overrides)
         raise
-    return base, read_grid(path, overrides) if "grid" in base.loaded.aside else None
+    return base, read_grid(path, overrides) if "grid" in base.loaded.ignored_sections else None

@@ -13,14 +13,14 @@ from ldl.config import Mark, Tree, to_yaml
 from ldl.config.checker import Checker
 from ldl.config.describe import found as described
 from ldl.config.grammar import Grammar
-from ldl.config.load import Gathered
+from ldl.config.load import UncheckedConfig
 from ldl.config.problems import Problems
-from ldl.config.rules import DictOf, Record, fields_of
 from ldl.config.suggest import nearest
-from ldl.config.tree import BROKEN
+from ldl.config.tree import INVALID
+from ldl.config.type_rules import DictOf, Record, fields_of
 from ldl.errors import Problem
-from ldl.execute.preparation import KINDS
-from ldl.grid.block import GRID_KINDS, SPACINGS, GridBlock
+from ldl.execute.preparation import REGISTRIES
+from ldl.grid.block import GRID_REGISTRIES, SPACINGS, GridBlock
 from ldl.grid.expand import expand
 from ldl.grid.known import Known
 from ldl.grid.objective import Objective, ObjectiveError, objective
@@ -49,7 +49,7 @@ class Reading:
     block is looked at all the same, but there is no `Read`.
     """
 
-    def __init__(self, gathered: Gathered, base: Experiment | None, path: Path) -> None:
+    def __init__(self, gathered: UncheckedConfig, base: Experiment | None, path: Path) -> None:
         self.problems: Problems = gathered.problems
         self.tree, self.base, self.path = gathered.tree, base, path
         self.found: list[Problem] = []
@@ -65,7 +65,7 @@ class Reading:
             self.problems.add_file(str(self.path), "there is no `grid` block", advice)
             return None
         self.block_tree = sections.pop("grid")
-        if self.block_tree.value is BROKEN:
+        if self.block_tree.value is INVALID:
             return None
         self._refuse_single_values()
         block = self._block()
@@ -99,15 +99,15 @@ class Reading:
                 if mapping or isinstance(tree.value, str):
                     message = f"expected a list of values, found {described(tree)}"
                     self.problems.add(tree.mark, message, "put it in brackets: `[…]`")
-                    tree.value = BROKEN
+                    tree.value = INVALID
 
     def _block(self) -> GridBlock:
         """The block; where parts of it are wrong, the others, so that they are looked at too."""
-        checker = Checker(Grammar(GRID_KINDS), self.problems)
+        checker = Checker(Grammar(GRID_REGISTRIES), self.problems)
         block = checker.check(self.block_tree, Record(GridBlock), ("grid",))
-        if block is not BROKEN:
+        if block is not INVALID:
             return block  # type: ignore[no-any-return]
-        checker = Checker(Grammar(GRID_KINDS), Problems())
+        checker = Checker(Grammar(GRID_REGISTRIES), Problems())
         values: dict[str, Any] = {"objective": ""}
         entries = self.block_tree.value if isinstance(self.block_tree.value, dict) else {}
         sound: dict[str, Tree] = {}
@@ -118,7 +118,7 @@ class Reading:
             if isinstance(each.rule, DictOf):
                 tree = _sound_part(checker, tree, each.rule)
             value = checker.check(tree, each.rule, ("grid", each.key))
-            if value is not BROKEN:
+            if value is not INVALID:
                 values[each.name], sound[each.key] = value, tree
         self.block_tree = Tree(sound, self.block_tree.mark, self.block_tree.key)
         return GridBlock(**values)
@@ -144,7 +144,7 @@ def _sound_part(checker: Checker, tree: Tree, rule: DictOf) -> Tree:
     kept = {
         key: part
         for key, part in tree.value.items()
-        if checker.check(part, rule.item, ("grid", key)) is not BROKEN
+        if checker.check(part, rule.item, ("grid", key)) is not INVALID
     }
     return Tree(kept, tree.mark, tree.key)
 
@@ -160,5 +160,5 @@ def _loss_note(chosen: Objective, space: Space) -> list[str]:
 
 def _digest(config: Config, chosen: Objective) -> str:
     """SHA-256 of the resolved configuration, without its claim, and of the objective."""
-    words = [to_yaml(replace(config, claim=None), KINDS), chosen.name, chosen.goal]
+    words = [to_yaml(replace(config, claim=None), REGISTRIES), chosen.name, chosen.goal]
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()

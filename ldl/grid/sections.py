@@ -8,18 +8,18 @@ from typing import Any
 
 from ldl.compile import Config
 from ldl.config import Mark, Tree
+from ldl.config.check_layers import block_names, check_blocks
 from ldl.config.checker import Checker
 from ldl.config.emit import emit
 from ldl.config.grammar import Grammar
-from ldl.config.items import block_names, check_blocks
-from ldl.config.paths import BadStepError, Walker
-from ldl.config.plain import plain_by_rule
+from ldl.config.override_paths import OverridePathError, PathWriter
 from ldl.config.problems import Problems
-from ldl.config.rules import Field, Record, fields_of
-from ldl.config.suggest import advise
-from ldl.config.tree import BROKEN, Path
+from ldl.config.resolved import to_builtins_by_rule
+from ldl.config.suggest import spelling_hint
+from ldl.config.tree import INVALID, KeyPath
+from ldl.config.type_rules import Field, Record, fields_of
 from ldl.errors import Problem
-from ldl.execute import KINDS
+from ldl.execute import REGISTRIES
 from ldl.grid.overlap import blame, overwritten, related
 from ldl.grid.space import Assignment, Key
 
@@ -28,10 +28,10 @@ FIELDS: Mapping[str, Field] = {each.key: each for each in fields_of(Config)}
 
 @dataclass
 class Variant:
-    """One way that a section can be: its typed value, or BROKEN with the problems."""
+    """One way that a section can be: its typed value, or INVALID with the problems."""
 
     value: Any
-    marks: Mapping[Path, Mark] = field(repr=False)
+    marks: Mapping[KeyPath, Mark] = field(repr=False)
     problems: tuple[Problem, ...]
     grammar: Grammar = field(repr=False)
 
@@ -78,35 +78,35 @@ class Sections:
         self, name: str, picks: Sequence[tuple[Key, Tree]], blocks: Variant | None
     ) -> Variant:
         tree = Tree({name: self._base[name]} if name in self._base else {}, self._mark)
-        grammar = blocks.grammar if blocks else Grammar(KINDS, block_names(tree, Config))
+        grammar = blocks.grammar if blocks else Grammar(REGISTRIES, block_names(tree, Config))
         start = len(self._problems)
         touching = related([key for key, _ in picks])
         for i, (key, value) in enumerate(picks):
             before = tree
             try:
-                tree = Walker(key.steps, value, grammar).put(tree, Record(Config), 0)
-            except BadStepError as error:
+                tree = PathWriter(key.steps, value, grammar).write(tree, Record(Config), 0)
+            except OverridePathError as error:
                 self._problems.add(*self._unread(key, error))
             for other, laid in picks[:i] if touching else ():
                 if overwritten(laid, before, tree):
                     self._problems.add(*blame(other, key))
         if blocks is None:
-            grammar = Grammar(KINDS, block_names(tree, Config))
+            grammar = Grammar(REGISTRIES, block_names(tree, Config))
         checker = Checker(grammar, self._problems)
         value = self._checked(checker, name, tree)
         if blocks is None:
             check_blocks(checker)
         problems = tuple(self._problems.take_from(start))
-        return Variant(BROKEN if problems else value, checker.marks, problems, grammar)
+        return Variant(INVALID if problems else value, checker.marks, problems, grammar)
 
     def _checked(self, checker: Checker, name: str, tree: Tree) -> Any:
         section = FIELDS[name]
         assert isinstance(tree.value, dict)
         if name in tree.value:
             return checker.check(tree.value[name], section.rule, (name,))
-        return BROKEN if section.required else section.make_default()
+        return INVALID if section.required else section.make_default()
 
-    def _unread(self, key: Key, error: BadStepError) -> tuple[Mark, str, str]:
+    def _unread(self, key: Key, error: OverridePathError) -> tuple[Mark, str, str]:
         """What is wrong with a path, said of a key that is varied instead of an override."""
         mark, message, *advice = error.args
         words = str(advice[0]).replace("={", ": {").replace("=[", ": [") if advice else ""
@@ -124,7 +124,7 @@ class Sections:
         """What is wrong with a key of a section that does not exist."""
         name = key.steps[0].name
         message = f"unknown key `{name}` in the configuration"
-        return key.steps[0].mark, message, advise(name, list(FIELDS))
+        return key.steps[0].mark, message, spelling_hint(name, list(FIELDS))
 
     def text(self, name: str, value: Any) -> str:
         """The section in the resolved configuration; the same value is written once."""
@@ -137,10 +137,10 @@ class Sections:
 
 def section_text(name: str, value: Any) -> str:
     """A section as the resolved configuration has it."""
-    return emit({name: plain_by_rule(value, FIELDS[name].rule, KINDS)})
+    return emit({name: to_builtins_by_rule(value, FIELDS[name].rule, REGISTRIES)})
 
 
-def mark_of(variants: Iterable[Variant], path: Path, otherwise: Mark) -> Mark:
+def mark_of(variants: Iterable[Variant], path: KeyPath, otherwise: Mark) -> Mark:
     """Where the value at `path` stands, or the nearest thing around it that is written."""
     marks = [variant.marks for variant in variants]
     for length in range(len(path), 0, -1):

@@ -9,10 +9,10 @@ from typing import Any
 
 from ldl.compile import Config, EncoderDecoder, Training
 from ldl.compile.experiment import Experiment
-from ldl.config import Block, Item, Mark, Tree
+from ldl.config import BlockUse, Item, Mark, Tree
 from ldl.config.problems import Problems
-from ldl.config.rules import fields_of
-from ldl.config.tree import BROKEN, NOWHERE, Path
+from ldl.config.tree import INVALID, NOWHERE, KeyPath
+from ldl.config.type_rules import fields_of
 from ldl.data import DatasetInfo, describe_data
 from ldl.errors import DataError, Problem, SettingError
 from ldl.execute.preparation import (
@@ -78,7 +78,7 @@ class Seen:
 class _Judged:
     """What was found of the sections that training depends on."""
 
-    faults: list[tuple[Path, str]]
+    faults: list[tuple[KeyPath, str]]
     config: Config | None  # with its evaluations and batch size
 
 
@@ -104,7 +104,7 @@ class Settler:
         variants = self.sections.of(chosen)
         values = {key: plain(chosen[key]) for key in self._space.keys if key in chosen}
         found = [problem for variant in variants.values() for problem in variant.problems]
-        if found or any(variant.value is BROKEN for variant in variants.values()):
+        if found or any(variant.value is INVALID for variant in variants.values()):
             self.problems.update(dict.fromkeys(found))
             return None
         place = tuple(id(variants[each]) for each in FIELDS if each not in UNSEEN)
@@ -152,7 +152,7 @@ class Settler:
                 self._infos[id(variant)] = error
         return self._infos[id(variant)]
 
-    def _objective_faults(self, experiment: Experiment) -> list[tuple[Path, str]]:
+    def _objective_faults(self, experiment: Experiment) -> list[tuple[KeyPath, str]]:
         if self._objective is None:
             return []
         fault = self._objective.fault(experiment)
@@ -160,12 +160,12 @@ class Settler:
 
     def _unread(
         self, variants: Mapping[str, Variant], chosen: Assignment
-    ) -> list[tuple[Path, str]]:
+    ) -> list[tuple[KeyPath, str]]:
         """Keys within named blocks that no layer of the setting uses."""
         keys = [self._space.keys[name] for name in chosen]
         within = [key for key in keys if key.steps[0].name == "blocks" and len(key.steps) > 1]
         used = _used(variants) if within else set()
-        faults: list[tuple[Path, str]] = []
+        faults: list[tuple[KeyPath, str]] = []
         for key in within:
             block = key.steps[1].name
             if block not in used:
@@ -174,7 +174,11 @@ class Settler:
         return faults
 
     def _keep(
-        self, path: Path, message: str, variants: Mapping[str, Variant], values: Mapping[str, Any]
+        self,
+        path: KeyPath,
+        message: str,
+        variants: Mapping[str, Variant],
+        values: Mapping[str, Any],
     ) -> None:
         """Count a mistake; it stands where the value that it is due to stands."""
         if path[0] == "grid":
@@ -241,7 +245,7 @@ def _used(variants: Mapping[str, Variant]) -> set[str]:
 
 def _blocks_in(value: Any) -> list[str]:
     """The names of all blocks used anywhere in layers."""
-    if isinstance(value, Block):
+    if isinstance(value, BlockUse):
         return [value.name]
     if isinstance(value, Item):
         return _blocks_in(value.layer)

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from ldl.config import Mark, Tree
-from ldl.config.paths import Step
+from ldl.config.override_paths import PathStep
 from ldl.grid.patterns import matches, plain
 
 Assignment = dict[str, Tree]
@@ -21,7 +21,7 @@ class Key:
 
     name: str
     mark: Mark
-    steps: tuple[Step, ...] = field(repr=False)
+    steps: tuple[PathStep, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)

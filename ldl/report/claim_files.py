@@ -13,7 +13,7 @@ from ldl.config import render
 from ldl.data import list_sources
 from ldl.data.catalogue import DERIVED_FROM
 from ldl.errors import ConfigError, LdlError, UsageError
-from ldl.execute import KINDS, PreparedExperiment, prepare
+from ldl.execute import REGISTRIES, PreparedExperiment, prepare
 from ldl.report.jobs import Job, jobs_of
 
 Profile = Literal["full", "quick"]
@@ -217,7 +217,7 @@ class _Planner:
     def _kept_from(self, found: PreparedExperiment, claim: Claim) -> str:
         """Why a sound file does not run: its data is not at hand, or the profile leaves it out."""
         source = type(found.experiment.config.data.source)
-        name = next(key for key, cls in KINDS["source"].items() if cls is source)
+        name = next(key for key, cls in REGISTRIES["source"].items() if cls is source)
         if self.profile == "quick" and name in self.sets:
             return f"the quick profile leaves it out, for it needs {name}"
         if self.profile == "quick" and claim.quick is None:

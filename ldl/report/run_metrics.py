@@ -112,7 +112,7 @@ class RunMetrics:
     @cached_property
     def layers(self) -> dict[str, dict[str, int]]:
         """Weights, values a sample and receptive fields by layer; under "" the whole network's."""
-        from ldl.compile.receptive import receptive_fields
+        from ldl.compile.receptive_field import receptive_fields
         from ldl.execute import prepare
 
         graph = prepare(self.run.config, start=False).experiment.graph

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.compile.spec import Config
+from ldl.compile.experiment_config import Config
 from ldl.data import AugmentedBatches, prefetch
 from ldl.engine.data_parallel import DataParallelExecutor
 from ldl.engine.executor import Executor

@@ -67,7 +67,7 @@ class Trainer:
             experiment.graph,
             config.seed,
             frozen=experiment.frozen,
-            threads=experiment.division.parts,
+            threads=experiment.parallelism.shards,
         )
         classifies = experiment.task == "classification"
         self.loop = TrainLoop(

@@ -10,7 +10,7 @@ import numpy as np
 from ldl import metrics
 from ldl.arrays import Array
 from ldl.compile.experiment import Experiment
-from ldl.compile.spec import EarlyStopping
+from ldl.compile.experiment_config import EarlyStopping
 from ldl.engine.model import EVALUATION_BATCH, Model, batches
 
 TASK_METRICS = {"classification": "accuracy", "regression": "r2"}
@@ -43,7 +43,7 @@ def validate(
     results |= {name: total / count for name, total in zip(terms, term_sums, strict=True)}
     if experiment.task == "classification":
         truth = arrays[experiment.label_input]
-        results["accuracy"] = metrics.accuracy(truth, experiment.classes(outputs))
+        results["accuracy"] = metrics.accuracy(truth, experiment.predicted_classes(outputs))
     elif experiment.task == "regression" and count > 1:
         results["r2"] = metrics.r2(arrays[experiment.label_input], outputs)
     return results

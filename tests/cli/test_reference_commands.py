@@ -13,13 +13,13 @@ from jsonschema import Draft202012Validator
 
 from ldl.config import read
 from ldl.config.tree import Tree
-from ldl.execute import KINDS
+from ldl.execute import REGISTRIES
 
 from .conftest import CLASSES, INPUTS, VALUES, Ldl
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-ENTRIES = [(kind, name) for kind, names in KINDS.items() for name in names]
+ENTRIES = [(kind, name) for kind, names in REGISTRIES.items() for name in names]
 
 
 # --- explain --------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ def test_every_name_is_explained(kind: str, name: str, ldl: Ldl) -> None:
     done = ldl("explain", name)
     assert (done.code, done.err) == (0, "")
     assert f"{name} ({kind})" in done.out
-    first = (KINDS[kind][name].__doc__ or "").splitlines()[0]
+    first = (REGISTRIES[kind][name].__doc__ or "").splitlines()[0]
     assert first in done.out
     entries = [e for e in json.loads(ldl("explain", name, "--json").out) if e["kind"] == kind]
     assert [entry["name"] for entry in entries] == [name]
@@ -43,7 +43,7 @@ def test_every_name_is_explained(kind: str, name: str, ldl: Ldl) -> None:
 def test_all_names_are_listed(ldl: Ldl) -> None:
     """By kind."""
     listed = json.loads(ldl("explain", "--json").out)
-    assert {kind: list(names) for kind, names in KINDS.items()}.items() <= listed.items()
+    assert {kind: list(names) for kind, names in REGISTRIES.items()}.items() <= listed.items()
     text = ldl("explain").out
     assert [name for _, name in ENTRIES if name not in text] == []
 
@@ -160,7 +160,7 @@ def test_nothing_is_overwritten(ldl: Ldl, tmp_path: Path) -> None:
 def test_data_list(ldl: Ldl) -> None:
     """Every source, with samples and shapes where they are known."""
     found = {each["name"]: each for each in json.loads(ldl("data", "list", "--json").out)}
-    assert set(found) == set(KINDS["source"])
+    assert set(found) == set(REGISTRIES["source"])
     assert found["digits"]["info"]["samples"] == 1797
     assert len(found["digits"]["info"]["target"]["names"]) == 10
     text = ldl("data", "list").out

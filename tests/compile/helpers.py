@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from ldl.compile import BuildError, Config, Experiment, advice, build
+from ldl.compile import CompileError, Config, Experiment, compile_config, config_warnings
 from ldl.config import loads
 from ldl.data import DatasetInfo, Target
-from ldl.execute import KINDS
+from ldl.execute import REGISTRIES
 
 DIGITS = tuple(map(str, range(10)))
 
@@ -36,24 +36,24 @@ def info(
 def config(text: str) -> Config:
     """A configuration of the lines given, with a data section where they have none."""
     data = "" if text.startswith("data:") else "data: {source: digits}\n"
-    return loads(data + text, "t.yaml", Config, KINDS).value
+    return loads(data + text, "t.yaml", Config, REGISTRIES).value
 
 
 def built(text: str, about: DatasetInfo | None = None) -> Experiment:
     """The experiment of a configuration on described data."""
-    return build(config(text), about or info())
+    return compile_config(config(text), about or info())
 
 
 def faults(text: str, about: DatasetInfo | None = None) -> list[tuple[str, str]]:
     """What is wrong: dotted places and messages."""
-    with pytest.raises(BuildError) as caught:
+    with pytest.raises(CompileError) as caught:
         built(text, about)
-    return [(".".join(map(str, path)), message) for path, message in caught.value.faults]
+    return [(".".join(map(str, path)), message) for path, message in caught.value.problems]
 
 
 def advised(text: str, about: DatasetInfo | None = None) -> list[tuple[str, str]]:
     """What is advised: dotted places and messages."""
-    notes = advice(built(text, about))
+    notes = config_warnings(built(text, about))
     return [(".".join(map(str, path)), message) for path, message in notes]
 
 

@@ -1,4 +1,4 @@
-"""Random configurations of the toy language, as the plain data that a person could write."""
+"""Random configurations of the toy language, as the to_builtins data that a person could write."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from ldl.config import loads
 from ldl.errors import ConfigError
 from ldl.fields import Choice, FilePath, Positive, Range, Share, Size
 
-from .toys import GOOD, KINDS, NAME, Root, Train, read, refused, shown
+from .toys import GOOD, NAME, REGISTRIES, Root, Train, read, refused, shown
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Every:
 
 def one(line: str) -> Any:
     key = line.partition(":")[0]
-    value = loads(line, NAME, Every, KINDS).value
+    value = loads(line, NAME, Every, REGISTRIES).value
     return getattr(value, key if hasattr(value, key) else key + "_")
 
 
 def wrong(line: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        loads(line, NAME, Every, KINDS)
+        loads(line, NAME, Every, REGISTRIES)
     return [shown(problem) for problem in caught.value.problems]
 
 
@@ -163,12 +163,12 @@ def test_refusals(line: str, problems: list[str]) -> None:
 
 def test_paths_are_resolved_from_where_they_are_written(tmp_path: Any) -> None:
     name = str(tmp_path / "deep" / "t.yaml")
-    value = loads("file: ../a.csv", name, Every, KINDS).value
+    value = loads("file: ../a.csv", name, Every, REGISTRIES).value
     assert value.file == str(tmp_path / "a.csv")
-    value = loads("file: x", name, Every, KINDS, ["file=sub/b.csv"]).value
+    value = loads("file: x", name, Every, REGISTRIES, ["file=sub/b.csv"]).value
     assert value.file == os.path.abspath("sub/b.csv")
-    assert loads("file: /x/../y", name, Every, KINDS).value.file == "/y"
-    assert loads("file: ~/y", name, Every, KINDS).value.file == os.path.expanduser("~/y")
+    assert loads("file: /x/../y", name, Every, REGISTRIES).value.file == "/y"
+    assert loads("file: ~/y", name, Every, REGISTRIES).value.file == os.path.expanduser("~/y")
 
 
 def test_an_empty_section_is_its_defaults() -> None:
@@ -199,7 +199,7 @@ def test_unsupported_types_are_errors_of_the_program() -> None:
 
     Odd.__annotations__["x"] = set[int]
     with pytest.raises(TypeError, match="no words for"):
-        loads("x: 1", NAME, Odd, KINDS)
+        loads("x: 1", NAME, Odd, REGISTRIES)
 
 
 def test_five_mistakes_of_five_kinds_show_five() -> None:
@@ -229,7 +229,7 @@ trian: {epochs: 3}
 
 def test_marks_and_later_problems() -> None:
     text = GOOD + "optimizer:\n  sgd: {learning_rate: 0.5}\n"
-    loaded = loads(text, NAME, Root, KINDS, ["train.epochs=3"])
+    loaded = loads(text, NAME, Root, REGISTRIES, ["train.epochs=3"])
     path = ("optimizer", "sgd", "learning_rate")
     assert (loaded.marks[path].line, loaded.marks[path].column) == (4, 24)
     problem = loaded.problem((*path, "what", 3), "too fast", "slow down")

@@ -4,7 +4,7 @@ import pytest
 
 from .toys import (
     GOOD,
-    KINDS,
+    REGISTRIES,
     Adam,
     Classification,
     CrossEntropy,
@@ -171,4 +171,4 @@ def test_main_values_that_are_text_or_lists() -> None:
 
 
 def test_every_kind_of_the_toys_is_well_formed() -> None:
-    assert all(cls.__doc__ for kind in KINDS.values() for cls in kind.values())
+    assert all(cls.__doc__ for kind in REGISTRIES.values() for cls in kind.values())

@@ -12,7 +12,7 @@ from ldl.config.emit import emit
 from ldl.errors import ConfigError, Problem
 
 from .strategies import ANYTHING, CONFIGS, KEY
-from .toys import KINDS, NAME, Root
+from .toys import NAME, REGISTRIES, Root
 
 PIECES = st.sampled_from(
     ["a", "b:", ": ", "- ", "\n", "\n  ", "\n    ", "\n\t", "[", "]", "{", "}", ",", "'", '"', "|",
@@ -40,7 +40,7 @@ def survives(text: str, *overrides: str) -> None:
 
 def report(text: str, *overrides: str) -> tuple[Problem, ...]:
     try:
-        loads(text, NAME, Root, KINDS, overrides)
+        loads(text, NAME, Root, REGISTRIES, overrides)
     except ConfigError as error:
         return error.problems or (Problem(""),)
     return ()

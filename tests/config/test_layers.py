@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from ldl.config import Block, Item, loads, to_yaml
+from ldl.config import BlockUse, Item, loads, to_yaml
 
 from .toys import (
-    KINDS,
     NAME,
+    REGISTRIES,
     Denoising,
     EncoderDecoder,
     Linear,
@@ -86,7 +86,7 @@ def test_items_know_their_place() -> None:
     inner = repeat.layers[0]
     assert inner.path == ("network", 1, "repeat", "layers", 0)
     assert (inner.mark.line, inner.mark.column, inner.mark.width) == (6, 17, 6)
-    marks = loads(text, NAME, Root, KINDS).marks
+    marks = loads(text, NAME, Root, REGISTRIES).marks
     assert marks[(*inner.path, "linear", "units")].column == 25
 
 
@@ -148,7 +148,7 @@ def test_refusals(text: str, problems: list[str]) -> None:
 def test_depth_counts_what_shorthands_leave_out() -> None:
     deep = "[{residual: " * 11 + "[{mlp: 3}]" + "}]" * 11
     value = read(f"{DATA}network: {deep}")
-    assert read(to_yaml(value, KINDS)) == value
+    assert read(to_yaml(value, REGISTRIES)) == value
     deeper = "[{residual: " * 14 + "relu" + "}]" * 14
     assert [line.split(" ", 1)[1] for line in wrong(deeper)] == [
         "nested more than 40 deep when spelt out"
@@ -158,8 +158,10 @@ def test_depth_counts_what_shorthands_leave_out() -> None:
 def test_blocks() -> None:
     text = "blocks: {b: [relu, {linear: 3}], c: b}\nnetwork: [b, {b: , as: x}, {b: {}}, relu, c]"
     root = read(DATA + text)
-    assert root.blocks == {"b": items(Relu(), Linear(3)), "c": items(Block("b"))}
-    assert root.network == items(Block("b"), Item(Block("b"), "x"), Block("b"), Relu(), Block("c"))
+    assert root.blocks == {"b": items(Relu(), Linear(3)), "c": items(BlockUse("b"))}
+    assert root.network == items(
+        BlockUse("b"), Item(BlockUse("b"), "x"), BlockUse("b"), Relu(), BlockUse("c")
+    )
 
 
 @pytest.mark.parametrize(

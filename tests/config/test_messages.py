@@ -5,12 +5,12 @@ import pytest
 from ldl.config import loads, render, render_problem
 from ldl.errors import ConfigError, Problem
 
-from .toys import KINDS, Root
+from .toys import REGISTRIES, Root
 
 
 def rendered(text: str, *overrides: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        loads(text, "configs/t.yaml", Root, KINDS, overrides)
+        loads(text, "configs/t.yaml", Root, REGISTRIES, overrides)
     return render(caught.value)
 
 

@@ -7,13 +7,13 @@ import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from ldl.config import json_schema, plain
+from ldl.config import json_schema, to_builtins
 from ldl.config.emit import emit
 
 from .strategies import CONFIGS
-from .toys import KINDS, Root, read
+from .toys import REGISTRIES, Root, read
 
-SCHEMA = json_schema(Root, KINDS)
+SCHEMA = json_schema(Root, REGISTRIES)
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
@@ -25,7 +25,7 @@ def test_it_is_a_schema_and_json() -> None:
 @given(CONFIGS)
 def test_every_valid_configuration_fits(data: Any) -> None:
     VALIDATOR.validate(data)
-    VALIDATOR.validate(plain(read(emit(data)), KINDS))
+    VALIDATOR.validate(to_builtins(read(emit(data)), REGISTRIES))
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ class Root:
     extra: Any = None
 
 
-KINDS: dict[str, dict[str, type]] = {
+REGISTRIES: dict[str, dict[str, type]] = {
     "layer": {
         "linear": Linear,
         "relu": Relu,
@@ -228,13 +228,13 @@ GOOD = "data: {source: digits}\nnetwork: [relu]\n"
 
 def read(text: str, *overrides: str) -> Root:
     """The typed value of a text."""
-    return loads(text, NAME, Root, KINDS, overrides).value
+    return loads(text, NAME, Root, REGISTRIES, overrides).value
 
 
 def refused(text: str, *overrides: str) -> list[str]:
     """What is wrong with a text: "LINE:COL message — advice" each; [] where nothing is."""
     try:
-        loads(text, NAME, Root, KINDS, overrides)
+        loads(text, NAME, Root, REGISTRIES, overrides)
     except ConfigError as error:
         return [shown(problem) for problem in error.problems]
     return []
@@ -245,4 +245,4 @@ def shown(problem: Problem) -> str:
     place = f"{problem.line}:{problem.column}"
     if problem.file != NAME:
         place = f"{problem.file}:{place}"
-    return f"{place} {problem.message}" + (f" — {problem.advice}" if problem.advice else "")
+    return f"{place} {problem.message}" + (f" — {problem.hint}" if problem.hint else "")

@@ -22,10 +22,10 @@ def faults(*places: Node, inputs: dict[str, TensorSpec] = X, losses: tuple = ())
     """What a graph that cannot be built says, by place."""
     with pytest.raises(GraphError) as caught:
         Graph(inputs, places, losses)
-    for name, reason in caught.value.faults:
+    for name, reason in caught.value.problems:
         assert f"{name}: {reason}" in str(caught.value)
-    assert len({name for name, _ in caught.value.faults}) == len(caught.value.faults)
-    return dict(caught.value.faults)
+    assert len({name for name, _ in caught.value.problems}) == len(caught.value.problems)
+    return dict(caught.value.problems)
 
 
 # --- order --------------------------------------------------------------------------------------

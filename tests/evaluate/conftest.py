@@ -11,7 +11,7 @@ import pytest
 
 from ldl.data.dataset import Dataset, DatasetInfo, Split, Target
 from ldl.evaluate import Context
-from ldl.evaluate.network import Network
+from ldl.evaluate.network import NetworkInfo
 
 
 def part(x: Any, targets: Any = None, clean: Any = None) -> Split:
@@ -33,7 +33,7 @@ def context(tmp_path: Path) -> Callable[..., Context]:
             "probabilities": lambda outputs: outputs,
             "probability_note": lambda outputs: None,
             "train_classifier": lambda *_: lambda x: np.zeros(len(x), np.int64),
-            "network": Network(dict(info.inputs)),
+            "network": NetworkInfo(dict(info.inputs)),
             "values": lambda name, inputs: inputs[name],
             "weights": {},
             "decoder": lambda name: None,

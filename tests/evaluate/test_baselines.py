@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 
 from ldl.errors import DataError, SettingError
 from ldl.evaluate.baselines import Baselines
-from ldl.evaluate.network import Network
+from ldl.evaluate.network import NetworkInfo
 
 from .conftest import info, part
 
@@ -139,7 +139,7 @@ def test_an_autoencoder_stands_beside_principal_components(context: Any) -> None
         "reconstruction",
         info((3,), kind="none"),
         part(x),
-        network=Network({"x": (3,), "code": (1,)}),
+        network=NetworkInfo({"x": (3,), "code": (1,)}),
         predict=lambda inputs: inputs["x"] / 2,
     )
     results = Baselines().run(made)
@@ -149,11 +149,11 @@ def test_an_autoencoder_stands_beside_principal_components(context: Any) -> None
 
 
 def test_only_an_autoencoder_needs_the_place() -> None:
-    assert Baselines().misfits(DATA, Network({"x": (2,)})) == []
-    lacking = Network({"x": (2,)}, task="reconstruction")
-    ((setting, reason),) = Baselines().misfits(DATA, lacking)
+    assert Baselines().network_problems(DATA, NetworkInfo({"x": (2,)})) == []
+    lacking = NetworkInfo({"x": (2,)}, task="reconstruction")
+    ((setting, reason),) = Baselines().network_problems(DATA, lacking)
     assert setting == "place" and "no value is named code" in reason
-    assert Baselines(place="x").misfits(DATA, lacking) == []
+    assert Baselines(place="x").network_problems(DATA, lacking) == []
 
 
 @pytest.mark.parametrize(("settings", "reason"), [({"C": ()}, "C: "), ({"models": ()}, "models: ")])

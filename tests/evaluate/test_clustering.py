@@ -11,7 +11,7 @@ import pytest
 from ldl.data.dataset import Split
 from ldl.errors import DataError
 from ldl.evaluate.clustering import Clustering
-from ldl.evaluate.network import Network
+from ldl.evaluate.network import NetworkInfo
 
 from .conftest import info, part
 
@@ -19,7 +19,7 @@ from .conftest import info, part
 TRAIN = part([[0, 0], [0, 1], [9, 0], [9, 1], [0, 9], [0, 10]], [0, 0, 1, 1, 2, 2])
 TEST = part([[0, 0.5], [9, 0.5], [9, 0.5], [0, 9], [0, 10]], [0, 1, 1, 1, 2])
 DATA = info((2,), ("a", "b", "c"))
-CODE = Network({"x": (2,), "code": (2,)})
+CODE = NetworkInfo({"x": (2,), "code": (2,)})
 
 
 def run(context: Any, evaluation: Clustering, test: Split = TEST, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from PIL import Image
 from ldl import metrics
 from ldl.evaluate import jpeg, pca
 from ldl.evaluate.compression import Compression
-from ldl.evaluate.network import Network
+from ldl.evaluate.network import NetworkInfo
 
 from .conftest import info, part
 
@@ -105,7 +105,7 @@ def test_no_more_components_than_there_can_be(samples: int) -> None:
 
 def run(context: Any, x: Any, data: Any, **more: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "network": Network({"x": data.inputs["x"], "code": (4,)}),
+        "network": NetworkInfo({"x": data.inputs["x"], "code": (4,)}),
         "values": lambda name, inputs: inputs["x"].reshape(len(inputs["x"]), -1)[:, :4],
         "predict": lambda inputs: inputs["x"] / 2,
     }

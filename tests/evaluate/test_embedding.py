@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from ldl.evaluate.embedding import Embedding
-from ldl.evaluate.network import Network
+from ldl.evaluate.network import NetworkInfo
 
 from .conftest import info, part
 
 DATA = info((5,), ("a", "b", "c"))
-CODE = Network({"x": (5,), "code": (5,), "one": (1,)})
+CODE = NetworkInfo({"x": (5,), "code": (5,), "one": (1,)})
 CENTRES = 20 * np.eye(3, 5)
 
 
@@ -92,5 +92,5 @@ def test_nothing_to_lay_out_is_noted(x: Any, context: Any) -> None:
 
 
 def test_a_single_number_is_no_plane() -> None:
-    ((setting, reason),) = Embedding(place="one").misfits(DATA, CODE)
+    ((setting, reason),) = Embedding(place="one").network_problems(DATA, CODE)
     assert setting == "place" and "two numbers at least" in reason

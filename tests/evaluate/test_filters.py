@@ -11,7 +11,7 @@ import pytest
 from ldl.errors import DataError
 from ldl.evaluate.activations import Activations
 from ldl.evaluate.filters import Filters
-from ldl.evaluate.network import First, Network
+from ldl.evaluate.network import First, NetworkInfo
 
 from .conftest import info, part
 
@@ -20,9 +20,9 @@ IMAGE = info((6,), ("a", "b"), image=(2, 3, 1))
 ONE = part(rng.random((4, 6)), [0, 1, 0, 1])
 
 
-def network(kind: Any, weight: tuple[int, ...]) -> Network:
+def network(kind: Any, weight: tuple[int, ...]) -> NetworkInfo:
     first = First("first", kind, "x", weight, "tanh1")
-    return Network({"x": (6,), "first": weight[-1:], "tanh1": weight[-1:]}, first)
+    return NetworkInfo({"x": (6,), "first": weight[-1:], "tanh1": weight[-1:]}, first)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_each_unit_is_a_picture(
         (info((6,), ("a", "b")), network("linear", (6, 5)), "is first"),  # no image
         (IMAGE, network("linear", (9, 5)), "is first"),  # reads something else
         (IMAGE, network("other", (6, 5)), "is first"),
-        (IMAGE, Network({"x": (6,)}), "is none"),
+        (IMAGE, NetworkInfo({"x": (6,)}), "is none"),
     ],
 )
 def test_other_first_layers_are_refused(
-    data: Any, known: Network, names: str, context: Any
+    data: Any, known: NetworkInfo, names: str, context: Any
 ) -> None:
-    ((setting, reason),) = Filters().misfits(data, known)
+    ((setting, reason),) = Filters().network_problems(data, known)
     assert setting == "" and "linear on images or a convolution" in reason and names in reason
     with pytest.raises(DataError, match="convolution"):
         Filters().run(context("classification", data, ONE, network=known))
@@ -107,5 +107,5 @@ def test_units_that_never_change_are_counted(context: Any) -> None:
 
 
 def test_without_weights_a_place_is_asked_for() -> None:
-    ((setting, reason),) = Activations().misfits(IMAGE, Network({"x": (6,)}))
+    ((setting, reason),) = Activations().network_problems(IMAGE, NetworkInfo({"x": (6,)}))
     assert setting == "" and "name a `place`" in reason

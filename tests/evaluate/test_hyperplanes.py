@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ldl.data.scalers import AffineScaler, InputScalers
 from ldl.evaluate.hyperplanes import segments
-from ldl.evaluate.network import First, Network
+from ldl.evaluate.network import First, NetworkInfo
 from ldl.evaluate.regions import DecisionRegions
 
 from .conftest import info, part
@@ -57,7 +57,7 @@ def test_regions_hold_them_in_the_datas_own_units(
         "classification",
         info((2,), ("a", "b")),
         one,
-        network=Network({"x": (2,)}, First("linear1", "linear", "x", (2, 1), "linear1")),
+        network=NetworkInfo({"x": (2,)}, First("linear1", "linear", "x", (2, 1), "linear1")),
         weights={"linear1.weight": np.array([[2.0], [0.0]]), "linear1.bias": np.array([-1.0])},
         probabilities=lambda x: np.stack([x[:, 0] < 0.5, x[:, 0] >= 0.5], axis=1).astype(float),
     )
@@ -79,6 +79,6 @@ def test_regions_hold_them_in_the_datas_own_units(
 @pytest.mark.parametrize("first", [None, First("conv1d1", "conv1d", "x", (3, 1, 2), "conv1d1")])
 def test_other_first_layers_have_none(first: Any, context: Any) -> None:
     one = part([[0, 0], [1, 1]], [0, 1])
-    network = Network({"x": (2,)}, first)
+    network = NetworkInfo({"x": (2,)}, first)
     made = context("classification", info((2,), ("a", "b")), one, network=network)
     assert DecisionRegions(5).run(made)["hyperplanes"] == 0

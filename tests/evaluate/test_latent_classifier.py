@@ -10,12 +10,12 @@ import pytest
 
 from ldl.evaluate.context import ClassifierSettings
 from ldl.evaluate.latent_classifier import LatentClassifier
-from ldl.evaluate.network import Network
+from ldl.evaluate.network import NetworkInfo
 
 from .conftest import info, part
 
 DATA = info((3,), ("a", "b"))
-CODE = Network({"x": (3,), "code": (2, 2)})
+CODE = NetworkInfo({"x": (3,), "code": (2, 2)})
 
 
 def values(name: str, inputs: Any) -> Any:

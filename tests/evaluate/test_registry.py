@@ -12,7 +12,7 @@ from ldl.errors import DataError
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.classification import Classification
 from ldl.evaluate.context import judge
-from ldl.evaluate.network import Network
+from ldl.evaluate.network import NetworkInfo
 from ldl.evaluate.reconstruction import Reconstruction
 from ldl.evaluate.regions import DecisionRegions
 from ldl.evaluate.regression import Regression
@@ -60,8 +60,8 @@ def test_validation_never_becomes_test(context: Any) -> None:
 @pytest.mark.parametrize("name", ["clustering", "latent_classifier", "embedding", "activations"])
 def test_a_place_that_is_not_there_is_refused_with_those_that_are(name: str, context: Any) -> None:
     evaluation: Any = EVALUATIONS[name](place="cod")
-    known = Network({"x": (2,), "code": (2,), "linear1": (7,)})
-    ((setting, reason),) = evaluation.misfits(PLAIN, known)
+    known = NetworkInfo({"x": (2,), "code": (2,), "linear1": (7,)})
+    ((setting, reason),) = evaluation.network_problems(PLAIN, known)
     assert setting == "place"
     assert "no value is named cod" in reason
     assert "did you mean `code`? there are: `code`, `linear1`, `x`" in reason
@@ -97,6 +97,6 @@ def test_what_does_not_fit_is_refused_before_and_while_running(
     name: str, task: Any, data: Any, reason: str, context: Any
 ) -> None:
     evaluation = EVALUATIONS[name]()
-    assert evaluation.fault(data, task)
+    assert evaluation.problem(data, task)
     with pytest.raises(DataError, match=reason):
         evaluation.run(context(task, data, part([[0, 0]], [0])))

@@ -77,7 +77,7 @@ def test_predictions_are_those_of_the_evaluation(file: Path, tmp_path: Path) -> 
     experiment, outputs = predict(run, tmp_path / "table.csv")
     names = [line.rsplit(",", 1)[1] for line in (tmp_path / "table.csv").read_text().split()[1:]]
     known = experiment.info.target.names
-    right = experiment.classes(outputs) == [known.index(name) for name in names]
+    right = experiment.predicted_classes(outputs) == [known.index(name) for name in names]
     data = load_data(prepared.experiment.config.data, 4)
     parts = [part for part in (data.train, data.validation, data.test) if part]
     counted = 0.0

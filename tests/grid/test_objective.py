@@ -11,7 +11,7 @@ from ldl.compile import Config
 from ldl.config import loads
 from ldl.evaluate import EVALUATIONS
 from ldl.evaluate.denoising import Denoising
-from ldl.execute import KINDS, prepare, train
+from ldl.execute import REGISTRIES, prepare, train
 from ldl.grid.objective import COLUMNS, FIGURES, Objective, objective
 
 CONFIGS = {
@@ -70,7 +70,7 @@ def test_every_figure_that_is_offered_is_there(task: str, tmp_path: Path) -> Non
 def test_the_configured_evaluation_is_run_on_the_validation_part() -> None:
     """With its own settings; one that is not configured with its defaults."""
     text = CONFIGS["reconstruction"] + "evaluate: [{denoising: {epochs: 7, part: train}}]\n"
-    config = loads(text, "t.yaml", Config, KINDS).value
+    config = loads(text, "t.yaml", Config, REGISTRIES).value
     found = objective("validation.denoising.accuracy.denoised", None).judge(config)
     assert isinstance(found, Denoising) and (found.epochs, found.part) == (7, "validation")
     other = objective("validation.reconstruction.mse", None).judge(config)

@@ -112,5 +112,5 @@ def test_without_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ConfigError) as caught:
         planned(tmp_path, BLOCK)
     (problem,) = caught.value.problems
-    assert "Optuna" in problem.message and "ldl[search]" in problem.advice
+    assert "Optuna" in problem.message and "ldl[search]" in problem.hint
     assert (problem.line, problem.source.strip()) == (8, "search: {tpe: {trials: 24, batch: 4}}")

@@ -9,7 +9,7 @@ import pytest
 from ldl.compile import Claim, ClaimedMetric, Config
 from ldl.config import loads
 from ldl.errors import ConfigError, SettingError
-from ldl.execute import KINDS, prepare
+from ldl.execute import REGISTRIES, prepare
 
 EXPERIMENT = """\
 data: {source: iris}
@@ -19,7 +19,7 @@ network: [linear]
 
 def claim(text: str) -> Claim:
     """The claim of a configuration."""
-    found = loads(f"{EXPERIMENT}claim:\n{text}", "x.yaml", Config, KINDS).value.claim
+    found = loads(f"{EXPERIMENT}claim:\n{text}", "x.yaml", Config, REGISTRIES).value.claim
     assert found is not None
     return found
 

@@ -180,7 +180,7 @@ def test_judged_on_the_middle(tmp_path: Path) -> None:
     np.savez(tmp_path / "new.npz", x=np.asarray(raw).reshape(-1, 8, 8))
     experiment, outputs = predict(run, tmp_path / "new.npz")
     assert data.test is not None and data.test.targets is not None
-    right = float((experiment.classes(outputs) == data.test.targets).mean())
+    right = float((experiment.predicted_classes(outputs) == data.test.targets).mean())
     judged = evaluate(run)["classification"]["accuracy"]
     assert right == pytest.approx(judged, abs=1e-9)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ldl.train.trainer as trainer
-from ldl.compile import BuildError
+from ldl.compile import CompileError
 from ldl.engine.parameters import Parameters
 from ldl.errors import ConfigError
 from ldl.execute import resume
@@ -151,7 +151,7 @@ def test_a_clipped_step_is_no_longer_than_the_rate_times_the_norm(tmp_path: Path
     ],
 )
 def test_what_does_not_go_together_is_refused(wrong: str, words: str, tmp_path: Path) -> None:
-    with pytest.raises((ConfigError, BuildError)) as caught:
+    with pytest.raises((ConfigError, CompileError)) as caught:
         prepared(tmp_path, wrong)
     assert words in str(caught.value)
 
@@ -249,7 +249,7 @@ def test_a_single_output_is_read_as_its_loss_means_it(loss: str, tmp_path: Path)
     outputs = np.array([[-3.0], [0.2], [0.7]])
     shares = found.probabilities(outputs)
     np.testing.assert_allclose(shares.sum(1), 1.0)
-    assert (shares.argmax(1) == found.classes(outputs)).all()
+    assert (shares.argmax(1) == found.predicted_classes(outputs)).all()
     if loss != "bce":
         np.testing.assert_allclose(shares[:, 1], 1 / (1 + np.exp(-outputs[:, 0])))
 

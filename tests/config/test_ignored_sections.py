@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 
 from ldl.config import loads
-from ldl.config.load import gather, load
+from ldl.config.load import load, load_unchecked
 from ldl.errors import ConfigError
 from ldl.fields import DottedKeys
 
@@ -41,17 +41,21 @@ TEXT = "seed: 3\nextra: {seeds: lots, vary: {a.b: [1, 2]}}\n"
 
 def test_what_is_set_aside_is_not_looked_at() -> None:
     """It is kept as it is written, and so it is not refused; its overrides are left alone."""
-    loaded = loads(TEXT, "t.yaml", Root, {}, ["extra.sedes=3", "seed=4"], aside=("extra",))
-    assert loaded.value == Root(4) and list(loaded.aside) == ["extra"]
-    assert loaded.aside["extra"].mark.line == 2
-    assert loads("seed: 3\n", "t.yaml", Root, {}, aside=("extra",)).aside == {}
+    loaded = loads(
+        TEXT, "t.yaml", Root, {}, ["extra.sedes=3", "seed=4"], ignored_sections=("extra",)
+    )
+    assert loaded.value == Root(4) and list(loaded.ignored_sections) == ["extra"]
+    assert loaded.ignored_sections["extra"].mark.line == 2
+    assert (
+        loads("seed: 3\n", "t.yaml", Root, {}, ignored_sections=("extra",)).ignored_sections == {}
+    )
 
 
 def test_a_misspelt_name_of_it() -> None:
     """Is a suggestion like others."""
     with pytest.raises(ConfigError) as caught:
-        loads(TEXT.replace("extra", "extre"), "t.yaml", Root, {}, aside=("extra",))
-    assert "did you mean `extra`" in caught.value.problems[0].advice
+        loads(TEXT.replace("extra", "extre"), "t.yaml", Root, {}, ignored_sections=("extra",))
+    assert "did you mean `extra`" in caught.value.problems[0].hint
     with pytest.raises(ConfigError) as caught:
         loads(TEXT, "t.yaml", Root, {})
     assert "unknown key `extra`" in caught.value.problems[0].message
@@ -62,7 +66,7 @@ def test_what_is_gathered_is_not_checked(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(TEXT)
     file = tmp_path / "t.yaml"
     file.write_text("extends: base.yaml\nseed: many\nextra: {vary: {c: [3]}}\n")
-    found = gather(file, Whole, {}, ["extra.seeds=2", "sede=1"])
+    found = load_unchecked(file, Whole, {}, ["extra.seeds=2", "sede=1"])
     assert found.tree is not None and len(found.problems) == 1
     extra = found.tree.value["extra"].value  # type: ignore[call-overload, index]
     assert sorted(extra["vary"].value) == ["a.b", "c"] and extra["seeds"].value == 2

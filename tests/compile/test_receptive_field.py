@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldl.compile.receptive import receptive_fields
+from ldl.compile.receptive_field import receptive_fields
 from ldl.engine.graph import Graph, Node
 from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS

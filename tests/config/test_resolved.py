@@ -6,11 +6,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 
-from ldl.config import loads, plain, to_yaml
+from ldl.config import loads, to_builtins, to_yaml
 from ldl.config.emit import WIDTH, emit, real, text
 
 from .strategies import ANYTHING, CONFIGS, REAL, TEXT
-from .toys import GOOD, KINDS, Root, Train, read
+from .toys import GOOD, REGISTRIES, Root, Train, read
 
 slow = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -19,10 +19,10 @@ slow = settings(max_examples=100, deadline=None, suppress_health_check=list(Heal
 @given(CONFIGS)
 def test_the_resolved_text_reads_back_the_same(data: Any) -> None:
     value = read(emit(data))
-    resolved = to_yaml(value, KINDS)
-    again = loads(resolved, "/elsewhere/config.yaml", Root, KINDS).value
+    resolved = to_yaml(value, REGISTRIES)
+    again = loads(resolved, "/elsewhere/config.yaml", Root, REGISTRIES).value
     assert again == value
-    assert to_yaml(again, KINDS) == resolved
+    assert to_yaml(again, REGISTRIES) == resolved
 
 
 @slow
@@ -55,7 +55,7 @@ def test_special_floats() -> None:
 
 def test_every_default_is_filled_in() -> None:
     assert (
-        to_yaml(read(GOOD), KINDS, "resolved\nby a test")
+        to_yaml(read(GOOD), REGISTRIES, "resolved\nby a test")
         == """\
 # resolved
 # by a test
@@ -75,17 +75,17 @@ extra: null
 
 def test_long_things_are_broken_into_lines() -> None:
     layers = ", ".join(["{linear: 64}"] * 8)
-    written = to_yaml(read(f"data: {{source: digits}}\nnetwork: [{layers}]"), KINDS)
+    written = to_yaml(read(f"data: {{source: digits}}\nnetwork: [{layers}]"), REGISTRIES)
     assert "network:\n  - {linear: {units: 64, bias: true}}\n" in written
     assert max(map(len, written.splitlines())) <= WIDTH
 
 
 def test_plain_of_a_section() -> None:
-    assert plain(Train(3), KINDS) == {
+    assert to_builtins(Train(3), REGISTRIES) == {
         "epochs": 3, "batch_size": 32, "patience": None, "device": None,
     }  # fmt: skip
 
 
 def test_what_cannot_be_written() -> None:
     with pytest.raises(TypeError, match="cannot write"):
-        plain(Root((), object()), KINDS)  # type: ignore[arg-type]
+        to_builtins(Root((), object()), REGISTRIES)  # type: ignore[arg-type]

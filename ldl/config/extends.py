@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldl.config import suggest
+from ldl.config.check_layers import block_names
 from ldl.config.describe import found
 from ldl.config.grammar import Grammar
-from ldl.config.items import block_names
-from ldl.config.merge import merge
 from ldl.config.problems import Problems
 from ldl.config.reader import parse
-from ldl.config.rules import Anything, Record
-from ldl.config.tree import Broken, Kinds, Mark, Tree
+from ldl.config.tree import Invalid, Mark, Registries, Tree
+from ldl.config.tree_merge import merge
+from ldl.config.type_rules import Anything, Record
 
 MAX_BYTES = 1_000_000
 MAX_CHAIN = 20
@@ -89,10 +89,12 @@ def _near_files(path: str) -> str:
 class Reader:
     """Reads files and what they extend, each file once."""
 
-    def __init__(self, problems: Problems, root: type | None, kinds: Kinds | None) -> None:
+    def __init__(
+        self, problems: Problems, root: type | None, registries: Registries | None
+    ) -> None:
         self._problems = problems
         self._root = root
-        self._kinds = kinds or {}
+        self._kinds = registries or {}
         self._done: dict[str, Tree | None] = {}
         self.failed = False
 
@@ -122,7 +124,7 @@ class Reader:
         if tree.value is None:
             self._fail(Mark(name, 1, 1), "the file is empty", "`ldl init` writes one to start with")
             return None
-        if isinstance(tree.value, Broken):
+        if isinstance(tree.value, Invalid):
             return None
         if not isinstance(tree.value, dict):
             self._fail(tree.mark, f"expected `key: value` lines, found {found(tree)}")
@@ -155,7 +157,7 @@ class Reader:
         return [base for base in bases if base is not None]
 
     def _base(self, tree: Tree, chain: tuple[str, ...]) -> Tree | None:
-        if isinstance(tree.value, Broken):
+        if isinstance(tree.value, Invalid):
             return None
         if not isinstance(tree.value, str) or not tree.value:
             self._fail(tree.mark, f"expected the name of a file, found {found(tree)}")
@@ -185,13 +187,15 @@ class Reader:
         return self._merged(path, text, chain)
 
 
-def read(path: Path | str, root: type | None = None, kinds: Kinds | None = None) -> Document:
-    """The file with what it extends; choices merge as such where `root` and `kinds` are given.
+def read(
+    path: Path | str, root: type | None = None, registries: Registries | None = None
+) -> Document:
+    """The file with what it extends; choices merge as such where `root` and `registries` are given.
 
     Raises ConfigError with all that is wrong with the files as YAML.
     """
     problems = Problems()
-    tree, text = Reader(problems, root, kinds).file(str(path))
+    tree, text = Reader(problems, root, registries).file(str(path))
     problems.raise_if_any()
     assert tree is not None
     return Document(tree, problems.sources, text)

@@ -12,7 +12,7 @@ from ldl.engine.losses import LOSSES
 from ldl.engine.optim import OPTIMIZERS
 from ldl.engine.schedules import SCHEDULES
 
-KINDS: Mapping[str, Mapping[str, type]] = {
+REGISTRIES: Mapping[str, Mapping[str, type]] = {
     "source": SOURCES,
     "scaler": SCALERS,
     "noise": NOISES,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ldl.compile.composites import Mirror, Mlp, Repeat, Residual
-from ldl.compile.spec import EncoderDecoder
+from ldl.compile.experiment_config import EncoderDecoder
 from ldl.config import suggest
-from ldl.config.tree import Block, Item, Path
+from ldl.config.tree import BlockUse, Item, KeyPath
 from ldl.engine.graph import Node
 from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
@@ -22,13 +22,13 @@ LAYER_NAMES = {layer: name for name, layer in LAYERS.items()}
 
 
 @dataclass
-class Piece:
+class ExpandedLayer:
     """An item written out: one layer, `same`, or a list of pieces, perhaps with a residual."""
 
     item: Item
     kind: str
     layer: Layer | None = None
-    pieces: list[Piece] | None = None
+    pieces: list[ExpandedLayer] | None = None
     residual: Add | None = None
 
 
@@ -40,7 +40,7 @@ UNKNOWN = "?"  # the value of a place whose fault is recorded; nothing more is s
 class NetworkError(Exception):
     """Something is wrong at one place of the configuration."""
 
-    def __init__(self, path: Path, message: str) -> None:
+    def __init__(self, path: KeyPath, message: str) -> None:
         super().__init__(message)
         self.path, self.message = path, message
 
@@ -49,47 +49,47 @@ class TooLarge(NetworkError):
     """Layers beyond count; there is no use in looking further."""
 
     def __init__(
-        self, path: Path, message: str = f"the network has over {MOST_LAYERS:,} layers"
+        self, path: KeyPath, message: str = f"the network has over {MOST_LAYERS:,} layers"
     ) -> None:
         super().__init__(path, message)
 
 
-class Writer:
+class Expander:
     """Writes composites and blocks out as their layers."""
 
     def __init__(self, blocks: Mapping[str, Sequence[Item]]) -> None:
         self._blocks = blocks
-        self._written: dict[str, list[Piece]] = {}
+        self._written: dict[str, list[ExpandedLayer]] = {}
         self._count = self._depth = self._inner = 0  # _inner: depth of the deepest block within
         self._deep: dict[str, int] = {}
 
-    def write(self, items: Sequence[Item]) -> list[Piece]:
+    def write(self, items: Sequence[Item]) -> list[ExpandedLayer]:
         """One piece an item; a block used twice is the same pieces, so it shares its layers."""
         return [self._write(item) for item in items]
 
-    def _write(self, item: Item) -> Piece:
+    def _write(self, item: Item) -> ExpandedLayer:
         rule = item.layer
         self._count += len(rule.units) if isinstance(rule, Mlp) else 1
         if self._count > MOST_LAYERS:
             raise TooLarge(item.path)
         if rule is None:
-            return Piece(item, "")
-        if isinstance(rule, Block):
-            return Piece(item, rule.name, pieces=self._block(rule.name, item.path))
+            return ExpandedLayer(item, "")
+        if isinstance(rule, BlockUse):
+            return ExpandedLayer(item, rule.name, pieces=self._block(rule.name, item.path))
         if isinstance(rule, Mlp):
             layers = [x for units in rule.units for x in (Linear(units), replace(rule.activation))]
-            return Piece(item, "mlp", pieces=[bare(layer, item.path) for layer in layers])
+            return ExpandedLayer(item, "mlp", pieces=[bare(layer, item.path) for layer in layers])
         if isinstance(rule, Residual):
-            return Piece(item, "residual", pieces=self.write(rule.layers), residual=Add())
+            return ExpandedLayer(item, "residual", pieces=self.write(rule.layers), residual=Add())
         if isinstance(rule, Repeat):
             rounds = [
-                Piece(Item(None, path=item.path), "", pieces=self.write(rule.layers))
+                ExpandedLayer(Item(None, path=item.path), "", pieces=self.write(rule.layers))
                 for _ in range(rule.times)
             ]
-            return Piece(item, "repeat", pieces=rounds)
-        return Piece(item, LAYER_NAMES[type(rule)], replace(rule))
+            return ExpandedLayer(item, "repeat", pieces=rounds)
+        return ExpandedLayer(item, LAYER_NAMES[type(rule)], replace(rule))
 
-    def _block(self, name: str, path: Path) -> list[Piece]:
+    def _block(self, name: str, path: KeyPath) -> list[ExpandedLayer]:
         """A block's pieces, the same ones each time."""
         if name not in self._written:
             around, self._inner = self._inner, 0
@@ -104,7 +104,9 @@ class Writer:
             raise TooLarge(path, f"blocks within blocks, over {DEEPEST} deep")
         return self._written[name]
 
-    def mirrored(self, encoder: list[Piece], spec: TensorSpec, output: Layer) -> list[Piece]:
+    def mirrored(
+        self, encoder: list[ExpandedLayer], spec: TensorSpec, output: Layer
+    ) -> list[ExpandedLayer]:
         """The encoder's layers backwards, without its last activations, then the output's.
 
         Raises NetworkError where the encoder is not a plain chain of layers that can be mirrored.
@@ -125,12 +127,12 @@ class Writer:
         return [bare(layer, ("network", "decoder")) for layer in layers]
 
 
-def bare(layer: Layer, path: Path) -> Piece:
+def bare(layer: Layer, path: KeyPath) -> ExpandedLayer:
     """A layer that the configuration implies, without a name or references of its own."""
-    return Piece(Item(None, path=path), LAYER_NAMES[type(layer)], layer)
+    return ExpandedLayer(Item(None, path=path), LAYER_NAMES[type(layer)], layer)
 
 
-def _chain(pieces: Sequence[Piece]) -> Iterator[Piece]:
+def _chain(pieces: Sequence[ExpandedLayer]) -> Iterator[ExpandedLayer]:
     """The single layers of nested lists, in order; a residual comes whole."""
     for piece in pieces:
         if piece.pieces is None or piece.residual is not None:
@@ -140,17 +142,17 @@ def _chain(pieces: Sequence[Piece]) -> Iterator[Piece]:
 
 
 @dataclass
-class Network:
+class GraphBuilder:
     """Places in the order written; where each came from; what a `from` may name."""
 
     inputs: Mapping[str, TensorSpec]
-    writer: Writer
+    writer: Expander
     places: list[Node] = field(default_factory=list)
-    origins: dict[str, Path] = field(default_factory=dict)
+    origins: dict[str, KeyPath] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     output: str = ""
-    faults: list[NetworkError] = field(default_factory=list)
+    problems: list[NetworkError] = field(default_factory=list)
     _announced: set[str] = field(default_factory=set)
     _layers: dict[str, Layer] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
@@ -159,11 +161,11 @@ class Network:
         self.values.update({name: name for name in self.inputs})
 
     def add(self, section: Any) -> None:
-        """Write out and place a whole `network:` section; what is wrong lands in `faults`."""
+        """Write out and place a whole `network:` section; what is wrong lands in `problems`."""
         try:
             self._add(section)
         except NetworkError as error:
-            self.faults.append(error)
+            self.problems.append(error)
             self.output = UNKNOWN
 
     def _add(self, section: Any) -> None:
@@ -176,7 +178,9 @@ class Network:
         decoder = self._decoder(section.decoder, encoder, start)
         self.output = self._place_all(decoder, "decoder.", code)
 
-    def _decoder(self, rule: Any, encoder: list[Piece], start: str | None) -> list[Piece]:
+    def _decoder(
+        self, rule: Any, encoder: list[ExpandedLayer], start: str | None
+    ) -> list[ExpandedLayer]:
         """The decoder's layers, as written or mirrored."""
         if not isinstance(rule, Mirror):
             return self.writer.write(rule)
@@ -184,7 +188,7 @@ class Network:
             raise NetworkError(("network", "decoder"), "mirror needs data with one input")
         return self.writer.mirrored(encoder, self.inputs[start], rule.output)
 
-    def find(self, name: str, path: Path, scope: str = "") -> str:
+    def find(self, name: str, path: KeyPath, scope: str = "") -> str:
         """The value that `name` stands for, looked up from the inside outwards."""
         while True:
             if scope + name in self.values:
@@ -192,11 +196,11 @@ class Network:
             if scope + name in self._announced:
                 return scope + name
             if not scope:
-                known = suggest.advise(name, list(self.values), "there are")
+                known = suggest.spelling_hint(name, list(self.values), "there are")
                 raise NetworkError(path, f"no value is named {name}: {known}")
             scope = scope[: scope[:-1].rfind(".") + 1]
 
-    def _place_all(self, pieces: Sequence[Piece], scope: str, value: str | None) -> str:
+    def _place_all(self, pieces: Sequence[ExpandedLayer], scope: str, value: str | None) -> str:
         """Place pieces one after the other; the name of the last value."""
         single = [p.item.name for p in pieces if p.pieces is None or p.residual is not None]
         self._announced.update(scope + name for name in single if name is not None)
@@ -206,17 +210,17 @@ class Network:
             except TooLarge:
                 raise
             except NetworkError as error:
-                self.faults.append(error)
+                self.problems.append(error)
                 value = UNKNOWN
                 if piece.item.name is not None:
                     self.values.setdefault(scope + piece.item.name, UNKNOWN)
         if not pieces:
             what = scope.strip(".") or "the network"
-            self.faults.append(NetworkError(("network",), f"{what} has no layers"))
+            self.problems.append(NetworkError(("network",), f"{what} has no layers"))
             return UNKNOWN
         return UNKNOWN if value is None else value
 
-    def _place(self, piece: Piece, scope: str, value: str | None) -> str:
+    def _place(self, piece: ExpandedLayer, scope: str, value: str | None) -> str:
         item, layer, kind = piece.item, piece.layer, piece.kind
         inputs = self._inputs(item, scope, value)
         if item.same is not None:

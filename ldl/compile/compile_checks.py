@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from ldl.compile.network import Network
-from ldl.compile.spec import Config
-from ldl.config.tree import Path
+from ldl.compile.experiment_config import Config
+from ldl.compile.graph_builder import GraphBuilder
+from ldl.config.tree import KeyPath
 from ldl.data import DatasetInfo, Target, split_sizes
 from ldl.engine.graph import Graph, LossNode
 from ldl.engine.layer import Layer
@@ -31,7 +31,7 @@ from ldl.engine.schedules import Cosine, Cyclic, Plateau, Schedule, Warmup
 if TYPE_CHECKING:
     from ldl.compile.experiment import Experiment
 
-Fault = tuple[Path, str]
+PathProblem = tuple[KeyPath, str]
 OPTIMIZER_NAMES: dict[type[Optimizer], str] = {rule: name for name, rule in OPTIMIZERS.items()}
 SHOWN = 5  # target columns in a message
 MISSING_UNITS = "units are missing"
@@ -39,7 +39,7 @@ MOST_VALUES = 4_000_000_000  # 16 GB, before gradients
 MOST_WEIGHTS = 500_000_000  # 2 GB, and as much again for gradients and for each moment
 
 
-def graph_faults(graph: Graph, network: Network, info: DatasetInfo) -> list[Fault]:
+def graph_faults(graph: Graph, network: GraphBuilder, info: DatasetInfo) -> list[PathProblem]:
     """Nothing to train, far too much to train, or outputs that do not fit the classes."""
     weights = sum(weight.size for weight in graph.weights.values())
     if not weights:
@@ -51,7 +51,7 @@ def graph_faults(graph: Graph, network: Network, info: DatasetInfo) -> list[Faul
     return [fault for fault in found if fault]
 
 
-def size_faults(graph: Graph, batch: int, network: Network) -> list[Fault]:
+def size_faults(graph: Graph, batch: int, network: GraphBuilder) -> list[PathProblem]:
     """Values of a step that no memory holds; said at the layer that has most of them."""
     sizes = {place.name: prod(graph.plans[place.name].y) for place in graph.nodes}
     values, largest = sum(sizes.values()) * batch, max(sizes, key=sizes.__getitem__)
@@ -61,7 +61,7 @@ def size_faults(graph: Graph, batch: int, network: Network) -> list[Fault]:
     return [(network.origins[largest], f"{message} ({largest} gives most)")]
 
 
-def class_faults(loss: Loss, target: Target, source: object, at: Path) -> list[Fault]:
+def class_faults(loss: Loss, target: Target, source: object, at: KeyPath) -> list[PathProblem]:
     """A single class, or values for a loss on classes, whatever the network; `at` is the loss."""
     if target.kind == "classes" and target.size == 1:
         message = f'the target "{target.label}" has a single class, "{target.names[0]}"'
@@ -80,7 +80,7 @@ def class_faults(loss: Loss, target: Target, source: object, at: Path) -> list[F
     return [(at, f"{name} learns classes, but the target, {names}, is values: {advice}")]
 
 
-def _bce_fault(loss: LossNode, graph: Graph, network: Network) -> Fault | None:
+def _bce_fault(loss: LossNode, graph: Graph, network: GraphBuilder) -> PathProblem | None:
     """bce on the values of a linear layer would take logarithms of negative numbers."""
     places = {place.name: place for place in graph.nodes}
     place = places.get(loss.inputs[0])
@@ -90,7 +90,9 @@ def _bce_fault(loss: LossNode, graph: Graph, network: Network) -> Fault | None:
     return network.origins[place.name], message
 
 
-def _class_fault(loss: LossNode, graph: Graph, network: Network, info: DatasetInfo) -> Fault | None:
+def _class_fault(
+    loss: LossNode, graph: Graph, network: GraphBuilder, info: DatasetInfo
+) -> PathProblem | None:
     """A loss on class indices needs an output a class, or one for two classes."""
     value, target = loss.inputs
     shape = graph.specs[value].shape
@@ -106,9 +108,9 @@ def _class_fault(loss: LossNode, graph: Graph, network: Network, info: DatasetIn
     return path, f"{value} gives {words(shape)}, but the data has {classes} classes"
 
 
-def training_faults(config: Config, task: str) -> list[Fault]:
+def training_faults(config: Config, task: str) -> list[PathProblem]:
     """Settings of `train` that another section rules out."""
-    faults: list[Fault] = []
+    faults: list[PathProblem] = []
     settings = config.train
     if config.optimizer.full_batch and settings.batch_size not in (None, "full"):
         reason = f"{OPTIMIZER_NAMES[type(config.optimizer)]} takes the whole set a step"
@@ -126,7 +128,7 @@ def training_faults(config: Config, task: str) -> list[Fault]:
     return faults + schedule_faults(config.schedule, rate, ("schedule",))
 
 
-def schedule_faults(schedule: Schedule | None, rate: float, at: Path) -> list[Fault]:
+def schedule_faults(schedule: Schedule | None, rate: float, at: KeyPath) -> list[PathProblem]:
     """Limits of a schedule that lie on the wrong side of the optimizer's learning rate."""
     if isinstance(schedule, Warmup):
         return schedule_faults(schedule.then, rate, (*at, "warmup", "then"))
@@ -140,9 +142,9 @@ def schedule_faults(schedule: Schedule | None, rate: float, at: Path) -> list[Fa
     return []
 
 
-def advice(experiment: Experiment) -> list[Fault]:
+def config_warnings(experiment: Experiment) -> list[PathProblem]:
     """What is allowed but hardly meant: a place in the configuration and a sentence each."""
-    notes: list[Fault] = []
+    notes: list[PathProblem] = []
     graph = experiment.graph
     layers = {place.name: place.layer for place in graph.nodes}
     for loss in graph.losses:

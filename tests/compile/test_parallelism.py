@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ldl.compile import division
-from ldl.compile.division import Division, divide
+from ldl.compile import parallelism
+from ldl.compile.parallelism import Parallelism, choose_parallelism
 from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
@@ -16,7 +16,7 @@ from ldl.engine.losses import LOSSES
 
 @pytest.fixture(autouse=True)
 def cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(division, "usable_cores", lambda: 4)
+    monkeypatch.setattr(parallelism, "usable_cores", lambda: 4)
 
 
 def graph(shape: tuple[int, ...], *layers: tuple[str, dict[str, Any]]) -> Graph:
@@ -34,35 +34,37 @@ CONV = ("conv2d", {"out_channels": 32, "padding": 1})
 @pytest.mark.parametrize("more", [(), (("batch_norm", {}),)])
 def test_large_convolutions_are_divided_by_samples(more: Any) -> None:
     net = graph((32, 32, 32), CONV, *more)
-    assert divide(net, 16) == Division(4, 1)
-    assert divide(net, 16, asked=2) == Division(2, 1)
-    assert divide(net, 16, asked=1) == Division(1, 1)
-    assert divide(net, 3) == Division(3, 1)
+    assert choose_parallelism(net, 16) == Parallelism(4, 1)
+    assert choose_parallelism(net, 16, threads=2) == Parallelism(2, 1)
+    assert choose_parallelism(net, 16, threads=1) == Parallelism(1, 1)
+    assert choose_parallelism(net, 3) == Parallelism(3, 1)
 
 
 def test_large_transformers_are_divided_by_samples() -> None:
     net = graph((16, 128), ("multi_head_attention", {"heads": 4}))
-    assert divide(net, 32) == Division(4, 1)
-    assert divide(net, 4) == Division(1, None)
+    assert choose_parallelism(net, 32) == Parallelism(4, 1)
+    assert choose_parallelism(net, 4) == Parallelism(1, None)
 
 
 def test_a_large_product_after_a_small_convolution_is_divided() -> None:
     net = graph(
         (64, 1), ("conv1d", {"out_channels": 32}), ("flatten", {}), ("linear", {"units": 100})
     )
-    assert divide(net, 32) == Division(1, None)
+    assert choose_parallelism(net, 32) == Parallelism(1, None)
 
 
 def test_small_steps_take_one_thread() -> None:
-    assert divide(graph((32, 32, 32), CONV), 1) == Division(1, 1)
-    assert divide(graph((8,)), 32) == Division(1, 1)
+    assert choose_parallelism(graph((32, 32, 32), CONV), 1) == Parallelism(1, 1)
+    assert choose_parallelism(graph((8,)), 32) == Parallelism(1, 1)
 
 
 def test_what_draws_is_left_to_the_products() -> None:
-    assert divide(graph((32, 32, 32), CONV, ("dropout", {})), 16) == Division(1, None)
+    assert choose_parallelism(graph((32, 32, 32), CONV, ("dropout", {})), 16) == Parallelism(
+        1, None
+    )
 
 
 def test_large_products_are_divided_by_the_blas() -> None:
     net = graph((1000,), ("linear", {"units": 1000}))
-    assert divide(net, 64) == Division(1, None)
-    assert divide(net, 64, asked=3) == Division(1, 3)
+    assert choose_parallelism(net, 64) == Parallelism(1, None)
+    assert choose_parallelism(net, 64, threads=3) == Parallelism(1, 3)

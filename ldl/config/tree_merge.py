@@ -6,8 +6,16 @@ by key; lists and scalars replace. One item alone in a list of choices merges as
 
 from __future__ import annotations
 
-from ldl.config.grammar import BESIDE_LAYER, Grammar, Picked, beside_of, pick, spell
-from ldl.config.rules import (
+from ldl.config.grammar import (
+    LAYER_SIBLINGS,
+    Grammar,
+    ParsedChoice,
+    normalize_settings,
+    parse_choice,
+    sibling_keys,
+)
+from ldl.config.tree import BlockUse, Tree
+from ldl.config.type_rules import (
     AnyOf,
     Anything,
     ChoiceOf,
@@ -19,23 +27,22 @@ from ldl.config.rules import (
     fields_of,
     siblings_choice,
 )
-from ldl.config.tree import Block, Tree
 
 
 def merge(base: Tree, over: Tree, rule: Rule, grammar: Grammar) -> Tree:
     """`over` laid over `base`; marks stay with the values."""
     match rule:
         case AnyOf():
-            below, above = grammar.arms(rule, base)[:1], grammar.arms(rule, over)[:1]
+            below, above = grammar.variants(rule, base)[:1], grammar.variants(rule, over)[:1]
             return merge(base, over, above[0], grammar) if above and above == below else over
         case ListOf(item=item) if grammar.takes_one(rule):
             return over if isinstance(over.value, list) else merge(base, over, item, grammar)
         case ChoiceOf(kind=kind):
             return _choice(base, over, kind, (), None, grammar)
         case Layers():
-            return _choice(base, over, "layer", BESIDE_LAYER, None, grammar)
+            return _choice(base, over, "layer", LAYER_SIBLINGS, None, grammar)
         case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
-            return _choice(base, over, choice.kind, beside_of(cls), cls, grammar)
+            return _choice(base, over, choice.kind, sibling_keys(cls), cls, grammar)
     if not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
     match rule:
@@ -66,7 +73,7 @@ def _mappings(
 def _choice(
     base: Tree, over: Tree, kind: str, beside: tuple[str, ...], cls: type | None, grammar: Grammar
 ) -> Tree:
-    below, above = pick(base, beside), pick(over, beside)
+    below, above = parse_choice(base, beside), parse_choice(over, beside)
     if below is None or above is None or below.name != above.name:
         return over
     settings = merge_settings(below, above, _class(above.name, kind, beside, grammar), grammar)
@@ -79,19 +86,21 @@ def _choice(
 
 
 def _class(name: str, kind: str, beside: tuple[str, ...], grammar: Grammar) -> type | None:
-    if beside == BESIDE_LAYER:
+    if beside == LAYER_SIBLINGS:
         cls = grammar.layers.get(name)
-        return None if cls is Block else cls
+        return None if cls is BlockUse else cls
     return grammar.names(kind).get(name)
 
 
-def merge_settings(below: Picked, above: Picked, cls: type | None, grammar: Grammar) -> Tree:
+def merge_settings(
+    below: ParsedChoice, above: ParsedChoice, cls: type | None, grammar: Grammar
+) -> Tree:
     """The settings of one entry laid over others of the same entry."""
     if cls is None or not fields_of(cls):
         kept = above.settings or below.settings
         return kept if kept is not None else Tree(None, above.mark, above.mark)
     fields = fields_of(cls)
-    base = spell(below.settings, fields, below.mark)
-    over = spell(above.settings, fields, above.mark)
+    base = normalize_settings(below.settings, fields, below.mark)
+    over = normalize_settings(above.settings, fields, above.mark)
     merged = merge(base, over, Record(cls), grammar)
     return Tree(merged.value, merged.mark, above.mark)

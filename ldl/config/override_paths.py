@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from ldl.config.describe import expected
-from ldl.config.grammar import BESIDE_LAYER, Grammar, Picked, beside_of, pick, spell
-from ldl.config.merge import merge
-from ldl.config.plain import plain_by_rule
-from ldl.config.rules import (
+from ldl.config.grammar import (
+    LAYER_SIBLINGS,
+    Grammar,
+    ParsedChoice,
+    normalize_settings,
+    parse_choice,
+    sibling_keys,
+)
+from ldl.config.resolved import to_builtins_by_rule
+from ldl.config.suggest import article, spelling_hint
+from ldl.config.tree import BlockUse, Invalid, Mark, Tree
+from ldl.config.tree_merge import merge
+from ldl.config.type_rules import (
     AnyOf,
     Anything,
     ChoiceOf,
@@ -23,47 +32,45 @@ from ldl.config.rules import (
     Record,
     Rule,
     Text,
-    arms_of,
     fields_of,
     siblings_choice,
+    variants_of,
 )
-from ldl.config.suggest import advise, article
-from ldl.config.tree import Block, Broken, Mark, Tree
 
 _INDEX = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
-class Step:
+class PathStep:
     """One key of a path and its place."""
 
     name: str
     mark: Mark
 
 
-class BadStepError(Exception):
+class OverridePathError(Exception):
     """The path leads nowhere; the arguments are the mark, the message and the advice."""
 
 
-class Walker:
+class PathWriter:
     """Puts `value` at the end of `steps`; nothing that it is given is changed in place."""
 
-    def __init__(self, steps: tuple[Step, ...], value: Tree, grammar: Grammar) -> None:
+    def __init__(self, steps: tuple[PathStep, ...], value: Tree, grammar: Grammar) -> None:
         self._steps = steps
         self._value = value
         self._grammar = grammar
 
-    def put(self, tree: Tree | None, rule: Rule, depth: int) -> Tree:
-        """The tree with the value at the rest of the path. Raises BadStepError."""
+    def write(self, tree: Tree | None, rule: Rule, depth: int) -> Tree:
+        """The tree with the value at the rest of the path. Raises OverridePathError."""
         if depth == len(self._steps):
             return self._laid_over(tree, rule)
-        if tree is not None and isinstance(tree.value, Broken):
+        if tree is not None and isinstance(tree.value, Invalid):
             return tree
         if isinstance(rule, AnyOf):
             rule = self._arm(rule, tree, depth)
         match rule:
             case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
-                return self._choice(tree, choice.kind, beside_of(cls), cls, depth)
+                return self._choice(tree, choice.kind, sibling_keys(cls), cls, depth)
             case Record(cls=cls):
                 return self._record(tree, cls, depth)
             case ChoiceOf(kind=kind):
@@ -80,8 +87,8 @@ class Walker:
     def _laid_over(self, tree: Tree | None, rule: Rule) -> Tree:
         return self._value if tree is None else merge(tree, self._value, rule, self._grammar)
 
-    def _bad(self, depth: int, message: str, advice: str = "") -> BadStepError:
-        return BadStepError(self._steps[depth].mark, message, advice)
+    def _bad(self, depth: int, message: str, advice: str = "") -> OverridePathError:
+        return OverridePathError(self._steps[depth].mark, message, advice)
 
     def _path(self, depth: int) -> str:
         return ".".join(step.name for step in self._steps[:depth])
@@ -92,14 +99,18 @@ class Walker:
     def _arm(self, rule: AnyOf, tree: Tree | None, depth: int) -> Rule:
         """The alternative that stands there, or else one that knows the next step."""
         if tree is not None and tree.value is not None:
-            arms = self._grammar.arms(rule, tree)
-            if arms and not isinstance(arms[0], Text):
-                return arms[0]
+            variants = self._grammar.variants(rule, tree)
+            if variants and not isinstance(variants[0], Text):
+                return variants[0]
         name = self._steps[depth].name
-        arms = [arm for arm in arms_of(rule) if name in self._grammar.words(arm)]
-        parted = [a for a in arms_of(rule) if isinstance(a, Record | ChoiceOf | Layers | DictOf)]
-        others = [arm for arm in arms_of(rule) if not isinstance(arm, Null)]
-        return (arms + parted + others)[0]
+        variants = [
+            variant for variant in variants_of(rule) if name in self._grammar.words(variant)
+        ]
+        parted = [
+            a for a in variants_of(rule) if isinstance(a, Record | ChoiceOf | Layers | DictOf)
+        ]
+        others = [variant for variant in variants_of(rule) if not isinstance(variant, Null)]
+        return (variants + parted + others)[0]
 
     def _record(self, tree: Tree | None, cls: type, depth: int) -> Tree:
         step, fields = self._steps[depth], fields_of(cls)
@@ -107,7 +118,7 @@ class Walker:
         if field is None:
             keys = [f.key for f in fields]
             message = f"unknown key `{step.name}` in {self._where(depth)}"
-            raise self._bad(depth, message, advise(step.name, keys))
+            raise self._bad(depth, message, spelling_hint(step.name, keys))
         if tree is None or tree.value is None:
             tree = Tree({}, step.mark, step.mark)
         if not isinstance(tree.value, dict):
@@ -115,26 +126,28 @@ class Walker:
         below = tree.value.get(step.name)
         if below is None and depth + 1 < len(self._steps):
             below = self._default(field, step.mark)
-        value = self.put(below, field.rule, depth + 1)
+        value = self.write(below, field.rule, depth + 1)
         return Tree({**tree.value, step.name: value}, tree.mark, tree.key)
 
     def _default(self, field: Field, mark: Mark) -> Tree | None:
         """The default that an override changes a part of, where that is a choice or a list."""
         default = None if field.required else field.make_default()
-        if default is None or all(isinstance(arm, Record) for arm in arms_of(field.rule)):
+        if default is None or all(
+            isinstance(variant, Record) for variant in variants_of(field.rule)
+        ):
             return None
-        return _tree(plain_by_rule(default, field.rule, self._grammar.kinds), mark)
+        return _tree(to_builtins_by_rule(default, field.rule, self._grammar.registries), mark)
 
     def _mapping(self, tree: Tree | None, item: Rule, depth: int, dotted: bool = False) -> Tree:
         step, after = self._steps[depth], depth + 1
         if dotted:
             name = ".".join(each.name for each in self._steps[depth:])
-            step, after = Step(name, step.mark), len(self._steps)
+            step, after = PathStep(name, step.mark), len(self._steps)
         if tree is None or tree.value is None:
             tree = Tree({}, step.mark, step.mark)
         if not isinstance(tree.value, dict):
             raise self._bad(depth, f"{self._where(depth)} has no parts")
-        value = self.put(tree.value.get(step.name), item, after)
+        value = self.write(tree.value.get(step.name), item, after)
         return Tree({**tree.value, step.name: value}, tree.mark, tree.key)
 
     def _list(self, tree: Tree | None, rule: Rule, depth: int) -> Tree:
@@ -167,13 +180,13 @@ class Walker:
             case Layers():
                 if depth == len(self._steps):
                     return self._laid_over(tree, rule)
-                return self._choice(tree, "layer", BESIDE_LAYER, None, depth)
+                return self._choice(tree, "layer", LAYER_SIBLINGS, None, depth)
             case ListOf(item=item):
-                return self.put(tree, item, depth)
+                return self.write(tree, item, depth)
             case Fixed(items=items):
-                return self.put(tree, items[min(number, len(items) - 1)], depth)
+                return self.write(tree, items[min(number, len(items) - 1)], depth)
             case _:
-                return self.put(tree, rule, depth)
+                return self.write(tree, rule, depth)
 
     def _choice(
         self, tree: Tree | None, kind: str, beside: tuple[str, ...], cls: type | None, depth: int
@@ -182,7 +195,7 @@ class Walker:
         if tree is None or tree.value is None:
             message = f"no {kind} is chosen at {where}"
             raise self._bad(depth, message, f"choose one: `{self._path(depth)}={{{step.name}: …}}`")
-        picked = pick(tree, beside)
+        picked = parse_choice(tree, beside)
         if picked is None:
             return self._without_choice(tree, beside, depth)
         if step.name in beside:
@@ -202,41 +215,41 @@ class Walker:
             return tree
         if step.name not in beside:
             message = f"{self._where(depth)} applies a layer again and has no part `{step.name}`"
-            raise self._bad(depth, message, advise(step.name, beside))
-        value = self.put(tree.value.get(step.name), Anything(), depth + 1)
+            raise self._bad(depth, message, spelling_hint(step.name, beside))
+        value = self.write(tree.value.get(step.name), Anything(), depth + 1)
         return Tree({**tree.value, step.name: value}, tree.mark, tree.key)
 
     def _entry(self, name: str, kind: str, beside: tuple[str, ...]) -> type | None:
-        if beside == BESIDE_LAYER:
+        if beside == LAYER_SIBLINGS:
             return self._grammar.layers.get(name)
         return self._grammar.names(kind).get(name)
 
-    def _settings(self, picked: Picked, entry: type, depth: int) -> Tree:
+    def _settings(self, picked: ParsedChoice, entry: type, depth: int) -> Tree:
         fields = fields_of(entry)
-        if entry is Block or not fields:
+        if entry is BlockUse or not fields:
             if depth == len(self._steps) and self._value.value in (None, {}):
                 return self._value
             message = f"`{picked.name}` has no settings"
             raise self._bad(min(depth, len(self._steps) - 1), message)
-        old = spell(picked.settings, fields, picked.mark)
+        old = normalize_settings(picked.settings, fields, picked.mark)
         if depth < len(self._steps):
             return self._record(old, entry, depth)
         value = None if self._value.value is None else self._value
-        new = spell(value, fields, self._value.mark)
+        new = normalize_settings(value, fields, self._value.mark)
         return merge(old, new, Record(entry), self._grammar)
 
-    def _beside(self, tree: Tree, picked: Picked, cls: type | None, depth: int) -> Tree:
+    def _beside(self, tree: Tree, picked: ParsedChoice, cls: type | None, depth: int) -> Tree:
         step = self._steps[depth]
         fields = () if cls is None else fields_of(cls)
         rule = next((f.rule for f in fields if f.key == step.name), Anything())
-        value = self.put(picked.beside.get(step.name), rule, depth + 1)
+        value = self.write(picked.beside.get(step.name), rule, depth + 1)
         settings = picked.settings or Tree(None, picked.mark, picked.mark)
         parts = {picked.name: settings, **picked.beside, step.name: value}
         return Tree(parts, tree.mark, tree.key)
 
     def _not_chosen(
-        self, picked: Picked, kind: str, beside: tuple[str, ...], depth: int
-    ) -> BadStepError:
+        self, picked: ParsedChoice, kind: str, beside: tuple[str, ...], depth: int
+    ) -> OverridePathError:
         step, path, where = self._steps[depth], self._path(depth), self._where(depth)
         entry = self._entry(picked.name, kind, beside)
         keys = [field.key for field in fields_of(entry)] if entry is not None else []
@@ -248,7 +261,7 @@ class Walker:
             return self._bad(depth, message, f"did you mean `{path}.{picked.name}.{step.name}`?")
         message = f"{where} is {article(kind)}, `{picked.name}`; it has no part `{step.name}`"
         parts = [picked.name, *beside]
-        return self._bad(depth, message, advise(step.name, parts))
+        return self._bad(depth, message, spelling_hint(step.name, parts))
 
 
 def _tree(value: Any, mark: Mark) -> Tree:

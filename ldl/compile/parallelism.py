@@ -13,15 +13,15 @@ LARGE_STEP = 20_000_000  # multiply-adds: some 3 ms on one core
 
 
 @dataclass(frozen=True)
-class Division:
-    """`parts` of a batch, a thread each; `blas` threads a product, None for what the BLAS takes."""
+class Parallelism:
+    """`shards` of a batch, one thread each; `blas_threads` threads a product, None: all."""
 
-    parts: int
-    blas: int | None
+    shards: int
+    blas_threads: int | None
 
 
-def divide(graph: Graph, batch_size: int, asked: int | None = None) -> Division:
-    """The division that suits a graph; `asked` is the number of threads, where one was given.
+def choose_parallelism(graph: Graph, batch_size: int, threads: int | None = None) -> Parallelism:
+    """The division that suits a graph; `threads` is the number of threads, where one was given.
 
     Large convolutions and transformers are divided by samples: their products are small, and half
     of their time goes into copies and sums. Elsewhere the BLAS divides large products better. A
@@ -33,12 +33,12 @@ def divide(graph: Graph, batch_size: int, asked: int | None = None) -> Division:
     slides = {place.name for place in places if place.layer.windows(specs[place.inputs[0]])}
     sums = slides or any(isinstance(place.layer, MultiHeadAttention) for place in places)
     if sums and graph.data_parallel and work >= LARGE_STEP:
-        parts = min(asked or usable_cores() or 1, batch_size)
-        if parts > 1:
-            return Division(parts, 1)
-    if asked is not None:
-        return Division(1, asked)
+        shards = min(threads or usable_cores() or 1, batch_size)
+        if shards > 1:
+            return Parallelism(shards, 1)
+    if threads is not None:
+        return Parallelism(1, threads)
     dense = [plan for name, plan in plans.items() if name not in slides]
     largest = max((plan.multiply_adds // plan.products for plan in dense), default=0) * batch_size
     large = largest >= SMALL_PRODUCT or (slides and work >= LARGE_STEP)
-    return Division(1, None if large else 1)
+    return Parallelism(1, None if large else 1)

@@ -8,7 +8,7 @@ import pytest
 from ldl.config import Loaded, load, read, render
 from ldl.errors import ConfigError
 
-from .toys import GOOD, KINDS, Adam, Item, Linear, LossTerm, Mlp, Mse, Relu, Root, Sgd, Split
+from .toys import GOOD, REGISTRIES, Adam, Item, Linear, LossTerm, Mlp, Mse, Relu, Root, Sgd, Split
 
 Files = dict[str, str]
 
@@ -22,14 +22,14 @@ def write(folder: Path, files: Files) -> None:
 
 def loaded(folder: Path, files: Files, *overrides: str) -> Loaded[Root]:
     write(folder, files)
-    return load(folder / next(iter(files)), Root, KINDS, overrides)
+    return load(folder / next(iter(files)), Root, REGISTRIES, overrides)
 
 
 def wrong(folder: Path, files: Files, *overrides: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         loaded(folder, files, *overrides)
     lines = [
-        f"{p.file}:{p.line}:{p.column} {p.message}" + (f" — {p.advice}" if p.advice else "")
+        f"{p.file}:{p.line}:{p.column} {p.message}" + (f" — {p.hint}" if p.hint else "")
         for p in caught.value.problems
     ]
     return [line.replace(f"{folder}{os.sep}", "") for line in lines]
@@ -45,7 +45,7 @@ def test_a_missing_file_and_its_neighbours(tmp_path: Path) -> None:
 
     def report(name: str) -> str:
         with pytest.raises(ConfigError) as caught:
-            load(tmp_path / name, Root, KINDS)
+            load(tmp_path / name, Root, REGISTRIES)
         return render(caught.value).replace(f"{tmp_path}{os.sep}", "")
 
     assert report("denoize.yaml") == (
@@ -64,8 +64,8 @@ def test_near_names_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     write(tmp_path, {"configs/denoise.yaml": GOOD})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        load("denoise.yaml", Root, KINDS)
-    assert caught.value.problems[0].advice == "did you mean configs/denoise.yaml?"
+        load("denoise.yaml", Root, REGISTRIES)
+    assert caught.value.problems[0].hint == "did you mean configs/denoise.yaml?"
 
 
 def test_files_that_are_no_text(tmp_path: Path) -> None:
@@ -77,20 +77,20 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     ]:
         bad.write_bytes(data)
         with pytest.raises(ConfigError) as caught:
-            load(bad, Root, KINDS)
+            load(bad, Root, REGISTRIES)
         (p,) = caught.value.problems
-        text = f"{p.file}:{p.line}:{p.column} {p.message}" + (f" — {p.advice}" if p.advice else "")
+        text = f"{p.file}:{p.line}:{p.column} {p.message}" + (f" — {p.hint}" if p.hint else "")
         assert text.replace(f"{tmp_path}{os.sep}", "") == message
 
 
 def test_what_is_no_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     with pytest.raises(ConfigError, match="not a regular file"):
-        load(tmp_path / "pipe.yaml", Root, KINDS)
+        load(tmp_path / "pipe.yaml", Root, REGISTRIES)
     with pytest.raises(ConfigError, match="cannot be read"):
-        load("x" * 5000, Root, KINDS)
+        load("x" * 5000, Root, REGISTRIES)
     with pytest.raises(ConfigError, match="cannot be read"):
-        load("a\0b", Root, KINDS)
+        load("a\0b", Root, REGISTRIES)
 
 
 def test_extends_changes_parts(tmp_path: Path) -> None:
@@ -194,9 +194,9 @@ def test_refused_extends(
     monkeypatch.chdir(tmp_path)
     write(tmp_path, files)
     with pytest.raises(ConfigError) as caught:
-        load("a.yaml", Root, KINDS)
+        load("a.yaml", Root, REGISTRIES)
     lines = [
-        f"{p.file}:{p.line}:{p.column} {p.message}" + (f" — {p.advice}" if p.advice else "")
+        f"{p.file}:{p.line}:{p.column} {p.message}" + (f" — {p.hint}" if p.hint else "")
         for p in caught.value.problems
     ]
     cut = [line.partition(" valid here:")[0].partition(" — known:")[0] for line in lines]

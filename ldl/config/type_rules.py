@@ -90,7 +90,7 @@ class Layers:
 class AnyOf:
     """The first of several rules that fits."""
 
-    arms: tuple[Rule, ...]
+    variants: tuple[Rule, ...]
 
 
 @dataclass(frozen=True)
@@ -154,19 +154,19 @@ def siblings_choice(cls: type) -> ChoiceOf | None:
     """The choice written beside the dataclass's other fields, if it has one."""
     for field in fields_of(cls):
         if field.siblings:
-            return next((a for a in arms_of(field.rule) if isinstance(a, ChoiceOf)), None)
+            return next((a for a in variants_of(field.rule) if isinstance(a, ChoiceOf)), None)
     return None
 
 
-def arms_of(rule: Rule) -> tuple[Rule, ...]:
+def variants_of(rule: Rule) -> tuple[Rule, ...]:
     """The alternatives of a rule; the rule itself if it has none."""
-    return rule.arms if isinstance(rule, AnyOf) else (rule,)
+    return rule.variants if isinstance(rule, AnyOf) else (rule,)
 
 
 def any_of(rules: tuple[Rule, ...]) -> Rule:
     """One rule for several, flattened."""
-    flat = tuple(dict.fromkeys(arm for rule in rules for arm in arms_of(rule)))
-    if any(isinstance(arm, Anything) for arm in flat):
+    flat = tuple(dict.fromkeys(variant for rule in rules for variant in variants_of(rule)))
+    if any(isinstance(variant, Anything) for variant in flat):
         return Anything()
     return flat[0] if len(flat) == 1 else AnyOf(flat)
 
@@ -214,17 +214,17 @@ def _annotated(rule: Rule, marks: tuple[Any, ...]) -> Rule:
     chosen: list[Rule] = [ChoiceOf(m.kind) for m in marks if isinstance(m, Choice)]
     chosen += [Layers() for m in marks if isinstance(m, LayerList)]
     if chosen:
-        rest = () if isinstance(rule, Anything) else arms_of(rule)
+        rest = () if isinstance(rule, Anything) else variants_of(rule)
         return any_of((*chosen, *rest))
     limits = next((m for m in marks if isinstance(m, Range)), None)
     file = any(isinstance(m, FilePath) for m in marks)
     dotted = any(isinstance(m, DottedKeys) for m in marks)
-    arms: list[Rule] = []
-    for arm in arms_of(rule):
-        if isinstance(arm, Number) and limits is not None:
-            arms.append(Number(arm.whole, limits))
-        elif isinstance(arm, DictOf) and dotted:
-            arms.append(DictOf(arm.item, dotted=True))
+    variants: list[Rule] = []
+    for variant in variants_of(rule):
+        if isinstance(variant, Number) and limits is not None:
+            variants.append(Number(variant.whole, limits))
+        elif isinstance(variant, DictOf) and dotted:
+            variants.append(DictOf(variant.item, dotted=True))
         else:
-            arms.append(Text(file=True) if file and isinstance(arm, Text) else arm)
-    return any_of(tuple(arms))
+            variants.append(Text(file=True) if file and isinstance(variant, Text) else variant)
+    return any_of(tuple(variants))
