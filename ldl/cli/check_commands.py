@@ -29,8 +29,8 @@ def check(
     prepared, grid = examine(Path(file), overrides or [])
     summary = _summary(prepared.experiment)
     if grid is not None:
-        known = {"settings": len(grid.settings), "most": grid.most, "notes": grid.notes}
-        summary["grid"] = {**known, "objective": asdict(grid.objective)}
+        known = {"settings": len(grid.candidates), "most": grid.max_trials, "notes": grid.notes}
+        summary["grid"] = {**known, "objective": grid.objective.to_dict()}
     if json:
         print_json(summary)
         return
@@ -62,7 +62,7 @@ def check(
     print(f"memory of a step       {size(total['step_bytes'])} at {total['batch_size']} samples")
     print(f"of that for weights    {size(total['weight_bytes'])} with gradients and moments")
     if grid is not None:
-        trials = f"{count(grid.most)} trials at most, by {grid.objective.name}"
+        trials = f"{count(grid.max_trials)} trials at most, by {grid.objective.name}"
         print(f"grid                   {trials}; `ldl grid --dry-run` lists them")
         for note in grid.notes:
             say(f"note: {note}")

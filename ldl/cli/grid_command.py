@@ -55,7 +55,7 @@ def grid(
     from ldl.cli.grid_progress import GridDisplay
     from ldl.cli.grid_progress import dry_run as show
     from ldl.cli.grid_summary import finish, leave, leave_what_there_is
-    from ldl.grid.options import Options
+    from ldl.grid.grid_plan import GridOptions
     from ldl.grid.planning import read_grid
     from ldl.grid.trial_store import open_grid_folder
     from ldl.runs import runs_root
@@ -76,7 +76,7 @@ def grid(
 
             if dask is not None:
                 check_scheduler(dask)
-            options = Options(jobs, retry, retry_failed, fail_fast, trial_timeout, dask)
+            options = GridOptions(jobs, retry, retry_failed, fail_fast, trial_timeout, dask)
             place = open_grid_folder(root, plan, folder)
             try:
                 summary = run_grid(plan, place, options, display)

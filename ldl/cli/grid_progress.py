@@ -13,10 +13,9 @@ from ldl.cli.display import Display
 from ldl.cli.output import count, duration, figure, print_json, print_table, say, size
 
 if TYPE_CHECKING:
-    from ldl.grid.options import Progress
-    from ldl.grid.plan import Plan
-    from ldl.grid.planning import Grid
-    from ldl.grid.timing import Estimate
+    from ldl.grid.cost import CostEstimate
+    from ldl.grid.grid_plan import GridPlan, GridProgress
+    from ldl.grid.planning import CheckedGrid
     from ldl.grid.trial import Trial, TrialOutcome
 
 HEAD, TAIL = 20, 10  # settings shown of a long list
@@ -32,7 +31,7 @@ class GridDisplay(Display):
         self.best: Mapping[str, object] = {}  # the values of the best trial so far
         self._told = 0
 
-    def progress(self, now: Progress) -> None:
+    def progress(self, now: GridProgress) -> None:
         """How the grid stands."""
         self.best = now.best_values
         if self.live:
@@ -43,10 +42,10 @@ class GridDisplay(Display):
 
     def ended(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Says so of a trial that did not come to its end."""
-        from ldl.grid.patterns import told
+        from ldl.grid.labels import describe_values
 
         if outcome.status != "completed" and not self.quiet:
-            what = f"trial {trial.id}, {told(trial.values)}, seed {trial.seed}"
+            what = f"trial {trial.id}, {describe_values(trial.values)}, seed {trial.seed}"
             self._line(f"{outcome.status}: {what}: {outcome.reason}")
 
     def note(self, text: str) -> None:
@@ -60,53 +59,53 @@ class GridDisplay(Display):
         else:
             say(text)
 
-    def _due(self, now: Progress) -> bool:
+    def _due(self, now: GridProgress) -> bool:
         """At the end, and one in twenty of what is done here or whatever ends ten quiet seconds."""
         if now.done == self._told:
             return False
-        every = max(1, (now.total - now.found) // LINES)
+        every = max(1, (now.total - now.already_done) // LINES)
         quiet = time.monotonic() - self._shown > 10
         return now.done == now.total or now.done - self._told >= every or quiet
 
-    def _told_of(self, now: Progress) -> str:
+    def _told_of(self, now: GridProgress) -> str:
         """Time left, the best, what runs and what failed."""
-        from ldl.grid.patterns import told
+        from ldl.grid.labels import describe_values
 
-        words = [f"{duration(now.left)} left"] if now.left else []
+        words = [f"{duration(now.seconds_left)} left"] if now.seconds_left else []
         if now.best is not None:
             words.append(f"best {self.objective} {figure(now.best)}")
         words.append(f"{now.running} running")
         if now.failed:
             words.append(f"{now.failed} failed")
         if now.best is not None:
-            words.append(told(now.best_values, 20))
+            words.append(describe_values(now.best_values, 20))
         return self._fitting(words, len(f"trial {now.total}/{now.total}"))
 
 
 def dry_run(
-    grid: Grid, plan: Plan, trials: Sequence[Trial], root: Path, option: str | None,
+    grid: CheckedGrid, plan: GridPlan, trials: Sequence[Trial], root: Path, option: str | None,
     jobs: int | None, json: bool,
 ) -> None:  # fmt: skip
     """Print the settings that are known beforehand, what is new, and what it will cost."""
     from ldl.cores import usable_cores
-    from ldl.grid.timing import estimate
+    from ldl.grid.cost import estimate_cost
     from ldl.grid.trial_store import find_grid_folder
 
     folder = find_grid_folder(root, plan, option)
     trials, states, over = _asked(plan, trials, folder)
     new = Counter(trial.number for trial in trials if states[trial.id] is None)
     workers = jobs or usable_cores() or 1
-    cost = estimate(grid, new, workers) if new else None
+    cost = estimate_cost(grid, new, workers) if new else None
     if json:
-        most = len(trials) if over else plan.most
+        most = len(trials) if over else plan.max_trials
         print_json(_plain(plan, trials, states, folder, workers, cost) | {"most": most})
         return
     _print_settings(plan, trials, states)
     known = len(trials)
     there = known - new.total()
     print(f"{count(known)} trials: {count(new.total())} new, {count(there)} already there")
-    if plan.most is not None and plan.most > known and not over:
-        print(f"and up to {count(plan.most - known)} more as results come")
+    if plan.max_trials is not None and plan.max_trials > known and not over:
+        print(f"and up to {count(plan.max_trials - known)} more as results come")
     if cost is not None:
         space = f"{size(cost.memory)} of memory, {size(cost.disk)} of disk"
         print(f"with {workers} workers about {duration(cost.seconds)}, {space}")
@@ -115,7 +114,7 @@ def dry_run(
 
 
 def _asked(
-    plan: Plan, first: Sequence[Trial], folder: Path | None
+    plan: GridPlan, first: Sequence[Trial], folder: Path | None
 ) -> tuple[list[Trial], dict[str, TrialOutcome | None], bool]:
     """What the search asks for, given what has ended by now, and whether it is over."""
     from ldl.grid.trial_store import read_outcome
@@ -132,16 +131,16 @@ def _asked(
 
 
 def _print_settings(
-    plan: Plan, trials: Sequence[Trial], states: Mapping[str, TrialOutcome | None]
+    plan: GridPlan, trials: Sequence[Trial], states: Mapping[str, TrialOutcome | None]
 ) -> None:
     """A row a setting; a long list is cut in the middle."""
-    from ldl.grid.labels import cells
+    from ldl.grid.labels import table_cells
 
     settings: dict[int, list[Trial]] = {}
     for trial in trials:
         settings.setdefault(trial.number, []).append(trial)
     keys = [key for key in plan.keys if any(key in own[0].values for own in settings.values())]
-    shown = cells([own[0].values for own in settings.values()], keys, 30)
+    shown = table_cells([own[0].values for own in settings.values()], keys, 30)
     rows = []
     for values, (number, own) in zip(shown, settings.items(), strict=True):
         rows.append([str(number), *values, _seeds(own), _state([states[each.id] for each in own])])
@@ -183,12 +182,12 @@ def short_keys(keys: Sequence[str]) -> list[str]:
 
 
 def _plain(
-    plan: Plan,
+    plan: GridPlan,
     trials: Sequence[Trial],
     states: Mapping[str, TrialOutcome | None],
     folder: Path | None,
     workers: int,
-    cost: Estimate | None,
+    cost: CostEstimate | None,
 ) -> dict[str, Any]:
     """The same for a program."""
     listed = []
@@ -198,10 +197,10 @@ def _plain(
         listed.append({**told, "state": state.status if state else "new"})
     return {
         "name": plan.name,
-        "objective": asdict(plan.objective),
+        "objective": plan.objective.to_dict(),
         "search": plan.method,
         "folder": folder,
-        "most": plan.most,
+        "most": plan.max_trials,
         "trials": listed,
         "new": sum(each["state"] == "new" for each in listed),
         "notes": list(plan.notes),

@@ -11,8 +11,8 @@ from ldl.errors import Interrupted, LdlError
 
 if TYPE_CHECKING:
     from ldl.cli.grid_progress import GridDisplay
+    from ldl.grid.grid_plan import GridSummary
     from ldl.grid.grid_results import GridResults, GridRow
-    from ldl.grid.options import Summary
     from ldl.runs import RunFolder
 
 TIED = 5  # settings that are named
@@ -27,7 +27,7 @@ class End:
     best: RunFolder | None
 
 
-def leave(folder: Path, summary: Summary, display: GridDisplay) -> End:
+def leave(folder: Path, summary: GridSummary, display: GridDisplay) -> End:
     """results.csv, results.json, the pictures and best/, where all trials have ended.
 
     A picture that cannot be drawn, or a winner that cannot be trained again, is a note: the trials
@@ -71,7 +71,7 @@ def leave_what_there_is(folder: Path) -> None:
         write_results(folder)
 
 
-def finish(end: End, summary: Summary, json: bool) -> None:
+def finish(end: End, summary: GridSummary, json: bool) -> None:
     """Print what came out."""
     from ldl.grid.grid_results import results_json
     from ldl.runs import read_json
@@ -103,17 +103,17 @@ def finish(end: End, summary: Summary, json: bool) -> None:
 
 def _print_winner(results: GridResults) -> None:
     from ldl.grid.grid_results import ALPHA, notes
-    from ldl.grid.patterns import told
+    from ldl.grid.labels import describe_values
 
     winner, tied, rounds = results.winner, results.tied(), results.rounds
     if rounds:
         parts = ", ".join(f"{count(n)} for {epochs}" for epochs, n in rounds.items())
         print(f"{count(results.settings)} settings in {len(rounds)} rounds: {parts} epochs")
     if winner is not None:
-        print(f"winner: setting {winner.number} ({told(winner.values, 60)})")
+        print(f"winner: setting {winner.number} ({describe_values(winner.values, 60)})")
         print(f"  {results.objective.name} {objective(winner)}")
     for row, p in (tied or [])[:TIED]:
-        values = told(row.values, 60)
+        values = describe_values(row.values, 60)
         print(f"  tied with it: setting {row.number} ({values}), {objective(row)}, p = {p:.2g}")
     if tied and len(tied) > TIED:
         print(f"  and {len(tied) - TIED} more: results.json lists them")

@@ -26,7 +26,7 @@ OWN = ("number", "seed", "id", "status", "objective", "epochs", "seconds")
 
 def print_grids(grids: Sequence[GridEntry]) -> None:
     """A line a grid: how it stands, and its best setting."""
-    from ldl.grid.labels import brief
+    from ldl.grid.labels import short_texts
 
     rows = []
     for each in grids:
@@ -37,7 +37,9 @@ def print_grids(grids: Sequence[GridEntry]) -> None:
             spread = "" if winner.sd is None else f" ± {figure(winner.sd)}"
             best = f"{figure(winner.mean)}{spread}"
         values = winner.values if winner else {}
-        setting = ", ".join(f"{key}: {brief([value])[0]:.30}" for key, value in values.items())
+        setting = ", ".join(
+            f"{key}: {short_texts([value])[0]:.30}" for key, value in values.items()
+        )
         setting = setting if winner else each.reason[:60]
         rows.append([each.path.name, each.status, name, best, setting])
     print_table(["grid", "status", "objective", "best", "setting"], rows)
@@ -52,7 +54,7 @@ def show_trials(
     from ldl.config.suggest import spelling_hint
     from ldl.grid.grid_list import trial_rows
     from ldl.grid.grid_results import read_results
-    from ldl.grid.labels import cells
+    from ldl.grid.labels import table_cells
     from ldl.grid.trial_store import format_cell
 
     results = read_results(folder)
@@ -85,7 +87,7 @@ def show_trials(
         return
     head = ["number", "seed", *(keys if csv else short_keys(keys)), "objective", "status", "epochs"]
     columns, rows = [*head, "seconds", "id"], []
-    shown = cells([each["values"] for each in found], keys, LONG)
+    shown = table_cells([each["values"] for each in found], keys, LONG)
     for each, values in zip(found, shown, strict=True):
         if csv:
             values = [

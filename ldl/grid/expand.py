@@ -11,7 +11,8 @@ from ldl.config.override_paths import PathStep
 from ldl.config.problems import Problems
 from ldl.config.suggest import spelling_hint
 from ldl.grid.block import GridBlock
-from ldl.grid.patterns import matches, plain, same, written
+from ldl.grid.labels import one_line
+from ldl.grid.patterns import matches, plain, same
 from ldl.grid.space import Assignment, Axis, Key, Space
 
 UNVARIED: Final = {
@@ -173,9 +174,9 @@ class _Expansion:
         wanted, values = plain(pattern), self.values[name]
         for one in _alternatives(wanted, values):
             if not any(matches(one, value) for value in values):
-                shown = ", ".join(f"`{written(value, 30)}`" for value in values[:SHOWN])
+                shown = ", ".join(f"`{one_line(value, 30)}`" for value in values[:SHOWN])
                 more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
-                message = f"`{name}` is never `{written(one)}`"
+                message = f"`{name}` is never `{one_line(one)}`"
                 self.problems.add(pattern.mark, message, f"its values: {shown}{more}")
 
     def _unvaried(self, name: str, tree: Tree) -> None:

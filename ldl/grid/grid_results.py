@@ -208,7 +208,7 @@ def read_results(folder: Path) -> GridResults:
     about = read_json(folder / ABOUT)
     try:
         name, keys = str(about["name"]), tuple(about["keys"])
-        objective = Objective(**about["objective"])
+        objective = Objective.from_dict(about["objective"])
     except (KeyError, TypeError) as error:
         raise RunFolderError(f"{folder / ABOUT} is damaged: {error}") from error
     settings: dict[int, list[Trial]] = {}
@@ -216,7 +216,7 @@ def read_results(folder: Path) -> GridResults:
         settings.setdefault(trial.number, []).append(trial)
     rows = [_row(folder, trials) for trials in settings.values()]
     # A setting that lost a seed stands behind all whole ones; without any figure, last of all.
-    rows.sort(key=lambda row: (not row.whole, *objective.rank(row.mean), row.number))
+    rows.sort(key=lambda row: (not row.whole, *objective.sort_key(row.mean), row.number))
     # The plan may still be that of an earlier call with another search.
     halving = about.get("search") == "halving" and all(EPOCHS in row.values for row in rows)
     return GridResults(name, objective, keys, rows, halving)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from ldl.config import Mark
 from ldl.config.problems import Problems
 from ldl.grid.block import GridBlock, Halving, Random, Tpe
-from ldl.grid.patterns import told
+from ldl.grid.labels import describe_values
+from ldl.grid.resolve import Candidate, Settler
 from ldl.grid.searches import drawn, lengths
-from ldl.grid.settle import Setting, Settler
 from ldl.grid.space import Assignment, Space
 
 MOST = 100_000  # settings that are looked at one by one
@@ -34,7 +34,7 @@ class Known:
         self.lengths: list[int] = []  # epochs of each round of halving
         self._mark, self._name = mark, name
 
-    def settings(self, seed: int) -> list[Setting]:
+    def settings(self, seed: int) -> list[Candidate]:
         """The settings, numbered from 1; with `tpe` those of `include` alone."""
         search, space = self.block.search, self.space
         if isinstance(search, Random | Tpe):
@@ -67,10 +67,10 @@ class Known:
             self._plan_rounds(search, found)
         return found
 
-    def _distinct(self, chosen: Iterable[Assignment], most: int | None = None) -> list[Setting]:
+    def _distinct(self, chosen: Iterable[Assignment], most: int | None = None) -> list[Candidate]:
         """The settings; those that resolve to the same configuration once."""
-        found: dict[str, Setting] = {}
-        again: list[tuple[Setting, Setting]] = []
+        found: dict[str, Candidate] = {}
+        again: list[tuple[Candidate, Candidate]] = []
         for each in chosen:
             setting = self.settler.settle(len(found) + 1, each, self._name)
             if setting is not None:
@@ -82,11 +82,12 @@ class Known:
         self._note_again(again)
         return list(found.values())
 
-    def _note_again(self, again: list[tuple[Setting, Setting]]) -> None:
+    def _note_again(self, again: list[tuple[Candidate, Candidate]]) -> None:
         if not again:
             return
         lines = [
-            f"({told(setting.values)}) is setting {first.number} ({told(first.values)})"
+            f"({describe_values(setting.values)}) is setting {first.number} "
+            f"({describe_values(first.values)})"
             for first, setting in again[:SHOWN]
         ]
         more = f"; and {len(again) - SHOWN} more" if len(again) > SHOWN else ""
@@ -109,7 +110,7 @@ class Known:
                 if chosen is not None:
                     yield chosen
 
-    def _plan_rounds(self, search: Halving, settings: list[Setting]) -> None:
+    def _plan_rounds(self, search: Halving, settings: list[Candidate]) -> None:
         """Epochs of each round; the halving itself says how long settings train."""
         varied = self.space.keys.get("train.epochs")
         if varied is not None:

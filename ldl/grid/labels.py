@@ -1,4 +1,4 @@
-"""Values as tables and pictures show them: short, and still told from one another."""
+"""Values of varied keys as text: on one line, short, and still distinct."""
 
 from __future__ import annotations
 
@@ -9,48 +9,64 @@ from typing import Any, Final
 
 from ldl.config.emit import flow
 
-DIGITS: Final = 4  # that count, of a number
-MOST: Final = 17  # tell any two numbers apart
+DIGITS: Final = 4  # significant digits of a number
+MAX_DIGITS: Final = 17  # any two floats differ in these
 
 
-def brief(values: Sequence[Any]) -> list[str]:
-    """Each on a line; numbers with four digits, or as many as keep them apart."""
-    exact = len({_text(value) for value in values})
-    found: list[str] = []
-    for digits in range(DIGITS, MOST + 1):
-        found = [_text(_rounded(value, digits)) for value in values]
-        if len(set(found)) == exact:
+def one_line(value: Any, length: int = 40) -> str:
+    """The value in YAML's flow style, cut to `length` characters."""
+    return _cut(flow(value), length)
+
+
+def describe_values(values: Mapping[str, Any], length: int = 30) -> str:
+    """All keys with their values: "loss: mse, train.batch_size: 64"."""
+    return ", ".join(f"{key}: {one_line(value, length)}" for key, value in values.items())
+
+
+def short_texts(values: Sequence[Any]) -> list[str]:
+    """A text for each value; numbers have four digits, or as many as keep the texts distinct."""
+    distinct = len({_text(value) for value in values})
+    texts: list[str] = []
+    for digits in range(DIGITS, MAX_DIGITS + 1):
+        texts = [_text(_rounded(value, digits)) for value in values]
+        if len(set(texts)) == distinct:
             break
-    return found
+    return texts
 
 
-def names(values: Sequence[Any]) -> list[str]:
-    """As `brief`, but a choice with settings by its name, or by these where others have the name.
+def choice_labels(values: Sequence[Any]) -> list[str]:
+    """`short_texts`, but a choice by its name, or by its settings where others share the name.
 
     `{sgd: {momentum: 0.9}}` is "sgd" beside `adam`, and "momentum: 0.9" beside `sgd`.
     """
-    whole = brief(values)
-    short = [_name(value) or text for value, text in zip(values, whole, strict=True)]
-    inner = [_inner(value) or text for value, text in zip(values, whole, strict=True)]
-    once, inside = Counter(short), Counter(inner)
+    texts = short_texts(values)
+    names = [_choice_name(value) or text for value, text in zip(values, texts, strict=True)]
+    settings = [_choice_settings(value) or text for value, text in zip(values, texts, strict=True)]
+    name_counts, settings_counts = Counter(names), Counter(settings)
     return [
-        name if once[name] == 1 else own if inside[own] == 1 else text
-        for name, own, text in zip(short, inner, whole, strict=True)
+        name if name_counts[name] == 1 else inner if settings_counts[inner] == 1 else text
+        for name, inner, text in zip(names, settings, texts, strict=True)
     ]
 
 
-def cells(settings: Sequence[Mapping[str, Any]], keys: Sequence[str], most: int) -> list[list[str]]:
-    """A row of cells a setting, empty where it has no such key; what is longer than `most` is cut.
+def table_cells(
+    rows: Sequence[Mapping[str, Any]], keys: Sequence[str], length: int
+) -> list[list[str]]:
+    """The cells of a table with a column for each key, cut to `length` characters.
 
-    Numbers of a column have as many digits as keep them apart.
+    A cell is empty where its row lacks the key. Numbers of a column have as many digits as keep
+    them distinct.
     """
-    rows: list[list[str]] = [[] for _ in settings]
+    table: list[list[str]] = [[] for _ in rows]
     for key in keys:
-        told = iter(brief([values[key] for values in settings if key in values]))
-        for row, values in zip(rows, settings, strict=True):
-            text = next(told) if key in values else ""
-            row.append(text if len(text) <= most else text[: most - 1] + "…")
-    return rows
+        texts = iter(short_texts([values[key] for values in rows if key in values]))
+        for cells, values in zip(table, rows, strict=True):
+            cells.append(_cut(next(texts), length) if key in values else "")
+    return table
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _text(value: Any) -> str:
@@ -58,7 +74,7 @@ def _text(value: Any) -> str:
 
 
 def _rounded(value: Any, digits: int) -> Any:
-    """The same with all fractions within rounded."""
+    """The value with all fractions inside it rounded."""
     if isinstance(value, float) and math.isfinite(value):
         return float(f"{value:.{digits}g}")
     if isinstance(value, Mapping):
@@ -66,14 +82,14 @@ def _rounded(value: Any, digits: int) -> Any:
     return [_rounded(part, digits) for part in value] if isinstance(value, list) else value
 
 
-def _name(value: Any) -> str | None:
+def _choice_name(value: Any) -> str | None:
     """The name of a choice that is written with its settings."""
     return next(iter(value)) if isinstance(value, Mapping) and len(value) == 1 else None
 
 
-def _inner(value: Any) -> str | None:
+def _choice_settings(value: Any) -> str | None:
     """The settings of a choice, without braces."""
-    settings = next(iter(value.values())) if _name(value) is not None else None
+    settings = next(iter(value.values())) if _choice_name(value) is not None else None
     if not isinstance(settings, Mapping) or not settings:
         return None
-    return brief([settings])[0][1:-1]
+    return short_texts([settings])[0][1:-1]

@@ -1,4 +1,4 @@
-"""The figure that settings are compared by: of training or validation, never of the test part."""
+"""The objective: a metric of the training or validation split by which candidates compare."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLUMNS: Final[Mapping[str, Goal]] = {
 }
 """Columns of metrics.csv, in the row of the epoch whose weights are kept."""
 
-FIGURES: Final[Mapping[str, Mapping[str, Goal]]] = {
+METRICS: Final[Mapping[str, Mapping[str, Goal]]] = {
     "classification": {
         "accuracy": "max",
         "log_loss": "min",
@@ -45,135 +45,149 @@ FIGURES: Final[Mapping[str, Mapping[str, Goal]]] = {
     "clustering": {"purity": "max", "median_purity": "max", "nmi": "max", "ari": "max"},
     "latent_classifier": {"accuracy": "max"},
 }
-"""Places in the results of an evaluation; of another one any place may be named, with its goal."""
+"""Metrics by evaluation. Of an evaluation that is not listed, any metric is an objective, if its
+goal is given."""
 
 ACCURACIES: Final = ("validation.accuracy", "train.accuracy")
-OF_CLASSES: Final = ("denoising.accuracy.denoised", "clustering.")  # figures that need labels
+LABELLED: Final = ("denoising.accuracy.denoised", "clustering.")  # metrics that need class labels
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A figure and which way it is better."""
+    """A metric and the direction in which it improves."""
 
-    name: str  # as it is written: validation.loss, validation.denoising.accuracy.denoised
+    name: str  # as in the file: validation.loss, validation.denoising.accuracy.denoised
     goal: Goal
-    column: str | None = None  # of metrics.csv; None where an evaluation gives the figure
-    evaluation: str | None = None  # its name among EVALUATIONS, run on the validation part
-    figure: str | None = None  # the dotted place in that evaluation's results
+    column: str | None = None  # of metrics.csv; None where an evaluation computes the metric
+    evaluation: str | None = None  # its name in EVALUATIONS, run on the validation split
+    metric: str | None = None  # dotted path in the results of that evaluation
 
-    def better(self, one: float | None, other: float | None) -> bool:
-        """Whether `one` is better than `other`; any number is better than none."""
-        if one is None or other is None:
-            return one is not None and other is None
-        return one < other if self.goal == "min" else one > other
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as grid.json has them."""
+        return {
+            "name": self.name,
+            "goal": self.goal,
+            "column": self.column,
+            "evaluation": self.evaluation,
+            "figure": self.metric,
+        }
 
-    def rank(self, value: float | None) -> tuple[bool, float]:
-        """What sorts the best first and those without a figure last."""
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Objective:
+        """The inverse of `to_dict`. Raises KeyError for a missing field."""
+        name, goal, column = fields["name"], fields["goal"], fields["column"]
+        return cls(name, goal, column, fields["evaluation"], fields["figure"])
+
+    def is_better(self, value: float | None, other: float | None) -> bool:
+        """Whether `value` is strictly better than `other`; any number is better than None."""
+        if value is None or other is None:
+            return value is not None and other is None
+        return value < other if self.goal == "min" else value > other
+
+    def sort_key(self, value: float | None) -> tuple[bool, float]:
+        """A key that sorts the best value first and None last."""
         if value is None:
             return True, 0.0
         return False, value if self.goal == "min" else -value
 
-    def judge(self, config: Config) -> Evaluation | None:
-        """The evaluation that gives the figure, as configured, on the validation part.
+    def evaluation_for(self, config: Config) -> Evaluation | None:
+        """The evaluation that computes the metric on the validation split, as `config` sets it.
 
-        None where metrics.csv has the figure.
+        None where metrics.csv holds the metric.
         """
         if self.evaluation is None:
             return None
         kind = EVALUATIONS[self.evaluation]
-        chosen: Any = next((each for each in config.evaluate or [] if type(each) is kind), None)
-        if chosen is None:
-            chosen = kind()
-        evaluation: Evaluation = replace(chosen, part="validation")
+        configured: Any = next((e for e in config.evaluate or [] if type(e) is kind), kind())
+        evaluation: Evaluation = replace(configured, part="validation")
         return evaluation
 
-    def fault(self, experiment: Experiment) -> str | None:
-        """Why an experiment has no such figure, or None."""
+    def problem(self, experiment: Experiment) -> str | None:
+        """Why an experiment lacks this metric; None where it has it."""
         config, info, task = experiment.config, experiment.info, experiment.task
         validated = self.name.startswith("validation.")
         if validated and not split_sizes(config.data.split, info).validation:
-            return "there is no validation part: `data.split.validation` is 0"
+            return "there is no validation split: `data.split.validation` is 0"
         if self.name in ACCURACIES and task != "classification":
             return f"only a network that learns classes has an accuracy; this one's task is {task}"
         if self.name == "validation.r2" and task != "regression":
             return f"only a network that learns values has an R²; this one's task is {task}"
-        evaluation = self.judge(config)
+        evaluation = self.evaluation_for(config)
         if evaluation is None:
             return None
-        labelled = f"{self.evaluation}.{self.figure}".startswith(OF_CLASSES)
+        labelled = f"{self.evaluation}.{self.metric}".startswith(LABELLED)
         if labelled and info.target.kind != "classes":
             return "the data has no classes"
-        judged = replace(config, evaluate=[evaluation])
-        faults = evaluation_problems(judged, info, network_info(experiment))
-        return faults[0][1] if faults else None
+        problems = evaluation_problems(
+            replace(config, evaluate=[evaluation]), info, network_info(experiment)
+        )
+        return problems[0][1] if problems else None
 
 
 class ObjectiveError(Exception):
-    """No figure is called so; the arguments are the message and the advice."""
+    """No metric has this name; the arguments are the message and the hint."""
 
 
-def objective(name: str, goal: Goal | None, base: Experiment | None = None) -> Objective:
-    """The objective of this name; `base` says which others there are. Raises ObjectiveError."""
-    part, _, rest = name.partition(".")
-    if part == "test":
-        reason = "the test part judges the winner alone, once; settings compare on another"
-        advice = _advice(nearest(f"validation.{rest}", _known(base)), _known(base))
-        raise ObjectiveError(f"`{name}` is a figure of the test part: {reason}", advice)
+def parse_objective(name: str, goal: Goal | None, base: Experiment | None = None) -> Objective:
+    """The objective with this name; hints list those that `base` has. Raises ObjectiveError."""
+    split, _, rest = name.partition(".")
+    if split == "test":
+        reason = "the test split is for the winner alone; candidates are compared on validation"
+        hint = _hint(nearest(f"validation.{rest}", _names(base)), _names(base))
+        raise ObjectiveError(f"`{name}` is a metric of the test split: {reason}", hint)
     if name in COLUMNS:
         return Objective(name, goal or COLUMNS[name], column=name.replace(".", "_"))
-    evaluation, _, figure = rest.partition(".")
-    if part != "validation" or evaluation not in EVALUATIONS or not figure:
-        raise ObjectiveError(f"no figure is called `{name}`", _unknown(name, evaluation, base))
-    figures = FIGURES.get(evaluation)
-    if figures is None and not _has_part(evaluation):
+    evaluation, _, metric = rest.partition(".")
+    if split != "validation" or evaluation not in EVALUATIONS or not metric:
+        raise ObjectiveError(f"unknown metric `{name}`", _unknown_hint(name, evaluation, base))
+    metrics = METRICS.get(evaluation)
+    if metrics is None and not _has_split(evaluation):
+        message = f"`{evaluation}` cannot be run on the validation split"
+        raise ObjectiveError(message, _hint(None, _names(base)))
+    if metrics is None and goal is None:
+        message = f"it is not known whether a larger `{name}` is better"
+        raise ObjectiveError(message, "write `goal: max` or `goal: min`")
+    if metrics is not None and metric not in metrics:
+        names = [f"validation.{evaluation}.{key}" for key in metrics]
         raise ObjectiveError(
-            f"`{evaluation}` judges no part of its own", _advice(None, _known(base))
+            f"`{evaluation}` has no metric `{metric}`", spelling_hint(name, names, "it has")
         )
-    if figures is None and goal is None:
-        raise ObjectiveError(f"is more of `{name}` better?", "say `goal: max` or `goal: min`")
-    if figures is not None and figure not in figures:
-        known = [f"validation.{evaluation}.{each}" for each in figures]
-        raise ObjectiveError(
-            f"`{evaluation}` has no figure `{figure}`", spelling_hint(name, known, "it has")
-        )
-    usual = (figures or {}).get(figure, "max")
-    return Objective(name, goal or usual, evaluation=evaluation, figure=figure)
+    default_goal = (metrics or {}).get(metric, "max")
+    return Objective(name, goal or default_goal, evaluation=evaluation, metric=metric)
 
 
-def _has_part(evaluation: str) -> bool:
+def _has_split(evaluation: str) -> bool:
     return "part" in EVALUATIONS[evaluation].__dataclass_fields__  # type: ignore[attr-defined]
 
 
-def _unknown(name: str, evaluation: str, base: Experiment | None) -> str:
-    known = _known(base)
-    spelt = name.replace("_", ".")  # as the column is called
-    bare = spelt.partition(".")[0] not in ("validation", "train")
-    near = spelt if spelt in known else nearest(f"validation.{name}", known) if bare else None
-    near = near or nearest(name, known)
-    if near is None and evaluation in FIGURES:
-        near = f"validation.{evaluation}.{next(iter(FIGURES[evaluation]))}"
-    return _advice(near, known)
+def _unknown_hint(name: str, evaluation: str, base: Experiment | None) -> str:
+    names = _names(base)
+    dotted = name.replace("_", ".")  # a column of metrics.csv, written as such
+    bare = dotted.partition(".")[0] not in ("validation", "train")
+    near = dotted if dotted in names else nearest(f"validation.{name}", names) if bare else None
+    near = near or nearest(name, names)
+    if near is None and evaluation in METRICS:
+        near = f"validation.{evaluation}.{next(iter(METRICS[evaluation]))}"
+    return _hint(near, names)
 
 
-def _advice(near: str | None, known: list[str]) -> str:
-    """The nearest, and all there are: the columns in a line, then each evaluation in its own."""
+def _hint(near: str | None, names: list[str]) -> str:
+    """The nearest name; then a line for the columns, and one for each evaluation."""
     lines = [f"did you mean `{near}`?"] if near else []
-    columns = [f"`{each}`" for each in known if each in COLUMNS]
-    lines.append(f"there are {', '.join(columns)}")
-    for evaluation in FIGURES:
-        own = [f"`{each}`" for each in known if each.startswith(f"validation.{evaluation}.")]
-        lines += [", ".join(own)] if own else []
+    lines.append(f"there are {', '.join(f'`{name}`' for name in names if name in COLUMNS)}")
+    for evaluation in METRICS:
+        prefix = f"validation.{evaluation}."
+        quoted = [f"`{name}`" for name in names if name.startswith(prefix)]
+        lines += [", ".join(quoted)] if quoted else []
     return "\n".join(lines)
 
 
-def _known(base: Experiment | None) -> list[str]:
+def _names(base: Experiment | None) -> list[str]:
     """The names of all objectives; given an experiment, of those that it has."""
-    all_of = [Objective(name, goal, column=name) for name, goal in COLUMNS.items()]
-    for evaluation, figures in FIGURES.items():
-        all_of += [
-            Objective(f"validation.{evaluation}.{figure}", goal, None, evaluation, figure)
-            for figure, goal in figures.items()
+    objectives = [Objective(name, goal, column=name) for name, goal in COLUMNS.items()]
+    for evaluation, metrics in METRICS.items():
+        objectives += [
+            Objective(f"validation.{evaluation}.{metric}", goal, None, evaluation, metric)
+            for metric, goal in metrics.items()
         ]
-    if base is None:
-        return [each.name for each in all_of]
-    return [each.name for each in all_of if not each.fault(base)]
+    return [o.name for o in objectives if base is None or not o.problem(base)]

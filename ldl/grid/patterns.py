@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ldl.config import Tree
-from ldl.config.emit import flow
 from ldl.config.tree import Invalid
 
 
@@ -44,14 +42,3 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     return bool(one == other)
-
-
-def written(value: Any, length: int = 40) -> str:
-    """The value on one line as YAML has it, shortened."""
-    text = flow(value)
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def told(values: Mapping[str, Any], length: int = 30) -> str:
-    """A setting in a line: "loss: mse, train.batch_size: 64"."""
-    return ", ".join(f"{key}: {written(value, length)}" for key, value in values.items())

@@ -1,4 +1,4 @@
-"""From a file with a `grid` block to a `Plan`, or to all that is wrong with the file at once."""
+"""From a file with a `grid` block to a `GridPlan`, or to all problems of the file at once."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from ldl.errors import ConfigError, Problem
 from ldl.execute import PreparedExperiment, prepare
 from ldl.execute.preparation import sorted_problems
 from ldl.grid.block import GRID_REGISTRIES, SEARCHES, GridConfig, Halving, Tpe
-from ldl.grid.plan import Plan
+from ldl.grid.grid_plan import GridPlan, Search
 from ldl.grid.reading import Read, Reading
-from ldl.grid.search import Search
+from ldl.grid.resolve import Candidate
 from ldl.grid.searches import Listed, Rounds, kept_in
-from ldl.grid.settle import Setting
 from ldl.grid.space import Assignment
 from ldl.grid.tpe import Proposed
 from ldl.grid.trial import TrialFactory
 
 
 @dataclass(kw_only=True)
-class Grid(Read):
+class CheckedGrid(Read):
     """A file's experiment and its grid."""
 
     base: PreparedExperiment
@@ -35,31 +34,31 @@ class Grid(Read):
         return range(first, first + self.block.seeds)
 
     @property
-    def most(self) -> int:
+    def max_trials(self) -> int:
         """Trials in all, at most."""
         search = self.block.search
         if isinstance(search, Halving):
-            count = len(self.settings)
+            count = len(self.candidates)
             rounds = (kept_in(i, count, search.eta) for i in range(1, len(self.lengths)))
             return self.block.seeds * (count + sum(rounds))
         if isinstance(search, Tpe):
-            return self.block.seeds * (len(self.settings) + search.trials)
-        return self.block.seeds * len(self.settings)
+            return self.block.seeds * (len(self.candidates) + search.trials)
+        return self.block.seeds * len(self.candidates)
 
-    def plan(self, progress: ProgressCallback | None = None) -> Plan:
+    def plan(self, progress: ProgressCallback | None = None) -> GridPlan:
         """What is to be run; `progress` hears of downloads when the search is first asked."""
-        return Plan(
+        return GridPlan(
             name=self.base.experiment.config.name,
             objective=self.objective,
             seeds=self.block.seeds,
             keys=self.keys,
-            base=self.digest,
+            base_digest=self.digest,
             source=self.base.loaded.text,
             search=self.search(progress),
             method=next(name for name, cls in SEARCHES.items() if cls is type(self.block.search)),
-            most=self.most,
+            max_trials=self.max_trials,
             notes=tuple(self.notes),
-            checkpoints=isinstance(self.block.search, Halving),
+            keep_checkpoints=isinstance(self.block.search, Halving),
         )
 
     @property
@@ -72,25 +71,25 @@ class Grid(Read):
         """The search from its beginning."""
         search, maker = self.block.search, TrialFactory(self.seeds, progress)
         if isinstance(search, Halving):
-            return Rounds(self.settings, self.lengths, search.eta, maker, self.objective)
+            return Rounds(self.candidates, self.lengths, search.eta, maker, self.objective)
         if isinstance(search, Tpe):
             name = self.base.experiment.config.name
 
-            def settle(number: int, chosen: Assignment) -> Setting | None:
+            def settle(number: int, chosen: Assignment) -> Candidate | None:
                 return self.settler.settle(number, chosen, name)
 
-            return Proposed(search, self.space, settle, maker, self.objective, self.settings)
-        return Listed(self.settings, maker)
+            return Proposed(search, self.space, settle, maker, self.objective, self.candidates)
+        return Listed(self.candidates, maker)
 
 
 def plan(
     path: Path, overrides: Sequence[str] = (), progress: ProgressCallback | None = None
-) -> Plan:
+) -> GridPlan:
     """The checked plan of a file. Raises ConfigError with every mistake in it."""
     return read_grid(path, overrides).plan(progress)
 
 
-def read_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
+def read_grid(path: Path, overrides: Sequence[str] = ()) -> CheckedGrid:
     """Read and check a file and its grid block. Raises ConfigError with every mistake in both."""
     found: list[Problem] = []
     base: PreparedExperiment | None = None
@@ -105,10 +104,12 @@ def read_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
     if found or read is None or base is None:
         places = {(p.file, p.line, p.column, p.message): p for p in reversed(found)}
         raise sorted_problems(list(reversed(places.values())))
-    return Grid(**vars(read), base=base)
+    return CheckedGrid(**vars(read), base=base)
 
 
-def check(path: Path, overrides: Sequence[str] = ()) -> tuple[PreparedExperiment, Grid | None]:
+def check(
+    path: Path, overrides: Sequence[str] = ()
+) -> tuple[PreparedExperiment, CheckedGrid | None]:
     """The experiment of a file, and its grid if it has one. Raises ConfigError for both at once."""
     try:
         base = prepare(path, overrides)

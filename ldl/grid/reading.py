@@ -23,19 +23,19 @@ from ldl.execute.preparation import REGISTRIES
 from ldl.grid.block import GRID_REGISTRIES, SPACINGS, GridBlock
 from ldl.grid.expand import expand
 from ldl.grid.known import Known
-from ldl.grid.objective import Objective, ObjectiveError, objective
-from ldl.grid.settle import Setting, Settler
+from ldl.grid.objective import Objective, ObjectiveError, parse_objective
+from ldl.grid.resolve import Candidate, Settler
 from ldl.grid.space import Space
 
 
 @dataclass
 class Read:
-    """A checked grid block and what it spells out; `settings` are those known beforehand."""
+    """A checked grid block and what it spells out; `candidates` are those known beforehand."""
 
     block: GridBlock
     space: Space = field(repr=False)
     objective: Objective
-    settings: list[Setting] = field(repr=False)
+    candidates: list[Candidate] = field(repr=False)
     lengths: list[int]  # epochs of the rounds of halving
     notes: list[str]
     settler: Settler = field(repr=False)
@@ -127,7 +127,7 @@ class Reading:
         if not block.objective:
             return None
         try:
-            return objective(block.objective, block.goal, self.base)
+            return parse_objective(block.objective, block.goal, self.base)
         except ObjectiveError as error:
             self.problems.add(self._mark("objective"), *error.args)
             return None

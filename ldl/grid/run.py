@@ -12,8 +12,7 @@ from pathlib import Path
 from ldl.cores import usable_cores
 from ldl.errors import Interrupted
 from ldl.grid.executors import Executor, GridError, Local
-from ldl.grid.options import Options, Progress, Summary, Watch
-from ldl.grid.plan import Plan
+from ldl.grid.grid_plan import GridCallbacks, GridOptions, GridPlan, GridProgress, GridSummary
 from ldl.grid.trial import Trial, TrialOutcome
 from ldl.grid.trial_store import RETRIED, TrialStore, write_plan
 from ldl.grid.work import Task, Word
@@ -26,7 +25,9 @@ RECORD = 5.0  # seconds between two writings of the plan
 LOST = 3  # times that a trial may come back as ended without a word of it on the disk
 
 
-def run_grid(plan: Plan, folder: Path, options: Options, watch: Watch) -> Summary:
+def run_grid(
+    plan: GridPlan, folder: Path, options: GridOptions, watch: GridCallbacks
+) -> GridSummary:
     """Do what is missing of a grid in its folder, which may be another process's too at that time.
 
     Raises Interrupted after a signal, when the trials have left their checkpoints, and GridError
@@ -46,7 +47,7 @@ def run_grid(plan: Plan, folder: Path, options: Options, watch: Watch) -> Summar
     return grid.summary()
 
 
-def executor(ledger: TrialStore, options: Options, watch: Watch) -> Executor:
+def executor(ledger: TrialStore, options: GridOptions, watch: GridCallbacks) -> Executor:
     """The workers that the options ask for. Raises GridError where they cannot be had."""
     jobs = options.jobs or usable_cores() or 1
     if options.dask is not None:
@@ -64,7 +65,9 @@ def executor(ledger: TrialStore, options: Options, watch: Watch) -> Executor:
 class Grid:
     """How a grid stands, in this process's eyes."""
 
-    def __init__(self, plan: Plan, ledger: TrialStore, options: Options, watch: Watch) -> None:
+    def __init__(
+        self, plan: GridPlan, ledger: TrialStore, options: GridOptions, watch: GridCallbacks
+    ) -> None:
         self.plan, self.ledger, self.options, self.watch = plan, ledger, options, watch
         self.waiting: deque[Trial] = deque()
         self.out: dict[str, Trial] = {}  # handed out
@@ -110,10 +113,10 @@ class Grid:
                 self._record()
             self._show(workers.running)
 
-    def summary(self) -> Summary:
+    def summary(self) -> GridSummary:
         """How it ended."""
         counts = self.counts
-        return Summary(
+        return GridSummary(
             completed=counts["completed"],
             diverged=counts["diverged"],
             failed=sum(counts[ending] for ending in RETRIED),
@@ -165,7 +168,7 @@ class Grid:
                     self.plan.objective,
                     options.retry,
                     options.trial_timeout,
-                    self.plan.checkpoints,
+                    self.plan.keep_checkpoints,
                     self._before.get(trial.id),
                 )
             )
@@ -185,7 +188,7 @@ class Grid:
         self._untold.append(outcome)
         best = self.best[0] if self.best else None
         figure = outcome.objective
-        if figure is not None and self.plan.objective.better(figure, best):
+        if figure is not None and self.plan.objective.is_better(figure, best):
             self.best = figure, trial
 
     def _back(self, id: str, word: Word) -> None:
@@ -236,15 +239,15 @@ class Grid:
         done, spent = self.counts.total(), now - self._began
         here, left = done - self.found, len(self.asked) - done
         self.watch.progress(
-            Progress(
+            GridProgress(
                 total=len(self.asked),
                 done=done,
-                found=self.found,
+                already_done=self.found,
                 running=running,
                 failed=sum(self.counts[ending] for ending in RETRIED),
                 best=self.best[0] if self.best else None,
                 best_values=self.best[1].values if self.best else {},
                 seconds=spent,
-                left=spent / here * left if here else None,
+                seconds_left=spent / here * left if here else None,
             )
         )

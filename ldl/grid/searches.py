@@ -9,7 +9,7 @@ from ldl.engine.schedules import Clock, Schedule, Warmup
 from ldl.engine.streams import stream
 from ldl.grid.block import Halving
 from ldl.grid.objective import Objective
-from ldl.grid.settle import Setting
+from ldl.grid.resolve import Candidate
 from ldl.grid.space import Assignment, Space
 from ldl.grid.trial import Trial, TrialFactory, TrialOutcome
 
@@ -20,7 +20,7 @@ STEPS = 97  # an epoch, for the question whether a schedule looks at the trainin
 class Listed:
     """All settings that are known beforehand, at once."""
 
-    def __init__(self, settings: Sequence[Setting], maker: TrialFactory) -> None:
+    def __init__(self, settings: Sequence[Candidate], maker: TrialFactory) -> None:
         self._settings, self._maker = list(settings), maker
 
     def ask(self, finished: Sequence[TrialOutcome]) -> list[Trial]:
@@ -58,14 +58,14 @@ class Rounds:
     """
 
     def __init__(
-        self, settings: Sequence[Setting], lengths: Sequence[int], eta: int, maker: TrialFactory,
+        self, settings: Sequence[Candidate], lengths: Sequence[int], eta: int, maker: TrialFactory,
         objective: Objective,
     ) -> None:  # fmt: skip
         self._first, self._lengths, self._eta, self._maker = settings, lengths, eta, maker
         self._scores = Scores(objective)
         self._number = 0
         self._round = 0
-        self._pairs: list[tuple[Setting, list[Trial]]] = []
+        self._pairs: list[tuple[Candidate, list[Trial]]] = []
 
     def ask(self, finished: Sequence[TrialOutcome]) -> list[Trial]:
         """The first round, and each further one when all of the one before has ended."""
@@ -75,14 +75,16 @@ class Rounds:
         trials = [trial for _, own in self._pairs for trial in own]
         if self._round >= len(self._lengths) or not self._scores.known(trials):
             return []
-        rank = self._scores.objective.rank
+        rank = self._scores.objective.sort_key
         order = sorted(self._pairs, key=lambda pair: rank(self._scores.of(pair[1])))
         alive = [setting for setting, own in order if self._scores.of(own) is not None]
         kept = alive[: kept_in(self._round, len(self._first), self._eta)]
         goes_on = [each if steady(each.schedule) else None for each in kept]
         return self._start(kept, goes_on)
 
-    def _start(self, settings: Sequence[Setting], before: Sequence[Setting | None]) -> list[Trial]:
+    def _start(
+        self, settings: Sequence[Candidate], before: Sequence[Candidate | None]
+    ) -> list[Trial]:
         length = self._lengths[self._round]
         self._round += 1
         self._pairs = []

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ldl.grid.block import Tpe
 from ldl.grid.objective import Objective
+from ldl.grid.resolve import Candidate
 from ldl.grid.searches import Scores, drawn
-from ldl.grid.settle import Setting
 from ldl.grid.space import Assignment, Axis, Space
 from ldl.grid.trial import Trial, TrialFactory, TrialOutcome
 
@@ -26,8 +26,8 @@ class Proposed:
     """
 
     def __init__(
-        self, search: Tpe, space: Space, settle: Callable[[int, Assignment], Setting | None],
-        maker: TrialFactory, objective: Objective, first: Sequence[Setting] = (),
+        self, search: Tpe, space: Space, settle: Callable[[int, Assignment], Candidate | None],
+        maker: TrialFactory, objective: Objective, first: Sequence[Candidate] = (),
     ) -> None:  # fmt: skip
         import optuna
 
@@ -65,7 +65,7 @@ class Proposed:
         """Optuna hears what came of the last batch."""
         from optuna.trial import TrialState
 
-        rank = self._scores.objective.rank
+        rank = self._scores.objective.sort_key
         figures = [self._scores.of(own) for _, own in self._batch]
         known = [figure for figure in (*figures, self._worst) if figure is not None]
         self._worst = max(known, key=rank) if known else None

@@ -106,7 +106,7 @@ def _alone(prepared: PreparedExperiment) -> PreparedExperiment:
 def _judged_by(objective: Objective, prepared: PreparedExperiment) -> PreparedExperiment:
     """With no more evaluations than the objective needs."""
     experiment = prepared.experiment
-    needed = objective.judge(experiment.config)
+    needed = objective.evaluation_for(experiment.config)
     config = replace(experiment.config, evaluate=[needed] if needed else [])
     return replace(prepared, experiment=replace(experiment, config=config))
 
@@ -179,7 +179,7 @@ def _figure(run: RunFolder, objective: Objective, prepared: PreparedExperiment) 
 def _result(run: RunFolder, objective: Objective) -> float | None:
     """The figure that the only evaluation found. Raises RunError where it found none such."""
     (found,) = read_json(run.results).values()
-    for key in (objective.figure or "").split("."):
+    for key in (objective.metric or "").split("."):
         found = found.get(key) if isinstance(found, dict) else None
     if found is None or isinstance(found, int | float):
         return None if found is None else float(found)

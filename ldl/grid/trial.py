@@ -11,7 +11,7 @@ from ldl.runs.content_key import content_key
 
 if TYPE_CHECKING:
     from ldl.data import ProgressCallback
-    from ldl.grid.settle import Setting
+    from ldl.grid.resolve import Candidate
 
 Ending = Literal["completed", "diverged", "failed", "killed", "timeout", "memory"]
 ENDINGS: Final = get_args(Ending)
@@ -71,7 +71,7 @@ class TrialFactory:
         self._digests: dict[tuple[str, int], str] = {}
         self._donors: dict[str | None, str] = {}
 
-    def trials(self, setting: Setting, before: Setting | None = None) -> list[Trial]:
+    def trials(self, setting: Candidate, before: Candidate | None = None) -> list[Trial]:
         """A trial for each seed; each goes on from that of the setting `before`."""
         shared = content_key(setting.yaml(), self._digest(setting, self.seeds[0]))
         return [
@@ -87,11 +87,11 @@ class TrialFactory:
             for seed in self.seeds
         ]
 
-    def name(self, setting: Setting, seed: int) -> str:
+    def name(self, setting: Candidate, seed: int) -> str:
         """The id of a trial. Raises DataError where the data cannot be read."""
         return content_key(setting.yaml(seed), self._digest(setting, seed))
 
-    def _digest(self, setting: Setting, seed: int) -> str:
+    def _digest(self, setting: Candidate, seed: int) -> str:
         """SHA-256 of the data, of which what is drawn depends on the seed, and of `start_from`."""
         place, start = (repr(setting.source), seed), setting.start_from
         if place not in self._digests:

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +24,7 @@ from ldl.runs.run_folder import slug
 from ldl.runs.status import to_utc
 
 if TYPE_CHECKING:
-    from ldl.grid.plan import Plan
+    from ldl.grid.grid_plan import GridPlan
 
 RETRIED = ("failed", "killed", "timeout", "memory")  # endings that another try may change
 
@@ -119,7 +118,7 @@ ABOUT: Final = "grid.json"
 SHORT: Final = 6  # digits of the hash in a folder's name
 
 
-def find_grid_folder(root: Path, plan: Plan, option: str | None = None) -> Path | None:
+def find_grid_folder(root: Path, plan: GridPlan, option: str | None = None) -> Path | None:
     """The folder of this grid: `option` if given, else the newest in `root` with the same base.
 
     None where there is none yet. Raises RunFolderError for a folder that is something else's.
@@ -131,7 +130,7 @@ def find_grid_folder(root: Path, plan: Plan, option: str | None = None) -> Path 
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RunFolderError(f"{folder} is not the folder of a grid: it has no {ABOUT}")
         return None
-    if _about(folder).get("base") != plan.base:
+    if _about(folder).get("base") != plan.base_digest:
         raise RunFolderError(
             f"{folder} is the folder of another grid: its configuration or objective differs; "
             "without --folder a new one is made"
@@ -139,7 +138,7 @@ def find_grid_folder(root: Path, plan: Plan, option: str | None = None) -> Path 
     return folder
 
 
-def open_grid_folder(root: Path, plan: Plan, option: str | None = None) -> Path:
+def open_grid_folder(root: Path, plan: GridPlan, option: str | None = None) -> Path:
     """`find`, or else a new folder with grid.json and source.yaml; two processes get the same."""
     parent = root if option is None else Path(option).expanduser().absolute().parent
     try:
@@ -156,7 +155,7 @@ def open_grid_folder(root: Path, plan: Plan, option: str | None = None) -> Path:
     return folder
 
 
-def write_plan(folder: Path, plan: Plan, trials: Sequence[Trial]) -> None:
+def write_plan(folder: Path, plan: GridPlan, trials: Sequence[Trial]) -> None:
     """Write plan.csv and plan.jsonl: all trials asked for so far, in their order."""
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
@@ -194,15 +193,15 @@ def is_grid_folder(path: Path) -> bool:
     return (path / ABOUT).exists()
 
 
-def _describe(plan: Plan) -> dict[str, Any]:
+def _describe(plan: GridPlan) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "name": plan.name,
-        "objective": asdict(plan.objective),
+        "objective": plan.objective.to_dict(),
         "search": plan.method,
         "seeds": plan.seeds,
         "keys": list(plan.keys),
-        "base": plan.base,
+        "base": plan.base_digest,
         "ldl": ldl.__version__,
     }
 
@@ -214,20 +213,20 @@ def _about(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _newest(root: Path, plan: Plan) -> Path | None:
-    pattern = f"*-{slug(plan.name)}-grid-{plan.base[:SHORT]}*"
+def _newest(root: Path, plan: GridPlan) -> Path | None:
+    pattern = f"*-{slug(plan.name)}-grid-{plan.base_digest[:SHORT]}*"
     fitting = []
     for path in sorted(root.glob(pattern)):
         try:
-            if is_grid_folder(path) and _about(path).get("base") == plan.base:
+            if is_grid_folder(path) and _about(path).get("base") == plan.base_digest:
                 fitting.append(path)
         except LdlError:
             continue
     return fitting[-1] if fitting else None
 
 
-def _new(root: Path, plan: Plan) -> Path:
-    base = f"{to_utc():%Y%m%dT%H%M%SZ}-{slug(plan.name)}-grid-{plan.base[:SHORT]}"
+def _new(root: Path, plan: GridPlan) -> Path:
+    base = f"{to_utc():%Y%m%dT%H%M%SZ}-{slug(plan.name)}-grid-{plan.base_digest[:SHORT]}"
     names = (base if n == 1 else f"{base}-{n}" for n in range(1, 1000))
     return next(root / name for name in names if not (root / name).exists())
 

@@ -39,7 +39,7 @@ class Task:
         """In JSON's types."""
         return {
             "trial": self.trial.to_dict(),
-            "objective": vars(self.objective),
+            "objective": self.objective.to_dict(),
             "retry": self.retry,
             "timeout": self.timeout,
             "checkpoints": self.checkpoints,
@@ -52,7 +52,7 @@ class Task:
         before = found["before"]
         return cls(
             Trial.from_dict(found["trial"]),
-            Objective(**found["objective"]),
+            Objective.from_dict(found["objective"]),
             found["retry"],
             found["timeout"],
             found["checkpoints"],

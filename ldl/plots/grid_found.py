@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from ldl.arrays import Array
-from ldl.grid.labels import names
+from ldl.grid.labels import choice_labels
 from ldl.plots import style
 from ldl.plots.levels import Table, read
 from ldl.runs import read_json
@@ -141,7 +141,7 @@ def gather(folder: Path) -> Found:
 
 def labels(values: Sequence[str]) -> list[str]:
     """Cells of a table in few letters: numbers with four digits, whole choices by their names."""
-    return names([_plain(value) for value in values])
+    return choice_labels([_plain(value) for value in values])
 
 
 def _plain(cell: str) -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ldl.grid import timing
-from ldl.grid.timing import Timing
+from ldl.grid import cost
+from ldl.grid.cost import TrialTiming
 
 from .conftest import CLASSES, Ldl
 
@@ -27,8 +27,8 @@ grid:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timing has its own tests."""
-    made_up = Timing(0.001, 0.01, 0.0, 50_000_000, 1000)
-    monkeypatch.setattr(timing, "measure", lambda yamls, *rest: [made_up] * len(yamls))
+    made_up = TrialTiming(0.001, 0.01, 0.0, 50_000_000, 1000)
+    monkeypatch.setattr(cost, "measure", lambda yamls, *rest: [made_up] * len(yamls))
 
 
 @pytest.fixture

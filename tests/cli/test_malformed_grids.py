@@ -281,11 +281,11 @@ PARTS = {
 OBJECTIVES = {
     "test figure": (
         grid(f"objective: «test.accuracy\n  vary: {{{SIZES}}}"),
-        ["test part judges the winner", "did you mean `validation.accuracy`"],
+        ["test split is for the winner", "did you mean `validation.accuracy`"],
     ),
     "figure of a test evaluation": (
         grid(f"objective: «test.classification.macro.f1\n  vary: {{{SIZES}}}"),
-        ["test part", "`validation.classification.macro.f1`"],
+        ["test split", "`validation.classification.macro.f1`"],
     ),
     "unknown figure": (
         grid(f"objective: «validation.los\n  vary: {{{SIZES}}}"),
@@ -305,7 +305,7 @@ OBJECTIVES = {
     ),
     "unknown figure of an evaluation": (
         grid(f"objective: «validation.classification.f1\n  vary: {{{SIZES}}}"),
-        ["no figure `f1`", "`validation.classification.macro.f1`"],
+        ["no metric `f1`", "`validation.classification.macro.f1`"],
     ),
     "figure of no known form": (
         grid(f"objective: «validation.decision_regions.x\n  vary: {{{SIZES}}}"),
@@ -330,16 +330,16 @@ OBJECTIVES = {
         ),
         ["no classes"],
     ),
-    "no validation part": (
+    "no validation split": (
         grid(
             f"objective: «validation.loss\n  vary: {{{SIZES}}}",
             BASE.replace("minmax}", "minmax, split: {validation: 0}}"),
         ),
-        ["no validation part"],
+        ["no validation split"],
     ),
     "not always a validation part": (
         grid("objective: «validation.loss\n  vary: {data.split.validation: [0, 0.1, 0.2]}"),
-        ["no validation part", "in 1 of 3 settings, the first: data.split.validation: 0"],
+        ["no validation split", "in 1 of 3 settings, the first: data.split.validation: 0"],
     ),
 }
 CASES = {**WORDS, **VALUES, **PATHS, **PARTS, **OBJECTIVES}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ldl.grid.grid_plan import GridPlan
 from ldl.grid.objective import Objective
-from ldl.grid.plan import Plan
 from ldl.grid.trial import Ending, Trial, TrialOutcome
 from ldl.grid.trial_store import write_plan
 
@@ -27,9 +26,9 @@ def made(
 ) -> Path:
     """Settings and their objectives, one a seed; a text is another ending, None: it waits."""
     keys = tuple(dict.fromkeys(key for values in settings for key in values))
-    plan = Plan("made", objective, len(figures[0]), keys, "ab" * 32, "", Given())
+    plan = GridPlan("made", objective, len(figures[0]), keys, "ab" * 32, "", Given())
     folder.mkdir(parents=True, exist_ok=True)
-    about = {"format": 1, "name": "made", "objective": asdict(objective), "keys": list(keys)}
+    about = {"format": 1, "name": "made", "objective": objective.to_dict(), "keys": list(keys)}
     (folder / "grid.json").write_text(json.dumps(about))
     trials = []
     for number, (values, own) in enumerate(zip(settings, figures, strict=True), 1):

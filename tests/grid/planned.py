@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from ldl.grid.plan import Plan
-from ldl.grid.planning import Grid, plan, read_grid
+from ldl.grid.grid_plan import GridPlan
+from ldl.grid.planning import CheckedGrid, plan, read_grid
 from ldl.grid.trial import Trial, TrialOutcome
 
 BASE = """\
@@ -29,12 +29,12 @@ def file(folder: Path, block: str, base: str = BASE) -> Path:
     return path
 
 
-def planned(folder: Path, block: str, *overrides: str, base: str = BASE) -> Plan:
+def planned(folder: Path, block: str, *overrides: str, base: str = BASE) -> GridPlan:
     """The plan of such a file."""
     return plan(file(folder, block, base), overrides)
 
 
-def read(folder: Path, block: str, *overrides: str, base: str = BASE) -> Grid:
+def read(folder: Path, block: str, *overrides: str, base: str = BASE) -> CheckedGrid:
     """The grid of such a file."""
     return read_grid(file(folder, block, base), overrides)
 
@@ -46,7 +46,7 @@ def ended(trial: Trial, figure: float | None) -> TrialOutcome:
 
 
 def played(
-    plan: Plan,
+    plan: GridPlan,
     figure: Callable[[Trial], float | None],
     shuffle: Callable[[Sequence[TrialOutcome]], Iterable[Sequence[TrialOutcome]]] = lambda all_of: [
         all_of

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ldl.execute.preparation import prepare_text
+from ldl.grid.grid_plan import GridOptions, GridPlan, GridProgress, GridSummary
 from ldl.grid.objective import Objective
-from ldl.grid.options import Options, Progress, Summary
-from ldl.grid.plan import Plan
 from ldl.grid.run import run_grid
 from ldl.grid.trial import Trial, TrialOutcome
 
 LOSS = Objective("validation.loss", "min", column="validation_loss")
-MSE = Objective("validation.reconstruction.mse", "min", evaluation="reconstruction", figure="mse")
-TWO = Options(jobs=2)
+MSE = Objective("validation.reconstruction.mse", "min", evaluation="reconstruction", metric="mse")
+TWO = GridOptions(jobs=2)
 TEXT = """\
 name: small
 seed: SEED
@@ -71,11 +70,11 @@ class Seen:
     """Remembers what a grid told."""
 
     def __init__(self) -> None:
-        self.last: Progress | None = None
+        self.last: GridProgress | None = None
         self.outcomes: dict[str, TrialOutcome] = {}
         self.notes: list[str] = []
 
-    def progress(self, now: Progress) -> None:
+    def progress(self, now: GridProgress) -> None:
         """How it stands."""
         self.last = now
 
@@ -89,19 +88,21 @@ class Seen:
         self.notes.append(text)
 
 
-def plan_of(*rounds: Sequence[Trial], objective: Objective = LOSS, keeps: bool = False) -> Plan:
+def plan_of(*rounds: Sequence[Trial], objective: Objective = LOSS, keeps: bool = False) -> GridPlan:
     """A plan of the given trials."""
     keys = ("optimizer.sgd.learning_rate", "train.epochs")
-    return Plan("small", objective, 1, keys, "ab" * 32, "", Given(*rounds), checkpoints=keeps)
+    return GridPlan(
+        "small", objective, 1, keys, "ab" * 32, "", Given(*rounds), keep_checkpoints=keeps
+    )
 
 
 def run_all(
     folder: Path,
     *rounds: Sequence[Trial],
-    options: Options = TWO,
+    options: GridOptions = TWO,
     objective: Objective = LOSS,
     keeps: bool = False,
-) -> tuple[Summary, Seen]:
+) -> tuple[GridSummary, Seen]:
     """Run the trials in a folder: the summary, and what was told."""
     seen = Seen()
     folder.mkdir(exist_ok=True)

@@ -19,7 +19,7 @@ from distributed.comm import CommClosedError
 from ldl.errors import UsageError
 from ldl.grid import dask_executor as dask
 from ldl.grid.executors import GridError
-from ldl.grid.options import Options
+from ldl.grid.grid_plan import GridOptions
 
 from .killing import CONFIG, check_same, ended, grid, kill
 from .running import claims, entries, run_all, trial, trials, weights
@@ -74,13 +74,14 @@ def cluster() -> Iterator[Cluster]:
 def test_the_results_are_those_without_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
     """The same bits, endings and all."""
     asked = trials(6)
-    summary, seen = run_all(tmp_path / "dask", asked, options=Options(dask=cluster.address))
+    summary, seen = run_all(tmp_path / "dask", asked, options=GridOptions(dask=cluster.address))
     assert summary.completed == 6 and seen.outcomes.keys() == {each.id for each in asked}
     run_all(tmp_path / "here", asked)
     assert weights(tmp_path / "dask") == weights(tmp_path / "here")
     assert claims(tmp_path / "dask") == []
     assert (
-        run_all(tmp_path / "dask", asked, options=Options(dask=cluster.address))[0].completed == 6
+        run_all(tmp_path / "dask", asked, options=GridOptions(dask=cluster.address))[0].completed
+        == 6
     )
 
 
@@ -161,13 +162,13 @@ def test_no_scheduler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """In bounded time."""
     monkeypatch.setattr(dask, "ANSWER", 2.0)
     with pytest.raises(GridError, match="no Dask scheduler answers"):
-        run_all(tmp_path, trials(2), options=Options(dask="tcp://127.0.0.1:9"))
+        run_all(tmp_path, trials(2), options=GridOptions(dask="tcp://127.0.0.1:9"))
 
 
 def test_an_address_that_none_can_be_is_refused(tmp_path: Path) -> None:
     """Before anything is waited for."""
     with pytest.raises(UsageError, match="not foo://x"):
-        run_all(tmp_path, trials(2), options=Options(dask="foo://x"))
+        run_all(tmp_path, trials(2), options=GridOptions(dask="foo://x"))
 
 
 def test_no_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,10 +177,10 @@ def test_no_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     lonely, asked = Cluster(), trials(2)
     try:
         with pytest.raises(GridError, match=f"dask worker {lonely.address}"):
-            run_all(tmp_path, asked, options=Options(dask=lonely.address))
+            run_all(tmp_path, asked, options=GridOptions(dask=lonely.address))
         monkeypatch.setattr(dask, "WORKERS", 30.0)
         lonely.add()
-        assert run_all(tmp_path, asked, options=Options(dask=lonely.address))[0].completed == 2
+        assert run_all(tmp_path, asked, options=GridOptions(dask=lonely.address))[0].completed == 2
     finally:
         lonely.close()
 
@@ -198,7 +199,9 @@ def test_all_workers_lost_in_the_middle_is_told(
     thread = threading.Thread(target=lose)
     thread.start()
     with pytest.raises(GridError, match="no Dask worker"):
-        run_all(tmp_path, [slow, trial(epochs=1_000_000)], options=Options(dask=cluster.address))
+        run_all(
+            tmp_path, [slow, trial(epochs=1_000_000)], options=GridOptions(dask=cluster.address)
+        )
     thread.join()
     assert claims(tmp_path) == []
     assert run_all(tmp_path, [slow])[0].completed == 1
@@ -217,7 +220,7 @@ def test_a_reply_that_is_lost_on_its_way_loses_no_trial(
         return fetch(self, timeout)
 
     monkeypatch.setattr(distributed.Future, "result", result)
-    options = Options(dask=cluster.address)
+    options = GridOptions(dask=cluster.address)
     assert run_all(tmp_path, trials(6), options=options)[0].completed == 6
     assert len(lost) == 3 and sum(ended(tmp_path).values()) == 6
 

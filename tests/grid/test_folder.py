@@ -31,7 +31,7 @@ def test_the_same_command_finds_it(tmp_path: Path) -> None:
     plan = planned(tmp_path, BLOCK)
     assert find_grid_folder(root, plan) is None
     place = open_grid_folder(root, plan)
-    assert place.parent == root and place.name.endswith(f"-small-grid-{plan.base[:6]}")
+    assert place.parent == root and place.name.endswith(f"-small-grid-{plan.base_digest[:6]}")
     assert find_grid_folder(root, plan) == open_grid_folder(root, plan) == place
     more = planned(tmp_path, f"seeds: 3\nvary: {{{SIZES}}}")
     assert open_grid_folder(root, more) == place
@@ -85,7 +85,7 @@ def test_what_is_written(tmp_path: Path) -> None:
     place, trials = open_grid_folder(tmp_path / "runs", plan), plan.search.ask([])
     write_plan(place, plan, trials)
     about = json.loads((place / "grid.json").read_text())
-    assert about["base"] == plan.base and about["objective"]["name"] == "validation.loss"
+    assert about["base"] == plan.base_digest and about["objective"]["name"] == "validation.loss"
     assert about["keys"] == ["train.batch_size", "network.1"] and about["format"] == 1
     assert (place / "source.yaml").read_text() == (tmp_path / "small.yaml").read_text()
     rows = list(csv.DictReader((place / "plan.csv").read_text().splitlines()))
@@ -123,7 +123,7 @@ def test_a_folder_of_another_version(tmp_path: Path) -> None:
     """Is not touched."""
     plan = planned(tmp_path, BLOCK)
     place = open_grid_folder(tmp_path, plan)
-    write_json(place / "grid.json", {"format": 99, "base": plan.base})
+    write_json(place / "grid.json", {"format": 99, "base": plan.base_digest})
     assert find_grid_folder(tmp_path, plan) is None
     with pytest.raises(RunFolderError, match="format"):
         find_grid_folder(tmp_path, plan, str(place))

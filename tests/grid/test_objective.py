@@ -12,7 +12,7 @@ from ldl.config import loads
 from ldl.evaluate import EVALUATIONS
 from ldl.evaluate.denoising import Denoising
 from ldl.execute import REGISTRIES, prepare, train
-from ldl.grid.objective import COLUMNS, FIGURES, Objective, objective
+from ldl.grid.objective import COLUMNS, METRICS, Objective, parse_objective
 
 CONFIGS = {
     "classification": "data: {source: iris, scale: minmax}\nnetwork: [{linear: 3}, tanh, linear]\n",
@@ -25,16 +25,16 @@ CONFIGS = {
 @pytest.mark.parametrize("name", COLUMNS)
 def test_columns(name: str) -> None:
     """A column of metrics.csv, lower or higher as the figure is better; `goal` overrules."""
-    found = objective(name, None)
+    found = parse_objective(name, None)
     assert found == Objective(name, COLUMNS[name], name.replace(".", "_"))
     assert found.goal == ("min" if name.endswith("loss") else "max")
-    assert objective(name, "max").goal == "max"
+    assert parse_objective(name, "max").goal == "max"
 
 
 def test_an_evaluation_of_any_form() -> None:
     """With a goal, any place in the results of one that judges a part."""
-    found = objective("validation.noise_sweep.accuracy.0", "max")
-    assert (found.column, found.evaluation, found.figure) == (None, "noise_sweep", "accuracy.0")
+    found = parse_objective("validation.noise_sweep.accuracy.0", "max")
+    assert (found.column, found.evaluation, found.metric) == (None, "noise_sweep", "accuracy.0")
 
 
 @pytest.mark.parametrize("task", CONFIGS)
@@ -47,12 +47,16 @@ def test_every_figure_that_is_offered_is_there(task: str, tmp_path: Path) -> Non
     offered = [
         each
         for each in (
-            *(objective(name, None) for name in COLUMNS),
-            *(objective(f"validation.{e}.{f}", None) for e, own in FIGURES.items() for f in own),
+            *(parse_objective(name, None) for name in COLUMNS),
+            *(
+                parse_objective(f"validation.{e}.{f}", None)
+                for e, own in METRICS.items()
+                for f in own
+            ),
         )
-        if not each.fault(base)
+        if not each.problem(base)
     ]
-    judged = [each.judge(base.config) for each in offered]
+    judged = [each.evaluation_for(base.config) for each in offered]
     wanted = list({type(each): each for each in judged if each is not None}.values())
     config = replace(base.config, evaluate=wanted)
     run = train(replace(prepared, experiment=replace(base, config=config)), tmp_path / "runs")
@@ -62,7 +66,7 @@ def test_every_figure_that_is_offered_is_there(task: str, tmp_path: Path) -> Non
     assert len(offered) >= 4
     for each in offered:
         found = row if each.column else results[f"{each.evaluation}-validation"]
-        for key in [each.column] if each.column else (each.figure or "").split("."):
+        for key in [each.column] if each.column else (each.metric or "").split("."):
             found = found[key]
         assert isinstance(found, float), each.name
 
@@ -71,18 +75,18 @@ def test_the_configured_evaluation_is_run_on_the_validation_part() -> None:
     """With its own settings; one that is not configured with its defaults."""
     text = CONFIGS["reconstruction"] + "evaluate: [{denoising: {epochs: 7, part: train}}]\n"
     config = loads(text, "t.yaml", Config, REGISTRIES).value
-    found = objective("validation.denoising.accuracy.denoised", None).judge(config)
+    found = parse_objective("validation.denoising.accuracy.denoised", None).evaluation_for(config)
     assert isinstance(found, Denoising) and (found.epochs, found.part) == (7, "validation")
-    other = objective("validation.reconstruction.mse", None).judge(config)
+    other = parse_objective("validation.reconstruction.mse", None).evaluation_for(config)
     assert other is not None and other == EVALUATIONS["reconstruction"](part="validation")  # type: ignore[call-arg]
-    assert objective("train.loss", None).judge(config) is None
+    assert parse_objective("train.loss", None).evaluation_for(config) is None
 
 
 def test_better() -> None:
     """Any figure is better than none; `rank` sorts alike."""
     low, high = Objective("a", "min"), Objective("b", "max")
-    assert low.better(1.0, 2.0) and not low.better(2.0, 1.0) and not low.better(1.0, 1.0)
-    assert high.better(2.0, 1.0) and low.better(1.0, None) and not low.better(None, 1.0)
-    assert not low.better(None, None)
-    assert sorted([None, 2.0, 1.0, 3.0], key=low.rank) == [1.0, 2.0, 3.0, None]
-    assert sorted([None, 2.0, 1.0, 3.0], key=high.rank) == [3.0, 2.0, 1.0, None]
+    assert low.is_better(1.0, 2.0) and not low.is_better(2.0, 1.0) and not low.is_better(1.0, 1.0)
+    assert high.is_better(2.0, 1.0) and low.is_better(1.0, None) and not low.is_better(None, 1.0)
+    assert not low.is_better(None, None)
+    assert sorted([None, 2.0, 1.0, 3.0], key=low.sort_key) == [1.0, 2.0, 3.0, None]
+    assert sorted([None, 2.0, 1.0, 3.0], key=high.sort_key) == [3.0, 2.0, 1.0, None]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ldl.grid.patterns import matches, told, written
+from ldl.grid.labels import describe_values, one_line
+from ldl.grid.patterns import matches
 
 SGD = {"sgd": {"learning_rate": 0.1, "momentum": 0.9}}
 
@@ -40,5 +41,8 @@ def test_what_does_not(pattern: Any, value: Any) -> None:
 
 def test_a_setting_in_a_line() -> None:
     """As YAML has it, long values cut."""
-    assert told({"loss": {"mse": "sum"}, "train.epochs": 5}) == "loss: {mse: sum}, train.epochs: 5"
-    assert written([100] * 50, 10) == "[100, 100…"
+    assert (
+        describe_values({"loss": {"mse": "sum"}, "train.epochs": 5})
+        == "loss: {mse: sum}, train.epochs: 5"
+    )
+    assert one_line([100] * 50, 10) == "[100, 100…"

@@ -114,7 +114,7 @@ def test_settings_that_resolve_to_the_same_run_once(tmp_path: Path) -> None:
     """The first keeps its number, a note names both."""
     block = "vary: {optimizer: [adam, {adam: 0.01}, {adam: {learning_rate: 1e-2}}, {sgd: 0.1}]}"
     grid = read(tmp_path, block)
-    assert [setting.number for setting in grid.settings] == [1, 2]
+    assert [setting.number for setting in grid.candidates] == [1, 2]
     (note,) = grid.notes
     assert note.startswith("2 settings are the same as another and run once: ")
     assert "(optimizer: {adam: 0.01}) is setting 1 (optimizer: adam)" in note
@@ -123,7 +123,7 @@ def test_settings_that_resolve_to_the_same_run_once(tmp_path: Path) -> None:
 def test_an_included_setting_that_is_there_already(tmp_path: Path) -> None:
     """Runs once."""
     grid = read(tmp_path, f"vary: {{{SIZES}}}\ninclude: [{{train.batch_size: 8}}]")
-    assert len(grid.settings) == 3 and "one setting is the same" in grid.notes[0]
+    assert len(grid.candidates) == 3 and "one setting is the same" in grid.notes[0]
 
 
 def test_no_note_where_all_differ(tmp_path: Path) -> None:
@@ -143,14 +143,17 @@ def test_losses_that_do_not_compare(tmp_path: Path) -> None:
 
 def test_the_base_is_the_file_without_its_grid(tmp_path: Path) -> None:
     """Other values and seeds are the same grid; another configuration or figure is not."""
-    first = planned(tmp_path, f"vary: {{{SIZES}}}").base
-    assert planned(tmp_path, f"seeds: 3\nsearch: {{random: 2}}\nvary: {{{RATES}}}").base == first
-    assert planned(tmp_path, f"vary: {{{SIZES}}}", "grid.seeds=2").base == first
+    first = planned(tmp_path, f"vary: {{{SIZES}}}").base_digest
+    assert (
+        planned(tmp_path, f"seeds: 3\nsearch: {{random: 2}}\nvary: {{{RATES}}}").base_digest
+        == first
+    )
+    assert planned(tmp_path, f"vary: {{{SIZES}}}", "grid.seeds=2").base_digest == first
     others = {
-        planned(tmp_path, f"vary: {{{SIZES}}}", "train.epochs=8").base,
-        planned(tmp_path, f"vary: {{{SIZES}}}", "seed=1").base,
-        planned(tmp_path, f"objective: train.loss\nvary: {{{SIZES}}}").base,
-        planned(tmp_path, f"goal: max\nvary: {{{SIZES}}}").base,
+        planned(tmp_path, f"vary: {{{SIZES}}}", "train.epochs=8").base_digest,
+        planned(tmp_path, f"vary: {{{SIZES}}}", "seed=1").base_digest,
+        planned(tmp_path, f"objective: train.loss\nvary: {{{SIZES}}}").base_digest,
+        planned(tmp_path, f"goal: max\nvary: {{{SIZES}}}").base_digest,
     }
     assert len(others) == 4 and first not in others
 
@@ -174,7 +177,7 @@ def test_check_knows_both(tmp_path: Path) -> None:
     prepared, grid = check(plain)
     assert grid is None and prepared.experiment.task == "classification"
     _, grid = check(file(tmp_path, f"vary: {{{SIZES}}}"))
-    assert grid is not None and grid.most == 3
+    assert grid is not None and grid.max_trials == 3
     with pytest.raises(ConfigError) as caught:
         check(file(tmp_path, "vary: {train.epoch: [1]}", BASE.replace("epochs", "epoch")))
     assert len(caught.value.problems) == 2

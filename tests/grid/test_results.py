@@ -15,10 +15,10 @@ from scipy.stats import ttest_rel
 from ldl.errors import RunError
 from ldl.grid.best import find_best, make_best
 from ldl.grid.grid_list import find_grid, list_grids, read_grid_entry, trial_rows
+from ldl.grid.grid_plan import GridOptions
 from ldl.grid.grid_results import paired, read_results, write_results
 from ldl.grid.leases import Leases
 from ldl.grid.objective import Objective
-from ldl.grid.options import Options
 from ldl.grid.run import run_grid
 from ldl.grid.trial_store import open_grid_folder
 from ldl.runs import RunFolder, read_json
@@ -195,7 +195,7 @@ def test_a_grid_and_its_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for jobs in (1, 2):
         plan = planned(tmp_path, block, "train.epochs=2")
         folder = open_grid_folder(tmp_path / f"runs{jobs}", plan)
-        run_grid(plan, folder, Options(jobs=jobs), Seen())
+        run_grid(plan, folder, GridOptions(jobs=jobs), Seen())
         results, _ = write_results(folder)
         tables.append([{k: v for k, v in row.items() if k != "seconds"} for row in rows(folder)])
         tables.append(json.loads((folder / "results.json").read_text()))

@@ -18,9 +18,9 @@ from ldl.errors import Interrupted
 from ldl.execute import prepare, train
 from ldl.grid import executors
 from ldl.grid.executors import GridError, Local
+from ldl.grid.grid_plan import GridOptions
 from ldl.grid.leases import Leases
 from ldl.grid.objective import Objective
-from ldl.grid.options import Options
 from ldl.grid.run import Grid
 from ldl.grid.training import TrialFolder
 from ldl.grid.trial import TrialOutcome
@@ -109,8 +109,8 @@ def test_results_depend_on_neither_jobs_nor_order(tmp_path: Path) -> None:
         "scale: minmax", "scale: minmax, noise: {gaussian: 0.2}, fresh_noise: true"
     )
     asked = [trial(rate, seed=seed, text=noisy) for rate in (0.1, 0.2) for seed in (0, 1)]
-    first, seen = run_all(tmp_path / "one", asked, options=Options(jobs=1))
-    second, other = run_all(tmp_path / "two", asked[::-1], options=Options(jobs=2))
+    first, seen = run_all(tmp_path / "one", asked, options=GridOptions(jobs=1))
+    second, other = run_all(tmp_path / "two", asked[::-1], options=GridOptions(jobs=2))
     assert weights(tmp_path / "one") == weights(tmp_path / "two")
     assert len(set(weights(tmp_path / "one").values())) == 4
     assert first.best == second.best
@@ -127,7 +127,7 @@ def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     assert summary.completed == 2 and summary.best and not seen.outcomes
     _, seen = run_all(tmp_path, asked)
     assert seen.outcomes.keys() == {each.id for each in asked[2:]}
-    assert seen.last is not None and seen.last.found == 2
+    assert seen.last is not None and seen.last.already_done == 2
     assert entries(tmp_path).items() >= before.items()
 
 
@@ -169,7 +169,7 @@ def test_what_failed_is_tried_again_on_request(tmp_path: Path) -> None:
     assert run_all(folder, [late, wild])[0].failed == 1
     table.write_text("a,b,c\n" + rows)
     assert run_all(folder, [late, wild])[0].failed == 1
-    summary, seen = run_all(folder, [late, wild], options=Options(jobs=2, retry_failed=True))
+    summary, seen = run_all(folder, [late, wild], options=GridOptions(jobs=2, retry_failed=True))
     assert (summary.completed, summary.diverged, summary.failed) == (1, 1, 0)
     assert seen.outcomes.keys() == {late.id}
 
@@ -178,7 +178,7 @@ def test_fail_fast_stops_with_checkpoints(tmp_path: Path) -> None:
     """What is under way can be gone on with, what waits is not begun."""
     bad = as_trial(trials(1)[0].yaml.replace("source: digits", "source: {csv: gone.csv}"))
     slow, later = trial(epochs=LONG), trial(epochs=LONG - 1)
-    summary, _ = run_all(tmp_path, [slow, bad, later], options=Options(jobs=2, fail_fast=True))
+    summary, _ = run_all(tmp_path, [slow, bad, later], options=GridOptions(jobs=2, fail_fast=True))
     assert (summary.failed, summary.waiting) == (1, 2)
     assert claims(tmp_path) == []
 
@@ -186,7 +186,7 @@ def test_fail_fast_stops_with_checkpoints(tmp_path: Path) -> None:
 def test_a_trial_that_takes_too_long_ends_as_that(tmp_path: Path) -> None:
     """With a checkpoint, from which it would go on."""
     slow = trial(epochs=LONG)
-    options = Options(jobs=2, trial_timeout=0.4)
+    options = GridOptions(jobs=2, trial_timeout=0.4)
     summary, seen = run_all(tmp_path, [slow, *trials(2)], options=options)
     outcome, run = seen.outcomes[slow.id], TrialStore(tmp_path).run(slow.id)
     assert (summary.completed, summary.failed) == (2, 1)
@@ -339,7 +339,7 @@ def test_a_trial_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     """When its time is over and it does not heed the signal."""
     slow = trial(epochs=LONG)
     thread = meanwhile(tmp_path, lambda pid: os.kill(pid, signal.SIGSTOP), slow.id)
-    options = Options(jobs=2, trial_timeout=1.0)
+    options = GridOptions(jobs=2, trial_timeout=1.0)
     nursery = "import ldl.grid.nursery as n; n.GRACE = 1.0; n.main()"
     before = executors.COMMAND
     executors.COMMAND = ("-c", nursery)
@@ -356,9 +356,9 @@ def test_what_one_trial_imports_the_next_ones_have(tmp_path: Path) -> None:
     """A slow import costs a grid once."""
     text = TEXT.replace("{encoder: [{linear: 16}, tanh], decoder: mirror}", "[{linear: 10}]")
     text = text.replace("loss: bce", "loss: cross_entropy")
-    judged = Objective("x", "max", evaluation="classification", figure="accuracy")
+    judged = Objective("x", "max", evaluation="classification", metric="accuracy")
     asked = [trial(rate, text=text) for rate in (0.1, 0.2, 0.3)]
-    summary, seen = run_all(tmp_path, asked, options=Options(jobs=1), objective=judged)
+    summary, seen = run_all(tmp_path, asked, options=GridOptions(jobs=1), objective=judged)
     assert summary.completed == 3
     assert all(outcome.objective for outcome in seen.outcomes.values())
 
@@ -456,7 +456,7 @@ def test_a_cluster_that_is_away_at_a_rounds_end_ends_nothing(tmp_path: Path) -> 
             return back
 
     rounds = [[trial(epochs=epochs)] for epochs in (1, 2, 3)]
-    grid = Grid(plan_of(*rounds), TrialStore(tmp_path), Options(), Seen())
+    grid = Grid(plan_of(*rounds), TrialStore(tmp_path), GridOptions(), Seen())
     grid.begin()
     grid.go(Away(), lambda: False)  # type: ignore[arg-type]
     assert grid.summary().completed == 3
@@ -466,13 +466,13 @@ def test_an_emptied_configuration_is_written_again(tmp_path: Path) -> None:
     """As a power cut may leave it."""
     long = trial(epochs=400)
     thread = meanwhile(tmp_path, lambda pid: os.kill(pid, signal.SIGKILL), long.id)
-    run_all(tmp_path, [long], options=Options(jobs=1))
+    run_all(tmp_path, [long], options=GridOptions(jobs=1))
     thread.join()
     config = tmp_path / "trials" / long.id / "config.yaml"
     whole = config.read_text()
     config.write_text("")
     (tmp_path / "trials" / long.id / "trial.json").unlink()
-    run_all(tmp_path, [long], options=Options(jobs=1))
+    run_all(tmp_path, [long], options=GridOptions(jobs=1))
     assert config.read_text() == whole
 
 

@@ -73,8 +73,8 @@ def test_random_of_more_than_there_are(tmp_path: Path) -> None:
     """All of them, and a note; what is excluded is never drawn."""
     block = f"search: {{random: 50}}\nexclude: [{{train.batch_size: 8}}]\n{NINE}"
     grid = read(tmp_path, block)
-    assert len(grid.settings) == 6 and grid.notes == ["there are only 6 settings to draw from"]
-    assert all(setting.values["train.batch_size"] != 8 for setting in grid.settings)
+    assert len(grid.candidates) == 6 and grid.notes == ["there are only 6 settings to draw from"]
+    assert all(setting.values["train.batch_size"] != 8 for setting in grid.candidates)
 
 
 def test_random_in_a_space_that_nobody_could_list(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_halving_goes_on_with_the_best(tmp_path: Path) -> None:
     plan = planned(tmp_path, f"seeds: 2\n{HALVING}")
     rounds = played(plan, worth)
     assert [len(each) for each in rounds] == [18, 6, 2]
-    assert plan.most == 26 and plan.checkpoints and plan.keys[-1] == "train.epochs"
+    assert plan.max_trials == 26 and plan.keep_checkpoints and plan.keys[-1] == "train.epochs"
     assert [{t.values["train.epochs"] for t in each} for each in rounds] == [{1}, {3}, {9}]
     assert [sorted({t.number for t in each}) for each in rounds] == [
         list(range(1, 10)), [10, 11, 12], [13],

@@ -32,7 +32,7 @@ def test_batches(tmp_path: Path) -> None:
     """As many settings as asked, so many at a time, none twice, all within the block."""
     plan = planned(tmp_path, f"seeds: 2\n{BLOCK}")
     rounds = played(plan, worth)
-    assert [len(each) for each in rounds] == [8] * 6 and plan.most == 48
+    assert [len(each) for each in rounds] == [8] * 6 and plan.max_trials == 48
     trials = [trial for each in rounds for trial in each]
     assert len({trial.id for trial in trials}) == 48
     assert [trial.number for trial in trials] == [n for n in range(1, 25) for _ in range(2)]

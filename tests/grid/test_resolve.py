@@ -56,8 +56,8 @@ def test_a_setting_is_the_file_with_these_overrides(name: str, tmp_path: Path) -
     """The resolved configurations are the same, byte for byte, but for the thread of a trial."""
     base, block = BLOCKS[name]
     grid = read(tmp_path, block, base=base)
-    assert len(grid.settings) == grid.space.size > 1
-    for setting in grid.settings:
+    assert len(grid.candidates) == grid.space.size > 1
+    for setting in grid.candidates:
         inner = sorted(setting.values.items(), key=lambda pair: pair[0].count("."))
         changes = [f"{key}={flow(value)}" for key, value in inner]
         alone = prepare(file(tmp_path, block, base), [*changes, "train.threads=1", "seed=3"])
@@ -77,21 +77,21 @@ def test_the_yaml_is_that_of_a_run(tmp_path: Path) -> None:
 def test_wholes_are_laid_before_their_parts(tmp_path: Path) -> None:
     """Whatever their order in the block."""
     block = "vary:\n  optimizer.sgd.momentum: [0.0, 0.9]\n  optimizer: [{sgd: 0.5}]"
-    found = [s.yaml(0) for s in read(tmp_path, block).settings]
+    found = [s.yaml(0) for s in read(tmp_path, block).candidates]
     assert all("learning_rate: 0.5" in text for text in found)
     assert ["momentum: 0.9" in text for text in found] == [False, True]
 
 
 def test_a_choice_of_the_same_name_keeps_its_other_settings(tmp_path: Path) -> None:
     """As with an override."""
-    (first, second) = read(tmp_path, "vary: {optimizer: [adam, {adam: {beta1: 0.5}}]}").settings
+    (first, second) = read(tmp_path, "vary: {optimizer: [adam, {adam: {beta1: 0.5}}]}").candidates
     assert "learning_rate: 0.01" in first.yaml(0) and "learning_rate: 0.01" in second.yaml(0)
     assert "beta1: 0.5" in second.yaml(0)
 
 
 def test_a_claim_is_no_part_of_a_trial(tmp_path: Path) -> None:
     """Its figures are not the trial's."""
-    assert "claim: null" in read(tmp_path, "seeds: 2").settings[0].yaml(0)
+    assert "claim: null" in read(tmp_path, "seeds: 2").candidates[0].yaml(0)
     assert list(FIELDS)[:2] == ["name", "seed"]
 
 

@@ -23,10 +23,10 @@ from ldl.engine.streams import stream
 from ldl.errors import LdlError
 from ldl.grid.block import Halving, Tpe
 from ldl.grid.objective import Objective
-from ldl.grid.planning import Grid
+from ldl.grid.planning import CheckedGrid
+from ldl.grid.resolve import Candidate
 from ldl.grid.searches import drawn, kept_in, steady
 from ldl.grid.sections import FIELDS
-from ldl.grid.settle import Setting
 
 TIMED: Final = 12  # kinds of settings that are timed
 LONG: Final = 0.15  # seconds for the batches of one
@@ -37,7 +37,7 @@ ROW: Final = 110  # bytes of an epoch in metrics.csv
 
 
 @dataclass(frozen=True)
-class Timing:
+class TrialTiming:
     """What was measured of one setting."""
 
     step: float  # seconds of a batch
@@ -48,7 +48,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """What the trials that are new will take; None where nothing could be timed."""
 
     seconds: float
@@ -56,13 +56,15 @@ class Estimate:
     disk: int  # bytes
 
 
-def estimate(grid: Grid, new: Mapping[int, int] | None, jobs: int) -> Estimate | None:
+def estimate_cost(
+    grid: CheckedGrid, new: Mapping[int, int] | None, jobs: int
+) -> CostEstimate | None:
     """The cost of a grid with so many workers.
 
     `new` is how many trials of a setting, by its number, are yet to be trained; None: all.
     """
-    settings = grid.settings or _drawn(grid)
-    groups: dict[tuple[object, ...], list[Setting]] = {}
+    settings = grid.candidates or _drawn(grid)
+    groups: dict[tuple[object, ...], list[Candidate]] = {}
     for setting in settings:
         groups.setdefault(_kind(setting), []).append(setting)
     chosen = list(groups)
@@ -90,10 +92,10 @@ def estimate(grid: Grid, new: Mapping[int, int] | None, jobs: int) -> Estimate |
         disk += round(trials * (FILES + ROW * epochs + copies * timing.weights))
     workers = max(1, jobs)
     memory = workers * max(each.memory for each in everything)
-    return Estimate(total / workers, memory + _peak(), disk)
+    return CostEstimate(total / workers, memory + _peak(), disk)
 
 
-def _kind(setting: Setting) -> tuple[object, ...]:
+def _kind(setting: Candidate) -> tuple[object, ...]:
     """What settings have in common that take as long for a batch: all but rates and epochs."""
     texts = dict(zip(FIELDS, setting.texts, strict=True))
     rule = re.search(r"\w+", texts["optimizer"].removeprefix("optimizer:"))
@@ -101,11 +103,11 @@ def _kind(setting: Setting) -> tuple[object, ...]:
     return setting.train.batch_size, rule and rule.group(), *parts
 
 
-def _nearest(setting: Setting, timed: Mapping[tuple[object, ...], Timing]) -> Timing:
+def _nearest(setting: Candidate, timed: Mapping[tuple[object, ...], TrialTiming]) -> TrialTiming:
     """For a kind that was not timed, the middle of those with its batch size, or of all."""
     alike = [timing for kind, timing in timed.items() if kind[0] == setting.train.batch_size]
     known = alike or list(timed.values())
-    return Timing(
+    return TrialTiming(
         median(each.step for each in known),
         median(each.validation for each in known),
         median(each.judging for each in known),
@@ -114,7 +116,7 @@ def _nearest(setting: Setting, timed: Mapping[tuple[object, ...], Timing]) -> Ti
     )
 
 
-def _drawn(grid: Grid) -> list[Setting]:
+def _drawn(grid: CheckedGrid) -> list[Candidate]:
     """Some settings of a search that does not list them."""
     name = grid.base.experiment.config.name
     found = (grid.settler.settle(i, each, name) for i, each in enumerate(drawn(grid.space, 0)))
@@ -122,12 +124,12 @@ def _drawn(grid: Grid) -> list[Setting]:
 
 
 def _work(
-    grid: Grid, settings: Sequence[Setting], new: Mapping[int, int] | None
-) -> list[tuple[Setting, float, int, int]]:
+    grid: CheckedGrid, settings: Sequence[Candidate], new: Mapping[int, int] | None
+) -> list[tuple[Candidate, float, int, int]]:
     """(setting, trials of it, its epochs, those that are trained): all there is to do."""
     search, seeds = grid.block.search, grid.block.seeds
     if isinstance(search, Tpe):
-        share = seeds * (search.trials + len(grid.settings)) / max(len(settings), 1)
+        share = seeds * (search.trials + len(grid.candidates)) / max(len(settings), 1)
         return [(each, share, each.train.epochs, each.train.epochs) for each in settings]
     if isinstance(search, Halving):
         done, found = 0, []
@@ -146,15 +148,15 @@ def _work(
     ]  # fmt: skip
 
 
-def measure(yamls: Sequence[str], objective: Objective, jobs: int) -> list[Timing | None]:
+def measure(yamls: Sequence[str], objective: Objective, jobs: int) -> list[TrialTiming | None]:
     """Each configuration timed by `jobs` processes at once; the slowest counts, for all wait.
 
     None for one that could not be trained.
     """
-    task = json.dumps({"yamls": list(yamls), "objective": asdict(objective)})
+    task = json.dumps({"yamls": list(yamls), "objective": objective.to_dict()})
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "ldl.grid.timing"],
+            [sys.executable, "-m", "ldl.grid.cost"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -178,13 +180,13 @@ def measure(yamls: Sequence[str], objective: Objective, jobs: int) -> list[Timin
     return [_slowest([each[i] for each in found if each[i]]) for i in range(len(yamls))]
 
 
-def _slowest(found: Sequence[dict[str, Any]]) -> Timing | None:
+def _slowest(found: Sequence[dict[str, Any]]) -> TrialTiming | None:
     if not found:
         return None
-    return Timing(**{key: max(each[key] for each in found) for key in found[0]})
+    return TrialTiming(**{key: max(each[key] for each in found) for key in found[0]})
 
 
-def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) -> Timing:
+def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) -> TrialTiming:
     """Some batches, a validation and a judgement of one configuration.
 
     Middle times, for another process that takes the core for a moment is no part of them. The
@@ -211,7 +213,7 @@ def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) 
             _seconds(lambda: validate(trainer.model, experiment, arrays)) for _ in range(3)
         ]
     if judging is None:
-        evaluation = objective.judge(experiment.config)
+        evaluation = objective.evaluation_for(experiment.config)
         asked = [evaluation] if evaluation else []
         run = RunFolder(folder)
         judging = _seconds(
@@ -220,7 +222,7 @@ def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) 
             )
         )
     weights = trainer.model.parameters.theta.nbytes
-    return Timing(batches.middle, median(validations), judging, _peak(), weights)
+    return TrialTiming(batches.middle, median(validations), judging, _peak(), weights)
 
 
 def _peak() -> int:
@@ -260,7 +262,7 @@ class _Batches:
 def _main() -> None:
     """Read configurations from stdin, write what they take to stdout."""
     task = json.load(sys.stdin)
-    objective = Objective(**task["objective"])
+    objective = Objective.from_dict(task["objective"])
     found: list[dict[str, Any] | None] = []
     judging: float | None = None
     for yaml in task["yamls"]:

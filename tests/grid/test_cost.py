@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ldl.grid import timing
-from ldl.grid.timing import Timing, estimate, measure
+from ldl.grid import cost
+from ldl.grid.cost import TrialTiming, estimate_cost, measure
 
 from .planned import BASE, RATES, SIZES, read
 
-FIXED = Timing(step=0.001, validation=0.01, judging=0.5, memory=10_000_000, weights=1000)
+FIXED = TrialTiming(step=0.001, validation=0.01, judging=0.5, memory=10_000_000, weights=1000)
 
 
 @pytest.fixture
@@ -19,41 +19,41 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Measures nothing; notes how many settings it was asked about."""
     asked: list[int] = []
 
-    def made_up(yamls: list[str], objective: object, jobs: int) -> list[Timing]:
+    def made_up(yamls: list[str], objective: object, jobs: int) -> list[TrialTiming]:
         asked.append(len(yamls))
         return [FIXED] * len(yamls)
 
-    monkeypatch.setattr(timing, "measure", made_up)
+    monkeypatch.setattr(cost, "measure", made_up)
     return asked
 
 
 def test_the_sum(tmp_path: Path, fixed: list[int]) -> None:
     """Epochs of batches and validations, judgements and overhead, divided among the workers."""
     grid = read(tmp_path, f"seeds: 2\nvary: {{{SIZES}}}")
-    found = estimate(grid, None, 2)
+    found = estimate_cost(grid, None, 2)
     batches = [-(-105 // size) for size in (8, 16, 32)]
-    each = [9 * (count * 0.001 + 0.01) + 0.5 + timing.OVERHEAD for count in batches]
+    each = [9 * (count * 0.001 + 0.01) + 0.5 + cost.OVERHEAD for count in batches]
     assert found is not None and found.seconds == pytest.approx(2 * sum(each) / 2, rel=1e-6)
     assert found.memory > 2 * FIXED.memory
-    half = estimate(grid, {1: 1, 2: 1, 3: 1}, 2)
+    half = estimate_cost(grid, {1: 1, 2: 1, 3: 1}, 2)
     assert half is not None and half.seconds == pytest.approx(found.seconds / 2)
     assert half.disk == pytest.approx(found.disk / 2, rel=0.01)
 
 
 def test_rates_need_no_timing_of_their_own(tmp_path: Path, fixed: list[int]) -> None:
     """Batches of one size and network take as long, whatever the learning rate and epochs."""
-    estimate(read(tmp_path, f"vary:\n  {SIZES}\n  {RATES}\n  train.epochs: [1, 2]"), None, 1)
-    estimate(read(tmp_path, "vary: {train.batch_size: {range: [1, 40, 1]}}"), None, 1)
-    assert fixed == [3, timing.TIMED]
+    estimate_cost(read(tmp_path, f"vary:\n  {SIZES}\n  {RATES}\n  train.epochs: [1, 2]"), None, 1)
+    estimate_cost(read(tmp_path, "vary: {train.batch_size: {range: [1, 40, 1]}}"), None, 1)
+    assert fixed == [3, cost.TIMED]
 
 
 def test_halving_trains_each_epoch_once(tmp_path: Path, fixed: list[int]) -> None:
     """9 settings for an epoch, 3 for two more, one for six more."""
     grid = read(tmp_path, f"search: halving\nvary:\n  {SIZES}\n  {RATES}")
-    found = estimate(grid, None, 1)
-    whole = estimate(read(tmp_path, f"vary:\n  {SIZES}\n  {RATES}"), None, 1)
+    found = estimate_cost(grid, None, 1)
+    whole = estimate_cost(read(tmp_path, f"vary:\n  {SIZES}\n  {RATES}"), None, 1)
     assert found is not None and whole is not None
-    other = 0.5 + timing.OVERHEAD
+    other = 0.5 + cost.OVERHEAD
     assert found.seconds - 13 * other == pytest.approx((whole.seconds - 9 * other) * 21 / 81)
 
 
@@ -62,16 +62,16 @@ def test_halving_that_starts_anew_trains_all_epochs(tmp_path: Path, fixed: list[
     block = f"search: halving\nvary: {{{RATES}}}"
     steady = read(tmp_path, block)
     anew = read(tmp_path, block, base=f"{BASE}schedule: cosine\n")
-    whole = [estimate(grid, None, 1) for grid in (steady, anew)]
-    begun = estimate(steady, dict.fromkeys(range(1, 4), 0), 1)
+    whole = [estimate_cost(grid, None, 1) for grid in (steady, anew)]
+    begun = estimate_cost(steady, dict.fromkeys(range(1, 4), 0), 1)
     assert whole[0] and whole[1] and begun and begun.seconds < whole[0].seconds < whole[1].seconds
 
 
 def test_tpe_counts_its_trials(tmp_path: Path, fixed: list[int]) -> None:
     """Of settings that are drawn for the purpose."""
     grid = read(tmp_path, f"search: {{tpe: 6}}\nvary: {{{RATES}}}")
-    found = estimate(grid, None, 1)
-    one = 9 * (-(-105 // 16) * 0.001 + 0.01) + 0.5 + timing.OVERHEAD
+    found = estimate_cost(grid, None, 1)
+    one = 9 * (-(-105 // 16) * 0.001 + 0.01) + 0.5 + cost.OVERHEAD
     assert found is not None and found.seconds == pytest.approx(6 * one, rel=1e-6)
 
 
@@ -79,7 +79,7 @@ def test_measuring(tmp_path: Path) -> None:
     """Real processes: plausible figures; a larger network takes longer, None for a bad one."""
     grid = read(tmp_path, "objective: validation.classification.accuracy\n"
                 "vary: {network.0: [{linear: 4}, {linear: 4000}]}")  # fmt: skip
-    texts = [setting.yaml(0) for setting in grid.settings]
+    texts = [setting.yaml(0) for setting in grid.candidates]
     small, large, broken = measure([*texts, "network: []\n"], grid.objective, 2)
     assert small is not None and large is not None and broken is None
     assert 1e-6 < small.step < large.step < 1 and small.judging > 0 and small.validation > 0
@@ -89,5 +89,5 @@ def test_measuring(tmp_path: Path) -> None:
 
 def test_where_nothing_can_be_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No estimate, and no error."""
-    monkeypatch.setattr(timing, "measure", lambda yamls, objective, jobs: [None] * len(yamls))
-    assert estimate(read(tmp_path, f"vary: {{{SIZES}}}", base=BASE), None, 2) is None
+    monkeypatch.setattr(cost, "measure", lambda yamls, objective, jobs: [None] * len(yamls))
+    assert estimate_cost(read(tmp_path, f"vary: {{{SIZES}}}", base=BASE), None, 2) is None

@@ -22,8 +22,9 @@ from ldl.execute.preparation import (
     with_default_evaluations,
 )
 from ldl.execute.transfer import pretrained_weights
+from ldl.grid.labels import describe_values
 from ldl.grid.objective import Objective
-from ldl.grid.patterns import plain, told
+from ldl.grid.patterns import plain
 from ldl.grid.sections import FIELDS, Sections, Variant, mark_of, section_text
 from ldl.grid.space import Assignment, Space
 
@@ -32,7 +33,7 @@ UNSEEN = ("name", "seed", "claim")  # what no fault depends on
 
 
 @dataclass(frozen=True)
-class Setting:
+class Candidate:
     """A resolved configuration but for its seed; `number` counts from 1."""
 
     number: int
@@ -53,7 +54,7 @@ class Setting:
         """The same for two settings that are the same."""
         return hashlib.sha256(self.yaml().encode()).hexdigest()
 
-    def for_epochs(self, number: int, epochs: int) -> Setting:
+    def for_epochs(self, number: int, epochs: int) -> Candidate:
         """The same, trained for so many epochs, as another setting."""
         train = replace(self.train, epochs=epochs)
         text = section_text("train", train)
@@ -98,7 +99,7 @@ class Settler:
         self._own: dict[tuple[str, str], Any] = {}
         self.looked = 0  # settings
 
-    def settle(self, number: int, chosen: Assignment, name: str) -> Setting | None:
+    def settle(self, number: int, chosen: Assignment, name: str) -> Candidate | None:
         """The setting; None, with its mistakes kept, where it has some."""
         self.looked += 1
         variants = self.sections.of(chosen)
@@ -155,7 +156,7 @@ class Settler:
     def _objective_faults(self, experiment: Experiment) -> list[tuple[KeyPath, str]]:
         if self._objective is None:
             return []
-        fault = self._objective.fault(experiment)
+        fault = self._objective.problem(experiment)
         return [(("grid", "objective"), f"`{self._objective.name}`: {fault}")] if fault else []
 
     def _unread(
@@ -197,7 +198,7 @@ class Settler:
         for (mark, message), seen in self._seen.items():
             advice = seen.advice
             if seen.count < self.looked:
-                first = told(seen.values)
+                first = describe_values(seen.values)
                 where = f"in {seen.count} of {self.looked} settings, the first: {first}"
                 advice = f"{advice}\n{where}" if advice else where
             found.append(self._building.build(mark, message, advice))
@@ -206,7 +207,7 @@ class Settler:
     def _setting(
         self, number: int, values: Mapping[str, Any], config: Config,
         variants: Mapping[str, Variant], name: str,
-    ) -> Setting:  # fmt: skip
+    ) -> Candidate:  # fmt: skip
         own = {
             "name": config.name or name,
             "train": config.train,
@@ -219,7 +220,7 @@ class Settler:
             if key in own:  # made for this setting: what is the same is kept once
                 value = self._own.setdefault((key, repr(value)), value)
             texts.append(self.sections.text(key, value))
-        return Setting(
+        return Candidate(
             number,
             values,
             tuple(texts),
