@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from ldl import __version__
+import ldl
 
 DIGITS = 16  # of 64 hexadecimal ones
 
@@ -15,4 +15,4 @@ def content_key(*parts: str) -> str:
     A part is a resolved configuration, or a digest of the data and of pretrained weights. Two runs
     of one key have the same result, so that the second one need not be made.
     """
-    return hashlib.sha256("\0".join((*parts, __version__)).encode()).hexdigest()[:DIGITS]
+    return hashlib.sha256("\0".join((*parts, ldl.__version__)).encode()).hexdigest()[:DIGITS]
