@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Nothing heavy is imported before a command needs it."""
+"""The command line: parse arguments, call the package, print. Heavy imports wait for a command."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ldl.errors import LdlError
 
 
 def main() -> None:
-    """Run the `ldl` command; exits 0, 1, 2, 130 or 143 as the README lists."""
-    _open_streams()
+    """Run the `ldl` command with `sys.argv`; exit with 0, 1, 2, 3, 130 or 143 (see the README)."""
+    _prepare_streams()
     try:
         try:
             _run()
@@ -21,7 +21,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read our output has gone, as with `ldl runs | head`: end without a word.
+        # The reader of our output has closed its end, as in `ldl runs | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
@@ -32,13 +32,13 @@ def main() -> None:
         sys.exit(1)
 
 
-def _open_streams() -> None:
-    """What is closed leads nowhere; letters that an encoding lacks are written as escapes."""
-    for number in range(3):
+def _prepare_streams() -> None:
+    """Connect closed standard streams to /dev/null; escape characters an encoding lacks."""
+    for descriptor in range(3):
         try:
-            os.fstat(number)
+            os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor, which is this one
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -47,13 +47,13 @@ def _open_streams() -> None:
 
 
 def _run() -> None:
-    """The command, with the errors that a user can cause told in a line."""
+    """Run the command; print an error that the user can cause as a message, not a traceback."""
     from ldl.cli.commands import app
 
     try:
         app()
     except LdlError as error:
-        from ldl.cli.output import report
+        from ldl.cli.output import print_error
 
-        report(error)
+        print_error(error)
         sys.exit(error.exit_code)

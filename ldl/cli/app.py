@@ -1,4 +1,4 @@
-"""The commands, each with an example in its help."""
+"""The Typer application, and the arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(
     name="ldl",
-    help="Train small neural networks from a YAML file; look at, compare and reuse what came out.",
+    help="Train small neural networks from a YAML file; list, compare and apply trained ones.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -19,27 +19,29 @@ app = typer.Typer(
 
 RunsOption = Annotated[
     str | None,
-    typer.Option("--runs", metavar="DIR", help="Where runs lie (else $LDL_RUNS_DIR, else runs/)."),
+    typer.Option(
+        "--runs", metavar="DIR", help="Folder of runs (default: $LDL_RUNS_DIR, else runs/)."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A configuration.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A configuration file.")]
 OverridesArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="KEY=VALUE", help="Changes, such as train.epochs=5.", show_default=False
+        metavar="KEY=VALUE", help="Settings to change, such as train.epochs=5.", show_default=False
     ),
 ]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's folder, part of its name, or `last`.")
+    str, typer.Argument(metavar="RUN", help="A run folder, part of its name, or `last`.")
 ]
 
 
 def command(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function as a command whose help ends with an example."""
+    """A decorator that registers a function as a command whose help ends with `example`."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        name = function.__name__.strip("_")
-        return app.command(name, epilog=f"Example: {example}")(function)
+        return app.command(function.__name__, epilog=f"Example: {example}")(function)
 
     return register
 

@@ -1,8 +1,10 @@
-"""`ldl check` and `ldl gradcheck`."""
+"""The commands `ldl check` and `ldl gradcheck`."""
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,27 +12,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldl.cli.app import FileArgument, JsonOption, OverridesArgument, command
-from ldl.cli.output import count, print_json, print_table, say, size
+from ldl.cli.output import format_bytes, log, print_json, print_notes, print_table
 
 if TYPE_CHECKING:
     from ldl.compile import Experiment
+    from ldl.grid.planning import CheckedGrid
 
-TOLERANCE = 1e-5  # of a float64 gradient against central differences with a step of 1e-5
+TOLERANCE = 1e-5  # relative error of a float64 gradient against central differences
 
 
 @command("ldl check configs/denoise.yaml train.batch_size=64")
 def check(
     file: FileArgument, overrides: OverridesArgument = None, json: JsonOption = False
 ) -> None:
-    """Print every mistake in FILE and its grid; or the network: shapes, weights, cost, memory."""
-    from ldl.cli.notes import print_notes
-    from ldl.grid.planning import check as examine
+    """Print every error in FILE; or its network with shapes, weights, cost and memory."""
+    from ldl.grid.planning import check as check_file
 
-    prepared, grid = examine(Path(file), overrides or [])
+    prepared, grid = check_file(Path(file), overrides or [])
     summary = _summary(prepared.experiment)
     if grid is not None:
-        known = {"settings": len(grid.candidates), "most": grid.max_trials, "notes": grid.notes}
-        summary["grid"] = {**known, "objective": grid.objective.to_dict()}
+        summary["grid"] = {
+            "settings": len(grid.candidates),
+            "most": grid.max_trials,
+            "notes": grid.notes,
+            "objective": grid.objective.to_dict(),
+        }
     if json:
         print_json(summary)
         return
@@ -38,42 +44,57 @@ def check(
     print(f"{summary['name']}: {summary['task']}")
     for name, shape in summary["inputs"].items():
         print(f"  input {name} {_shape(shape)}")
-    rows = [
-        [
-            row["name"],
-            row["layer"],
-            ", ".join(row["inputs"]),
-            _shape(row["output"]),
-            count(row["weights"]) + (f" (as {row['shared']})" if row["shared"] else ""),
-            count(row["multiply_adds"]),
-        ]
-        for row in summary["layers"]
-    ]
-    columns = ["name", "layer", "reads", "output", "weights", "multiply-adds"]
-    fields = [row["receptive_field"] for row in summary["layers"]]
-    if any(fields):
-        columns.append("sees")
-        for row, field in zip(rows, fields, strict=True):
-            row.append("×".join(map(str, field or ())))
-    print_table(columns, rows, right=(4, 5, 6))
-    total = summary["total"]
-    print(f"weights                {count(total['weights'])}")
-    print(f"multiply-adds          {count(total['multiply_adds'])} a sample, forward")
-    print(f"memory of a step       {size(total['step_bytes'])} at {total['batch_size']} samples")
-    print(f"of that for weights    {size(total['weight_bytes'])} with gradients and moments")
+    _print_layers(summary["layers"])
+    _print_totals(summary["total"])
     if grid is not None:
-        trials = f"{count(grid.max_trials)} trials at most, by {grid.objective.name}"
-        print(f"grid                   {trials}; `ldl grid --dry-run` lists them")
-        for note in grid.notes:
-            say(f"note: {note}")
+        _print_grid(grid)
 
 
-def _shape(shape: Any) -> str:
+def _print_layers(layers: list[dict[str, Any]]) -> None:
+    """Print a row per layer, with a column of receptive fields if any layer has one."""
+    rows = []
+    for layer in layers:
+        shared = f" (as {layer['shared']})" if layer["shared"] else ""
+        rows.append(
+            [
+                layer["name"],
+                layer["layer"],
+                ", ".join(layer["inputs"]),
+                _shape(layer["output"]),
+                f"{layer['weights']:,}{shared}",
+                f"{layer['multiply_adds']:,}",
+                "×".join(map(str, layer["receptive_field"] or ())),
+            ]
+        )
+    columns = ["name", "layer", "inputs", "output", "weights", "multiply-adds", "receptive field"]
+    if not any(layer["receptive_field"] for layer in layers):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    print_table(columns, rows, right=(4, 5, 6))
+
+
+def _print_totals(total: dict[str, Any]) -> None:
+    """Print the weights, the multiply-adds and the memory of the whole network."""
+    step, weights = format_bytes(total["step_bytes"]), format_bytes(total["weight_bytes"])
+    print(f"weights                {total['weights']:,}")
+    print(f"multiply-adds          {total['multiply_adds']:,} per sample, forward")
+    print(f"memory of a step       {step} with {total['batch_size']} samples")
+    print(f"  of which weights     {weights} with gradients and optimizer state")
+
+
+def _print_grid(grid: CheckedGrid) -> None:
+    """Print the number of trials, the objective and the notes of the grid block."""
+    trials = f"at most {grid.max_trials:,} trials, compared by {grid.objective.name}"
+    print(f"grid                   {trials}; `ldl grid --dry-run` lists them")
+    for note in grid.notes:
+        log(f"note: {note}")
+
+
+def _shape(shape: Iterable[int]) -> str:
     return "(" + ", ".join(map(str, shape)) + ")"
 
 
 def _summary(experiment: Experiment) -> dict[str, Any]:
-    """The graph as plain data."""
+    """The layer graph with shapes, weights, cost and memory, as JSON types."""
     from ldl.compile.experiment import OPERATION_NAMES
     from ldl.compile.receptive_field import receptive_fields
     from ldl.engine.model import Model
@@ -84,7 +105,7 @@ def _summary(experiment: Experiment) -> dict[str, Any]:
     for place in graph.order:
         plan, owner = graph.plans[place.name], graph.owners[place.name]
         shared = "" if owner == place.name else owner
-        weights = 0 if shared else sum(_product(w.shape) for w in plan.w.values())
+        weights = 0 if shared else sum(math.prod(w.shape) for w in plan.w.values())
         layers.append(
             {
                 "name": place.name,
@@ -118,18 +139,12 @@ def _summary(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _product(shape: tuple[int, ...]) -> int:
-    from math import prod
-
-    return prod(shape)
-
-
 @command("ldl gradcheck configs/denoise.yaml")
 def gradcheck(
     file: FileArgument,
     overrides: OverridesArgument = None,
     samples: Annotated[int, typer.Option(min=1, help="Random samples in the batch.")] = 5,
-    entries: Annotated[int, typer.Option(min=1, help="Entries of each weight to check.")] = 100,
+    entries: Annotated[int, typer.Option(min=1, help="Entries to check in each weight.")] = 100,
     json: JsonOption = False,
 ) -> None:
     """Compare every gradient of FILE's network with central differences in float64."""
@@ -138,20 +153,20 @@ def gradcheck(
 
     experiment = prepare(Path(file), overrides or []).experiment
     inputs = _random_inputs(experiment, samples)
-    found = compare(experiment.graph, inputs, experiment.config.seed, entries)
-    good = all(gradient.error < TOLERANCE for gradient in found)
+    gradients = compare(experiment.graph, inputs, experiment.config.seed, entries)
+    passed = all(gradient.error < TOLERANCE for gradient in gradients)
     if json:
-        print_json({"passed": good, "gradients": [asdict(gradient) for gradient in found]})
+        print_json({"passed": passed, "gradients": [asdict(gradient) for gradient in gradients]})
     else:
-        rows = [[g.name, f"{g.checked}/{g.size}", f"{g.error:.1e}"] for g in found]
+        rows = [[g.name, f"{g.checked}/{g.size}", f"{g.error:.1e}"] for g in gradients]
         print_table(["weight", "checked", "largest relative error"], rows, right=(1, 2))
-    if not good:
-        say(f"some gradient is off by more than {TOLERANCE:g}")
+    if not passed:
+        log(f"some gradient is off by more than {TOLERANCE:g}")
         sys.exit(1)
 
 
 def _random_inputs(experiment: Experiment, samples: int) -> dict[str, Any]:
-    """A batch of normal inputs and fitting targets: classes, or numbers from 0 to 1."""
+    """A batch for the graph: inputs from N(0, 1), target classes, or target values in [0, 1)."""
     from ldl.engine.streams import stream
 
     rng = stream(experiment.config.seed, "gradcheck inputs")

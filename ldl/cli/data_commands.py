@@ -1,4 +1,4 @@
-"""`ldl data list`, `fetch` and `verify`."""
+"""The commands `ldl data list`, `ldl data fetch` and `ldl data verify`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ldl.cli.app import JsonOption, app
-from ldl.cli.output import count, print_json, print_table
+from ldl.cli.output import print_json, print_table
 
 data = typer.Typer(
     no_args_is_help=True,
@@ -21,49 +21,51 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="mnist, usps o
 
 @data.command("list", epilog="Example: ldl data list --json")
 def list_(json: JsonOption = False) -> None:
-    """What a configuration's `data.source` can be, and where it is found."""
+    """List the sources that `data.source` can name, and where their files are."""
     from ldl.data import list_sources
 
-    found = list_sources()
+    sources = list_sources()
     if json:
         print_json(
             [
                 {
-                    "name": each.name,
-                    "summary": each.summary,
-                    "state": each.state,
-                    "place": str(each.path) if each.path else None,
-                    "info": each.info.state() if each.info else None,
+                    "name": source.name,
+                    "summary": source.summary,
+                    "state": source.state,
+                    "place": str(source.path) if source.path else None,
+                    "info": source.info.state() if source.info else None,
                 }
-                for each in found
+                for source in sources
             ]
         )
         return
     rows = []
-    for each in found:
-        info = each.info
-        inputs = ", ".join("×".join(map(str, s)) for s in info.inputs.values()) if info else ""
+    for source in sources:
+        info = source.info
+        shapes = info.inputs.values() if info else ()
+        inputs = ", ".join("×".join(map(str, shape)) for shape in shapes)
         target = f"{info.target.size} {info.target.kind}" if info else ""
-        samples = count(info.samples) if info and info.samples else ""
-        where = str(each.path) if each.path else each.state
-        rows.append([each.name, samples, inputs, target, where, each.summary])
-    print_table(["name", "samples", "inputs", "target", "where", "what"], rows, right=(1, 2))
+        samples = f"{info.samples:,}" if info and info.samples else ""
+        location = str(source.path) if source.path else source.state
+        rows.append([source.name, samples, inputs, target, location, source.summary])
+    columns = ["name", "samples", "inputs", "target", "location", "content"]
+    print_table(columns, rows, right=(1, 2))
 
 
 @data.command(epilog="Example: ldl data fetch mnist")
 def fetch(name: NameArgument) -> None:
-    """Download a data set into the cache, unless it is there; prints where it lies."""
+    """Download a data set into the cache unless it is there; print its folder."""
     from ldl.cli.display import Display
     from ldl.data import fetch as download
 
     with Display() as display:
-        place = download(name, display.data)
-    print(place)
+        path = download(name, display.data)
+    print(path)
 
 
 @data.command(epilog="Example: ldl data verify mnist")
 def verify(name: NameArgument, json: JsonOption = False) -> None:
-    """Compare the SHA-256 of a data set's files with the known ones; exits 1 if one differs."""
+    """Compare the SHA-256 of a data set's files with the published ones; exit 1 if one differs."""
     from ldl.data import verify as compare
 
     checks = compare(name)
@@ -80,9 +82,8 @@ def verify(name: NameArgument, json: JsonOption = False) -> None:
             ]
         )
     else:
-        rows = [
-            [check.name, "good" if check.matches else "DIFFERS", check.actual] for check in checks
-        ]
-        print_table(["what", "", "SHA-256"], rows)
+        verdicts = {True: "good", False: "DIFFERS"}
+        rows = [[check.name, verdicts[check.matches], check.actual] for check in checks]
+        print_table(["file", "", "SHA-256"], rows)
     if not all(check.matches for check in checks):
         sys.exit(1)

@@ -1,8 +1,9 @@
-"""`ldl evaluate` and `ldl predict`."""
+"""The commands `ldl evaluate` and `ldl predict`."""
 
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
-from ldl.cli.output import print_json, print_results, say
+from ldl.cli.output import log, print_json, print_results
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,12 +24,14 @@ def evaluate(
     run: RunArgument,
     evaluation: Annotated[
         list[str] | None,
-        typer.Argument(metavar="EVALUATION", help="As in a configuration; else the run's own."),
+        typer.Argument(
+            metavar="EVALUATION", help="As under `evaluate:`; default: those of the run."
+        ),
     ] = None,
     runs: RunsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Judge a trained network again, and draw its pictures again."""
+    """Evaluate a trained network again, and draw the plots of its run again."""
     from ldl.execute import evaluate as execute
     from ldl.execute import read_evaluations
     from ldl.plots import draw
@@ -36,8 +39,8 @@ def evaluate(
     from ldl.runs.run_list import find_run
 
     folder = find_run(runs_root(runs), run)
-    chosen = read_evaluations(evaluation) if evaluation else None
-    results = execute(folder, chosen)
+    evaluations = read_evaluations(evaluation) if evaluation else None
+    results = execute(folder, evaluations)
     draw(folder.path)
     if json:
         print_json(results)
@@ -52,20 +55,18 @@ def predict(
     data: Annotated[str, typer.Argument(metavar="DATA", help="New samples: a .csv or .npz file.")],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="CSV", help="Where to write; else stdout."),
+        typer.Option("--output", "-o", metavar="CSV", help="File to write (default: stdout)."),
     ] = None,
     runs: RunsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Apply a trained network to new samples, a CSV row for each.
+    """Apply a trained network to new samples; print one CSV row per sample.
 
-    Samples come in the units of the data: a CSV file's columns by name, pictures
-    as an array (n, height, width, channels) of an NPZ file. Values, and what an
-    autoencoder gives back, are in these units too; only crops of pictures that
-    zca has scaled stay scaled.
+    The samples are in the units of the training data before scaling: columns of a
+    CSV file by name, images as an array (n, height, width, channels) of an NPZ file.
+    Predicted values and reconstructions are in these units too, except image patches
+    scaled by zca, which stay scaled.
     """
-    import io
-
     from ldl.execute import predict as execute
     from ldl.runs import runs_root, to_json, write_text
     from ldl.runs.run_list import find_run
@@ -75,13 +76,14 @@ def predict(
     if output is not None and _same_file(Path(output), Path(data)):
         raise UsageError(f"{output} holds the samples: name another file for the predictions")
     experiment, outputs = execute(find_run(runs_root(runs), run), Path(data))
-    if experiment.task == "classification" and (note := experiment.probability_note(outputs)):
-        say(f"note: {note}")
-    header, *rows = _rows(experiment, outputs)
+    classifies = experiment.task == "classification"
+    if classifies and (note := experiment.probability_note(outputs)):
+        log(f"note: {note}")
+    header, *rows = _table(experiment, outputs)
     if json:
-        named = experiment.task == "classification"  # the first column is a class's name
-        told = [[*row[:named], *map(float, row[named:])] for row in rows]
-        text = to_json([dict(zip(header, row, strict=True)) for row in told]).decode()
+        texts = 1 if classifies else 0  # leading columns that are not numbers: the class name
+        parsed = [[*row[:texts], *map(float, row[texts:])] for row in rows]
+        text = to_json([dict(zip(header, row, strict=True)) for row in parsed]).decode()
     else:
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows([header, *rows])
@@ -90,25 +92,25 @@ def predict(
         sys.stdout.write(text)
     else:
         write_text(Path(output), text)
-        print(f"{len(outputs)} predictions in {output}", file=sys.stderr)
+        log(f"{len(outputs)} predictions in {output}")
 
 
 def _same_file(output: Path, data: Path) -> bool:
-    """Whether both are one file, also by way of links."""
+    """Whether both paths lead to one file, through links too."""
     if output.exists() and data.exists():
         return output.samefile(data)
     return output.resolve() == data.resolve()
 
 
-def _rows(experiment: Experiment, outputs: Any) -> Iterator[list[Any]]:
-    """A header, then a row a sample: class and probabilities, or values by their names."""
+def _table(experiment: Experiment, outputs: Any) -> Iterator[list[Any]]:
+    """A header, then a row per sample of outputs (n, …): class and probabilities, or values."""
     names = experiment.info.target.names
     if experiment.task == "classification":
         yield ["predicted", *(f"p({name})" for name in names)]
-        for winner, row in zip(
+        for label, probabilities in zip(
             experiment.predicted_classes(outputs), experiment.probabilities(outputs), strict=True
         ):
-            yield [names[winner], *(f"{p:.6g}" for p in row)]
+            yield [names[label], *(f"{p:.6g}" for p in probabilities)]
         return
     flat = outputs.reshape(len(outputs), -1)
     if experiment.task == "regression":

@@ -1,4 +1,4 @@
-"""`ldl grid`."""
+"""The command `ldl grid`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ldl.cli.app import FileArgument, JsonOption, OverridesArgument, RunsOption, command
+from ldl.cli.app import (
+    FileArgument,
+    JsonOption,
+    OverridesArgument,
+    QuietOption,
+    RunsOption,
+    command,
+)
 
 FAILED = 3  # exit code of a grid that finished with failed trials, or without any objective
 
@@ -17,14 +24,15 @@ def grid(
     file: FileArgument,
     overrides: OverridesArgument = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Trials at once (else all cores).")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Trials in parallel (default: all cores)."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the trials, and estimate their cost.")
     ] = False,
     folder: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="The grid's folder (else the newest of this file's)."),
+        typer.Option(metavar="DIR", help="The grid's folder (default: the newest of this file)."),
     ] = None,
     runs: RunsOption = None,
     retry: Annotated[
@@ -32,29 +40,29 @@ def grid(
         typer.Option(
             min=0,
             metavar="N",
-            help="Try a trial that failed N times more; one that was killed, once anyway.",
+            help="Retries of a trial that failed; one that was killed is retried once anyway.",
         ),
     ] = 0,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed in an earlier call.")
+        bool, typer.Option("--retry-failed", help="Run trials again that failed in earlier calls.")
     ] = False,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Start nothing more once a trial has failed.")
+        bool, typer.Option("--fail-fast", help="Start no more trials once one has failed.")
     ] = False,
     trial_timeout: Annotated[
-        float | None, typer.Option(min=0.1, metavar="S", help="Seconds that a trial may take.")
+        float | None, typer.Option(min=0.1, metavar="S", help="Time limit of a trial, in seconds.")
     ] = None,
     dask: Annotated[
         str | None,
         typer.Option(metavar="ADDR", help="Run on a Dask cluster: tcp://host:port, or local."),
     ] = None,
     json: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Train every setting of FILE's `grid` block that is not trained yet; say which is best."""
+    """Train every setting of FILE's `grid` block that is not trained yet; print the best one."""
+    from ldl.cli.grid_dry_run import print_plan
     from ldl.cli.grid_progress import GridDisplay
-    from ldl.cli.grid_progress import dry_run as show
-    from ldl.cli.grid_summary import finish, leave, leave_what_there_is
+    from ldl.cli.grid_summary import print_summary, write_partial_results, write_summary
     from ldl.grid.grid_plan import GridOptions
     from ldl.grid.planning import read_grid
     from ldl.grid.trial_store import open_grid_folder
@@ -77,16 +85,16 @@ def grid(
             if dask is not None:
                 check_scheduler(dask)
             options = GridOptions(jobs, retry, retry_failed, fail_fast, trial_timeout, dask)
-            place = open_grid_folder(root, plan, folder)
+            grid_folder = open_grid_folder(root, plan, folder)
             try:
-                summary = run_grid(plan, place, options, display)
+                summary = run_grid(plan, grid_folder, options, display)
             except BaseException:
-                leave_what_there_is(place)
+                write_partial_results(grid_folder)
                 raise
-            end = leave(place, summary, display)
-    if dry_run:
-        show(checked, plan, trials, root, folder, jobs, json)
+            finished = write_summary(grid_folder, summary, display)
+    if dry_run:  # printed after the live line is gone
+        print_plan(checked, plan, trials, root, folder, jobs, json)
         return
-    finish(end, summary, json)
+    print_summary(finished, summary, json)
     if summary.failed or summary.best is None:
         raise typer.Exit(FAILED)

@@ -1,12 +1,13 @@
-"""What `ldl grid` leaves and says at its end: results, pictures, the winner and its figures."""
+"""The end of `ldl grid`: write results, plots and the winner's run; print the summary."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldl.cli.output import count, duration, figure, print_json, print_results, say
+from ldl.cli.output import format_duration, format_number, log, print_json, print_results
 from ldl.errors import Interrupted, LdlError
 
 if TYPE_CHECKING:
@@ -15,23 +16,24 @@ if TYPE_CHECKING:
     from ldl.grid.grid_results import GridResults, GridRow
     from ldl.runs import RunFolder
 
-TIED = 5  # settings that are named
+MAX_TIED = 5  # settings tied with the winner that are printed
+VALUES_WIDTH = 60  # characters of a value in a line
 
 
 @dataclass(frozen=True)
-class End:
-    """What a grid has come to."""
+class FinishedGrid:
+    """A grid's folder, its results, and the winner's run; None while trials are waiting."""
 
     folder: Path
     results: GridResults
     best: RunFolder | None
 
 
-def leave(folder: Path, summary: GridSummary, display: GridDisplay) -> End:
-    """results.csv, results.json, the pictures and best/, where all trials have ended.
+def write_summary(folder: Path, summary: GridSummary, display: GridDisplay) -> FinishedGrid:
+    """Write results.csv, results.json, the plots and, once all trials have ended, best/.
 
-    A picture that cannot be drawn, or a winner that cannot be trained again, is a note: the trials
-    are done.
+    A plot that cannot be drawn, or a winner that cannot be trained again, gives a note and no
+    error: the trials are finished.
     """
     from ldl.cli.train_commands import draw
     from ldl.execute import Watchers
@@ -43,7 +45,7 @@ def leave(folder: Path, summary: GridSummary, display: GridDisplay) -> End:
     results, changed = write_results(folder)
     try:
         if changed or not drawn(folder):
-            display.stage("pictures")
+            display.stage("plots")
             draw_grid(folder)
     except LdlError as error:
         display.note(str(error))
@@ -58,78 +60,82 @@ def leave(folder: Path, summary: GridSummary, display: GridDisplay) -> End:
             raise
         except LdlError as error:
             display.note(f"best/ could not be made: {error}")
-    return End(folder, results, best)
+    return FinishedGrid(folder, results, best)
 
 
-def leave_what_there_is(folder: Path) -> None:
-    """The results of a grid that was broken off."""
-    from contextlib import suppress
-
+def write_partial_results(folder: Path) -> None:
+    """Write the results of an interrupted grid; errors are ignored."""
     from ldl.grid.grid_results import write_results
 
     with suppress(LdlError, OSError):
         write_results(folder)
 
 
-def finish(end: End, summary: GridSummary, json: bool) -> None:
-    """Print what came out."""
+def print_summary(finished: FinishedGrid, summary: GridSummary, json: bool) -> None:
+    """Print the trials by status, the winner and its test metrics."""
     from ldl.grid.grid_results import results_json
     from ldl.runs import read_json
 
-    test = read_json(end.best.results) if end.best else {}
+    best, folder = finished.best, finished.folder
+    test = read_json(best.results) if best else {}
     if json:
-        told = results_json(end.results)
-        folders = {"grid": str(end.folder), "best": str(end.best.path) if end.best else None}
         counts = {**asdict(summary), "best_trial": summary.best}
         del counts["best"]
-        print_json({**told, **counts, **folders, "test_figures": test})
+        paths = {"grid": str(folder), "best": str(best.path) if best else None}
+        results = results_json(finished.results)
+        print_json({**results, **counts, **paths, "test_figures": test})
         return
-    counted = {
-        "completed": summary.completed,
-        "diverged": summary.diverged,
-        "failed": summary.failed,
-        "waiting": summary.waiting,
-    }
-    words = ", ".join(f"{count(number)} {word}" for word, number in counted.items() if number)
-    say(f"{words or 'no trials'}, {duration(summary.seconds)}")
+    statuses = ("completed", "diverged", "failed", "waiting")
+    counted = [f"{n:,} {status}" for status in statuses if (n := getattr(summary, status))]
+    log(f"{', '.join(counted) or 'no trials'}, {format_duration(summary.seconds)}")
     if summary.failed or summary.waiting:
-        say("the same command goes on; --retry-failed tries again what failed")
-    _print_winner(end.results)
-    if end.best is not None:
+        log("the same command continues the grid; --retry-failed runs failed trials again")
+    _print_winner(finished.results)
+    if best is not None:
         print_results(test)
-        print(f"best: {end.best.path}")
-    print(end.folder)
+        print(f"best: {best.path}")
+    print(folder)
 
 
 def _print_winner(results: GridResults) -> None:
-    from ldl.grid.grid_results import ALPHA, notes
+    from ldl.grid.grid_results import notes
     from ldl.grid.labels import describe_values
 
-    winner, tied, rounds = results.winner, results.tied(), results.rounds
+    winner, rounds = results.winner, results.rounds
     if rounds:
-        parts = ", ".join(f"{count(n)} for {epochs}" for epochs, n in rounds.items())
-        print(f"{count(results.settings)} settings in {len(rounds)} rounds: {parts} epochs")
+        parts = ", ".join(f"{n:,} for {epochs}" for epochs, n in rounds.items())
+        print(f"{results.settings:,} settings in {len(rounds)} rounds: {parts} epochs")
     if winner is not None:
-        print(f"winner: setting {winner.number} ({describe_values(winner.values, 60)})")
-        print(f"  {results.objective.name} {objective(winner)}")
-    for row, p in (tied or [])[:TIED]:
-        values = describe_values(row.values, 60)
-        print(f"  tied with it: setting {row.number} ({values}), {objective(row)}, p = {p:.2g}")
-    if tied and len(tied) > TIED:
-        print(f"  and {len(tied) - TIED} more: results.json lists them")
-    if tied is not None:
-        others, within = len(results.others) - results.untested, ""
-        if rounds:
-            within = f" in the round that ends at epoch {results.last_round}"
-        verdict = f"{len(tied)} of {others} others{within} tied"
-        verdict = verdict if others else f"no other setting{within}"
-        print(f"  {verdict} (paired t-test over seeds, p ≥ {ALPHA})")
+        print(f"winner: setting {winner.number} ({describe_values(winner.values, VALUES_WIDTH)})")
+        print(f"  {results.objective.name} {_objective(winner)}")
+    _print_tied(results)
     for note in notes(results):
         print(f"  note: {note}")
 
 
-def objective(row: GridRow) -> str:
+def _print_tied(results: GridResults) -> None:
+    """Print the settings that a t-test does not tell from the winner, if there was one."""
+    from ldl.grid.grid_results import ALPHA
+    from ldl.grid.labels import describe_values
+
+    tied = results.tied()
+    if tied is None:
+        return
+    for row, p in tied[:MAX_TIED]:
+        values = describe_values(row.values, VALUES_WIDTH)
+        print(f"  tied with it: setting {row.number} ({values}), {_objective(row)}, p = {p:.2g}")
+    if len(tied) > MAX_TIED:
+        print(f"  and {len(tied) - MAX_TIED} more, listed in results.json")
+    tested = len(results.others) - results.untested
+    round_name = f" in the round that ends at epoch {results.last_round}" if results.rounds else ""
+    verdict = f"{len(tied)} of {tested} others{round_name} tied"
+    if not tested:
+        verdict = f"no other setting{round_name}"
+    print(f"  {verdict} (paired t-test over seeds, p ≥ {ALPHA})")
+
+
+def _objective(row: GridRow) -> str:
     """The mean, the standard deviation and the number of seeds."""
-    spread = "" if row.sd is None else f" ± {figure(row.sd)}"
+    deviation = "" if row.sd is None else f" ± {format_number(row.sd)}"
     seeds = len(row.objectives)
-    return f"{figure(row.mean)}{spread} ({seeds} seed{'' if seeds == 1 else 's'})"
+    return f"{format_number(row.mean)}{deviation} ({seeds} seed{'' if seeds == 1 else 's'})"

@@ -1,4 +1,4 @@
-"""What `ldl runs` says of grids: each in a line, and the trials of one."""
+"""Tables of grids for `ldl runs`: a row per grid, or a row per trial of one grid."""
 
 from __future__ import annotations
 
@@ -7,99 +7,153 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldl.cli.output import (
-    figure,
+    drop_constant_columns,
+    format_number,
+    log,
     print_csv,
     print_json,
     print_table,
-    say,
     sort_key,
-    without_equal,
 )
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
     from ldl.grid.grid_list import GridEntry
 
-LONG = 60  # letters of a value in a table
-OWN = ("number", "seed", "id", "status", "objective", "epochs", "seconds")
+MAX_WIDTH = 60  # characters of a cell
+FIELDS = ("number", "seed", "id", "status", "objective", "epochs", "seconds")
+TEXT_FIELDS = ("status", "id")
+SORT_SYNONYMS = {"started": "number", "name": "id", "epoch": "epochs"}  # the words for runs
 
 
 def print_grids(grids: Sequence[GridEntry]) -> None:
-    """A line a grid: how it stands, and its best setting."""
+    """Print a row per grid: status, objective, best setting."""
     from ldl.grid.labels import short_texts
 
     rows = []
-    for each in grids:
-        found = each.results
-        winner = found.winner if found else None
-        name, best = (found.objective.name if found else ""), ""
+    for grid in grids:
+        winner = grid.results.winner if grid.results else None
+        objective = grid.results.objective.name if grid.results else ""
+        best, setting = "", grid.reason[:60]
         if winner is not None:
-            spread = "" if winner.sd is None else f" ± {figure(winner.sd)}"
-            best = f"{figure(winner.mean)}{spread}"
-        values = winner.values if winner else {}
-        setting = ", ".join(
-            f"{key}: {short_texts([value])[0]:.30}" for key, value in values.items()
-        )
-        setting = setting if winner else each.reason[:60]
-        rows.append([each.path.name, each.status, name, best, setting])
+            deviation = "" if winner.sd is None else f" ± {format_number(winner.sd)}"
+            best = f"{format_number(winner.mean)}{deviation}"
+            values = winner.values.items()
+            setting = ", ".join(f"{key}: {short_texts([value])[0]:.30}" for key, value in values)
+        rows.append([grid.path.name, grid.status, objective, best, setting])
     print_table(["grid", "status", "objective", "best", "setting"], rows)
 
 
-def show_trials(
+def print_trials(
     folder: Path, status: str | None, sort_by: str, reverse: bool, only_changed: bool, json: bool,
     csv: bool,
 ) -> None:  # fmt: skip
-    """The trials of a grid, in the plan's order or by a column or a varied key."""
-    from ldl.cli.grid_progress import short_keys
-    from ldl.config.suggest import spelling_hint
+    """Print the trials of a grid with this status, sorted by a field or a varied key."""
     from ldl.grid.grid_list import trial_rows
     from ldl.grid.grid_results import read_results
-    from ldl.grid.labels import table_cells
-    from ldl.grid.trial_store import format_cell
 
     results = read_results(folder)
-    found = [each for each in trial_rows(results, folder) if status in (None, each["status"])]
-    keys = [key for key in results.keys if any(key in each["values"] for each in found)]
-    names = dict(zip(short_keys(keys), keys, strict=True))
-    by = {"started": "number", "name": "id", "epoch": "epochs"}.get(sort_by, sort_by)
-    by = "objective" if by == results.objective.name else names.get(by, by)
-    if by not in (*OWN, *keys):
-        known = {*OWN, *keys, *names}
-        raise UsageError(f"no trial has {sort_by}: {spelling_hint(by, known, 'known')}")
-
-    def place(each: dict[str, Any]) -> tuple[int, Any]:
-        value = each[by] if by in OWN else each["values"].get(by)
-        text = value if value is None or isinstance(value, int | float) else format_cell(value)
-        return sort_key(text, reverse)
-
-    found.sort(key=place)
-    if reverse:
-        found.reverse()
+    trials = trial_rows(results, folder)
+    trials = [trial for trial in trials if status in (None, trial["status"])]
+    keys = [key for key in results.keys if any(key in trial["values"] for trial in trials)]
+    _sort(trials, keys, results.objective.name, sort_by, reverse)
     if only_changed:
-        keys = [key for key in keys if len({repr(each["values"].get(key)) for each in found}) > 1]
-        for each in found:
-            each["values"] = {key: v for key, v in each["values"].items() if key in keys}
+        values = {key: {repr(trial["values"].get(key)) for trial in trials} for key in keys}
+        keys = [key for key in keys if len(values[key]) > 1]
+        for trial in trials:
+            trial["values"] = {k: v for k, v in trial["values"].items() if k in keys}
     if json:
-        print_json(found)
+        print_json(trials)
         return
-    if not found and not csv:
-        say(f"no trial of {folder.name} fits")
+    if not trials and not csv:
+        log(f"no trial of {folder.name} matches")
         return
-    head = ["number", "seed", *(keys if csv else short_keys(keys)), "objective", "status", "epochs"]
-    columns, rows = [*head, "seconds", "id"], []
-    shown = table_cells([each["values"] for each in found], keys, LONG)
-    for each, values in zip(found, shown, strict=True):
-        if csv:
-            values = [
-                format_cell(each["values"][key]) if key in each["values"] else "" for key in keys
-            ]
-        told = [each["objective"], each["status"], each["epochs"], each["seconds"]]
-        plain = [("" if value is None else str(value)) if csv else figure(value) for value in told]
-        rows.append([str(each["number"]), str(each["seed"]), *values, *plain, each["id"]])
+    columns, rows = _csv_table(trials, keys) if csv else _text_table(trials, keys)
     if only_changed:
-        columns, rows = without_equal(columns, rows)
+        columns, rows = drop_constant_columns(columns, rows)
     if csv:
         print_csv(columns, rows)
         return
-    right = [i for i, name in enumerate(columns) if name in OWN and name not in ("status", "id")]
-    print_table(columns, rows, right)
+    numbers = set(FIELDS).difference(TEXT_FIELDS)
+    print_table(columns, rows, [i for i, name in enumerate(columns) if name in numbers])
+
+
+def _sort(
+    trials: list[dict[str, Any]], keys: list[str], objective: str, sort_by: str, reverse: bool
+) -> None:
+    """Sort by a field, the objective's name, or a varied key, whole or short.
+
+    Raises UsageError for another word.
+    """
+    from ldl.config.suggest import spelling_hint
+    from ldl.grid.trial_store import format_cell
+
+    full_names = dict(zip(short_keys(keys), keys, strict=True))
+    field = SORT_SYNONYMS.get(sort_by, sort_by)
+    field = "objective" if field == objective else full_names.get(field, field)
+    if field not in (*FIELDS, *keys):
+        hint = spelling_hint(sort_by, {*FIELDS, *keys, *full_names}, "known")
+        raise UsageError(f"no trial has {sort_by}: {hint}")
+
+    def key(trial: dict[str, Any]) -> tuple[int, Any]:
+        value = trial[field] if field in FIELDS else trial["values"].get(field)
+        sortable = value is None or isinstance(value, int | float)
+        return sort_key(value if sortable else format_cell(value), reverse)
+
+    trials.sort(key=key)
+    if reverse:
+        trials.reverse()
+
+
+def _columns(keys: Sequence[str]) -> list[str]:
+    return ["number", "seed", *keys, "objective", "status", "epochs", "seconds", "id"]
+
+
+def _rows(trials: Sequence[dict[str, Any]], cells: Any, format_cell: Any) -> list[list[str]]:
+    """A row per trial; `cells` holds the texts of its varied values."""
+    rows = []
+    for trial, values in zip(trials, cells, strict=True):
+        fields = [trial[name] for name in ("objective", "status", "epochs", "seconds")]
+        texts = map(format_cell, fields)
+        rows.append([str(trial["number"]), str(trial["seed"]), *values, *texts, trial["id"]])
+    return rows
+
+
+def _csv_table(
+    trials: Sequence[dict[str, Any]], keys: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows with exact values."""
+    from ldl.grid.trial_store import format_cell
+
+    cells = [
+        [format_cell(trial["values"][key]) if key in trial["values"] else "" for key in keys]
+        for trial in trials
+    ]
+    exact = _rows(trials, cells, lambda value: "" if value is None else str(value))
+    return _columns(keys), exact
+
+
+def _text_table(
+    trials: Sequence[dict[str, Any]], keys: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows with short keys and rounded values."""
+    from ldl.grid.labels import table_cells
+
+    texts = table_cells([trial["values"] for trial in trials], keys, MAX_WIDTH)
+    return _columns(short_keys(keys)), _rows(trials, texts, format_number)
+
+
+def short_keys(keys: Sequence[str]) -> list[str]:
+    """The shortest end of each dotted key that no other key has and that is not a number."""
+    short = []
+    for key in keys:
+        parts = key.split(".")
+        ends = (".".join(parts[-n:]) for n in range(1, len(parts) + 1))
+        others = [f".{other}" for other in keys if other != key]
+        unique = (
+            end
+            for end in ends
+            if not end[0].isdigit() and not any(other.endswith(f".{end}") for other in others)
+        )
+        short.append(next(unique, key))
+    return short

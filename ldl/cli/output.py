@@ -1,4 +1,4 @@
-"""What is printed: results on stdout, the rest on stderr; JSON where a program reads."""
+"""Output of the commands: results on stdout, messages on stderr, JSON and CSV for programs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,35 @@ from ldl.errors import ConfigError, Diverged, LdlError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ldl.execute import PreparedExperiment
+
+MAX_RESULTS = 8  # printed of an evaluation that has none of MAIN_RESULTS
+WITHOUT_SPLIT = ("folds", "by_hand", "filters")  # evaluations that do not read a single split
+NOT_RESULTS = ("part", "samples", "notes", "units", "levels", "features")
+MAIN_RESULTS = (
+    "accuracy", "train_accuracy", "log_loss", "macro", "r2", "mae", "rmse", "max_error", "mse",
+    "kl_divergence", "rate", "purity", "nmi", "ari",
+)  # fmt: skip
+
+
+# --- messages on stderr ----------------------------------------------------------------------
+
 
 def console(stderr: bool = False) -> Console:
-    """A console that keeps to plain text where there is no terminal."""
+    """A rich console that writes plain text where the stream is not a terminal."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
-def report(error: LdlError) -> None:
-    """Say on stderr what went wrong."""
+def log(*words: object) -> None:
+    """Print one line on stderr; a closed pipe is ignored."""
+    with contextlib.suppress(BrokenPipeError):
+        print(*words, file=sys.stderr, flush=True)
+
+
+def print_error(error: LdlError) -> None:
+    """Print an error on stderr, and with `--json` as JSON on stdout too."""
     if isinstance(error, ConfigError):
         from ldl.config import render
 
@@ -35,25 +54,27 @@ def report(error: LdlError) -> None:
     if folder is not None:
         print(f"the run so far: {folder}", file=sys.stderr)
         if not isinstance(error, Diverged):
-            print(f"go on with: ldl resume {quote(str(folder))}", file=sys.stderr)
+            print(f"continue it with: ldl resume {quote(str(folder))}", file=sys.stderr)
     if "--json" in sys.argv:
-        print_json(_as_data(error, folder))
+        problems = error.problems if isinstance(error, ConfigError) else ()
+        listed = [asdict(problem) for problem in problems]
+        print_json({"error": str(error), "run": folder, "problems": listed})
 
 
-def _as_data(error: LdlError, folder: str | None) -> dict[str, Any]:
-    """The error for a program that asked for JSON."""
-    problems = error.problems if isinstance(error, ConfigError) else ()
-    return {"error": str(error), "run": folder, "problems": [asdict(each) for each in problems]}
+def print_notes(prepared: PreparedExperiment) -> None:
+    """Print on stderr what a valid configuration probably does not intend, with its position."""
+    from ldl.compile import config_warnings
+
+    for path, message in config_warnings(prepared.experiment):
+        mark = prepared.loaded.mark(path)
+        log(f"{mark.file}:{mark.line}:{mark.column}: note: {message}")
 
 
-def say(*words: object) -> None:
-    """A line for people, on stderr; lost where nobody reads it."""
-    with contextlib.suppress(BrokenPipeError):
-        print(*words, file=sys.stderr, flush=True)
+# --- results on stdout -----------------------------------------------------------------------
 
 
 def print_json(value: Any) -> None:
-    """JSON on stdout."""
+    """Print a value as JSON on stdout."""
     from ldl.runs.json_files import to_json_types
 
     print(json.dumps(to_json_types(value), indent=2, ensure_ascii=False))
@@ -62,9 +83,10 @@ def print_json(value: Any) -> None:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()
 ) -> None:
-    """A table on stdout, a line a row, nothing cut off; columns numbered in `right` hold figures.
+    """Print a table on stdout, one line per row; no cell is truncated.
 
-    Cells are padded to the width that they take on a screen.
+    The columns with indices in `right` are right-aligned. Cells are padded to the width that
+    they take on a screen, which differs from the number of characters for wide scripts.
     """
     from rich.cells import cell_len
 
@@ -73,15 +95,15 @@ def print_table(
     for number, line in enumerate(lines):
         cells = []
         for i, (cell, width) in enumerate(zip(line, widths, strict=True)):
-            pad = " " * (width - cell_len(cell))
-            cells.append(pad + cell if i in right else cell + pad)
+            padding = " " * (width - cell_len(cell))
+            cells.append(padding + cell if i in right else cell + padding)
         print("  ".join(cells).rstrip())
         if number == 0:
             print("  ".join("─" * width for width in widths))
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout, for programs."""
+    """Print a table as CSV on stdout."""
     import csv
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -89,36 +111,62 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer.writerows(rows)
 
 
-def without_equal(
+def drop_constant_columns(
     columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> tuple[list[str], list[list[str]]]:
-    """The table with the columns alone in which its rows differ, and the first."""
+    """The table without the columns whose value is the same in all rows; the first one stays."""
     kept = [i for i in range(len(columns)) if not i or len({row[i] for row in rows}) > 1]
     return [columns[i] for i in kept], [[row[i] for i in kept] for row in rows]
 
 
 def sort_key(value: Any, reverse: bool) -> tuple[int, Any]:
-    """Numbers first, then texts; what has no value stands last, whichever way."""
+    """A key that sorts numbers before texts and missing values last, also in reverse order."""
     if isinstance(value, int | float):
         return 0, value
     return (1, value) if isinstance(value, str) else (-1 if reverse else 2, 0)
 
 
-def figure(value: Any) -> str:
-    """A number as a person reads it: four digits that count."""
+def print_results(results: dict[str, Any]) -> None:
+    """Print the main metrics of each evaluation, one per line; without such, the first few."""
+    from ldl.runs.run_list import flatten
+
+    for name, values in results.items():
+        samples = f", {values['samples']:,} samples" if "samples" in values else ""
+        split = "" if name.startswith(WITHOUT_SPLIT) else f" on the {values['part']} split"
+        print(f"{name}{split}{samples}")
+        main = {k: v for k, v in values.items() if k in MAIN_RESULTS and _is_short(v)}
+        shown = list(flatten(main)) if main else []
+        omitted = 0
+        if not shown:
+            metrics = {key: value for key, value in values.items() if key not in NOT_RESULTS}
+            numbers = [leaf for leaf in flatten(metrics) if isinstance(leaf[1], int | float)]
+            shown, omitted = numbers[:MAX_RESULTS], len(numbers[MAX_RESULTS:])
+        for key, value in shown:
+            print(f"  {key:<28} {format_number(value)}")
+        if omitted:
+            print(f"  and {omitted} more in results.json")
+        for note in values.get("notes", []):
+            print(f"  note: {note}")
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a result is a value or a mapping of names to values, without further nesting."""
+    return not isinstance(value, dict) or not any(isinstance(v, dict) for v in value.values())
+
+
+# --- numbers as text -------------------------------------------------------------------------
+
+
+def format_number(value: Any) -> str:
+    """A number with four significant digits; an integer and a text unchanged; – for None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–" if value is None else str(value)
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def count(value: int) -> str:
-    """A whole number in groups of three digits."""
-    return f"{value:,}"
-
-
-def size(bytes_: int) -> str:
-    """Bytes in the unit that suits them."""
-    value = float(bytes_)
+def format_bytes(count: int) -> str:
+    """A number of bytes in B, kB, MB or GB (powers of 1000)."""
+    value = float(count)
     for unit in ("B", "kB", "MB"):
         if value < 1000:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
@@ -126,7 +174,7 @@ def size(bytes_: int) -> str:
     return f"{value:.1f} GB"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as 0.4 s, 12 s, 3 min 20 s or 2 h 5 min."""
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -136,37 +184,3 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def print_results(results: dict[str, Any]) -> None:
-    """Each evaluation's main figures, a line each; of those without such, the first few."""
-    from ldl.runs.run_list import flatten
-
-    for name, values in results.items():
-        samples = f", {values['samples']:,} samples" if "samples" in values else ""
-        whole = name.startswith(WHOLE)
-        print(f"{name}{'' if whole else ' on the ' + values['part'] + ' part'}{samples}")
-        shown = {key: value for key, value in values.items() if key in SHOWN and _flat(value)}
-        rest = {key: value for key, value in values.items() if key not in ASIDE}
-        found = list(flatten(shown)) if shown else []
-        few = [] if shown else [each for each in flatten(rest) if isinstance(each[1], int | float)]
-        for key, value in found or few[:FEW]:
-            print(f"  {key:<28} {figure(value)}")
-        if few[FEW:]:
-            print(f"  and {len(few) - FEW} more in results.json")
-        for note in values.get("notes", []):
-            print(f"  note: {note}")
-
-
-def _flat(value: Any) -> bool:
-    """Whether a figure is short enough to print: a value, or one for each of a few names."""
-    return not isinstance(value, dict) or not any(isinstance(v, dict) for v in value.values())
-
-
-FEW = 8
-WHOLE = ("folds", "by_hand", "filters")  # what looks at no part of its own
-ASIDE = ("part", "samples", "notes", "units", "levels", "features")
-SHOWN = (
-    "accuracy", "train_accuracy", "log_loss", "macro", "r2", "mae", "rmse", "max_error", "mse",
-    "kl_divergence", "rate", "purity", "nmi", "ari",
-)  # fmt: skip

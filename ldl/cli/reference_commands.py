@@ -1,24 +1,31 @@
-"""`ldl explain`, `ldl schema` and `ldl init`."""
+"""The commands `ldl explain`, `ldl schema` and `ldl init`."""
 
 from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ldl.cli.app import JsonOption, command
-from ldl.cli.output import print_json, say
+from ldl.cli.output import log, print_json
 from ldl.errors import UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
+# Sections that hold entries of a registry: `ldl explain network` lists the layers.
 SECTION_KINDS = {"network": "layer", "evaluate": "evaluation", "blocks": "layer"}
+SYNONYMS = {"confusion_matrix": "contingency_matrix", "contingency": "contingency_matrix"}
+CONCEPTS = {
+    "contingency_matrix": """\
+The confusion matrix: how many samples of each true class were predicted as each class.
+
+A row per true class, a column per predicted class. Every evaluation that predicts classes, such as
+`classification`, `denoising` and `latent_classifier`, writes its matrices to the run's folder
+contingency/, each as CSV and PNG. The matrix of `clustering` has a column per cluster."""
+}
 
 
 @command("ldl explain adam")
@@ -26,66 +33,84 @@ def explain(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="A layer, loss, optimizer …; without it, all are listed."
+            metavar="NAME", help="A layer, loss, optimizer, section …; default: list all names."
         ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Say what a name of the configuration language does, and what can be set."""
-    from ldl.grid.block import GRID_REGISTRIES as REGISTRIES
-
+    """Explain a name of the configuration language: its formula, its source, its settings."""
     if name is None:
-        _list(json)
+        _list_names(json)
         return
-    wanted = name.lower().replace("-", "_")
-    found = [(kind, names[wanted]) for kind, names in REGISTRIES.items() if wanted in names]
-    sections = {key: cls for key, cls in _sections() if key == wanted}
-    if not found and wanted in (*REGISTRIES, *SECTION_KINDS):
-        _kind(SECTION_KINDS.get(wanted, wanted), json)
+    key = name.lower().replace("-", "_")
+    key = SYNONYMS.get(key, key)
+    entries = _find(key)
+    kind = SECTION_KINDS.get(key, key)
+    if not entries and kind in _registries():
+        _list_kind(kind, json)
         return
-    if not found and not sections and wanted in ("name", "seed"):
-        sections = {"configuration": dict(_sections())["configuration"]}
-    if not found and not sections:
-        from ldl.config.suggest import nearest
-
-        valid = [each for names in REGISTRIES.values() for each in names]
-        near = nearest(wanted, [*valid, *(key for key, _ in _sections())])
-        advice = f"; did you mean {near}?" if near else "; `ldl explain` lists all names"
-        raise UsageError(f"nothing is named {name}{advice}")
-    entries = [*(("section", cls) for cls in sections.values()), *found]
+    if not entries:
+        raise UsageError(f"nothing is named {name}{_hint(key)}")
     if json:
-        print_json([_entry(wanted, kind, cls) for kind, cls in entries])
-        return
-    print("\n\n".join(_page(_entry(wanted, kind, cls)) for kind, cls in entries))
+        print_json(entries)
+    else:
+        print("\n\n".join(map(_page, entries)))
 
 
-def _sections() -> Iterator[tuple[str, type]]:
-    """The sections of a configuration that are records themselves."""
+def _registries() -> Mapping[str, Mapping[str, type]]:
+    """The registries of the configuration language: {kind: {name: class}}."""
+    from ldl.grid.block import GRID_REGISTRIES
+
+    return GRID_REGISTRIES
+
+
+def _find(key: str) -> list[dict[str, Any]]:
+    """The entries of this name: a section, a concept, one of each registry that has it."""
+    sections = _sections()
+    registries = _registries()
+    found = [(kind, names[key]) for kind, names in registries.items() if key in names]
+    if key in CONCEPTS:
+        return [{"name": key, "kind": "concept", "text": CONCEPTS[key], "settings": []}]
+    if key in sections:
+        found.insert(0, ("section", sections[key]))
+    elif not found and key in ("name", "seed") and key not in registries:
+        found.append(("section", sections["configuration"]))
+    return [_entry(key, kind, cls) for kind, cls in found]
+
+
+def _hint(key: str) -> str:
+    """What to try instead of an unknown name."""
+    from ldl.config.suggest import nearest
+
+    names = [name for names in _registries().values() for name in names]
+    near = nearest(key, [*names, *_sections(), *CONCEPTS])
+    return f"; did you mean {near}?" if near else "; `ldl explain` lists all names"
+
+
+def _sections() -> dict[str, type]:
+    """The sections of a configuration that have settings of their own."""
     from ldl.compile import Claim, ClaimedMetric, EarlyStopping, EncoderDecoder, LossTerm, Training
     from ldl.data import DataSpec, SplitSpec
     from ldl.grid.block import GridBlock, GridConfig
 
-    yield from (
-        ("configuration", GridConfig),
-        ("data", DataSpec),
-        ("split", SplitSpec),
-        ("train", Training),
-        ("early_stopping", EarlyStopping),
-        ("encoder", EncoderDecoder),
-        ("loss", LossTerm),
-        ("claim", Claim),
-        ("figure", ClaimedMetric),
-        ("grid", GridBlock),
-    )
-
-
-def _kind(kind: str, json: bool) -> None:
-    """All names of a kind, with the first line of each."""
-    from ldl.grid.block import GRID_REGISTRIES as REGISTRIES
-
-    lines = {
-        name: (inspect.getdoc(c) or "").split("\n", 1)[0] for name, c in REGISTRIES[kind].items()
+    return {
+        "configuration": GridConfig,
+        "data": DataSpec,
+        "split": SplitSpec,
+        "train": Training,
+        "early_stopping": EarlyStopping,
+        "encoder": EncoderDecoder,
+        "loss": LossTerm,
+        "claim": Claim,
+        "figure": ClaimedMetric,
+        "grid": GridBlock,
     }
+
+
+def _list_kind(kind: str, json: bool) -> None:
+    """Print the names of a registry, each with the first line of its docstring."""
+    names = _registries()[kind]
+    lines = {name: (inspect.getdoc(cls) or "").split("\n", 1)[0] for name, cls in names.items()}
     if json:
         print_json(lines)
         return
@@ -94,33 +119,27 @@ def _kind(kind: str, json: bool) -> None:
         print(f"{name:<{width}}  {line}")
 
 
-def _list(json: bool) -> None:
-    """All names by kind."""
-    from ldl.grid.block import GRID_REGISTRIES as REGISTRIES
-
-    sections = [key for key, _ in _sections()]
+def _list_names(json: bool) -> None:
+    """Print all names by kind."""
+    listed = {kind: list(names) for kind, names in _registries().items()}
+    listed["section"] = list(_sections())
     if json:
-        print_json(
-            {**{kind: list(names) for kind, names in REGISTRIES.items()}, "section": sections}
-        )
+        print_json(listed)
         return
-    for kind, names in {**REGISTRIES, "section": sections}.items():
+    for kind, names in listed.items():
         print(f"{kind + ':':<13} {', '.join(names)}")
 
 
 def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
-    """A name's docstring and settings."""
+    """The docstring and the settings of a class, as `ldl explain --json` prints them."""
     from ldl.config.resolved import to_builtins_by_rule
     from ldl.config.type_rules import fields_of
-    from ldl.grid.block import GRID_REGISTRIES as REGISTRIES
 
     settings = []
     for field in fields_of(cls):
-        default = (
-            None
-            if field.required
-            else to_builtins_by_rule(field.make_default(), field.rule, REGISTRIES)
-        )
+        default = None
+        if not field.required:
+            default = to_builtins_by_rule(field.make_default(), field.rule, _registries())
         settings.append(
             {
                 "name": field.key,
@@ -134,43 +153,49 @@ def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
 
 
 def _expects(rule: Any) -> str:
-    """What a setting takes, with the limits of its numbers."""
+    """The type of a setting, with the bounds of its numbers."""
     from ldl.config.describe import expected
     from ldl.config.type_rules import Number, variants_of
 
-    numbers = [arm.limits for arm in variants_of(rule) if isinstance(arm, Number) and arm.limits]
+    numbers = [
+        variant.limits
+        for variant in variants_of(rule)
+        if isinstance(variant, Number) and variant.limits
+    ]
     limits = {limit.broken(float("-inf")) for limit in numbers}
-    if len(limits) > 1:  # a count or a share: which limits hold depends on which it is
+    if len(limits) > 1:  # a count or a share: the type of the value decides which bounds hold
         return expected(rule)
     return ", ".join([expected(rule), *sorted(limits)])
 
 
 def _page(entry: dict[str, Any]) -> str:
-    """An entry as a person reads it."""
+    """An entry as text."""
     from ldl.config.emit import flow
 
+    settings = entry["settings"]
     lines = [f"{entry['name']} ({entry['kind']})", "", entry["text"]]
-    if entry["settings"]:
-        lines += ["", "settings:"]
-        width = max(len(setting["name"]) for setting in entry["settings"])
-        for setting in entry["settings"]:
-            ending = "required" if setting["required"] else f"default {flow(setting['default'])}"
-            lines.append(f"  {setting['name']:<{width}}  {setting['expects']}; {ending}")
-            if setting["means"]:
-                lines.append(f"  {'':<{width}}  {setting['means']}")
-        required = [setting["name"] for setting in entry["settings"] if setting["required"]]
-        if entry["kind"] != "section" and not required[1:]:
-            lines += ["", f"`{entry['name']}: VALUE` sets {entry['settings'][0]['name']}."]
+    if not settings:
+        return "\n".join(lines)
+    lines += ["", "settings:"]
+    width = max(len(setting["name"]) for setting in settings)
+    for setting in settings:
+        default = "required" if setting["required"] else f"default {flow(setting['default'])}"
+        lines.append(f"  {setting['name']:<{width}}  {setting['expects']}; {default}")
+        if setting["means"]:
+            lines.append(f"  {'':<{width}}  {setting['means']}")
+    required = [setting["name"] for setting in settings if setting["required"]]
+    if entry["kind"] != "section" and len(required) <= 1:
+        lines += ["", f"`{entry['name']}: VALUE` sets {settings[0]['name']}."]
     return "\n".join(lines)
 
 
 @command("ldl schema > ldl.schema.json")
 def schema() -> None:
-    """Print the JSON Schema of configurations, with which editors complete and check."""
+    """Print the JSON Schema of configurations, for completion and checks in an editor."""
     from ldl.config import json_schema
-    from ldl.grid.block import GRID_REGISTRIES, GridConfig
+    from ldl.grid.block import GridConfig
 
-    print_json(json_schema(GridConfig, GRID_REGISTRIES))
+    print_json(json_schema(GridConfig, _registries()))
 
 
 @command("ldl init my.yaml")
@@ -179,7 +204,7 @@ def init(
         str, typer.Argument(metavar="FILE", help="The file to write.")
     ] = "experiment.yaml",
 ) -> None:
-    """Write a small, commented configuration to start from; nothing is ever overwritten."""
+    """Write a small, commented configuration to start from; never overwrite a file."""
     from ldl.config.emit import text
 
     path = Path(file)
@@ -192,34 +217,34 @@ def init(
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
     print(path)
-    said = quote(str(path))
-    say(f"next: ldl check {said}, then ldl train {said}")
+    quoted = quote(str(path))
+    log(f"next: ldl check {quoted}, then ldl train {quoted}")
     sys.stdout.flush()
 
 
 TEMPLATE = """\
-# `ldl check` shows this network and every mistake; `ldl train` trains it.
-# `ldl explain` lists all names; `ldl explain NAME` says what one does.
+# `ldl check` prints this network, or every error in this file; `ldl train` trains it.
+# `ldl explain` lists all names; `ldl explain NAME` explains one.
 name: {name}
 seed: 0 # the same file and seed give the same bits
 
 data:
   source: digits # see `ldl data list`; your own file: {{csv: {{path: my.csv, target: column}}}}
-  scale: minmax # fitted on the training part alone; or standard
+  scale: minmax # fitted on the training split only; or standard
   split: {{train: 0.7, validation: 0.1, test: 0.2}}
 
 network:
   - linear: 64
   - relu
-  - linear # the last one takes its size from the data
+  - linear # the last layer takes its size from the data
 
-loss: cross_entropy # on what the network gives, before any softmax
+loss: cross_entropy # of the network's outputs (logits): no softmax layer before it
 optimizer: {{adam: {{learning_rate: 0.001}}}}
 
 train:
   epochs: 50
   batch_size: 32
-  early_stopping: {{patience: 10}} # the best weights are kept
+  early_stopping: {{patience: 10}} # keeps the best weights
 
-evaluate: classification # accuracy, precision, recall, contingency matrix, worst mistakes
+evaluate: classification # accuracy, precision, recall, contingency matrix, misclassified images
 """

@@ -1,4 +1,4 @@
-"""`ldl report`: the page of a run, or a folder of claims held against our figures."""
+"""The command `ldl report`: the page of a run, or a report that checks a folder of claims."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ldl.cli.app import JsonOption, RunsOption, command
-from ldl.cli.output import duration, print_json, say
+from ldl.cli.output import format_duration, log, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ldl.report.claim_files import ClaimFile
     from ldl.report.job_pool import FinishedJob
     from ldl.report.run_index import IndexedRun
 
 Profile = Literal["full", "quick"]
-UNMEASURED = "not measured"
-WIDE = 60  # columns of a figure in a line
+NOT_MEASURED = "not measured"  # a verdict
+NAME_WIDTH = 60  # characters of a metric's name in a line
 
 
 @command("ldl report last; ldl report configs/reports --only a5,c9")
@@ -29,20 +31,20 @@ def report(
     runs: RunsOption = None,
     only: Annotated[
         str | None,
-        typer.Option(metavar="a5,c9", help="Only these claims, files or documents' letters."),
+        typer.Option(metavar="a5,c9", help="Only these claims, files or letters of documents."),
     ] = None,
     profile: Annotated[
-        Profile, typer.Option(help="quick: a smoke run on embedded data alone.")
+        Profile, typer.Option(help="quick: a smoke test on embedded data only.")
     ] = "full",
     seed_offset: Annotated[
-        int, typer.Option(min=0, help="Added to every file's seed: do the verdicts hold?")
+        int, typer.Option(min=0, help="Added to the seed of every file, to test the verdicts.")
     ] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs side by side; else one a core.")
+        int | None, typer.Option(min=1, help="Runs in parallel (default: one per core).")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write a run's page again; or run what a folder of claims still needs, and judge them."""
+    """Write the page of a run again; or run the files of a folder and give a verdict per claim."""
     from ldl.errors import UsageError
     from ldl.runs import runs_root
     from ldl.runs.process import exclusive_lock
@@ -56,8 +58,8 @@ def report(
         except OSError as error:
             raise UsageError(f"cannot make runs in {root}: {error.strerror}") from error
         with exclusive_lock(root / ".lock"):
-            chosen = [word for word in (only or "").split(",") if word]
-            _reproduce(folder, root, chosen, profile, seed_offset, workers, json)
+            selected = [word for word in (only or "").split(",") if word]
+            _reproduce(folder, root, selected, profile, seed_offset, workers, json)
         return
     from ldl.report.run_page import write_run_page
     from ldl.runs.run_list import find_run
@@ -70,15 +72,13 @@ def report(
 
 
 def _reproduce(
-    folder: Path,
-    root: Path,
-    only: list[str],
-    profile: Profile,
-    seed_offset: int,
-    workers: int | None,
-    json: bool,
-) -> None:
-    """Run what is missing, judge, write the report; exit 1 where one failed or was not measured."""
+    folder: Path, root: Path, only: list[str], profile: Profile, seed_offset: int,
+    workers: int | None, json: bool,
+) -> None:  # fmt: skip
+    """Run what is missing, compare with the claims, write the report.
+
+    Exits with 1 where a run failed or a claim was not measured.
+    """
     from ldl.cores import usable_cores
     from ldl.report.claim_files import read_claim_files, read_report_titles
     from ldl.report.publish import fingerprint, publish, read_published, report_name, report_paths
@@ -86,9 +86,11 @@ def _reproduce(
 
     titles = read_report_titles(folder)
     entries = read_claim_files(folder, profile, only, seed_offset)
-    _tell_left_out(entries)
-    lines = _Lines(entries)
-    known = run_missing(entries, root, workers or usable_cores() or 1, lines.begun, lines.ended)
+    _log_left_out(entries)
+    progress = _RunLog(entries)
+    known = run_missing(
+        entries, root, workers or usable_cores() or 1, progress.begun, progress.ended
+    )
     complete = not only
     mark = fingerprint(entries, known, titles, complete)
     name = report_name(profile, seed_offset, complete)
@@ -99,52 +101,52 @@ def _reproduce(
     if json:
         print_json(verdicts)
     else:
-        _print(verdicts)
+        _print_verdicts(verdicts)
         for path in list(report_paths(root, name).values())[:2]:
             print(path)
-    unmeasured = any(claim["verdict"] == UNMEASURED for claim in verdicts["claims"])
-    if lines.failed or unmeasured or any(entry.broken for entry in entries):
+    not_measured = any(claim["verdict"] == NOT_MEASURED for claim in verdicts["claims"])
+    if progress.failed or not_measured or any(entry.broken for entry in entries):
         sys.exit(1)
 
 
-def _tell_left_out(entries: list[ClaimFile]) -> None:
-    """The files that cannot run, with the reason; those with the same one together."""
+def _log_left_out(entries: Sequence[ClaimFile]) -> None:
+    """Print the files that cannot run, one line per reason."""
     reasons: dict[str, list[str]] = {}
     for entry in entries:
         if entry.problem:
             reasons.setdefault(entry.problem, []).append(entry.stem)
     for reason, stems in reasons.items():
-        say(f"{', '.join(stems)}: {reason}")
+        log(f"{', '.join(stems)}: {reason}")
 
 
-class _Lines:
-    """A line for each run as it ends."""
+class _RunLog:
+    """Prints a line on stderr as each run ends, and counts the failed ones."""
 
-    def __init__(self, entries: list[ClaimFile]) -> None:
+    def __init__(self, entries: Sequence[ClaimFile]) -> None:
         self.entries = {entry.stem: entry for entry in entries}
-        self.count = self.done = self.failed = 0
+        self.missing = self.done = self.failed = 0
 
-    def begun(self, missing: int, whole: int) -> None:
-        """How much there is to do."""
-        self.count = missing
-        say(f"{missing} of {whole} runs to do" if missing else f"all {whole} runs are there")
+    def begun(self, missing: int, total: int) -> None:
+        """Print how many of all runs are missing."""
+        self.missing = missing
+        log(f"{missing} of {total} runs to do" if missing else f"all {total} runs are there")
 
-    def ended(self, each: FinishedJob, known: IndexedRun | None) -> None:
-        """One more."""
+    def ended(self, task: FinishedJob, known: IndexedRun | None) -> None:
+        """Print how one run ended."""
         self.done += 1
-        job = each.job
-        head = f"[{self.done}/{self.count}] {job.stem} seed {job.seed}"
+        job = task.job
+        head = f"[{self.done}/{self.missing}] {job.stem} seed {job.seed}"
+        duration = format_duration(task.seconds)
         if known is not None and known.done:
-            status = known.status.status
-            say(f"{head}: {status} in {duration(each.seconds)}{self._figure(job.stem, known)}")
+            log(f"{head}: {known.status.status} in {duration}{self._metric(job.stem, known)}")
         else:
             self.failed += 1
-            say(f"{head}: failed after {duration(each.seconds)}, exit code {each.code}")
-            for line in each.output.splitlines()[-6:]:
-                say(f"    {line}")
+            log(f"{head}: failed after {duration}, exit code {task.code}")
+            for line in task.output.splitlines()[-6:]:
+                log(f"    {line}")
 
-    def _figure(self, stem: str, known: IndexedRun) -> str:
-        """The first figure of the run."""
+    def _metric(self, stem: str, known: IndexedRun) -> str:
+        """The first metric that the file's claim names, measured on this run."""
         from ldl.errors import LdlError
         from ldl.report.number_format import number
         from ldl.report.run_metrics import RunMetrics
@@ -157,17 +159,15 @@ class _Lines:
             value = RunMetrics(known.run).measure(figure.measured)
         except LdlError as error:
             return f": {error}"
-        return f": {figure.name[:WIDE]} {number(value)}"
+        return f": {figure.name[:NAME_WIDTH]} {number(value)}"
 
 
-def _print(verdicts: dict[str, Any]) -> None:
-    """A row a claim, then the summary."""
-    from ldl.cli.output import print_table
-
+def _print_verdicts(verdicts: dict[str, Any]) -> None:
+    """Print a row per claim, the reasons of those not measured, and the summary."""
     rows = [[claim["id"], claim["verdict"], claim["what"]] for claim in verdicts["claims"]]
-    print_table(["claim", "verdict", "what"], rows)
+    print_table(["claim", "verdict", "statement"], rows)
     for claim in verdicts["claims"]:
-        for case in claim["cases"] if claim["verdict"] == UNMEASURED else ():
+        for case in claim["cases"] if claim["verdict"] == NOT_MEASURED else ():
             for reason in case["trouble"]:
                 print(f"{case['file']}: {reason}")
     print(verdicts["summary"])

@@ -1,10 +1,10 @@
-"""`ldl train` and `ldl resume`."""
+"""The commands `ldl train`, `ldl resume` and `ldl verify`."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,16 +12,23 @@ from ldl.cli.app import (
     FileArgument,
     JsonOption,
     OverridesArgument,
+    QuietOption,
     RunArgument,
     RunsOption,
     command,
 )
-from ldl.cli.output import duration, figure, print_json, print_results, say
+from ldl.cli.output import (
+    format_duration,
+    format_number,
+    log,
+    print_json,
+    print_notes,
+    print_results,
+)
 
 if TYPE_CHECKING:
+    from ldl.execute.verification import ReplayResult
     from ldl.runs import RunFolder
-
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 
 
 @command("ldl train configs/denoise.yaml optimizer.sgd.learning_rate=0.005 train.epochs=50")
@@ -32,23 +39,22 @@ def train(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Train the experiment in FILE and leave a folder with metrics, plots and the weights."""
+    """Train the experiment in FILE; write a run folder with metrics, plots and the weights."""
     from ldl.cli.display import Display
-    from ldl.cli.notes import print_notes
     from ldl.execute import Watchers, prepare
     from ldl.execute import train as execute
     from ldl.report.run_page import with_run_page
     from ldl.runs import runs_root
 
-    began = time.monotonic()
+    start = time.monotonic()
     prepared = prepare(Path(file), overrides or [])
     print_notes(prepared)
     if "grid" in prepared.loaded.ignored_sections and not quiet:
-        say(f"note: the `grid` block is left alone: `ldl grid {file}` searches")
+        log(f"note: the `grid` block is ignored; `ldl grid {file}` runs the search")
     with Display(quiet) as display:
         watchers = Watchers(display.data, display.training, display.stage, draw, display.note)
         run = with_run_page(lambda: execute(prepared, runs_root(runs), watchers))
-    finish(run, began, json)
+    _print_run(run, start, json)
 
 
 @command("ldl resume last")
@@ -58,7 +64,7 @@ def resume(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Go on with a run that was interrupted or killed; it ends as if nothing had happened."""
+    """Continue a run that was interrupted or killed; it gives the same bits as without a stop."""
     from ldl.cli.display import Display
     from ldl.execute import Watchers
     from ldl.execute import resume as execute
@@ -66,12 +72,12 @@ def resume(
     from ldl.runs import runs_root
     from ldl.runs.run_list import find_run
 
-    began = time.monotonic()
+    start = time.monotonic()
     folder = find_run(runs_root(runs), run)
     with Display(quiet) as display:
         watchers = Watchers(display.data, display.training, display.stage, draw)
         with_run_page(lambda: execute(folder, watchers))
-    finish(folder, began, json)
+    _print_run(folder, start, json)
 
 
 @command("ldl verify last")
@@ -81,7 +87,7 @@ def verify(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Train a run once more and say whether it comes out the same, or where it first differs."""
+    """Train a run again and compare: the same bits, or the first epoch that differs."""
     from ldl.cli.display import Display
     from ldl.execute import Watchers
     from ldl.execute import verify as execute
@@ -90,43 +96,51 @@ def verify(
 
     folder = find_run(runs_root(runs), run)
     with Display(quiet) as display:
-        verdict = execute(folder, Watchers(data=display.data, training=display.training))
+        replay = execute(folder, Watchers(data=display.data, training=display.training))
     if json:
-        print_json({"run": str(folder.path), **verdict.to_dict()})
-    elif verdict.epoch is not None:
-        figures = f"{verdict.column} was {verdict.before!r} and is {verdict.now!r}"
-        print(f"{folder.name} differs from epoch {verdict.epoch} of {verdict.epochs} on: {figures}")
-    elif verdict.weights is False:
-        print(f"{folder.name}: all {verdict.epochs} epochs are the same, the saved weights are not")
+        print_json({"run": str(folder.path), **replay.to_dict()})
     else:
-        saved = " and the saved weights" if verdict.weights else ""
-        print(f"{folder.name}: all {verdict.epochs} epochs{saved} are the same, bit for bit")
-    if not verdict.identical:
-        changes = ", ".join(verdict.environment_changes)
+        print(f"{folder.name}{_describe(replay)}")
+    if not replay.identical:
+        changes = ", ".join(replay.environment_changes)
         if changes and not json:
-            say(f"not as they were: {changes}; compare environment.json")
+            log(f"changed since the run: {changes}; see environment.json")
         raise typer.Exit(1)
 
 
+def _describe(replay: ReplayResult) -> str:
+    """The result of a replay, to follow the run's name."""
+    if replay.epoch is not None:
+        values = f"{replay.column} was {replay.before!r} and is {replay.now!r}"
+        return f" differs from epoch {replay.epoch} of {replay.epochs} on: {values}"
+    if replay.weights is False:
+        return f": all {replay.epochs} epochs are the same, the saved weights are not"
+    weights = " and the saved weights" if replay.weights else ""
+    return f": all {replay.epochs} epochs{weights} are the same, bit for bit"
+
+
 def draw(folder: Path) -> None:
-    """The run's pictures."""
-    from ldl.plots import draw as draw_all
+    """Draw the plots of a run; imports matplotlib, unlike this module."""
+    from ldl.plots import draw as draw_plots
 
-    draw_all(folder)
+    draw_plots(folder)
 
 
-def finish(run: RunFolder, began: float, json: bool) -> None:
-    """Print what came out."""
+def _print_run(run: RunFolder, start: float, json: bool) -> None:
+    """Print the results of a finished run; `start` is the command's time.monotonic()."""
     from ldl.runs import read_json, read_metrics
 
     results, status = read_json(run.results), run.read_status()
     if json:
         print_json({"run": str(run.path), "status": status.to_dict(), "results": results})
         return
-    best = ", ".join(f"{name} {figure(value)}" for name, value in (status.best or {}).items())
-    spent = sum(float(row["seconds"] or 0.0) for row in read_metrics(run.metrics))
-    whole = duration(max(time.monotonic() - began, status.seconds))
-    say(f"{status.epoch} epochs in {duration(spent)}, {whole} in all: {status.reason}")
-    say(f"best: {best}")
+    best = ", ".join(
+        f"{name} {format_number(value)}" for name, value in (status.best or {}).items()
+    )
+    training = sum(float(row["seconds"] or 0.0) for row in read_metrics(run.metrics))
+    total = max(time.monotonic() - start, status.seconds)
+    times = f"{format_duration(training)}, {format_duration(total)} in total"
+    log(f"{status.epoch} epochs in {times}: {status.reason}")
+    log(f"best: {best}")
     print_results(results)
     print(run.path)

@@ -159,7 +159,7 @@ def test_evaluating_on_another_part_keeps_what_was_there(ldl: Ldl, copy: Path) -
     folder = next(copy.glob("*quick*"))
     before = json.loads((folder / "results.json").read_text())
     done = ldl("evaluate", "quick", "classification: {part: train}", "--runs", copy)
-    assert done.code == 0 and "train part" in done.out
+    assert done.code == 0 and "train split" in done.out
     after = json.loads((folder / "results.json").read_text())
     judged = [value for key, value in after.items() if key.startswith("classification")]
     assert before["classification"] in judged

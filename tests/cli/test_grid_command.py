@@ -103,7 +103,7 @@ def test_searches_that_ask_later(ldl: Ldl, file: Path) -> None:
     """What is known beforehand, and how many more there may be."""
     done = ldl("grid", file, "--dry-run", "grid.search={halving: 2}", "train.epochs=8")
     assert "12 trials: 12 new, 0 already there" in done.out
-    assert "and up to 8 more as results come" in done.out
+    assert "and up to 8 more, chosen by the results" in done.out
     done = ldl("grid", file, "--dry-run", "grid.search={tpe: {trials: 5, batch: 2}}")
     assert "4 trials: 4 new" in done.out and "up to 6 more" in done.out
 
@@ -121,7 +121,7 @@ def test_a_search_that_is_over(ldl: Ldl, file: Path, tmp_path: Path) -> None:
         )
         assert ldl("grid", file, *words, "--jobs", 2, "-q").code == 0
         done = ldl("grid", file, *words, "--dry-run")
-        assert " 0 new, " in done.out and "more as results come" not in done.out
+        assert " 0 new, " in done.out and "chosen by the results" not in done.out
         found = json.loads(ldl("grid", file, *words, "--dry-run", "--json").out)
         assert found["most"] == len(found["trials"]) > 4 and found["new"] == 0
 
@@ -162,7 +162,7 @@ def test_a_folder_that_is_no_grids(ldl: Ldl, file: Path, tmp_path: Path) -> None
 def test_train_leaves_the_block_alone(ldl: Ldl, file: Path, tmp_path: Path) -> None:
     """The base is trained, and a note says what searches; the run knows nothing of the grid."""
     done = ldl("train", file, "grid.seeds=1", "train.epochs=1", "--runs", tmp_path / "runs")
-    assert done.code == 0 and f"`ldl grid {file}` searches" in done.err
+    assert done.code == 0 and f"`ldl grid {file}` runs the search" in done.err
     (run,) = (tmp_path / "runs").iterdir()
     assert "grid" not in (run / "config.yaml").read_text()
     assert (run / "source.yaml").read_text() == file.read_text()
@@ -179,7 +179,7 @@ def test_train_is_quiet_without_a_block(ldl: Ldl, tmp_path: Path) -> None:
 def test_check_tells_of_the_grid(ldl: Ldl, file: Path) -> None:
     """After the network: how many trials, by which figure."""
     done = ldl("check", file)
-    assert done.code == 0 and "grid                   12 trials at most" in done.out
+    assert done.code == 0 and "grid                   at most 12 trials" in done.out
     assert "validation.accuracy" in done.out
     assert json.loads(ldl("check", file, "--json").out)["grid"]["settings"] == 6
 

@@ -25,7 +25,7 @@ def test_a_grid_from_its_end_to_its_lists(ldl: Ldl, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     folder = Path(done.out.splitlines()[-1])
     assert folder.parent == runs and "winner: setting" in done.out and "±" in done.out
-    assert "on the test part" in done.out and "paired t-test" in done.out
+    assert "on the test split" in done.out and "paired t-test" in done.out
     assert {"results.csv", "results.json", "best", "plots"} <= {p.name for p in folder.iterdir()}
     assert (folder / "best" / "report.html").exists()
 

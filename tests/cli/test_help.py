@@ -81,7 +81,7 @@ def test_training_prints_results_on_stdout_and_the_rest_on_stderr(ldl: Ldl, tmp_
     lines = done.out.splitlines()
     folder = Path(lines[-1])
     assert folder.parent == tmp_path / "runs" and (folder / "status.json").exists()
-    assert lines[0].startswith("classification on the test part")
+    assert lines[0].startswith("classification on the test split")
     assert any(line.split()[0] == "accuracy" for line in lines[1:-1])
     assert "epoch" not in done.out
     assert "epoch 3/3" in done.err and "validation_loss" in done.err

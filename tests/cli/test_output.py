@@ -14,9 +14,9 @@ def test_a_figure_or_one_for_each_of_a_few_names(capsys: pytest.CaptureFixture[s
     }
     print_results(results)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "clustering on the test part, 1,234 samples"
+    assert lines[0] == "clustering on the test split, 1,234 samples"
     assert lines[1].split() == ["purity", "0.75"]
-    assert lines[2] == "compression on the test part"
+    assert lines[2] == "compression on the test split"
     assert [line.split()[0] for line in lines[3:]] == ["mse.network", "mse.pca", "note:"]
 
 
@@ -24,7 +24,7 @@ def test_of_a_table_of_figures_the_first_are_shown(capsys: pytest.CaptureFixture
     errors = {f"mask {i}": 0.1 * i for i in range(10)}
     print_results({"noise_sweep": {"part": "test", "mse": {"noisy": errors}, "levels": [1, 2]}})
     first, *lines, last = capsys.readouterr().out.splitlines()
-    assert first == "noise_sweep on the test part"
+    assert first == "noise_sweep on the test split"
     assert [line.split()[-1] for line in lines[:3]] == ["0", "0.1", "0.2"] and len(lines) == 8
     assert last.split() == ["and", "2", "more", "in", "results.json"]
 

@@ -86,7 +86,7 @@ def test_no_runs(ldl: Ldl, runs: Path, tmp_path: Path) -> None:
     assert listed(ldl, tmp_path / "none") == []
     assert not (tmp_path / "none").exists()
     filtered = ldl("runs", "--runs", runs, "--status", "diverged")
-    assert "fits" in filtered.err  # there are runs, but none of these
+    assert "matches" in filtered.err  # there are runs, but none of these
 
 
 def test_comparing_two(ldl: Ldl, runs: Path) -> None:
@@ -102,7 +102,7 @@ def test_comparing_two(ldl: Ldl, runs: Path) -> None:
     assert "train.epochs" in table.out and table.code == 0
     lines = ldl("runs", "flowers", "quick", "--runs", runs, "--csv").out.splitlines()
     refused = ldl("runs", "flowers", "quick", "--runs", runs, "--status", "diverged")
-    assert refused.code == 2 and "stand as they are named" in refused.err
+    assert refused.code == 2 and "the order in which its runs are named" in refused.err
     assert f"classification.accuracy,{one},{two}" in lines and "–" not in "".join(lines)
 
 
