@@ -11,7 +11,7 @@ from ldl.config.check_layers import block_names, check_blocks
 from ldl.config.checker import Checker
 from ldl.config.extends import Reader
 from ldl.config.grammar import Grammar
-from ldl.config.overrides import apply, read_overrides
+from ldl.config.overrides import Override, apply, read_overrides
 from ldl.config.problems import Problems
 from ldl.config.tree import NOWHERE, KeyPath, Mark, Registries, Tree
 from ldl.config.type_rules import Record
@@ -64,6 +64,15 @@ class UncheckedConfig:
     text: str = field(repr=False)
     problems: Problems = field(repr=False)
     partial: bool = False
+    overrides: tuple[str, ...] = ()
+    ignored_overrides: tuple[Override, ...] = field(default=(), repr=False)
+
+    def apply_ignored_overrides(self, root: type, registries: Registries) -> None:
+        """Apply the overrides of the sections that were ignored when the file was read."""
+        if self.tree is not None:
+            grammar = Grammar(registries, block_names(self.tree, root))
+            self.tree = apply(self.tree, root, self.ignored_overrides, grammar, self.problems)
+        self.ignored_overrides = ()
 
 
 def load_unchecked(
@@ -94,7 +103,7 @@ def load(
     in the result. Raises ConfigError with all problems, in the order of the files.
     """
     gathered = load_unchecked(path, root, registries, overrides, ignored_sections)
-    return _checked(gathered, root, registries, overrides, only, ignored_sections)
+    return check_config(gathered, root, registries, only, ignored_sections)
 
 
 def loads(
@@ -114,7 +123,7 @@ def loads(
     reader = Reader(problems, root, registries)
     tree = reader.text(name, text, emitted)
     gathered = _changed(tree, text, reader, problems, root, registries, overrides, ignored_sections)
-    return _checked(gathered, root, registries, overrides, (), ignored_sections)
+    return check_config(gathered, root, registries, ignored_sections=ignored_sections)
 
 
 def _changed(
@@ -127,22 +136,23 @@ def _changed(
     overrides: Sequence[str],
     ignored_sections: Sequence[str],
 ) -> UncheckedConfig:
-    changes = read_overrides(overrides, problems)
-    changes = [change for change in changes if change.steps[0].name not in ignored_sections]
+    changes, ignored = [], []
+    for change in read_overrides(overrides, problems):
+        (ignored if change.steps[0].name in ignored_sections else changes).append(change)
     if tree is not None:
         tree = apply(tree, root, changes, Grammar(registries, block_names(tree, root)), problems)
-    return UncheckedConfig(tree, text, problems, reader.failed)
+    return UncheckedConfig(tree, text, problems, reader.failed, tuple(overrides), tuple(ignored))
 
 
-def _checked(
+def check_config(
     gathered: UncheckedConfig,
     root: type[T],
     registries: Registries,
-    overrides: Sequence[str],
-    only: Sequence[str],
-    ignored_sections: Sequence[str],
+    only: Sequence[str] = (),
+    ignored_sections: Sequence[str] = (),
 ) -> Loaded[T]:
-    tree, problems = gathered.tree, gathered.problems
+    """The configuration in `gathered`, which is not changed, checked against `root`; as `load`."""
+    tree, problems = gathered.tree, gathered.problems.copy()
     if tree is None:
         problems.raise_if_any()
     assert tree is not None
@@ -163,6 +173,6 @@ def _checked(
         checker.marks,
         problems.sources,
         gathered.text,
-        tuple(overrides),
+        gathered.overrides,
         ignored_sections=kept,
     )

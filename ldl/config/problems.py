@@ -35,6 +35,13 @@ class Problems:
         self._lines: dict[str, list[str]] = {}
         self._found: list[Problem] = []
 
+    def copy(self) -> Problems:
+        """The same problems; those that are added to the copy are not added here."""
+        problems = Problems()
+        problems.sources, problems._lines = self.sources, self._lines
+        problems._found = list(self._found)
+        return problems
+
     def __len__(self) -> int:
         return len(self._found)
 

@@ -13,7 +13,8 @@ from ldl.arrays import Array
 from ldl.compile import REGISTRIES as COMPILE_REGISTRIES
 from ldl.compile import CompileError, Config, Experiment, PathProblem, compile_config, task_of
 from ldl.compile.experiment import DEFAULT_BATCH
-from ldl.config import Item, Loaded, load, loads, to_yaml
+from ldl.config import Item, Loaded, loads, to_yaml
+from ldl.config.load import UncheckedConfig, check_config, load_unchecked
 from ldl.config.tree import KeyPath
 from ldl.data import (
     SOURCES,
@@ -85,11 +86,19 @@ def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> Pr
 
     Only with `start` are the weights of `start_from` read.
     """
+    unchecked = load_unchecked(path, Config, REGISTRIES, overrides, IGNORED_SECTIONS)
+    return prepare_unchecked(unchecked, path.stem, start)
+
+
+def prepare_unchecked(
+    unchecked: UncheckedConfig, stem: str, start: bool = True
+) -> PreparedExperiment:
+    """`prepare` of a file that has been read; `stem` names the experiment where it has no name."""
     try:
-        loaded = load(path, Config, REGISTRIES, overrides, ignored_sections=IGNORED_SECTIONS)
+        loaded = check_config(unchecked, Config, REGISTRIES, ignored_sections=IGNORED_SECTIONS)
     except ConfigError as error:
-        raise sorted_problems([*error.problems, *_network_problems(path, overrides)]) from None
-    return _built(loaded, path.stem, start)
+        raise sorted_problems([*error.problems, *_network_problems(unchecked)]) from None
+    return _built(loaded, stem, start)
 
 
 def prepare_text(text: str, name: str, start: bool = True) -> PreparedExperiment:
@@ -209,13 +218,13 @@ def _classifier_faults(
     return []
 
 
-def _network_problems(path: Path, overrides: Sequence[str]) -> list[Problem]:
+def _network_problems(unchecked: UncheckedConfig) -> list[Problem]:
     """What is wrong with the shapes, where only other sections have kept them from being looked at.
 
     The network needs `data`, `network`, `blocks` and `loss` to be sound; otherwise nothing is said.
     """
     try:
-        loaded = load(path, Config, REGISTRIES, overrides, GRAPH_KEYS, IGNORED_SECTIONS)
+        loaded = check_config(unchecked, Config, REGISTRIES, GRAPH_KEYS, IGNORED_SECTIONS)
         compile_config(loaded.value, describe_data(loaded.value.data))
     except CompileError as error:
         return [loaded.problem(*fault) for fault in error.problems]

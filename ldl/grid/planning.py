@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldl.config.load import load_unchecked
+from ldl.config.load import UncheckedConfig, load_unchecked
 from ldl.data import ProgressCallback
 from ldl.errors import ConfigError, Problem
-from ldl.execute import PreparedExperiment, prepare
-from ldl.execute.preparation import sorted_problems
+from ldl.execute import PreparedExperiment
+from ldl.execute.preparation import IGNORED_SECTIONS, prepare_unchecked, sorted_problems
 from ldl.grid.block import GRID_REGISTRIES, SEARCHES, GridConfig, Halving, Tpe
 from ldl.grid.grid_plan import GridPlan, Search
 from ldl.grid.reading import Read, Reading
@@ -90,32 +90,38 @@ def plan(
 
 
 def read_grid(path: Path, overrides: Sequence[str] = ()) -> CheckedGrid:
-    """Read and check a file and its grid block. Raises ConfigError with every mistake in both."""
-    found: list[Problem] = []
-    base: PreparedExperiment | None = None
-    try:
-        base = prepare(path, overrides)
-    except ConfigError as error:
-        found += error.problems
-    gathered = load_unchecked(path, GridConfig, GRID_REGISTRIES, overrides)
-    reading = Reading(gathered, base.experiment if base else None, path)
-    read = reading.read()
-    found += [*gathered.problems.sorted(), *reading.found]
-    if found or read is None or base is None:
-        places = {(p.file, p.line, p.column, p.message): p for p in reversed(found)}
-        raise sorted_problems(list(reversed(places.values())))
-    return CheckedGrid(**vars(read), base=base)
+    """Read and check a file and its grid block. Raises ConfigError with all problems of both."""
+    return _check_grid(_read(path, overrides), path)
 
 
 def check(
     path: Path, overrides: Sequence[str] = ()
 ) -> tuple[PreparedExperiment, CheckedGrid | None]:
     """The experiment of a file, and its grid if it has one. Raises ConfigError for both at once."""
+    unchecked = _read(path, overrides)
+    tree = unchecked.tree
+    if tree is not None and isinstance(tree.value, dict) and "grid" in tree.value:
+        grid = _check_grid(unchecked, path)
+        return grid.base, grid
+    return prepare_unchecked(unchecked, path.stem), None
+
+
+def _read(path: Path, overrides: Sequence[str]) -> UncheckedConfig:
+    return load_unchecked(path, GridConfig, GRID_REGISTRIES, overrides, IGNORED_SECTIONS)
+
+
+def _check_grid(unchecked: UncheckedConfig, path: Path) -> CheckedGrid:
+    found: list[Problem] = []
+    base: PreparedExperiment | None = None
     try:
-        base = prepare(path, overrides)
-    except ConfigError:
-        tree = load_unchecked(path, GridConfig, GRID_REGISTRIES, overrides).tree
-        if tree is not None and isinstance(tree.value, dict) and "grid" in tree.value:
-            read_grid(path, overrides)
-        raise
-    return base, read_grid(path, overrides) if "grid" in base.loaded.ignored_sections else None
+        base = prepare_unchecked(unchecked, path.stem)
+    except ConfigError as error:
+        found += error.problems
+    unchecked.apply_ignored_overrides(GridConfig, GRID_REGISTRIES)
+    reading = Reading(unchecked, base.experiment if base else None, path)
+    read = reading.read()
+    found += [*unchecked.problems.sorted(), *reading.found]
+    if found or read is None or base is None:
+        places = {(p.file, p.line, p.column, p.message): p for p in reversed(found)}
+        raise sorted_problems(list(reversed(places.values())))
+    return CheckedGrid(**vars(read), base=base)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ldl
+from ldl.config import extends
+from ldl.config.reader import parse
 from ldl.errors import ConfigError
 from ldl.execute import prepare, train
 from ldl.grid import planning
@@ -193,3 +198,23 @@ def test_ten_thousand_trials_take_seconds(tmp_path: Path) -> None:
     began = time.process_time()
     assert len(trials(tmp_path, block)) == 10_000
     assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize("broken", ["", "epochs: 9", "objective: validation.loss"])
+@pytest.mark.parametrize("command", [check, planning.read_grid])
+def test_a_file_is_parsed_once(
+    command: Callable[[Path], object], broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is sound, or its experiment or its grid block has problems."""
+    path = file(tmp_path, f"vary: {{{SIZES}}}")
+    path.write_text(path.read_text().replace(broken, broken.replace(": ", "s: "), 1))
+    parsed: list[str] = []
+
+    def counted(text: str, *rest: Any) -> Any:
+        parsed.append(text)
+        return parse(text, *rest)
+
+    monkeypatch.setattr(extends, "parse", counted)
+    with pytest.raises(ConfigError) if broken else nullcontext():
+        command(path)
+    assert parsed == [path.read_text()]
