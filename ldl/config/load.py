@@ -136,9 +136,9 @@ def _changed(
     overrides: Sequence[str],
     ignored_sections: Sequence[str],
 ) -> UncheckedConfig:
-    changes, ignored = [], []
-    for change in read_overrides(overrides, problems):
-        (ignored if change.steps[0].name in ignored_sections else changes).append(change)
+    every = read_overrides(overrides, problems)
+    ignored = [change for change in every if change.steps[0].name in ignored_sections]
+    changes = [change for change in every if change not in ignored]
     if tree is not None:
         tree = apply(tree, root, changes, Grammar(registries, block_names(tree, root)), problems)
     return UncheckedConfig(tree, text, problems, reader.failed, tuple(overrides), tuple(ignored))
