@@ -1,4 +1,4 @@
-"""The run folder: layout, atomic writes, status, environment, checkpoints; loads no NumPy."""
+"""The run folder: its files, status, environment record and checkpoints. Loads no NumPy."""
 
 from ldl.atomic_file import write_bytes, write_text
 from ldl.runs.json_files import read_json, to_json, write_json

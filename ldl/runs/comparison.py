@@ -1,19 +1,19 @@
-"""Runs side by side: the settings that differ, and what came of them."""
+"""The comparison of several runs: the settings in which they differ, and all their results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ldl.runs.run_folder import RunFolder
-from ldl.runs.run_list import RunSummary, summarize
+from ldl.runs.run_list import RunSummary, flatten, summarize
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """A column a run; a row holds a value for each, None where a run has none."""
+    """Runs as columns. Each row holds one value per run, None where a run lacks the key."""
 
     runs: tuple[RunSummary, ...]
     settings: dict[str, tuple[Any, ...]]
@@ -23,36 +23,18 @@ class RunComparison:
 def compare_runs(runs: Sequence[RunFolder], parse: Callable[[Path], Any]) -> RunComparison:
     """The dotted settings in which the runs differ, and all their results.
 
-    `parse` reads a configuration into plain mappings, lists and values; what it raises goes on.
+    `parse` reads a configuration file into plain mappings, lists and values; its errors propagate.
     """
-    settings = _rows([dict(_named(parse(run.config))) for run in runs])
+    settings = _rows([dict(flatten(parse(run.config), choice_names=True)) for run in runs])
     summaries = tuple(summarize(run.path) for run in runs)
     return RunComparison(
         runs=summaries,
-        settings={key: row for key, row in settings.items() if _differ(row)},
-        results=_rows([run.results for run in summaries]),
+        settings={key: row for key, row in settings.items() if any(v != row[0] for v in row)},
+        results=_rows([summary.results for summary in summaries]),
     )
 
 
-def _named(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """As `leaves`, and of a choice, `name: {its settings}`, the name as a value of its own."""
-    within = value.items() if isinstance(value, dict) else ()
-    nested = isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value)
-    for key, item in enumerate(value) if nested else within:
-        place = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(item, dict) and len(item) == 1:
-            ((name, own),) = item.items()
-            if isinstance(own, dict):
-                yield place, name
-        yield from _named(item, place)
-    if not (nested or (isinstance(value, dict) and value)):
-        yield prefix, value
-
-
 def _rows(columns: Sequence[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """The columns as rows, by key, in the order in which the keys first occur."""
     keys = dict.fromkeys(key for column in columns for key in column)
     return {key: tuple(column.get(key) for column in columns) for key in keys}
-
-
-def _differ(row: tuple[Any, ...]) -> bool:
-    return any(value != row[0] for value in row)

@@ -1,4 +1,4 @@
-"""environment.json: what a result may depend on beside the configuration."""
+"""The content of environment.json: what a result may depend on besides the configuration."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import ldl
 from ldl.cores import usable_cores
 
 PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "matplotlib", "safetensors", "PyYAML")
-VARIABLES: Final = ("OPENBLAS_", "OMP_", "MKL_", "BLIS_", "VECLIB_", "NPY_", "KMP_", "GOTO_")
+VARIABLE_PREFIXES: Final = (
+    "OPENBLAS_", "OMP_", "MKL_", "BLIS_", "VECLIB_", "NPY_", "KMP_", "GOTO_",
+)  # fmt: skip
 CPUINFO = Path("/proc/cpuinfo")
-GIT_SECONDS = 2.0
+GIT_TIMEOUT = 2.0  # seconds
 
 
 def collect_environment(
@@ -25,10 +27,12 @@ def collect_environment(
     data_sha256: str | None = None,
     threads: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything for environment.json; `threads` is what the run asked for, BLAS says what it got.
+    """The content of environment.json, in JSON's types.
 
-    Call it once NumPy is loaded: only libraries in use are listed under `blas`.
+    `threads` records what the run requested; `blas` records what the libraries use. Call this
+    after NumPy is imported, because only loaded libraries appear under `blas`.
     """
+    variables = {k: v for k, v in sorted(os.environ.items()) if k.startswith(VARIABLE_PREFIXES)}
     return {
         "argv": list(argv),
         "seed": seed,
@@ -42,24 +46,24 @@ def collect_environment(
         },
         "threads": dict(threads or {}),
         "blas": blas_libraries(),
-        "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(VARIABLES)},
+        "variables": variables,
         "git": git_state(Path.cwd()),
     }
 
 
 def package_versions() -> dict[str, str | None]:
-    """Python's version, ldl's and its packages'; None for one that is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version(), "ldl": ldl.__version__}
+    """The versions of Python, ldl and its main packages; None for a package not installed."""
+    versions: dict[str, str | None] = {"python": platform.python_version(), "ldl": ldl.__version__}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+            versions[name] = None
+    return versions
 
 
 def processor_model() -> str:
-    """The processor's model as /proc/cpuinfo has it, else as the platform calls it."""
+    """The processor's model from /proc/cpuinfo, else the platform's name for it."""
     try:
         with CPUINFO.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -72,10 +76,10 @@ def processor_model() -> str:
 
 
 def blas_libraries() -> list[dict[str, Any]]:
-    """Every BLAS that is loaded: name, version, the processor its kernels are for, threads."""
+    """Every loaded BLAS: name, version, processor that its kernels target, threads."""
     from threadpoolctl import ThreadpoolController
 
-    found = ThreadpoolController().select(user_api="blas").info()
+    libraries = ThreadpoolController().select(user_api="blas").info()
     return [
         {
             "name": library.get("internal_api"),
@@ -84,29 +88,29 @@ def blas_libraries() -> list[dict[str, Any]]:
             "threads": library.get("num_threads"),
             "threading": library.get("threading_layer"),
         }
-        for library in found
+        for library in libraries
     ]
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """The commit that `folder` is checked out at and whether a tracked file differs from it.
+    """The commit checked out in `folder`, and whether a tracked file differs from it.
 
-    None outside a repository, without a commit, without git, or when git takes too long.
+    None outside a repository, without a commit, without git, or when git exceeds GIT_TIMEOUT.
     """
     command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=GIT_SECONDS,
+            timeout=GIT_TIMEOUT,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-    lines = done.stdout.splitlines()
+    lines = completed.stdout.splitlines()
     commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid ")]
-    if done.returncode or not commits or commits[0] == "(initial)":
+    if completed.returncode or not commits or commits[0] == "(initial)":
         return None
     return {"commit": commits[0], "dirty": any(not line.startswith("#") for line in lines)}

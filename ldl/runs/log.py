@@ -1,4 +1,4 @@
-"""run.log: what the run said, with the time in UTC."""
+"""run.log: the log lines of a run, with times in UTC."""
 
 from __future__ import annotations
 
@@ -10,27 +10,30 @@ from pathlib import Path
 
 from ldl.errors import RunError
 
-LINE = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
+LINE_FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
 
 
 @contextlib.contextmanager
 def log_to(path: Path) -> Iterator[logging.Logger]:
-    """While it lasts, logger "ldl" also appends to `path`, from level INFO; gives that logger."""
+    """Append the records of logger "ldl" from level INFO to `path` within the block.
+
+    Yields that logger. Raises RunError when the file cannot be opened.
+    """
     logger = logging.getLogger("ldl")
-    before = logger.level
+    previous_level = logger.level
     try:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}") from error
-    form = logging.Formatter(LINE, "%Y-%m-%dT%H:%M:%S")
-    form.converter = time.gmtime
-    handler.setFormatter(form)
+    formatter = logging.Formatter(LINE_FORMAT, "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
     handler.setLevel(logging.INFO)
     logger.addHandler(handler)
-    logger.setLevel(min(before or logging.INFO, logging.INFO))
+    logger.setLevel(min(previous_level or logging.INFO, logging.INFO))
     try:
         yield logger
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(before)
+        logger.setLevel(previous_level)
         handler.close()

@@ -1,4 +1,4 @@
-"""metrics.csv: a row an epoch, numbers written so that they come back bit for bit."""
+"""metrics.csv: one row per epoch, with numbers that are read back bit for bit."""
 
 from __future__ import annotations
 
@@ -14,55 +14,57 @@ from ldl.errors import RunError, RunFolderError
 MetricValue = float | int | None
 MetricsRow = dict[str, MetricValue]
 
-TAIL = 4096  # bytes; a row has a few hundred
+TAIL_BYTES = 4096  # read to find the last row, which has a few hundred bytes
 
 
 class MetricsWriter:
-    """Appends a row an epoch to metrics.csv; the first column is `epoch`.
+    """Appends one row per epoch to metrics.csv; the first column is `epoch`.
 
-    A row is one write to the system: kill -9 leaves at most the last row unfinished, which the next
-    writer cuts off. `sync` before a checkpoint makes the rows outlive a power cut too.
+    Each row is one write(2): kill -9 leaves at most the last row incomplete, and the next writer
+    cuts that row off. Call `sync` before saving a checkpoint, so that the rows survive a power cut.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        """Begin the file, or go on with it; raises `RunFolderError` when its columns differ."""
+        """Create or continue the file. Raises `RunFolderError` when it has other columns."""
         if list(columns[:1]) != ["epoch"] or set("".join(columns)) & set(',"\r\n'):
-            raise ValueError("the first column is epoch; no name holds a comma or a quote")
+            raise ValueError("the first column is epoch; column names hold no commas or quotes")
         self.path = path
         self.columns = tuple(columns)
         header = ",".join(columns) + "\n"
-        lines = _whole_lines(path) if path.exists() else []
+        lines = _complete_lines(path) if path.exists() else []
         if not lines:
             write_text(path, header)
         elif lines[0] != header:
             raise RunFolderError(f"{path} has other columns: {lines[0].strip()}")
-        self._file = path.open("r+b", buffering=0)
-        self._end = sum(len(line.encode()) for line in lines) or len(header.encode())
-        self._settle()
+        self._open(sum(len(line.encode()) for line in lines) or len(header.encode()))
+
+    def _open(self, size: int) -> None:
+        """Open the file for appending after its first `size` bytes."""
+        self._file = self.path.open("r+b", buffering=0)
+        self._size = size
+        self._cut_incomplete_row()
 
     def append(self, row: Mapping[str, SupportsFloat | SupportsIndex | None]) -> None:
-        """Write a row; a column left out is empty. Raises `RunError` when the disk refuses."""
+        """Write a row; missing columns stay empty. Raises `RunError` when the write fails."""
         if not row.keys() <= set(self.columns):
             raise ValueError(f"no such column: {', '.join(row.keys() - set(self.columns))}")
-        line = (",".join(_cell(row.get(name)) for name in self.columns) + "\n").encode()
+        line = (",".join(_format(row.get(name)) for name in self.columns) + "\n").encode()
         try:
             if self._file.write(line) != len(line):
                 raise OSError(0, "the disk is full")
         except OSError as error:
-            self._settle()
+            self._cut_incomplete_row()
             raise RunError(f"cannot write {self.path}: {error.strerror}") from error
-        self._end += len(line)
+        self._size += len(line)
 
     def truncate_to(self, epoch: int) -> int:
-        """Keep the rows up to and including `epoch`; returns how many those are."""
-        lines = _whole_lines(self.path)
-        kept = [line for line in lines[1:] if _epoch(self.path, line) <= epoch]
-        data = "".join([lines[0], *kept]).encode()
+        """Keep the rows up to and including `epoch`; return their number."""
+        header, *rows = _complete_lines(self.path)
+        kept = [line for line in rows if _epoch(self.path, line) <= epoch]
+        data = "".join([header, *kept]).encode()
         write_bytes(self.path, data)
         self._file.close()
-        self._file = self.path.open("r+b", buffering=0)
-        self._end = len(data)
-        self._settle()
+        self._open(len(data))
         return len(kept)
 
     def sync(self) -> None:
@@ -73,7 +75,7 @@ class MetricsWriter:
             raise RunError(f"cannot write {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Sync and close."""
+        """Sync and close the file."""
         if self._file.closed:
             return
         try:
@@ -87,40 +89,39 @@ class MetricsWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _settle(self) -> None:
-        """Cut off what stands behind the last whole row."""
-        self._file.truncate(self._end)
-        self._file.seek(self._end)
+    def _cut_incomplete_row(self) -> None:
+        self._file.truncate(self._size)
+        self._file.seek(self._size)
 
 
 def read_metrics(path: Path) -> list[MetricsRow]:
-    """The whole rows as numbers, None where a cell is empty; an unfinished last row is left out.
+    """The complete rows as numbers, None for an empty cell; an incomplete last row is left out.
 
-    Raises `RunFolderError` with the line's number when a row is damaged.
+    Raises `RunFolderError` with the line number when a row is damaged.
     """
-    lines = _whole_lines(path)
+    lines = _complete_lines(path)
     names = lines[0].rstrip("\n").split(",") if lines else []
-    return [_row(path, number, names, line) for number, line in enumerate(lines[1:], 2)]
+    return [_parse_row(path, number, names, line) for number, line in enumerate(lines[1:], 2)]
 
 
 def read_last_row(path: Path) -> MetricsRow | None:
-    """The last whole row, read from the end of the file; None when there is no row."""
-    with _opened(path) as file:
+    """The last complete row, read from the end of the file; None when there is no row."""
+    with _open_for_reading(path) as file:
         header = file.readline()
         size = file.seek(0, os.SEEK_END)
-        start = max(len(header), size - TAIL)
+        start = max(len(header), size - TAIL_BYTES)
         file.seek(start)
         tail = file.read()
-    whole = tail[: tail.rfind(b"\n") + 1].splitlines(keepends=True)
-    if not whole or not header.endswith(b"\n"):
+    lines = tail[: tail.rfind(b"\n") + 1].splitlines(keepends=True)
+    if not lines or not header.endswith(b"\n"):
         return None
-    if len(whole) == 1 and start > len(header):
+    if len(lines) == 1 and start > len(header):  # the row may begin before the tail
         return read_metrics(path)[-1]
     names = _decode(path, header).rstrip("\n").split(",")
-    return _row(path, "-1", names, _decode(path, whole[-1]))
+    return _parse_row(path, "-1", names, _decode(path, lines[-1]))
 
 
-def _cell(value: SupportsFloat | SupportsIndex | None) -> str:
+def _format(value: SupportsFloat | SupportsIndex | None) -> str:
     if value is None:
         return ""
     try:
@@ -129,7 +130,7 @@ def _cell(value: SupportsFloat | SupportsIndex | None) -> str:
         return repr(float(value))
 
 
-def _number(text: str) -> MetricValue:
+def _parse(text: str) -> MetricValue:
     if not text:
         return None
     try:
@@ -138,11 +139,11 @@ def _number(text: str) -> MetricValue:
         return float(text)
 
 
-def _row(path: Path, line: int | str, names: Sequence[str], text: str) -> MetricsRow:
+def _parse_row(path: Path, number: int | str, names: Sequence[str], line: str) -> MetricsRow:
     try:
-        return dict(zip(names, map(_number, text.rstrip("\n").split(",")), strict=True))
+        return dict(zip(names, map(_parse, line.rstrip("\n").split(",")), strict=True))
     except ValueError as error:
-        raise RunFolderError(f"{path} is damaged at line {line}: {error}") from error
+        raise RunFolderError(f"{path} is damaged at line {number}: {error}") from error
 
 
 def _epoch(path: Path, line: str) -> int:
@@ -152,7 +153,7 @@ def _epoch(path: Path, line: str) -> int:
         raise RunFolderError(f"{path} is damaged: no epoch in {line.strip()!r}") from error
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open_for_reading(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
@@ -166,7 +167,7 @@ def _decode(path: Path, data: bytes) -> str:
         raise RunFolderError(f"{path} is damaged: {error}") from error
 
 
-def _whole_lines(path: Path) -> list[str]:
-    with _opened(path) as file:
+def _complete_lines(path: Path) -> list[str]:
+    with _open_for_reading(path) as file:
         data = file.read()
     return _decode(path, data[: data.rfind(b"\n") + 1]).splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""Who writes a run: processes that can be told apart, and a lock that dies with its owner."""
+"""Identity of processes, and a file lock that the kernel releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -13,58 +13,59 @@ from typing import TextIO
 from ldl.errors import InUse, RunFolderError
 
 PROC = Path("/proc")
+ENDED = "ended"  # the start id of a dead process that its parent has not waited for
 
 
 def hostname() -> str:
-    """This computer's name in the network."""
+    """The network name of this computer."""
     return os.uname().nodename
 
 
 def process_start_id(pid: int) -> str | None:
-    """When the process began: a number is given to another process later, number and mark never.
+    """When the process started. The system reuses a pid, but never a pid with the same start id.
 
-    Linux: the boot's id and field 22 of /proc/PID/stat (proc_pid_stat(5)); elsewhere what `ps`
-    says. "ended" for one that is dead and not yet waited for; None where it cannot be told.
+    Linux: the boot id and field 22 of /proc/PID/stat (proc_pid_stat(5)). Elsewhere: the start time
+    from `ps`. `ENDED` for a zombie process; None when it cannot be determined.
     """
     try:
         stat = (PROC / str(pid) / "stat").read_text("utf-8", errors="replace")
-        boot = (PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+        boot_id = (PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
-        return _ps_mark(pid)
+        return _ps_start_time(pid)
     fields = stat.rpartition(")")[2].split()
-    return "ended" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+    return ENDED if fields[0] in "ZX" else f"{boot_id}:{fields[19]}"
 
 
-def _ps_mark(pid: int) -> str | None:
+def _ps_start_time(pid: int) -> str | None:
     command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command, capture_output=True, text=True, timeout=2, env={**os.environ, "LC_ALL": "C"}
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    state, _, began = done.stdout.strip().partition(" ")
-    return "ended" if state.startswith("Z") else began.strip() or None
+    state, _, start_time = completed.stdout.strip().partition(" ")
+    return ENDED if state.startswith("Z") else start_time.strip() or None
 
 
-def is_alive(pid: int, mark: str | None) -> bool:
-    """Whether the process of this number and mark still runs on this computer."""
+def is_alive(pid: int, start_id: str | None) -> bool:
+    """Whether the process with this pid and start id still runs on this computer."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
-    now = process_start_id(pid)
-    return now is None or (now != "ended" and now == (mark or now))
+    current = process_start_id(pid)
+    return current is None or (current != ENDED and current == (start_id or current))
 
 
 @contextlib.contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; raises `InUse` naming who holds it already.
+    """Hold the lock file `path` within the block. Raises `InUse`, naming the process that holds it.
 
-    flock(2): the kernel lets go when the owner ends, however it ends, so there is nothing stale to
-    take over. The file stays, for removing it would let two owners hold two files of one name.
+    flock(2): the kernel releases the lock when the holder ends, however it ends, so no lock is ever
+    stale. The file stays: removing it would let two holders lock two files of one name.
     """
     with _open_locked(path) as file:
         file.truncate(0)
@@ -85,9 +86,9 @@ def _open_locked(path: Path) -> TextIO:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.seek(0)
-        owner = file.read().strip() or "another process"
+        holder = file.read().strip() or "another process"
         file.close()
         if isinstance(error, BlockingIOError):
-            raise InUse(f"{path.parent} is in use by {owner}") from None
+            raise InUse(f"{path.parent} is in use by {holder}") from None
         raise RunFolderError(f"cannot lock {path.parent}: {error.strerror}") from error
     return file

@@ -1,4 +1,4 @@
-"""RunFolder: where everything of a run lies, and the only way it is written."""
+"""RunFolder: the paths of everything in a run folder, and the functions that write it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ldl.runs.json_files import dump_state, load_state, write_json
 from ldl.runs.process import exclusive_lock, hostname, process_start_id
 from ldl.runs.status import (
     NOT_STARTED,
-    State,
+    RunState,
     Status,
     current_status,
     running_seconds,
@@ -38,16 +38,53 @@ if TYPE_CHECKING:
 CheckpointKind = Literal["last", "best"]
 
 RUN_NAME: Final = re.compile(r"(\d{8}T\d{6}Z)-(.+)-[0-9a-f]{6}(?:-\d+)?")
-DAY = 86_400.0  # seconds
-GRID_BEST = "best"  # where a grid has its winner
-SLUG_BYTES = 100  # a name on the disk has at most 255
+STALE_AFTER = 86_400.0  # seconds after which a half-made folder belongs to a dead process
+GRID_BEST = "best"  # the run folder of the best trial within a grid's folder
+SLUG_BYTES = 100  # file systems allow 255 bytes for a name
+
+
+class _Entry:
+    """An attribute that gives the path of a file or folder within the run folder."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: RunFolder, owner: type[RunFolder]) -> Path:
+        return run.path / self.name
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run; every attribute is a path within it, whether or not it exists."""
+    """The folder of one run. Each entry below is a path in it, whether or not it exists."""
 
     path: Path
+
+    config = _Entry("config.yaml")
+    """The resolved configuration; `ldl train` on it repeats the run."""
+    source = _Entry("source.yaml")
+    """The configuration as the user wrote it, byte for byte."""
+    overrides = _Entry("overrides.yaml")
+    """The overrides from the command line."""
+    environment = _Entry("environment.json")
+    """Versions, processor, BLAS, git commit, argv, seed."""
+    status = _Entry("status.json")
+    """The state of the run; see `read_status`."""
+    metrics = _Entry("metrics.csv")
+    """One row per epoch."""
+    results = _Entry("results.json")
+    """The results of every evaluation."""
+    model = _Entry("model.safetensors")
+    """The best weights."""
+    checkpoints = _Entry("checkpoints")
+    """The folder of the last and the best checkpoint."""
+    contingency = _Entry("contingency")
+    """The folder of the contingency matrices."""
+    plots = _Entry("plots")
+    """The folder of the plots and of the data that they show."""
+    report = _Entry("report.html")
+    """One self-contained page of the whole run."""
+    log = _Entry("run.log")
+    """The log lines of the run."""
 
     @classmethod
     def create(
@@ -58,118 +95,54 @@ class RunFolder:
         contents: Mapping[str, bytes],
         now: datetime | None = None,
     ) -> Self:
-        """Make `root/20261120T091502Z-denoise-3f9a1c`, or `…-2`, `…-3` when that is taken.
+        """Create `root/20261120T091502Z-denoise-3f9a1c`, or `…-2`, `…-3` when that exists.
 
-        `digest` is the SHA-256 of the resolved configuration in hexadecimal. The folder appears
-        with its `contents`, file name to bytes, at once: it is filled under a hidden name and
-        renamed, which fails where a run lies already, so no two runs share one and none is ever
-        seen empty. Raises `RunFolderError` when `root` cannot hold one.
+        `digest` is the SHA-256 of the resolved configuration in hexadecimal; `contents` maps file
+        names to bytes. The folder is filled under a hidden name and then renamed. The rename fails
+        if the name is taken, so two processes never share a folder, and no folder is ever seen
+        without its contents. Raises `RunFolderError` when `root` is not writable.
         """
         base = f"{to_utc(now):%Y%m%dT%H%M%SZ}-{slug(name)}-{digest[:6]}"
         hidden = root / f".new-{os.getpid()}-{os.urandom(4).hex()}"
         try:
             root.mkdir(parents=True, exist_ok=True)
-            _sweep_unborn(root)
+            _remove_stale_folders(root)
             hidden.mkdir()
             for file, data in contents.items():
                 write_bytes(hidden / file, data)
-            path = next(p for p in _names(root, base) if _renamed(hidden, p))
+            path = _rename_to_free_name(hidden, root, base)
             fsync_folder(root)
         except (OSError, RunError) as error:
             shutil.rmtree(hidden, ignore_errors=True)
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            raise RunFolderError(f"cannot make a run in {root}: {why}") from error
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise RunFolderError(f"cannot create a run in {root}: {reason}") from error
         return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """The run that lies at `path`; raises `RunFolderError` when there is none to read."""
+        """The run at `path`. Raises `RunFolderError` when there is no readable run."""
         run = cls(path)
         if not path.is_dir():
-            raise RunFolderError(f"{path} is no folder" if path.exists() else f"there is no {path}")
+            problem = "is not a folder" if path.exists() else "does not exist"
+            raise RunFolderError(f"{path} {problem}")
         if not is_run(path):
             best = path / GRID_BEST
             if is_run(best):
-                raise RunFolderError(f"{path} is a grid: say {best} for its winner")
-            raise RunFolderError(f"{path} is not the folder of a run: it has no {run.status.name}")
+                raise RunFolderError(f"{path} is a grid; its best run is {best}")
+            raise RunFolderError(f"{path} is not a run folder: it has no {run.status.name}")
         run.read_status()
         return run
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder."""
         return self.path.name
-
-    @property
-    def config(self) -> Path:
-        """The resolved configuration; `ldl train` on it repeats the run."""
-        return self.path / "config.yaml"
-
-    @property
-    def source(self) -> Path:
-        """What the person wrote, byte for byte."""
-        return self.path / "source.yaml"
-
-    @property
-    def overrides(self) -> Path:
-        """The overrides of the command line."""
-        return self.path / "overrides.yaml"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, processor, BLAS, commit, argv, seed."""
-        return self.path / "environment.json"
-
-    @property
-    def status(self) -> Path:
-        """How the run stands; see `read_status`."""
-        return self.path / "status.json"
-
-    @property
-    def metrics(self) -> Path:
-        """A row an epoch."""
-        return self.path / "metrics.csv"
-
-    @property
-    def results(self) -> Path:
-        """The final judgement of every evaluation."""
-        return self.path / "results.json"
-
-    @property
-    def model(self) -> Path:
-        """The best weights."""
-        return self.path / "model.safetensors"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of the last and the best checkpoint."""
-        return self.path / "checkpoints"
-
-    @property
-    def contingency(self) -> Path:
-        """The folder of the contingency matrices."""
-        return self.path / "contingency"
-
-    @property
-    def plots(self) -> Path:
-        """The folder of the figures and of the numbers they show."""
-        return self.path / "plots"
-
-    @property
-    def report(self) -> Path:
-        """One self-contained page of all this."""
-        return self.path / "report.html"
-
-    @property
-    def log(self) -> Path:
-        """What the run said."""
-        return self.path / "run.log"
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only writer of this run, and sweep what a killed one left half written.
+        """Be the only writer of this run; remove the temporary files of a killed writer first.
 
-        Raises `RunFolderError` when another process is at it. The lock of a dead one is free.
+        Raises `RunFolderError` when another process holds the lock. A dead process holds none.
         """
         with exclusive_lock(self.path / ".lock"):
             remove_temporary_files(self.path)
@@ -177,62 +150,62 @@ class RunFolder:
 
     def set_status(
         self,
-        status: State,
+        status: RunState,
         reason: str = "",
         *,
         epoch: int | None = None,
         best: Mapping[str, Any] | None = None,
         now: datetime | None = None,
     ) -> Status:
-        """Write status.json; `epoch` and `best` stay as they were where they are None.
+        """Write status.json; `epoch` and `best` keep their values where they are None.
 
-        Seconds add up over resumes. Write it when the status changes, not every epoch: it syncs.
+        `seconds` accumulate over resumes. Call this when the status changes, not in every epoch,
+        because it waits for the disk.
         """
-        before = stored_status(self.status) if self.status.exists() else NOT_STARTED
-        at, here = to_utc(now), os.getpid()
-        mark = process_start_id(here)
-        same = (before.pid, before.process, before.host) == (here, mark, hostname())
-        until = at if same else self.last_metrics_time()
-        new = Status(
+        previous = stored_status(self.status) if self.status.exists() else NOT_STARTED
+        time_now, pid, host = to_utc(now), os.getpid(), hostname()
+        start_id = process_start_id(pid)
+        same_process = (previous.pid, previous.process, previous.host) == (pid, start_id, host)
+        until = time_now if same_process else self.last_metrics_time()
+        updated = Status(
             status=status,
             reason=reason,
-            epoch=before.epoch if epoch is None else epoch,
-            best=before.best if best is None else best,
-            started=before.started or timestamp(at),
-            updated=timestamp(at),
-            seconds=running_seconds(before, until),
-            pid=here,
-            process=mark,
-            host=hostname(),
+            epoch=previous.epoch if epoch is None else epoch,
+            best=previous.best if best is None else best,
+            started=previous.started or timestamp(time_now),
+            updated=timestamp(time_now),
+            seconds=running_seconds(previous, until),
+            pid=pid,
+            process=start_id,
+            host=host,
         )
-        write_json(self.status, new.to_dict())
-        return new
+        write_json(self.status, updated.to_dict())
+        return updated
 
     def read_status(self) -> Status:
-        """The status as it is: "interrupted", reason "killed", when the process died running."""
+        """The current status: "interrupted", reason "killed", when the process died running."""
         return current_status(self.status)
 
     def running_seconds(self) -> float:
-        """The time spent running until now, or until a killed run's last sign of life.
+        """The seconds spent running until now, or until the last row of a killed run.
 
-        Raises RunFolderError where status.json is damaged.
+        Raises RunFolderError for a damaged status.json.
         """
         if not self.status.exists():
             return NOT_STARTED.seconds
-        runs = self.read_status().status == "running"
-        return running_seconds(
-            stored_status(self.status), to_utc() if runs else self.last_metrics_time()
-        )
+        is_running = self.read_status().status == "running"
+        until = to_utc() if is_running else self.last_metrics_time()
+        return running_seconds(stored_status(self.status), until)
 
     def last_metrics_time(self) -> datetime | None:
-        """When the last row of metrics.csv was written; None when there is no such file."""
+        """When the last row of metrics.csv was written; None without that file."""
         try:
             return datetime.fromtimestamp(self.metrics.stat().st_mtime, UTC)
         except OSError:
             return None
 
     def checkpoint(self, kind: CheckpointKind) -> Path:
-        """Where the checkpoint of this kind lies."""
+        """The path of the checkpoint of this kind."""
         return self.checkpoints / f"{kind}.safetensors"
 
     def save_checkpoint(
@@ -241,12 +214,12 @@ class RunFolder:
         arrays: Mapping[str, np.ndarray[Any, Any]],
         state: Mapping[str, Any],
     ) -> None:
-        """Write arrays and state (of JSON's types, infinities too) as one file, atomically."""
+        """Write arrays and state (JSON types, NaN and infinities too) atomically as one file."""
         self.checkpoints.mkdir(exist_ok=True)
         save_tensors(self.checkpoint(kind), arrays, {"state": dump_state(state)})
 
     def load_checkpoint(self, kind: CheckpointKind) -> tuple[NamedArrays, dict[str, Any]] | None:
-        """Arrays and state; None when none was saved; `RunFolderError` when it is damaged."""
+        """Arrays and state, None without a checkpoint; `RunFolderError` for a damaged one."""
         path = self.checkpoint(kind)
         if not (path.exists() or is_lost(path)):
             return None
@@ -257,36 +230,34 @@ class RunFolder:
             raise RunFolderError(f"{path} holds no state of a run") from error
 
 
-def _names(root: Path, base: str) -> Iterator[Path]:
-    """`base`, `base-2`, `base-3` …"""
-    yield root / base
-    for count in itertools.count(2):
-        yield root / f"{base}-{count}"
+def _rename_to_free_name(hidden: Path, root: Path, base: str) -> Path:
+    """Rename `hidden` to the first free name of `base`, `base-2`, `base-3` …; return the path.
+
+    Renaming a folder to a folder with contents fails, so the name is taken atomically.
+    """
+    for number in itertools.count(1):
+        path = root / (base if number == 1 else f"{base}-{number}")
+        try:
+            return hidden.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    raise AssertionError  # count() never ends
 
 
-def _renamed(hidden: Path, path: Path) -> bool:
-    """Whether `hidden` could take the name `path`, which no folder with contents had."""
-    try:
-        hidden.rename(path)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            return False
-        raise
-    return True
-
-
-def _sweep_unborn(root: Path) -> None:
-    """Remove what writers killed over a day ago left under hidden names."""
-    for stray in root.glob(".new-*"):
+def _remove_stale_folders(root: Path) -> None:
+    """Remove the hidden folders of processes that were killed over a day ago."""
+    for folder in root.glob(".new-*"):
         with contextlib.suppress(OSError):
-            if time.time() - stray.stat().st_mtime > DAY:
-                shutil.rmtree(stray, ignore_errors=True)
+            if time.time() - folder.stat().st_mtime > STALE_AFTER:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is a run's: it has a status, or the name of one killed before it began.
+    """Whether `path` is a run folder: it has a status.json, or the name of a run without one.
 
-    A grid's folder is named alike, but has a grid.json.
+    A run that was killed before it started has no status.json. A grid's folder has such a name
+    too, but it holds a grid.json.
     """
     try:
         if (path / "status.json").exists():
@@ -297,11 +268,11 @@ def is_run(path: Path) -> bool:
 
 
 def slug(name: str) -> str:
-    """The name in letters, digits, `_` and `-` that a folder may bear; "run" when none are left."""
+    """The name reduced to letters, digits, `_` and `-` for a folder; "run" when none are left."""
     text = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", name)).strip("-").lower()
     return text.encode()[:SLUG_BYTES].decode("utf-8", errors="ignore").rstrip("-") or "run"
 
 
 def runs_root(option: str | None = None) -> Path:
-    """Where runs go: `--runs`, else LDL_RUNS_DIR, else `runs`."""
+    """The folder of all runs: `--runs`, else LDL_RUNS_DIR, else `runs`."""
     return Path(option or os.environ.get("LDL_RUNS_DIR") or "runs").expanduser()

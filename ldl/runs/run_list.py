@@ -1,11 +1,11 @@
-"""Runs as a person looks for them: by name, in a list."""
+"""The runs below a root folder: found by name or part of a name, and summarized in a list."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from ldl.runs.metrics_file import MetricsRow, read_last_row
 from ldl.runs.run_folder import RUN_NAME, RunFolder, is_run
 from ldl.runs.status import stored_status
 
-SHOWN = 5  # names in an error
+MAX_LISTED = 5  # names in an error message
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run in a line; `status` is "unreadable" with the reason for a folder that is damaged."""
+    """The state and results of a run; for a damaged folder `status` is "unreadable"."""
 
     path: Path
     status: str
@@ -35,44 +35,45 @@ class RunSummary:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder."""
         return self.path.name
 
     @property
     def experiment_name(self) -> str:
-        """The experiment's name, without the stamp and the hash around it."""
-        return _title(self.name)
+        """The name of the experiment: the folder's name without its time and hash."""
+        return _experiment_name(self.name)
 
 
 def find_run(root: Path, name: str) -> RunFolder:
-    """The run of this name, part of a name or path, or the `last` that was started.
+    """The run with this name, path or unambiguous part of a name; `last` is the newest run.
 
-    Raises `RunFolderError` with the names that come near, or all that fit when several do.
+    Raises `RunFolderError` with similar names, or with all matches when there are several.
     """
     folders = run_folders(root)
     if name == "last":
         if not folders:
             raise RunFolderError(f"there are no runs in {root}")
-        return RunFolder.open(max(folders, key=_began))
+        return RunFolder.open(max(folders, key=_start_order))
     exact = [path for path in folders if path.name == name]
     if exact or os.sep in name or is_run(Path(name)):
         return RunFolder.open(exact[0] if exact else Path(name))
-    starting = [path for path in folders if path.name.startswith(name)]
-    fitting = starting or [path for path in folders if name in path.name]
-    if len(fitting) == 1:
-        return RunFolder.open(fitting[0])
-    if fitting:
-        listed = ", ".join(path.name for path in fitting[-SHOWN:])
-        more = f"{len(fitting)} runs, the newest:" if len(fitting) > SHOWN else "several runs:"
-        raise RunFolderError(f"{name!r} fits {more} {listed}")
-    whole = root / name
-    if whole.is_dir():
-        return RunFolder.open(whole)
-    raise RunFolderError(f"no run in {root} fits {name!r}{_hint(name, folders)}")
+    prefix_matches = [path for path in folders if path.name.startswith(name)]
+    matches = prefix_matches or [path for path in folders if name in path.name]
+    if len(matches) == 1:
+        return RunFolder.open(matches[0])
+    if matches:
+        listed = ", ".join(path.name for path in matches[-MAX_LISTED:])
+        count = (
+            f"{len(matches)} runs, the newest:" if len(matches) > MAX_LISTED else "several runs:"
+        )
+        raise RunFolderError(f"{name!r} matches {count} {listed}")
+    if (root / name).is_dir():
+        return RunFolder.open(root / name)
+    raise RunFolderError(f"no run in {root} matches {name!r}{_hint(name, folders)}")
 
 
 def run_folders(root: Path) -> list[Path]:
-    """The folders of runs in `root`, by name, which is by time; none when there is no `root`."""
+    """The run folders in `root`, ordered by name and so by time; empty without a `root`."""
     try:
         entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     except FileNotFoundError:
@@ -83,21 +84,21 @@ def run_folders(root: Path) -> list[Path]:
 
 
 def list_runs(root: Path) -> list[RunSummary]:
-    """A summary of every run in `root`, oldest first; reads small files only, never fails."""
+    """A summary of every run in `root`, oldest first. Reads small files only."""
     return [summarize(path) for path in run_folders(root)]
 
 
 def summarize(path: Path) -> RunSummary:
-    """The run at `path` in a line; one that cannot be read says why."""
+    """The summary of the run at `path`; for a damaged run it holds the reason."""
     run = RunFolder(path)
     try:
         status = run.read_status()
-        row = read_last_row(run.metrics) if run.metrics.exists() else None
+        row = (read_last_row(run.metrics) if run.metrics.exists() else None) or {}
         results = dict(flatten(read_json(run.results))) if run.results.exists() else {}
         seconds = run.running_seconds()
     except (LdlError, OSError) as error:
         return RunSummary(path, "unreadable", str(error))
-    epoch = (row or {}).get("epoch")
+    epoch = row.get("epoch")
     return RunSummary(
         path=path,
         status=status.status,
@@ -105,46 +106,56 @@ def summarize(path: Path) -> RunSummary:
         started=status.started,
         seconds=seconds,
         epoch=status.epoch if epoch is None else int(epoch),
-        last=row or {},
+        last=row,
         best=status.best or {},
         results=results,
     )
 
 
-def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested mappings and lists by dotted place; a flat list is one value."""
-    nested = isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value)
+def flatten(value: Any, prefix: str = "", choice_names: bool = False) -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) for each value in nested mappings and lists; a flat list is one value.
+
+    With `choice_names`, a choice written as `key: {name: {its settings}}` also gives (key, name).
+    """
+    items: Iterable[tuple[Any, Any]]
     if isinstance(value, dict) and value:
-        items = [(str(key), item) for key, item in value.items()]
-    elif nested:
-        items = [(str(place), item) for place, item in enumerate(value)]
+        items = value.items()
+    elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        items = enumerate(value)
     else:
         yield prefix, value
         return
     for key, item in items:
-        yield from flatten(item, f"{prefix}.{key}" if prefix else key)
+        path = f"{prefix}.{key}" if prefix else str(key)
+        if choice_names and isinstance(item, dict) and len(item) == 1:
+            ((name, settings),) = item.items()
+            if isinstance(settings, dict):
+                yield path, name
+        yield from flatten(item, path, choice_names)
 
 
-def _began(path: Path) -> tuple[str, int, str]:
-    """What orders runs by their start, also those of one second."""
+def _start_order(path: Path) -> tuple[str, int, str]:
+    """A sort key: by start time, and by number for runs that started in the same second."""
     try:
         started = stored_status(path / "status.json").started or ""
     except RunFolderError:
         started = ""
     match = RUN_NAME.fullmatch(path.name)
-    began = re.sub("[-:]", "", started) or (match[1].rstrip("Z") if match else "")
-    return began, len(path.name), path.name
+    start_time = re.sub("[-:]", "", started) or (match[1].rstrip("Z") if match else "")
+    return start_time, len(path.name), path.name
 
 
 def _hint(name: str, folders: list[Path]) -> str:
     if not folders:
-        return ": there are none yet"
-    words = {part: path.name for path in folders for part in (path.name, _title(path.name))}
-    near = difflib.get_close_matches(name, words, SHOWN, 0.5)
-    named = ", ".join(dict.fromkeys(words[word] for word in near))
-    return f"; did you mean {named}?" if near else "; `ldl runs` lists them"
+        return ": there are no runs yet"
+    words = {
+        word: path.name for path in folders for word in (path.name, _experiment_name(path.name))
+    }
+    near = difflib.get_close_matches(name, words, MAX_LISTED, 0.5)
+    names = ", ".join(dict.fromkeys(words[word] for word in near))
+    return f"; did you mean {names}?" if near else "; `ldl runs` lists them"
 
 
-def _title(name: str) -> str:
+def _experiment_name(name: str) -> str:
     match = RUN_NAME.fullmatch(name)
     return match[2] if match else name

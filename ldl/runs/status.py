@@ -1,4 +1,4 @@
-"""status.json: how a run stands, and whether it still does."""
+"""status.json: the state of a run, and whether its process is still alive."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from ldl.errors import RunFolderError
 from ldl.runs.json_files import read_json
 from ldl.runs.process import hostname, is_alive
 
-State = Literal["running", "completed", "interrupted", "diverged", "failed"]
-STATES: Final = get_args(State)
+RunState = Literal["running", "completed", "interrupted", "diverged", "failed"]
+STATES: Final = get_args(RunState)
 
 
 @dataclass(frozen=True)
 class Status:
-    """What status.json holds; times are UTC in ISO 8601, `seconds` the time spent running."""
+    """The content of status.json. Times are UTC in ISO 8601; `seconds` is the time spent running.
 
-    status: State
+    `pid`, `process` (its start id) and `host` identify the process that wrote the file.
+    """
+
+    status: RunState
     reason: str = ""
     epoch: int | None = None
     best: Mapping[str, Any] | None = None
@@ -32,11 +35,11 @@ class Status:
     host: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields by name, in their order."""
+        """The fields by name, in the order of the file."""
         return asdict(self)
 
 
-NOT_STARTED: Final = Status("interrupted", "killed before it began")
+NOT_STARTED: Final = Status("interrupted", "killed before it started")
 
 
 def timestamp(now: datetime | None = None) -> str:
@@ -45,29 +48,29 @@ def timestamp(now: datetime | None = None) -> str:
 
 
 def to_utc(now: datetime | None = None) -> datetime:
-    """`now` in UTC; the clock's time when it is None."""
+    """`now` in UTC, or the current time when it is None."""
     return datetime.now(UTC) if now is None else now.astimezone(UTC)
 
 
 def stored_status(path: Path) -> Status:
-    """status.json as it was written; raises `RunFolderError` when it is damaged or missing."""
-    found = read_json(path)
-    names = {field.name for field in fields(Status)}
-    if not isinstance(found, dict) or not _sound(found):
+    """The status in the file at `path`. Raises `RunFolderError` when it is damaged or missing."""
+    values = read_json(path)
+    if not isinstance(values, dict) or not _is_valid(values):
         raise RunFolderError(f"{path} is damaged: not the status of a run")
-    return Status(**{name: value for name, value in found.items() if name in names})
+    names = {field.name for field in fields(Status)}
+    return Status(**{name: value for name, value in values.items() if name in names})
 
 
-def _sound(found: dict[str, Any]) -> bool:
+def _is_valid(values: dict[str, Any]) -> bool:
     return (
-        found.get("status") in STATES
-        and isinstance(found.get("reason"), str)
-        and isinstance(found.get("epoch"), int | None)
-        and isinstance(found.get("best"), dict | None)
-        and all(_is_time(found.get(name)) for name in ("started", "updated"))
-        and isinstance(found.get("seconds"), float | int)
-        and isinstance(found.get("pid"), int | None)
-        and all(isinstance(found.get(name), str | None) for name in ("process", "host"))
+        values.get("status") in STATES
+        and isinstance(values.get("reason"), str)
+        and isinstance(values.get("epoch"), int | None)
+        and isinstance(values.get("best"), dict | None)
+        and all(_is_time(values.get(name)) for name in ("started", "updated"))
+        and isinstance(values.get("seconds"), float | int)
+        and isinstance(values.get("pid"), int | None)
+        and all(isinstance(values.get(name), str | None) for name in ("process", "host"))
     )
 
 
@@ -79,19 +82,26 @@ def _is_time(value: Any) -> bool:
 
 
 def current_status(path: Path) -> Status:
-    """The status as it is: a running one whose process has died on this host was killed."""
+    """The stored status, but "interrupted" with reason "killed" when its process has died.
+
+    A process on another host counts as alive. A missing file gives `NOT_STARTED`.
+    """
     if not path.exists():
         return NOT_STARTED
     status = stored_status(path)
-    here = status.pid is not None and status.host == hostname()
-    if status.status == "running" and here and not is_alive(status.pid or 0, status.process):
+    on_this_host = status.pid is not None and status.host == hostname()
+    if (
+        status.status == "running"
+        and on_this_host
+        and not is_alive(status.pid or 0, status.process)
+    ):
         return replace(status, status="interrupted", reason="killed")
     return status
 
 
 def running_seconds(status: Status, until: datetime | None) -> float:
-    """The seconds spent running up to `until`; those between a kill and a resume do not count."""
+    """The seconds spent running up to `until`, without those between a kill and a resume."""
     if status.status != "running" or status.updated is None or until is None:
         return status.seconds
-    gone = (until - datetime.fromisoformat(status.updated)).total_seconds()
-    return round(status.seconds + max(gone, 0.0), 3)
+    since_update = (until - datetime.fromisoformat(status.updated)).total_seconds()
+    return round(status.seconds + max(since_update, 0.0), 3)

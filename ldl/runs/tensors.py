@@ -1,12 +1,13 @@
-"""Named arrays in a safetensors file, with its SHA-256 in a file beside it; no pickle, ever.
+"""Named arrays in a safetensors file, with its SHA-256 in a second file; never pickle.
 
-The two files cannot be renamed in one act, so the checksum goes first and also names the file that
-still stands. Whichever of the two a killed writer left, one line of the checksum vouches for it:
+Two files cannot be renamed in one atomic operation. Therefore the checksum file is written first
+and also holds the digest of the previous arrays. At whichever moment a writer is killed, one line
+of the checksum file matches the arrays:
 
     7d86…  last.safetensors
     # before: 1f0a…
 
-`sha256sum -c` checks the first line and takes the second for a comment.
+`sha256sum -c` checks the first line and reads the second as a comment.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 NamedArrays = dict[str, "np.ndarray[Any, Any]"]
 
 CHECKSUM = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n(?:# before: ([0-9a-f]{64})\n)?")
-HEADER_SIZE = 8
+HEADER_LENGTH_BYTES = 8
 
 
 def save_tensors(
@@ -35,28 +36,26 @@ def save_tensors(
     arrays: Mapping[str, np.ndarray[Any, Any]],
     metadata: Mapping[str, str] | None = None,
 ) -> str:
-    """Write the arrays and their SHA-256 so that a kill at any moment leaves a file that verifies.
+    """Write the arrays and their SHA-256, so that a kill at any moment leaves a file that verifies.
 
-    Equal arrays and metadata give equal bytes. Any memory layout and shape, also () and (0, k).
-    Returns the SHA-256; raises `RunError` when the disk refuses.
+    Any memory layout and shape, also () and (0, k). Equal arrays and metadata give equal bytes.
+    Returns the SHA-256. Raises `RunError` when the write fails.
     """
     data = serialize(arrays, metadata)
     digest = hashlib.sha256(data).hexdigest()
-    lines = f"{digest}  {path.name}\n"
-    standing = _standing(path)
-    if standing == digest:  # a resumed run ends with the same files as an undisturbed one
+    previous = _verified_digest(path)
+    if previous == digest:  # a resumed run leaves the same files as an uninterrupted one
         return digest
-    if standing is not None:
-        lines += f"# before: {standing}\n"
-    write_text(checksum_path(path), lines)
+    before = "" if previous is None else f"# before: {previous}\n"
+    write_text(checksum_path(path), f"{digest}  {path.name}\n{before}")
     write_bytes(path, data)
     return digest
 
 
 def load_tensors(path: Path) -> tuple[NamedArrays, dict[str, str]]:
-    """The arrays, by name in order, and the metadata, once the SHA-256 is right.
+    """The arrays in the order of their names, and the metadata, after a check of the SHA-256.
 
-    Raises `RunFolderError` when the file or its checksum is missing, cut short or altered.
+    Raises `RunFolderError` when the file or its checksum is missing, incomplete or altered.
     """
     import safetensors
     import safetensors.numpy
@@ -71,63 +70,66 @@ def load_tensors(path: Path) -> tuple[NamedArrays, dict[str, str]]:
 
 
 def read_verified(path: Path) -> bytes:
-    """The bytes of `path`, vouched for by the checksum beside it; else `RunFolderError`.
+    """The bytes of `path` if its checksum file accepts them. Raises `RunFolderError` otherwise.
 
-    The file is read before its checksum, so a writer at work is no trouble: what was read is then
-    the new file or the one before. A second save in between is seen by the file having changed.
+    The arrays are read before the checksum, so a concurrent save does no harm: the bytes are those
+    of the new or of the previous save. After two concurrent saves the bytes have changed, and are
+    read again.
     """
-    last = ""
+    rejected = ""
     while True:
         data = _read(path)
         digest = hashlib.sha256(data).hexdigest()
-        vouched = _vouched(path)
-        if digest in vouched:
+        accepted = _accepted_digests(path)
+        if digest in accepted:
             return data
-        if digest == last:
+        if digest == rejected:
             raise RunFolderError(
                 f"{path} is damaged: its SHA-256 is {digest[:12]}…, "
-                f"but {checksum_path(path).name} says {vouched[0][:12]}…"
+                f"but {checksum_path(path).name} says {accepted[0][:12]}…"
             )
-        last = digest
+        rejected = digest
 
 
 def serialize(
     arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str] | None = None
 ) -> bytes:
-    """The safetensors file, the same bytes in every process.
+    """The content of a safetensors file, the same bytes in every process.
 
-    safetensors 0.8.0 reads an array's memory as if it were C-contiguous whatever its strides are,
-    and writes metadata in an order that changes from process to process; both are mended here.
+    safetensors 0.8.0 reads the memory of an array as if it were C-contiguous, whatever its strides,
+    and writes metadata in an order that differs between processes. This function corrects both.
     """
     import numpy as np
     import safetensors.numpy
 
-    # ascontiguousarray makes shape () into (1,).
-    ready = {
+    # ascontiguousarray turns shape () into (1,).
+    contiguous = {
         name: np.ascontiguousarray(arrays[name]).reshape(np.shape(arrays[name]))
         for name in sorted(arrays)
     }
-    data = safetensors.numpy.save(ready, dict(metadata or {}))
-    header = json.loads(_header(data))
-    body = data[HEADER_SIZE + int.from_bytes(data[:HEADER_SIZE], "little") :]
+    data = safetensors.numpy.save(contiguous, dict(metadata or {}))
+    encoded_header = _header(data)
+    body = data[HEADER_LENGTH_BYTES + len(encoded_header) :]
+    header = json.loads(encoded_header)
     header["__metadata__"] = dict(sorted((metadata or {}).items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % HEADER_SIZE)  # the arrays stay aligned
-    return len(text).to_bytes(HEADER_SIZE, "little") + text + body
+    text += b" " * (-len(text) % HEADER_LENGTH_BYTES)  # keeps the arrays aligned
+    return len(text).to_bytes(HEADER_LENGTH_BYTES, "little") + text + body
 
 
 def checksum_path(path: Path) -> Path:
-    """Where the SHA-256 of `path` stands."""
+    """The file that holds the SHA-256 of `path`."""
     return path.with_name(path.name + ".sha256")
 
 
 def is_lost(path: Path) -> bool:
-    """Whether `path` is missing though it was there: its checksum notes the one before."""
-    return not path.exists() and checksum_path(path).exists() and len(_vouched(path)) > 1
+    """Whether `path` is missing although it was saved: its checksum names previous arrays."""
+    return not path.exists() and checksum_path(path).exists() and len(_accepted_digests(path)) > 1
 
 
 def _header(data: bytes) -> bytes:
-    return data[HEADER_SIZE : HEADER_SIZE + int.from_bytes(data[:HEADER_SIZE], "little")]
+    size = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
+    return data[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + size]
 
 
 def _read(path: Path) -> bytes:
@@ -137,8 +139,8 @@ def _read(path: Path) -> bytes:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _vouched(path: Path) -> list[str]:
-    """The SHA-256 that `path` should have, then the one it had before if that was noted."""
+def _accepted_digests(path: Path) -> list[str]:
+    """The SHA-256 that `path` should have, then that of the previous save if there was one."""
     checksum = checksum_path(path)
     match = CHECKSUM.fullmatch(_read(checksum).decode("latin-1"))
     if match is None or match[2] != path.name.encode().decode("latin-1"):
@@ -146,8 +148,8 @@ def _vouched(path: Path) -> list[str]:
     return [digest for digest in (match[1], match[3]) if digest]
 
 
-def _standing(path: Path) -> str | None:
-    """The SHA-256 of the file that is there, if its own checksum vouches for it."""
+def _verified_digest(path: Path) -> str | None:
+    """The SHA-256 of the file at `path`, if its checksum file accepts it."""
     try:
         return hashlib.sha256(read_verified(path)).hexdigest()
     except RunFolderError:

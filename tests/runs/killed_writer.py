@@ -1,8 +1,8 @@
-"""A run's writer to be killed: forks one for each line `ROOT EPOCHS EVENT` of its input.
+"""A run writer to be killed: forks one writer for each line `ROOT EPOCHS EVENT` on stdin.
 
-The writer begins or resumes the run in ROOT and goes on to EPOCHS (0: for ever). At its EVENT-th
-audit event (each open, rename, mkdir, remove …; 0: never) it kills itself just before the act.
-Forking spares a start of Python and NumPy for each.
+The writer starts or resumes the run in ROOT and continues to EPOCHS (0: without end). It kills
+itself just before its EVENT-th audit event (open, rename, mkdir, remove …; 0: never). Forking saves
+the start of Python and NumPy for each writer.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ CONTENTS = {"config.yaml": b"a: 1", "source.yaml": b"a: 1"}
 
 
 def write(root: Path, epochs: int) -> None:
-    begun = bool(run_folders(root))
-    run = find_run(root, "last") if begun else RunFolder.create(root, "kill", "abcdef", CONTENTS)
+    exists = bool(run_folders(root))
+    run = find_run(root, "last") if exists else RunFolder.create(root, "kill", "abcdef", CONTENTS)
     with run.lock():
         run.set_status("running")
-        found = run.load_checkpoint("last")
-        epoch = found[1]["epoch"] if found else 0
+        checkpoint = run.load_checkpoint("last")
+        epoch = checkpoint[1]["epoch"] if checkpoint else 0
         with MetricsWriter(run.metrics, COLUMNS) as writer:
             assert writer.truncate_to(epoch) == epoch, epoch
             while not epochs or epoch < epochs:
@@ -51,17 +51,17 @@ def step(run: RunFolder, writer: MetricsWriter, epoch: int) -> None:
 
 
 def kill_at(event: int) -> None:
-    seen = 0
+    count = 0
 
-    def count(name: str, _: object) -> None:
-        nonlocal seen
+    def on_event(name: str, _: object) -> None:
+        nonlocal count
         if name == "open" or name.startswith(("os.", "shutil.")):
-            seen += 1
-            if seen == event:
+            count += 1
+            if count == event:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     if event:
-        sys.addaudithook(count)
+        sys.addaudithook(on_event)
 
 
 def main() -> None:

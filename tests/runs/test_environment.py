@@ -1,4 +1,4 @@
-"""environment.json: complete, true, quick."""
+"""environment.json: complete, correct, and quick to collect."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from ldl.runs.environment import collect_environment, git_state, processor_model
 from ldl.runs.json_files import to_json_types
 
 
-def test_it_says_what_ran_on_what(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("SECRET_TOKEN", "hidden")
-    found = collect_environment(["ldl", "train", "a.yaml"], 7, "ab" * 32, {"asked": 2})
-    assert found["argv"] == ["ldl", "train", "a.yaml"] and found["seed"] == 7
-    assert found["data_sha256"] == "ab" * 32 and found["threads"] == {"asked": 2}
-    assert found["versions"]["numpy"] == np.__version__
-    assert None not in found["versions"].values()
-    assert found["variables"]["OPENBLAS_CORETYPE"] == "Haswell"
-    assert found["processor"]["model"] and found["processor"]["cores"] >= 1
-    assert found["blas"] and all(library["threads"] >= 1 for library in found["blas"])
-    assert "hidden" not in json.dumps(to_json_types(found))
+    values = collect_environment(["ldl", "train", "a.yaml"], 7, "ab" * 32, {"asked": 2})
+    assert values["argv"] == ["ldl", "train", "a.yaml"] and values["seed"] == 7
+    assert values["data_sha256"] == "ab" * 32 and values["threads"] == {"asked": 2}
+    assert values["versions"]["numpy"] == np.__version__
+    assert None not in values["versions"].values()
+    assert values["variables"]["OPENBLAS_CORETYPE"] == "Haswell"
+    assert values["processor"]["model"] and values["processor"]["cores"] >= 1
+    assert values["blas"] and all(library["threads"] >= 1 for library in values["blas"])
+    assert "hidden" not in json.dumps(to_json_types(values))
 
 
-def test_a_package_that_is_missing_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PACKAGES", ("no-such-package",))
     assert module.package_versions()["no-such-package"] is None
 
 
-def test_a_processor_without_cpuinfo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_processor_with_and_without_cpuinfo(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A: fast one\n")
     monkeypatch.setattr(module, "CPUINFO", tmp_path / "cpuinfo")
     assert processor_model() == "A: fast one"
@@ -44,7 +46,7 @@ def test_a_processor_without_cpuinfo(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def call(*words: str) -> str:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
         command = ["git", *identity, *words]
@@ -68,12 +70,12 @@ def test_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert git_state(tmp_path) is None
 
 
-def test_a_slow_git_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_has_a_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = tmp_path / "git"
     slow.write_text("#!/bin/sh\nexec sleep 5\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setattr(module, "GIT_SECONDS", 0.05)
-    began = time.perf_counter()
+    monkeypatch.setattr(module, "GIT_TIMEOUT", 0.05)
+    start = time.perf_counter()
     assert git_state(tmp_path) is None
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - start < 2

@@ -1,4 +1,4 @@
-"""JSON: strict, stable, exact."""
+"""JSON files: strict, stable and exact."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ VALUES = st.recursive(
 )
 
 
-def test_odd_floats_are_strings_and_the_file_is_strict_json(tmp_path: Path) -> None:
+def test_non_finite_floats_are_strings_and_the_file_is_strict_json(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"z": [math.nan, math.inf], "a": -math.inf, "f": np.float32("nan")})
 
-    def never(constant: str) -> Any:
+    def refuse(constant: str) -> Any:
         raise AssertionError(constant)
 
-    found = json.loads(path.read_text(), parse_constant=never)
-    assert found == {"z": ["NaN", "Infinity"], "a": "-Infinity", "f": "NaN"}
-    assert list(found) == ["z", "a", "f"]
+    values = json.loads(path.read_text(), parse_constant=refuse)
+    assert values == {"z": ["NaN", "Infinity"], "a": "-Infinity", "f": "NaN"}
+    assert list(values) == ["z", "a", "f"]
     assert path.read_text().endswith("}\n")
 
 
-def test_numpy_paths_and_tuples_are_said_in_json(tmp_path: Path) -> None:
+def test_numpy_values_paths_and_tuples_become_json_types(tmp_path: Path) -> None:
     value = {"n": np.int64(3), "x": np.float32(0.1), "a": np.eye(2), "p": Path("b"), 5: (1, True)}
     write_json(tmp_path / "a.json", value)
     assert read_json(tmp_path / "a.json") == {
@@ -47,19 +47,19 @@ def test_numpy_paths_and_tuples_are_said_in_json(tmp_path: Path) -> None:
     }
 
 
-def test_a_file_name_that_is_not_utf8_comes_back(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf8_is_read_back(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", ["caf\udce9.yaml", "é"])
     assert read_json(tmp_path / "a.json") == ["caf\udce9.yaml", "é"]
 
 
 @pytest.mark.parametrize("value", [object(), {1.5: 0}, {True: 0}, {"a": {1, 2}}, 1j])
-def test_what_json_cannot_say_is_refused_before_writing(tmp_path: Path, value: Any) -> None:
+def test_other_types_are_refused_before_writing(tmp_path: Path, value: Any) -> None:
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", value)
     assert not list(tmp_path.iterdir())
 
 
-def test_every_truncation_is_noticed(tmp_path: Path) -> None:
+def test_every_truncation_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"status": "running", "x": [1.5, None]})
     whole = path.read_bytes()
@@ -80,21 +80,25 @@ def test_damage_is_a_clear_error(tmp_path: Path, data: bytes) -> None:
 
 
 @given(st.dictionaries(st.text(), VALUES))
-def test_a_state_comes_back_exactly(state: dict[str, Any]) -> None:
-    back = load_state(dump_state(state))
-    assert back == state
-    assert json.dumps(back, sort_keys=True) == json.dumps(state, sort_keys=True)
+def test_a_state_is_read_back_exactly(state: dict[str, Any]) -> None:
+    restored = load_state(dump_state(state))
+    assert restored == state
+    assert json.dumps(restored, sort_keys=True) == json.dumps(state, sort_keys=True)
 
 
-def test_equal_states_give_equal_text_and_nan_comes_back() -> None:
+def test_equal_states_give_equal_text_and_nan_is_read_back() -> None:
     assert dump_state({"a": 1, "b": {"d": 2, "c": 3}}) == dump_state(
         {"b": {"c": 3, "d": 2}, "a": 1}
     )
-    back = load_state(dump_state({"best": math.inf, "loss": math.nan, "low": -math.inf}))
-    assert back["best"] == math.inf and math.isnan(back["loss"]) and back["low"] == -math.inf
+    restored = load_state(dump_state({"best": math.inf, "loss": math.nan, "low": -math.inf}))
+    assert (
+        restored["best"] == math.inf
+        and math.isnan(restored["loss"])
+        and restored["low"] == -math.inf
+    )
 
 
-def test_a_generator_goes_on_from_its_state() -> None:
+def test_a_generator_continues_from_its_state() -> None:
     generator = np.random.default_rng(5)
     generator.random(7)
     text = dump_state({"rng": generator.bit_generator.state})

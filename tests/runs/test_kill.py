@@ -1,4 +1,4 @@
-"""kill -9 at any moment: the folder reads back, its checkpoint verifies, its rows are whole."""
+"""kill -9 at any moment: the folder is readable, its checkpoint verifies, its rows complete."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Writers:
         self.server = server
 
     def start(self, root: Path, epochs: int = 0, event: int = 0) -> int:
-        """The number of the writer's process."""
+        """Start a writer and return its pid."""
         assert self.server.stdin is not None
         self.server.stdin.write(f"{root} {epochs} {event}\n")
         self.server.stdin.flush()
@@ -44,7 +44,7 @@ class Writers:
         return int(self.server.stdout.readline())
 
     def run(self, root: Path, event: int = 0) -> int:
-        """How the writer ended: 0, or the signal."""
+        """Run a writer to its end; return 0 or the signal that ended it."""
         self.start(root, EPOCHS, event)
         return self.read()
 
@@ -59,18 +59,18 @@ def writers() -> Iterator[Writers]:
 
 
 def test_kill_at_random_moments(tmp_path: Path, writers: Writers) -> None:
-    chance, reached = random.Random(2), 0
+    delays, reached = random.Random(2), 0
     for kills in itertools.count(1):
         pid = writers.start(tmp_path)
-        time.sleep(chance.uniform(0.0, 0.03))
+        time.sleep(delays.uniform(0.0, 0.03))
         os.kill(pid, signal.SIGKILL)
-        assert writers.read() == signal.SIGKILL, "the writer failed by itself"
+        assert writers.read() == signal.SIGKILL, "the writer failed"
         reached = check(tmp_path, reached)
         if kills >= KILLS and reached > KILLS:
-            break  # on a busy machine it takes more kills to get there
+            break  # a busy machine needs more kills to reach that epoch
 
 
-def test_kill_before_every_act_and_resume_to_the_same_bytes(
+def test_kill_before_every_system_call_and_resume_to_the_same_bytes(
     tmp_path: Path, writers: Writers
 ) -> None:
     assert writers.run(tmp_path / "whole") == 0
@@ -90,7 +90,7 @@ def test_kill_before_every_act_and_resume_to_the_same_bytes(
 
 
 def contents(run: RunFolder) -> dict[str, bytes]:
-    """Every file by its name but for the status, which has times and a process in it."""
+    """The bytes of every file but the status, which holds times and a pid."""
     files = [path for path in run.path.rglob("*") if path.is_file() and path != run.status]
     assert run.read_status().status == "completed"
     return {
@@ -101,11 +101,11 @@ def contents(run: RunFolder) -> dict[str, bytes]:
 
 
 def check(root: Path, reached: int = 0) -> int:
-    """Read everything back; returns the epoch of the checkpoint, which never goes back."""
+    """Read every run; return the epoch of the checkpoint, which never decreases."""
     for summary in list_runs(root):
         assert summary.status != "unreadable", summary.reason
         run = RunFolder.open(summary.path)
-        epochs = {kind: verified(run, kind) for kind in ("last", "best")}
+        epochs = {kind: checkpoint_epoch(run, kind) for kind in ("last", "best")}
         rows = read_metrics(run.metrics) if run.metrics.exists() else []
         assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
         assert epochs["last"] <= len(rows) <= epochs["last"] + 1
@@ -118,11 +118,11 @@ def check(root: Path, reached: int = 0) -> int:
     return reached
 
 
-def verified(run: RunFolder, kind: CheckpointKind) -> int:
-    found = run.load_checkpoint(kind)
-    if found is None:
+def checkpoint_epoch(run: RunFolder, kind: CheckpointKind) -> int:
+    checkpoint = run.load_checkpoint(kind)
+    if checkpoint is None:
         return 0
-    arrays, state = found
+    arrays, state = checkpoint
     assert np.array_equal(arrays["w"], np.full(SIZE, state["epoch"], np.float32))
     assert np.array_equal(arrays["m"], np.full(3, state["epoch"]))
     return int(state["epoch"])

@@ -1,4 +1,4 @@
-"""metrics.csv: numbers that come back, rows that survive."""
+"""metrics.csv: exact numbers, and rows that survive kills and full disks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldl.errors import RunError, RunFolderError
-from ldl.runs.metrics_file import MetricsWriter, _cell, _number, read_last_row, read_metrics
+from ldl.runs.metrics_file import MetricsWriter, _format, _parse, read_last_row, read_metrics
 
 COLUMNS = ("epoch", "train.loss", "validation.loss")
 
@@ -25,19 +25,19 @@ def fill(path: Path, epochs: int) -> None:
 
 
 @given(st.floats(allow_nan=False) | st.integers() | st.none())
-def test_a_number_comes_back_bit_for_bit(number: Any) -> None:
-    back = _number(_cell(number))
-    assert back == number and type(back) is type(number) and repr(back) == repr(number)
+def test_a_number_is_read_back_bit_for_bit(number: Any) -> None:
+    parsed = _parse(_format(number))
+    assert parsed == number and type(parsed) is type(number) and repr(parsed) == repr(number)
 
 
-def test_numpy_numbers_and_odd_ones() -> None:
-    assert _cell(np.float64(0.1)) == "0.1" and _cell(np.int64(3)) == "3"
-    assert _cell(np.array(0.5)) == "0.5" and _cell(True) == "1"
-    assert _number(_cell(np.float32(0.1))) == np.float32(0.1)
-    assert math.isnan(_number(_cell(math.nan)) or 0.0) and _number(_cell(-math.inf)) == -math.inf
+def test_numpy_numbers_and_non_finite_ones() -> None:
+    assert _format(np.float64(0.1)) == "0.1" and _format(np.int64(3)) == "3"
+    assert _format(np.array(0.5)) == "0.5" and _format(True) == "1"
+    assert _parse(_format(np.float32(0.1))) == np.float32(0.1)
+    assert math.isnan(_parse(_format(math.nan)) or 0.0) and _parse(_format(-math.inf)) == -math.inf
 
 
-def test_rows_are_there_as_soon_as_they_are_appended(tmp_path: Path) -> None:
+def test_rows_are_in_the_file_when_append_returns(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     writer = MetricsWriter(path, COLUMNS)
     assert read_metrics(path) == [] and read_last_row(path) is None
@@ -52,7 +52,7 @@ def test_rows_are_there_as_soon_as_they_are_appended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, 8))
-def test_a_half_written_last_line_is_left_out_and_cut_off(tmp_path: Path, cut: int) -> None:
+def test_an_incomplete_last_row_is_left_out_and_cut_off(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "metrics.csv"
     fill(path, 3)
     os.truncate(path, path.stat().st_size - cut)
@@ -66,7 +66,7 @@ def test_a_half_written_last_line_is_left_out_and_cut_off(tmp_path: Path, cut: i
     ]
 
 
-def test_truncate_to_keeps_the_bytes_of_what_it_keeps(tmp_path: Path) -> None:
+def test_truncate_to_keeps_the_bytes_of_the_remaining_rows(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     fill(path, 3)
     three = path.read_bytes()
@@ -84,7 +84,7 @@ def test_truncate_to_keeps_the_bytes_of_what_it_keeps(tmp_path: Path) -> None:
     assert read_metrics(path) == []
 
 
-def test_an_empty_or_half_header_is_written_anew(tmp_path: Path) -> None:
+def test_an_empty_or_incomplete_header_is_rewritten(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     for text in ("", "epoch,tra"):
         path.write_text(text)
@@ -104,7 +104,7 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["4,0.5", "4,0.5,0.5,0.5", "4,x,0.5", "four,1,1", "4,\xff,1"])
-def test_a_damaged_row_is_named(tmp_path: Path, line: str) -> None:
+def test_a_damaged_row_is_an_error(tmp_path: Path, line: str) -> None:
     path = tmp_path / "metrics.csv"
     fill(path, 3)
     with path.open("ab") as file:
@@ -115,9 +115,9 @@ def test_a_damaged_row_is_named(tmp_path: Path, line: str) -> None:
         read_last_row(path)
 
 
-def test_a_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_complete_rows(tmp_path: Path) -> None:
     class Full:
-        """Takes half a row and then refuses."""
+        """Writes half of the data and reports so."""
 
         def __init__(self, file: Any) -> None:
             self.file = file

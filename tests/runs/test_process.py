@@ -1,4 +1,4 @@
-"""Processes told apart, and a lock that dies with its owner."""
+"""Process identity, and a lock that is released when its holder dies."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ from ldl.runs import process
 from ldl.runs.process import exclusive_lock, is_alive, process_start_id
 
 
-def test_a_process_is_alive_until_it_is_not_and_its_number_alone_is_no_proof() -> None:
+def test_a_process_is_identified_by_its_pid_and_start() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    mark = process_start_id(child.pid)
-    assert mark is not None and mark == process_start_id(child.pid) != process_start_id(os.getpid())
-    assert is_alive(child.pid, mark) and is_alive(child.pid, None)
+    start_id = process_start_id(child.pid)
+    assert start_id is not None and start_id == process_start_id(child.pid) != process_start_id(
+        os.getpid()
+    )
+    assert is_alive(child.pid, start_id) and is_alive(child.pid, None)
     assert not is_alive(child.pid, process_start_id(os.getpid()))
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not is_alive(child.pid, mark), "dead, but not yet waited for"
+    assert not is_alive(child.pid, start_id), "a zombie is dead"
     child.communicate()
-    assert not is_alive(child.pid, mark) and not is_alive(2**40, None)
+    assert not is_alive(child.pid, start_id) and not is_alive(2**40, None)
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
-def test_without_proc_ps_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_proc_ps_gives_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(process, "PROC", tmp_path)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    mark = process_start_id(child.pid)
-    assert mark is not None and len(mark) > 10 and is_alive(child.pid, mark)
+    start_id = process_start_id(child.pid)
+    assert start_id is not None and len(start_id) > 10 and is_alive(child.pid, start_id)
     assert not is_alive(child.pid, "Mon Jan  1 00:00:00 1990")
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -42,7 +44,7 @@ def test_without_proc_ps_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert process_start_id(child.pid) is None
 
 
-def test_without_any_means_a_process_that_exists_counts_as_alive(
+def test_without_proc_and_ps_an_existing_pid_counts_as_alive(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(process, "PROC", tmp_path)
@@ -50,7 +52,7 @@ def test_without_any_means_a_process_that_exists_counts_as_alive(
     assert process_start_id(os.getpid()) is None and is_alive(os.getpid(), "another boot:1")
 
 
-def test_only_one_holds_a_lock(tmp_path: Path) -> None:
+def test_a_lock_is_exclusive(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     with exclusive_lock(path):
         with (
@@ -90,7 +92,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_that_cannot_be_locked_says_so(tmp_path: Path) -> None:
+def test_a_missing_folder_cannot_be_locked(tmp_path: Path) -> None:
     with (
         pytest.raises(RunFolderError, match="cannot lock"),
         exclusive_lock(tmp_path / "no" / ".lock"),

@@ -1,4 +1,4 @@
-"""The run folder: made once, never shared, honest about how it stands."""
+"""Run folders: created once, never shared, with a status that shows dead processes."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def run(tmp_path: Path) -> RunFolder:
     return RunFolder.create(tmp_path / "runs", "denoise", DIGEST, CONTENTS, NOW)
 
 
-def dead() -> int:
+def dead_pid() -> int:
     child = subprocess.Popen(["true"])
     child.wait()
     return child.pid
 
 
-def test_the_name_and_a_clash(tmp_path: Path) -> None:
-    made = [
+def test_the_name_and_a_name_that_is_taken(tmp_path: Path) -> None:
+    runs = [
         RunFolder.create(tmp_path / "a" / "b", "denoise", DIGEST, CONTENTS, NOW) for _ in range(3)
     ]
     base = "20261120T091502Z-denoise-3f9a1c"
-    assert [run.name for run in made] == [base, base + "-2", base + "-3"]
-    assert all(RUN_NAME.fullmatch(run.name) for run in made)
-    late = NOW.astimezone(timezone(timedelta(hours=9)))
-    assert RunFolder.create(tmp_path, "denoise", DIGEST, CONTENTS, late).name == base
+    assert [run.name for run in runs] == [base, base + "-2", base + "-3"]
+    assert all(RUN_NAME.fullmatch(run.name) for run in runs)
+    same_time_elsewhere = NOW.astimezone(timezone(timedelta(hours=9)))
+    assert RunFolder.create(tmp_path, "denoise", DIGEST, CONTENTS, same_time_elsewhere).name == base
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_slug(name: str, expected: str) -> None:
     assert slug(name) == expected
 
 
-def test_processes_that_create_at_once_each_get_their_own(tmp_path: Path) -> None:
+def test_concurrent_processes_get_folders_of_their_own(tmp_path: Path) -> None:
     code = """
 import sys, time
 from datetime import datetime, UTC
@@ -94,21 +94,21 @@ for _ in range(40):
     assert sorted(os.listdir(tmp_path / "runs")) == sorted(names)
 
 
-def test_a_root_that_cannot_hold_runs(tmp_path: Path) -> None:
+def test_a_root_that_is_not_writable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for root in (tmp_path / "file", tmp_path / "file" / "runs"):
-        with pytest.raises(RunFolderError, match="cannot make a run in"):
+        with pytest.raises(RunFolderError, match="cannot create a run in"):
             RunFolder.create(root, "a", DIGEST, CONTENTS, NOW)
 
 
-def test_a_folder_half_made_long_ago_is_swept(tmp_path: Path) -> None:
+def test_a_stale_hidden_folder_is_removed(tmp_path: Path) -> None:
     old, young = tmp_path / ".new-1-aa", tmp_path / ".new-2-bb"
     for stray in (old, young):
         stray.mkdir()
         (stray / "config.yaml").write_text("")
     os.utime(old, (0, 0))
-    made = RunFolder.create(tmp_path, "a", DIGEST, CONTENTS, NOW)
-    assert sorted(tmp_path.iterdir()) == [young, made.path]
+    run = RunFolder.create(tmp_path, "a", DIGEST, CONTENTS, NOW)
+    assert sorted(tmp_path.iterdir()) == [young, run.path]
 
 
 def test_the_layout(run: RunFolder) -> None:
@@ -125,16 +125,16 @@ def test_the_layout(run: RunFolder) -> None:
     assert [path.name for path in run.path.parent.iterdir()] == [run.name]
 
 
-def test_open_takes_runs_and_nothing_else(run: RunFolder, tmp_path: Path) -> None:
+def test_open_accepts_run_folders_only(run: RunFolder, tmp_path: Path) -> None:
     assert RunFolder.open(run.path) == run and run.read_status() == NOT_STARTED
-    renamed = run.path.rename(tmp_path / "mine")
-    with pytest.raises(RunFolderError, match=r"not the folder of a run: it has no status\.json"):
+    renamed = run.path.rename(tmp_path / "renamed")
+    with pytest.raises(RunFolderError, match=r"is not a run folder: it has no status\.json"):
         RunFolder.open(renamed)
     RunFolder(renamed).set_status("completed")
     assert RunFolder.open(renamed).read_status().status == "completed"
-    with pytest.raises(RunFolderError, match="is no folder"):
+    with pytest.raises(RunFolderError, match="is not a folder"):
         RunFolder.open(renamed / "status.json")
-    with pytest.raises(RunFolderError, match="there is no "):
+    with pytest.raises(RunFolderError, match="does not exist"):
         RunFolder.open(tmp_path / "nowhere")
 
 
@@ -148,15 +148,15 @@ def test_a_damaged_status_is_a_clear_error(run: RunFolder, text: str) -> None:
         RunFolder.open(run.path)
 
 
-def test_status_keeps_what_it_is_not_told(run: RunFolder) -> None:
+def test_status_keeps_values_that_are_not_given(run: RunFolder) -> None:
     run.set_status("running", now=NOW)
     assert run.read_status().status == "running"
     run.set_status("running", epoch=3, best={"epoch": 2, "validation.loss": math.inf}, now=NOW)
     later = NOW + timedelta(seconds=2.5)
     run.set_status("interrupted", "signal 2", now=later)
-    found = json.loads(run.status.read_text())
-    assert found.pop("process") and found.pop("host")
-    assert found == {
+    values = json.loads(run.status.read_text())
+    assert values.pop("process") and values.pop("host")
+    assert values == {
         "status": "interrupted",
         "reason": "signal 2",
         "epoch": 3,
@@ -168,34 +168,34 @@ def test_status_keeps_what_it_is_not_told(run: RunFolder) -> None:
     }
     run.set_status("running", now=later + timedelta(days=1))
     done = run.set_status("completed", now=later + timedelta(days=1, seconds=1))
-    assert done.seconds == 3.5 and done.started == found["started"]
+    assert done.seconds == 3.5 and done.started == values["started"]
 
 
 def test_running_in_a_dead_process_reads_as_killed(run: RunFolder) -> None:
     run.set_status("running", epoch=4, now=NOW)
-    found = json.loads(run.status.read_text())
-    run.status.write_text(json.dumps({**found, "pid": dead()}))
+    values = json.loads(run.status.read_text())
+    run.status.write_text(json.dumps({**values, "pid": dead_pid()}))
     status = run.read_status()
     assert (status.status, status.reason, status.epoch) == ("interrupted", "killed", 4)
-    run.status.write_text(json.dumps({**found, "process": "another boot:1"}))
-    assert run.read_status().status == "interrupted", "the number now belongs to another process"
-    run.status.write_text(json.dumps({**found, "pid": dead(), "host": "elsewhere"}))
-    assert run.read_status().status == "running", "nobody here can tell"
-    run.status.write_text(json.dumps({**found, "pid": dead(), "status": "completed"}))
+    run.status.write_text(json.dumps({**values, "process": "another boot:1"}))
+    assert run.read_status().status == "interrupted", "the pid now belongs to another process"
+    run.status.write_text(json.dumps({**values, "pid": dead_pid(), "host": "elsewhere"}))
+    assert run.read_status().status == "running", "unknown on this host"
+    run.status.write_text(json.dumps({**values, "pid": dead_pid(), "status": "completed"}))
     assert run.read_status().status == "completed"
 
 
 def test_the_seconds_of_a_killed_run_end_with_its_last_row(run: RunFolder) -> None:
     run.set_status("running", now=NOW)
-    found = json.loads(run.status.read_text())
-    run.status.write_text(json.dumps({**found, "pid": dead()}))
+    values = json.loads(run.status.read_text())
+    run.status.write_text(json.dumps({**values, "pid": dead_pid()}))
     MetricsWriter(run.metrics, ["epoch"]).close()
     last = (NOW + timedelta(seconds=60)).timestamp()
     os.utime(run.metrics, (last, last))
     assert run.set_status("running", now=NOW + timedelta(days=1)).seconds == 60.0
 
 
-def test_the_lock_sweeps_and_keeps_others_out(run: RunFolder) -> None:
+def test_the_lock_removes_temporary_files_and_is_exclusive(run: RunFolder) -> None:
     stray = run.path / ".status.json.1-00000000.tmp"
     stray.write_text("")
     with run.lock():
@@ -204,14 +204,14 @@ def test_the_lock_sweeps_and_keeps_others_out(run: RunFolder) -> None:
             raise AssertionError
 
 
-def test_checkpoints_come_back_with_their_state(run: RunFolder) -> None:
+def test_checkpoints_are_loaded_with_their_state(run: RunFolder) -> None:
     assert run.load_checkpoint("last") is None
     state = {"epoch": 3, "batch": 0, "best": math.inf, "rng": np.random.default_rng(1)}
     state["rng"] = state["rng"].bit_generator.state  # type: ignore[attr-defined]
     run.save_checkpoint("last", {"theta": W.reshape(2, 3).T, "adam.m": W}, state)
-    found = run.load_checkpoint("last")
-    assert found is not None and found[1] == state
-    assert np.array_equal(found[0]["theta"], W.reshape(2, 3).T)
+    checkpoint = run.load_checkpoint("last")
+    assert checkpoint is not None and checkpoint[1] == state
+    assert np.array_equal(checkpoint[0]["theta"], W.reshape(2, 3).T)
     assert run.load_checkpoint("best") is None
     assert sorted(os.listdir(run.checkpoints)) == ["last.safetensors", "last.safetensors.sha256"]
 
@@ -238,7 +238,7 @@ def test_a_checkpoint_without_a_state_is_refused(run: RunFolder) -> None:
             run.load_checkpoint("best")
 
 
-def test_where_runs_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LDL_RUNS_DIR", raising=False)
     assert runs_root() == Path("runs")
     monkeypatch.setenv("LDL_RUNS_DIR", "/elsewhere")
@@ -247,7 +247,7 @@ def test_where_runs_go(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runs_root(None) == Path("runs")
 
 
-def test_the_log_holds_what_was_said_and_no_more(run: RunFolder) -> None:
+def test_the_log_holds_records_within_the_block_only(run: RunFolder) -> None:
     logger = logging.getLogger("ldl")
     before = (logger.level, list(logger.handlers))
     with log_to(run.log):
@@ -262,7 +262,7 @@ def test_the_log_holds_what_was_said_and_no_more(run: RunFolder) -> None:
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line) for line in lines)
 
 
-def test_the_room_loads_no_numpy() -> None:
+def test_the_package_loads_no_numpy() -> None:
     code = (
         "import sys, ldl.runs, ldl.runs.comparison, ldl.runs.environment, ldl.runs.log\n"
         "sys.exit(any(name in sys.modules for name in ('numpy', 'safetensors', 'yaml')))"

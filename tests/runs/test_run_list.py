@@ -1,4 +1,4 @@
-"""Runs found by what a person remembers, listed whatever state they are in, set side by side."""
+"""Runs: found by part of a name, listed in any state, compared."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "title"),
+    ("name", "experiment"),
     [
         ("20261120T091502Z-denoise-3f9a1c", "denoise"),
         ("20261120T0915", "denoise"),
@@ -54,16 +54,16 @@ def root(tmp_path: Path) -> Path:
         ("last", "gaussians"),
     ],
 )
-def test_find(root: Path, name: str, title: str) -> None:
-    assert f"-{title}-" in find_run(root, name).name
+def test_find_run(root: Path, name: str, experiment: str) -> None:
+    assert f"-{experiment}-" in find_run(root, name).name
 
 
-def test_find_by_path_and_beside_a_clash(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_by_path_and_among_equal_names(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = RunFolder(root / "20261120T091502Z-denoise-3f9a1c")
     again = make(root, "denoise", 0)
     assert again.name.endswith("-2")
     assert find_run(root / "elsewhere", str(first.path)) == first
-    assert find_run(root, first.name) == first, "though it begins another's name too"
+    assert find_run(root, first.name) == first, "although another name starts with it"
     monkeypatch.chdir(root)
     assert find_run(Path("elsewhere"), first.name).path.resolve() == first.path
     assert find_run(Path("elsewhere"), "./" + first.name).path.resolve() == first.path
@@ -78,14 +78,14 @@ def test_last_among_runs_of_one_second(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("denoise", "'denoise' fits several runs: .*-denoise-3f9a1c, .*-denoise_more-aaaaaa"),
-        ("gausians", r"fits 'gausians'; did you mean \w+-gaussians-bbbbbb\?"),
-        ("zzzz", "fits 'zzzz'; `ldl runs` lists them"),
-        ("notes/", "there is no notes"),
-        ("", "fits several runs"),
+        ("denoise", "'denoise' matches several runs: .*-denoise-3f9a1c, .*-denoise_more-aaaaaa"),
+        ("gausians", r"matches 'gausians'; did you mean \w+-gaussians-bbbbbb\?"),
+        ("zzzz", "matches 'zzzz'; `ldl runs` lists them"),
+        ("notes/", "notes does not exist"),
+        ("", "matches several runs"),
     ],
 )
-def test_what_is_not_found_gets_advice(root: Path, name: str, message: str) -> None:
+def test_a_name_without_a_match_gets_a_hint(root: Path, name: str, message: str) -> None:
     with pytest.raises(RunFolderError, match=message):
         find_run(root, name)
 
@@ -93,7 +93,7 @@ def test_what_is_not_found_gets_advice(root: Path, name: str, message: str) -> N
 def test_no_runs_yet(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "runs") == []
     for name in ("last", "a"):
-        with pytest.raises(RunFolderError, match=r"there are no(ne yet| runs in)"):
+        with pytest.raises(RunFolderError, match=r"there are no runs (yet|in)"):
             find_run(tmp_path / "runs", name)
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot read"):
@@ -110,37 +110,37 @@ def test_a_summary(root: Path) -> None:
     assert run.results == {"classification.accuracy": 0.5, "classification.n": [1, 2]}
 
 
-def test_a_killed_run_took_until_its_last_row(tmp_path: Path) -> None:
-    """By the clock of metrics.csv, for nobody wrote its status any more."""
+def test_the_seconds_of_a_killed_run_end_with_its_last_row(tmp_path: Path) -> None:
+    """The modification time of metrics.csv counts, since status.json was not updated."""
     run = make(tmp_path, "killed")
     run.set_status("running", now=NOW + timedelta(seconds=20))
     dead = {"pid": 2**22 + 1, "process": "none"}
     write_json(run.status, {**json.loads(run.status.read_text()), **dead})
     at = (NOW + timedelta(seconds=27)).timestamp()
     os.utime(run.metrics, (at, at))
-    (found,) = list_runs(tmp_path)
-    assert (found.status, found.seconds) == ("interrupted", 9.0 + 7.0)
+    (summary,) = list_runs(tmp_path)
+    assert (summary.status, summary.seconds) == ("interrupted", 9.0 + 7.0)
 
 
-def test_broken_folders_are_listed_with_their_reason(root: Path) -> None:
+def test_damaged_folders_are_listed_with_their_reason(root: Path) -> None:
     names = sorted(path.name for path in root.iterdir() if "Z-" in path.name)
     (root / names[0] / "status.json").write_text("{")
     (root / names[1] / "results.json").write_text('{"a": 0.5')
     (root / names[2] / "metrics.csv").write_text("epoch,train.loss\n1\n")
-    never = RunFolder.create(
+    killed_early = RunFolder.create(
         root, "never", "cccccc", {"config.yaml": b""}, NOW + timedelta(hours=1)
     )
     odd = make(root, "odd", 120)
     odd.results.unlink()
     odd.results.mkdir()
-    *broken, begun, last = list_runs(root)
-    assert [run.status for run in broken] == ["unreadable"] * 3
+    *damaged, not_started, last = list_runs(root)
+    assert [run.status for run in damaged] == ["unreadable"] * 3
     files = ("status.json", "results.json", "metrics.csv")
-    assert all(file in run.reason for file, run in zip(files, broken, strict=True))
-    assert (begun.path, begun.status, begun.reason, begun.seconds) == (
-        never.path,
+    assert all(file in run.reason for file, run in zip(files, damaged, strict=True))
+    assert (not_started.path, not_started.status, not_started.reason, not_started.seconds) == (
+        killed_early.path,
         "interrupted",
-        "killed before it began",
+        "killed before it started",
         0.0,
     )
     assert last.status == "unreadable" and "results.json" in last.reason
@@ -153,12 +153,12 @@ def test_a_list_of_two_hundred_is_quick(tmp_path: Path) -> None:
     one = make(tmp_path, "a")
     for number in range(2, 201):
         shutil.copytree(one.path, tmp_path / f"{one.name}-{number}")
-    began = time.perf_counter()
+    start = time.perf_counter()
     assert len(list_runs(tmp_path)) == 200
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - start < 1.0
 
 
-def test_leaves() -> None:
+def test_flatten() -> None:
     value = {"a": {"b": [1, 2], "c": {}}, "d": [{"linear": {"units": 3}}, "relu"], "e": None}
     assert dict(flatten(value)) == {
         "a.b": [1, 2],
@@ -169,28 +169,28 @@ def test_leaves() -> None:
     }
 
 
-def test_compare_shows_what_differs_and_all_results(tmp_path: Path) -> None:
+def test_compare_gives_differing_settings_and_all_results(tmp_path: Path) -> None:
     one = make(tmp_path, "a", 0, seed=0, train={"epochs": 5, "batch_size": 32})
     two = make(tmp_path, "b", 1, seed=0, train={"epochs": 9, "batch_size": 32}, noise=0.5)
-    found = compare_runs([one, two], lambda path: json.loads(path.read_text()))
-    assert found.settings == {"train.epochs": (5, 9), "noise": (None, 0.5)}
-    assert found.results["classification.accuracy"] == (0.5, 0.51)
-    assert [run.path for run in found.runs] == [one.path, two.path]
+    comparison = compare_runs([one, two], lambda path: json.loads(path.read_text()))
+    assert comparison.settings == {"train.epochs": (5, 9), "noise": (None, 0.5)}
+    assert comparison.results["classification.accuracy"] == (0.5, 0.51)
+    assert [run.path for run in comparison.runs] == [one.path, two.path]
 
 
-def test_compare_shows_choices_whose_settings_are_all_unset(tmp_path: Path) -> None:
-    """Nothing, minmax and standard differ by their names alone."""
+def test_compare_gives_the_names_of_choices(tmp_path: Path) -> None:
+    """None, minmax and standard differ only in their names."""
     scales = (None, {"minmax": {"per": None}}, {"standard": {"per": None}})
-    made = [make(tmp_path, f"s{i}", i, data={"scale": s, "x": 1}) for i, s in enumerate(scales)]
-    found = compare_runs(made, lambda path: json.loads(path.read_text()))
-    assert found.settings == {"data.scale": (None, "minmax", "standard")}
+    runs = [make(tmp_path, f"s{i}", i, data={"scale": s, "x": 1}) for i, s in enumerate(scales)]
+    comparison = compare_runs(runs, lambda path: json.loads(path.read_text()))
+    assert comparison.settings == {"data.scale": (None, "minmax", "standard")}
 
 
-def test_a_grid_is_no_run(tmp_path: Path) -> None:
-    """Whoever names one is told where its winner lies."""
+def test_a_grid_is_not_a_run(tmp_path: Path) -> None:
+    """The message names the best run of the grid."""
     best = tmp_path / "grid" / "best"
     best.mkdir(parents=True)
     RunFolder(best).set_status("completed")
     for name in ("grid", str(tmp_path / "grid")):
-        with pytest.raises(RunFolderError, match=r"is a grid: say .*/best for its winner"):
+        with pytest.raises(RunFolderError, match=r"is a grid; its best run is .*/best"):
             find_run(tmp_path, name)

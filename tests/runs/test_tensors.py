@@ -1,4 +1,4 @@
-"""Tensors: any layout, the same bytes, every damage noticed, every crash survived."""
+"""safetensors files: any layout, equal bytes, damage detected, crashes survived."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ A = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     ],
     ids=lambda array: f"{array.dtype.str}{array.shape}{array.strides}",
 )
-def test_any_layout_comes_back(tmp_path: Path, array: np.ndarray[Any, Any]) -> None:
+def test_any_layout_is_read_back(tmp_path: Path, array: np.ndarray[Any, Any]) -> None:
     save_tensors(tmp_path / "a.safetensors", {"w": array, "v": A}, {"k": "é"})
     arrays, metadata = load_tensors(tmp_path / "a.safetensors")
     assert list(arrays) == ["v", "w"] and metadata == {"k": "é"}
@@ -61,8 +61,8 @@ data = serialize({n: np.full(3, ord(n), np.float32) for n in names}, {n: n for n
 print(hashlib.sha256(data).hexdigest())
 """
     runs = [[sys.executable, "-c", code, order] for order in "010"]
-    found = {subprocess.run(run, capture_output=True, check=True).stdout for run in runs}
-    assert len(found) == 1
+    digests = {subprocess.run(run, capture_output=True, check=True).stdout for run in runs}
+    assert len(digests) == 1
 
 
 def test_arrays_are_aligned_in_the_file_and_other_readers_read_it(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_sha256sum_checks_it(tmp_path: Path) -> None:
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
 
 
-def test_every_flipped_bit_and_every_cut_is_noticed(tmp_path: Path) -> None:
+def test_every_flipped_bit_and_every_truncation_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_tensors(path, {"a": A, "b": A[0]}, {"state": "{}"})
     whole = path.read_bytes()
@@ -99,7 +99,7 @@ def test_every_flipped_bit_and_every_cut_is_noticed(tmp_path: Path) -> None:
             load_tensors(path)
 
 
-def test_a_damaged_checksum_never_lets_other_arrays_through(tmp_path: Path) -> None:
+def test_a_damaged_checksum_never_accepts_other_arrays(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_tensors(path, {"a": A})
     save_tensors(path, {"a": A + 1})
@@ -120,7 +120,7 @@ def test_a_damaged_checksum_never_lets_other_arrays_through(tmp_path: Path) -> N
             load_tensors(path)
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_the_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     with pytest.raises(RunFolderError, match=r"cannot read .*a\.safetensors: No such file"):
         load_tensors(path)
@@ -130,7 +130,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         load_tensors(path)
 
 
-def test_a_right_checksum_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_a_valid_checksum_of_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     for data in (b"", b"no tensors at all", serialize({"a": A})[:-1]):
         path.write_bytes(data)
@@ -139,15 +139,15 @@ def test_a_right_checksum_of_something_else_is_refused(tmp_path: Path) -> None:
             load_tensors(path)
 
 
-@pytest.mark.parametrize("refused", [1, 2])
+@pytest.mark.parametrize("failing", [1, 2])
 def test_a_crash_between_the_two_files_leaves_the_old_arrays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
     path = tmp_path / "a.safetensors"
     save_tensors(path, {"a": A})
     for attempt in range(3):
         with monkeypatch.context() as patch:
-            _refuse_rename(patch, refused)
+            _fail_rename(patch, failing)
             with pytest.raises(RunError):
                 save_tensors(path, {"a": A + 1 + attempt})
         assert np.array_equal(load_tensors(path)[0]["a"], A)
@@ -155,40 +155,40 @@ def test_a_crash_between_the_two_files_leaves_the_old_arrays(
     assert np.array_equal(load_tensors(path)[0]["a"], A + 9)
 
 
-def _refuse_rename(patch: pytest.MonkeyPatch, which: int) -> None:
+def _fail_rename(patch: pytest.MonkeyPatch, number: int) -> None:
     calls, real = [0], os.replace
 
     def replace(source: Path, target: Path) -> None:
         calls[0] += 1
-        if calls[0] == which:
+        if calls[0] == number:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(source, target)
 
     patch.setattr(os, "replace", replace)
 
 
-def test_a_reader_beside_a_writer_gets_a_whole_file(
+def test_a_reader_during_two_saves_gets_a_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two whole saves between the reader's two reads: neither line vouches for what was read."""
+    """After two saves between the two reads, no line of the checksum file accepts the bytes."""
     path = tmp_path / "a.safetensors"
     save_tensors(path, {"a": A})
-    real = tensors._vouched
+    real = tensors._accepted_digests
     saved: list[bool] = []
 
-    def slow(of: Path) -> list[str]:
+    def save_twice_first(path_read: Path) -> list[str]:
         if not saved:
             saved.append(True)
             save_tensors(path, {"a": A + 1})
             save_tensors(path, {"a": A + 2})
-        return real(of)
+        return real(path_read)
 
-    monkeypatch.setattr(tensors, "_vouched", slow)
+    monkeypatch.setattr(tensors, "_accepted_digests", save_twice_first)
     assert np.array_equal(load_tensors(path)[0]["a"], A + 2)
 
 
-def test_the_same_arrays_again_leave_the_same_files(tmp_path: Path) -> None:
-    """As after a training that was resumed; other arrays leave word of those before."""
+def test_saving_equal_arrays_again_leaves_the_same_files(tmp_path: Path) -> None:
+    """As after a resumed training; other arrays leave the previous digest as a comment."""
     path = tmp_path / "model.safetensors"
     save_tensors(path, {"a": A})
     before = checksum_path(path).read_bytes()
