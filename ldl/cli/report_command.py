@@ -148,7 +148,7 @@ class _RunLog:
     def _metric(self, stem: str, known: IndexedRun) -> str:
         """The first metric that the file's claim names, measured on this run."""
         from ldl.errors import LdlError
-        from ldl.report.number_format import number
+        from ldl.report.number_format import format_number
         from ldl.report.run_metrics import RunMetrics
 
         claim = self.entries[stem].claim
@@ -159,7 +159,7 @@ class _RunLog:
             value = RunMetrics(known.run).measure(figure.measured)
         except LdlError as error:
             return f": {error}"
-        return f": {figure.name[:NAME_WIDTH]} {number(value)}"
+        return f": {figure.name[:NAME_WIDTH]} {format_number(value)}"
 
 
 def _print_verdicts(verdicts: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a folder of claims asks for: which experiments, with which seeds, and what cannot run."""
+"""The configurations of a folder with claims: their jobs, or why they cannot run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ldl.execute import REGISTRIES, PreparedExperiment, prepare
 from ldl.report.jobs import Job, jobs_of
 
 Profile = Literal["full", "quick"]
-TITLES: Final = "report.toml"
-AT_HAND: Final = ("embedded", "generated")
+TITLES_FILE: Final = "report.toml"
+NEEDS_NO_FILES: Final = ("embedded", "generated", "yours")  # states of a data source
+Prepared = PreparedExperiment | LdlError
 
 
 @dataclass(frozen=True)
-class Source:
-    """A document whose claims are held against our figures; `claims` is how many it makes."""
+class SourceDocument:
+    """A document that makes claims; `claims` is their number."""
 
     letter: str
     title: str
@@ -33,36 +34,37 @@ class Source:
 
 @dataclass(frozen=True)
 class ReportTitles:
-    """report.toml: what the page is called, and the documents."""
+    """report.toml: the title of the page, and the documents by their letters."""
 
     title: str = "Claims, redone"
     about: str = ""
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    sources: Mapping[str, SourceDocument] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ClaimFile:
-    """One file: its claim and its jobs, or why there are none."""
+    """A configuration with a claim: its jobs, or the problem because of which it has none."""
 
     stem: str
     path: Path
     claim: Claim | None = None
-    texts: Mapping[str, str] = field(default_factory=dict)  # file name -> text, itself first
+    texts: Mapping[str, str] = field(default_factory=dict)  # by file name: itself, what it extends
     overrides: tuple[str, ...] = ()  # of the quick profile
     jobs: tuple[Job, ...] = ()
-    problem: str = ""  # why it cannot run
-    broken: bool = False  # whether the file itself is at fault
+    problem: str = ""
+    broken: bool = False  # whether the problem is an error in the file itself
 
 
 def read_report_titles(folder: Path) -> ReportTitles:
-    """`report.toml` of the folder, or what stands for it. Raises UsageError where it is unsound."""
-    path = folder / TITLES
+    """`report.toml` of the folder, or the defaults. Raises UsageError where it is invalid."""
+    path = folder / TITLES_FILE
     if not path.exists():
         return ReportTitles()
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
-        sources = {key: Source(key, **each) for key, each in found.pop("sources", {}).items()}
-        return ReportTitles(**found, sources=sources)
+        table = tomllib.loads(path.read_text("utf-8"))
+        documents = table.pop("sources", {}).items()
+        sources = {letter: SourceDocument(letter, **values) for letter, values in documents}
+        return ReportTitles(**table, sources=sources)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: {error}") from error
 
@@ -70,48 +72,44 @@ def read_report_titles(folder: Path) -> ReportTitles:
 def read_claim_files(
     folder: Path, profile: Profile = "full", only: Sequence[str] = (), seed_offset: int = 0
 ) -> list[ClaimFile]:
-    """The entries of all configurations with a claim in the folder, in the order of their ids.
+    """All configurations of the folder that make a claim, in the order of their ids.
 
-    With `only`, those of these ids or files, and what they are judged by or go on from. Seeds
-    count from that of the file, plus `seed_offset`. A file that cannot be read is an entry with a
-    problem. Raises UsageError where nothing is found.
+    `only` selects by id, file or letter of a document; files that the selected ones are compared
+    with or start from are added. Seeds count from that of the file plus `seed_offset`. A file that
+    cannot be read is listed with its problem. Raises UsageError where no file makes a claim.
     """
     paths = sorted(folder.glob("*.yaml"))
-    prepared = {path.stem: _read(path) for path in paths}
-    chosen = {
-        stem: found
-        for stem, found in prepared.items()
-        if isinstance(found, LdlError) or found.experiment.config.claim is not None
+    files = {path.stem: _prepare(path) for path in paths}
+    files = {
+        stem: prepared
+        for stem, prepared in files.items()
+        if isinstance(prepared, LdlError) or claim_of(prepared) is not None
     }
-    if not chosen:
+    if not files:
         raise UsageError(f"{folder} holds no configuration with a claim")
     if only:
-        chosen = _needed(chosen, _wanted(chosen, only))
-    planner = _Planner(folder, chosen, profile, _missing_sets(), seed_offset)
-    order = sorted(chosen, key=lambda stem: order_of(chosen[stem], stem))
-    return [planner.entry(stem) for stem in order]
+        files = _with_references(files, _selected(files, only))
+    planner = _JobPlanner(folder, files, profile, seed_offset)
+    return [planner.file(stem) for stem in sorted(files, key=lambda s: sort_key(files[s], s))]
 
 
-Found = Mapping[str, PreparedExperiment | LdlError]
-
-
-def _read(path: Path, overrides: Sequence[str] = ()) -> PreparedExperiment | LdlError:
+def _prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
     try:
         return prepare(path, overrides)
     except LdlError as error:
         return error
 
 
-def claim_of(found: PreparedExperiment | LdlError) -> Claim | None:
-    """The claim of a file that could be read."""
-    return None if isinstance(found, LdlError) else found.experiment.config.claim
+def claim_of(prepared: Prepared) -> Claim | None:
+    """The claim of a file; None where it could not be read."""
+    return None if isinstance(prepared, LdlError) else prepared.experiment.config.claim
 
 
-def order_of(found: PreparedExperiment | LdlError, stem: str) -> tuple[str, int, int, str]:
-    """By document, number, counted before shown, then by file name."""
-    claim = claim_of(found)
-    letters, number = split_id(claim.id if claim else stem)
-    return letters, number, 0 if claim is None or claim.counted else 1, stem
+def sort_key(prepared: Prepared, stem: str) -> tuple[str, int, int, str]:
+    """By document, number, counted before uncounted, then file name."""
+    claim = claim_of(prepared)
+    letter, number = split_id(claim.id if claim else stem)
+    return letter, number, 0 if claim is None or claim.counted else 1, stem
 
 
 def split_id(name: str) -> tuple[str, int]:
@@ -121,125 +119,122 @@ def split_id(name: str) -> tuple[str, int]:
     return letters, int(digits) if digits.isdecimal() else 0
 
 
-def _wanted(found: Found, only: Sequence[str]) -> set[str]:
-    """The files that are named by themselves, by their id, or by their document's letter."""
-    wanted: set[str] = set()
+def _selected(files: Mapping[str, Prepared], only: Sequence[str]) -> set[str]:
+    """The files named by their stem, their claim's id, or their document's letter."""
+    ids = {
+        stem: claim.id if (claim := claim_of(prepared)) else stem.partition("-")[0]
+        for stem, prepared in files.items()
+    }
+    selected: set[str] = set()
     for word in only:
-        hits = set()
-        for stem, each in found.items():
-            claim = claim_of(each)
-            own = claim.id if claim else stem.partition("-")[0]
-            if word in (stem, own, split_id(own)[0]):
-                hits.add(stem)
-        if not hits:
-            ids = dict.fromkeys(claim.id for each in found.values() if (claim := claim_of(each)))
-            raise UsageError(f"no claim or file is called {word}; there are {', '.join(ids)}")
-        wanted |= hits
-    return wanted
+        matches = {stem for stem, id_ in ids.items() if word in (stem, id_, split_id(id_)[0])}
+        if not matches:
+            names = dict.fromkeys(claim.id for p in files.values() if (claim := claim_of(p)))
+            raise UsageError(f"no claim or file is called {word}; there are {', '.join(names)}")
+        selected |= matches
+    return selected
 
 
-def _needed(found: Found, wanted: set[str]) -> dict[str, PreparedExperiment | LdlError]:
-    """The wanted files and those whose figures or weights they need."""
-    waiting, kept = list(wanted), set()
+def _with_references(files: Mapping[str, Prepared], selected: set[str]) -> dict[str, Prepared]:
+    """The selected files and those that they are compared with or start from."""
+    waiting, kept = list(selected), set()
     while waiting:
         stem = waiting.pop()
-        if stem in kept or stem not in found:
+        if stem not in kept and stem in files:
+            kept.add(stem)
+            waiting += _references(claim_of(files[stem]))
+    return {stem: prepared for stem, prepared in files.items() if stem in kept}
+
+
+def _references(claim: Claim | None) -> list[str]:
+    """The other files that a claim names."""
+    names = [metric.other for metric in claim.figures] + [claim.after] if claim else []
+    return [name for name in names if name is not None]
+
+
+def _missing_data() -> dict[str, str]:
+    """The data sets that need files: how to get the missing files, or "" where they are there."""
+    data_sets = {}
+    for source in list_sources():
+        if source.state in NEEDS_NO_FILES:
             continue
-        kept.add(stem)
-        claim = claim_of(found[stem])
-        others = [f.other for f in claim.figures] + [claim.after] if claim else []
-        waiting += [other for other in others if other]
-    return {stem: each for stem, each in found.items() if stem in kept}
+        needed = DERIVED_FROM.get(source.name, source.name)
+        hint = f"`ldl data fetch {needed}` gets it, or LDL_DATA_DIR says where it lies"
+        is_there = source.state == "found"
+        data_sets[source.name] = "" if is_there else f"{needed} is not at hand: {hint}"
+    return data_sets
 
 
-def _missing_sets() -> dict[str, str]:
-    """The data sets with files of their own: what to do where one is not at hand, else ""."""
-    sets = {}
-    for each in list_sources():
-        if each.state in (*AT_HAND, "yours"):
-            continue
-        needed = DERIVED_FROM.get(each.name, each.name)
-        how = f"`ldl data fetch {needed}` gets it, or LDL_DATA_DIR says where it lies"
-        sets[each.name] = "" if each.state == "found" else f"{needed} is not at hand: {how}"
-    return sets
-
-
-class _Planner:
-    """Makes the entry of each file once; that of a file whose weights another needs before it."""
+class _JobPlanner:
+    """Plans the jobs of each file once; those of a pretrained model's file before its users'."""
 
     def __init__(
-        self,
-        folder: Path,
-        found: Found,
-        profile: Profile,
-        sets: Mapping[str, str],
-        seed_offset: int,
+        self, folder: Path, prepared: Mapping[str, Prepared], profile: Profile, seed_offset: int
     ) -> None:
-        self.folder, self.found, self.profile, self.sets = folder, found, profile, sets
+        self.folder, self.prepared, self.profile = folder, prepared, profile
         self.seed_offset = seed_offset
-        self.entries: dict[str, ClaimFile] = {}
+        self.missing_data = _missing_data()
+        self.planned: dict[str, ClaimFile] = {}
 
-    def entry(self, stem: str) -> ClaimFile:
-        """The entry of a file."""
-        if stem not in self.entries:
-            self.entries[stem] = self._make(stem)
-        return self.entries[stem]
+    def file(self, stem: str) -> ClaimFile:
+        """The file with its jobs or its problem."""
+        if stem not in self.planned:
+            self.planned[stem] = self._plan(stem)
+        return self.planned[stem]
 
-    def _make(self, stem: str) -> ClaimFile:
-        found, path = self.found[stem], self.folder / f"{stem}.yaml"
-        if isinstance(found, LdlError):
-            return ClaimFile(stem, path, problem=_told(found), broken=True)
-        claim = found.experiment.config.claim
+    def _plan(self, stem: str) -> ClaimFile:
+        prepared, path = self.prepared[stem], self.folder / f"{stem}.yaml"
+        if isinstance(prepared, LdlError):
+            return ClaimFile(stem, path, problem=_message(prepared), broken=True)
+        claim = prepared.experiment.config.claim
         assert claim is not None
-        entry = ClaimFile(stem, path, claim, found.loaded.sources)
-        fault = _reference_fault(stem, claim, self.found)
-        if fault:
-            return replace(entry, problem=fault, broken=True)
-        reason = self._kept_from(found, claim)
-        if reason:
-            return replace(entry, problem=reason)
-        before: tuple[Job, ...] = ()
-        if claim.after:
-            donor = self.entry(claim.after)
-            if donor.problem:
-                reason = f"it goes on from {claim.after}, which cannot run: {donor.problem}"
-                return replace(entry, problem=reason)
-            before = donor.jobs
-        changes = list(claim.quick or []) if self.profile == "quick" else []
-        ready = _read(path, changes) if changes else found
+        file = ClaimFile(stem, path, claim, prepared.loaded.sources)
+        problem = _reference_problem(stem, claim, self.prepared)
+        if problem:
+            return replace(file, problem=problem, broken=True)
+        problem = self._left_out(prepared, claim)
+        pretrained = self.file(claim.after) if claim.after and not problem else None
+        if pretrained is not None and pretrained.problem:
+            problem = f"it starts from {claim.after}, which cannot run: {pretrained.problem}"
+        if problem:
+            return replace(file, problem=problem)
+        overrides = list(claim.quick or []) if self.profile == "quick" else []
+        ready = _prepare(path, overrides) if overrides else prepared
         if isinstance(ready, LdlError):
-            return replace(entry, problem=_told(ready), broken=True)
+            return replace(file, problem=_message(ready), broken=True)
         first = ready.experiment.config.seed + self.seed_offset
-        seeds = range(first, first + (1 if changes else claim.seeds))
-        jobs = jobs_of(path, ready, seeds, changes, before)
-        return replace(entry, overrides=tuple(changes), jobs=jobs)
+        seeds = range(first, first + (1 if overrides else claim.seeds))
+        jobs = jobs_of(path, ready, seeds, overrides, pretrained.jobs if pretrained else ())
+        return replace(file, overrides=tuple(overrides), jobs=jobs)
 
-    def _kept_from(self, found: PreparedExperiment, claim: Claim) -> str:
-        """Why a sound file does not run: its data is not at hand, or the profile leaves it out."""
-        source = type(found.experiment.config.data.source)
+    def _left_out(self, prepared: PreparedExperiment, claim: Claim) -> str:
+        """Why a valid file does not run: its data is missing, or the quick profile omits it."""
+        source = type(prepared.experiment.config.data.source)
         name = next(key for key, cls in REGISTRIES["source"].items() if cls is source)
-        if self.profile == "quick" and name in self.sets:
+        if self.profile == "quick" and name in self.missing_data:
             return f"the quick profile leaves it out, for it needs {name}"
         if self.profile == "quick" and claim.quick is None:
             return "the quick profile leaves it out"
-        return self.sets.get(name, "")
+        return self.missing_data.get(name, "")
 
 
-def _told(error: LdlError) -> str:
-    """What is wrong with a file, each mistake with its place."""
+def _message(error: LdlError) -> str:
+    """The error; of a configuration all problems with their positions."""
     return render(error) if isinstance(error, ConfigError) else str(error)
 
 
-def _reference_fault(stem: str, claim: Claim, found: Found) -> str:
-    """A file that is named and is not there, or one that waits for itself."""
-    for other in [*(figure.other for figure in claim.figures), claim.after]:
-        if other is not None and other not in found:
-            return f"it names the file {other}, which is not there; there are {', '.join(found)}"
-    seen, at = [stem], claim.after
-    while at is not None and at in found:
-        if at in seen:
-            return f"`after` goes in a circle: {' → '.join([*seen, at])}"
-        seen.append(at)
-        following = claim_of(found[at])
-        at = following.after if following else None
+def _reference_problem(stem: str, claim: Claim, files: Mapping[str, Prepared]) -> str:
+    """The problem of a reference: to a file that does not exist, or in a cycle of `after`."""
+    for name in _references(claim):
+        if name not in files:
+            return f"it names the file {name}, which is not there; there are {', '.join(files)}"
+    chain = [stem]
+    while claim.after is not None and claim.after in files:
+        if claim.after in chain:
+            return f"`after` goes in a circle: {' → '.join([*chain, claim.after])}"
+        chain.append(claim.after)
+        following = claim_of(files[claim.after])
+        if following is None:
+            break
+        claim = following
     return ""

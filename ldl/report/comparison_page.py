@@ -1,40 +1,44 @@
-"""Several runs side by side: the settings that differ, the curves overlaid, the results."""
+"""The page of several runs: the settings that differ, the curves overlaid, the results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
-from ldl.report.markup import Content, Safe, table, tag
-from ldl.report.metric_charts import compared
-from ldl.report.number_format import duration, number
-from ldl.report.page import badge, page
+from ldl.report.metric_charts import comparison_charts
+from ldl.report.number_format import format_duration, format_number
+from ldl.report.page import render_page
 from ldl.runs import RunFolder, read_metrics
 from ldl.runs.comparison import RunComparison
 
-UNTOLD = ("notes", "units", "classes", "samples", "part")
+LEFT_OUT: Final = ("notes", "units", "classes", "samples", "part")  # of the results
 
 
 def comparison_page(comparison: RunComparison, runs: Sequence[RunFolder]) -> str:
     """The page. Raises RunFolderError for damaged files."""
-    names = labels(comparison)
+    names = unique_titles(comparison)
     rows = {
         name: read_metrics(run.metrics) if run.metrics.exists() else []
         for name, run in zip(names, runs, strict=True)
     }
-    curves = compared(rows)
-    return page(
-        f"{len(names)} runs compared",
-        tag("h1", f"{len(names)} runs compared"),
-        tag("p", ", ".join(names), class_="lead"),
-        _section("Runs", _runs(comparison, names)),
-        _section("Settings that differ", _settings(comparison.settings, names)),
-        _section("Curves", curves) if curves else None,
-        _section("Results", _results(comparison.results, names)),
+    return render_page(
+        "comparison.html",
+        names=names,
+        runs=[
+            (name, run.status, format_number(run.epoch), format_duration(run.seconds), run.name)
+            for name, run in zip(names, comparison.runs, strict=True)
+        ],
+        settings=[(key, *map(_setting, row)) for key, row in comparison.settings.items()],
+        curves=comparison_charts(rows),
+        results=[
+            (key, *map(format_number, row))
+            for key, row in comparison.results.items()
+            if _is_metric(key, row)
+        ],
     )
 
 
-def labels(comparison: RunComparison) -> list[str]:
+def unique_titles(comparison: RunComparison) -> list[str]:
     """The experiments' names, numbered where two would be the same."""
     titles = [run.experiment_name for run in comparison.runs]
     if len(set(titles)) == len(titles):
@@ -42,46 +46,13 @@ def labels(comparison: RunComparison) -> list[str]:
     return [f"{title} ({i})" for i, title in enumerate(titles, 1)]
 
 
-def _section(title: str, *content: Content) -> Safe:
-    return tag("section", tag("h2", title), *content)
-
-
-def _runs(comparison: RunComparison, names: Sequence[str]) -> Safe:
-    rows = [
-        [
-            name,
-            badge(run.status),
-            number(run.epoch),
-            duration(run.seconds),
-            tag("code", run.name),
-        ]
-        for name, run in zip(names, comparison.runs, strict=True)
-    ]
-    columns = ("run", "status", "epochs", "took", "folder")
-    return table("The runs", columns, rows, stacked=True)
-
-
-def _settings(settings: Mapping[str, tuple[Any, ...]], names: Sequence[str]) -> Safe:
-    if not settings:
-        return tag("p", "None: they have the same configuration.")
-    rows = [[tag("code", key), *map(_setting, values)] for key, values in settings.items()]
-    return table("Settings by their dotted names", ("setting", *names), rows)
-
-
 def _setting(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_setting, value)) + "]"
-    return "–" if value is None else number(value, 6)
+    return format_number(value, 6)
 
 
-def _results(results: Mapping[str, tuple[Any, ...]], names: Sequence[str]) -> Safe:
-    """Figures by their dotted names; those of single classes, notes and units are left out."""
-    rows: list[list[Content]] = []
-    for key, values in results.items():
-        numbers = all(isinstance(value, int | float | None) for value in values)
-        if numbers and not any(word in key.split(".") for word in UNTOLD):
-            rows.append([tag("code", key), *map(number, values)])
-    if not rows:
-        return tag("p", "None of the runs has results.")
-    columns = ("figure", *names)
-    return table("Figures of the evaluations", columns, rows, range(1, len(columns)))
+def _is_metric(key: str, row: Sequence[Any]) -> bool:
+    """Whether a row of results holds numbers, and not those of a single class."""
+    numbers = all(isinstance(value, int | float | None) for value in row)
+    return numbers and not any(part in LEFT_OUT for part in key.split("."))

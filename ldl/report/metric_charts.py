@@ -5,66 +5,63 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ldl.report.chart import Series, chart
-from ldl.report.markup import Safe, tag
-from ldl.report.number_format import words
+from ldl.report.chart import LineChart, Series, line_chart
+from ldl.report.number_format import readable_name
 from ldl.runs.metrics_file import MetricsRow
 
-PARTS: Final = {"train": "training", "validation": "validation"}
-STEPS: Final = ("learning_rate", "gradient_norm")
+SPLITS: Final = {"train": "training", "validation": "validation"}
+STEP_COLUMNS: Final = ("learning_rate", "gradient_norm")
 
 
-def charts(rows: Sequence[MetricsRow], kept: int | None = None) -> Safe:
-    """A chart a figure, training and validation together; `kept` is the epoch that was kept."""
-    if not rows:
-        return Safe("")
-    epochs = _column(rows, "epoch")
-    drawn = []
-    for name in measures(rows):
+def run_charts(rows: Sequence[MetricsRow], kept: int | None = None) -> list[LineChart]:
+    """A chart for each metric, training and validation together; `kept` is the epoch kept."""
+    epochs: list[float] = [row.get("epoch") or 0 for row in rows]
+    charts = []
+    for name in metric_names(rows):
         series = [
-            Series(label, _column(rows, f"{part}_{name}"))
-            for part, label in PARTS.items()
-            if f"{part}_{name}" in rows[0]
+            Series(label, _column(rows, f"{split}_{name}"))
+            for split, label in SPLITS.items()
+            if f"{split}_{name}" in rows[0]
         ]
-        drawn.append(chart(f"{words(name).capitalize()} by epoch", _numbers(epochs), series, kept))
-    for name in STEPS:
-        if len(set(_column(rows, name))) > 1:
-            series = [Series(words(name), _column(rows, name), colour=7)]
-            title = f"{words(name).capitalize()} by epoch"
-            drawn.append(chart(title, _numbers(epochs), series, kept))
-    return tag("div", drawn, class_="charts")
+        charts.append(line_chart(_title(name), epochs, series, kept))
+    for name in STEP_COLUMNS:
+        values = _column(rows, name)
+        if len(set(values)) > 1:
+            series = [Series(readable_name(name), values, colour=7)]
+            charts.append(line_chart(_title(name), epochs, series, kept))
+    return [chart for chart in charts if chart is not None]
 
 
-def compared(runs: Mapping[str, Sequence[MetricsRow]]) -> Safe:
-    """Several runs in each chart, a colour a run: validation where there is any, else training."""
+def comparison_charts(runs: Mapping[str, Sequence[MetricsRow]]) -> list[LineChart]:
+    """A chart for each metric and split, with a curve and a colour for each run."""
     longest = max(runs.values(), key=len, default=[])
-    epochs = [number for row in longest if (number := row["epoch"]) is not None]
-    drawn = []
-    for name in dict.fromkeys(m for rows in runs.values() for m in measures(rows)):
-        for part, label in PARTS.items():
-            column = f"{part}_{name}"
+    epochs: list[float] = [epoch for row in longest if (epoch := row["epoch"]) is not None]
+    charts = []
+    for name in dict.fromkeys(name for rows in runs.values() for name in metric_names(rows)):
+        for split, label in SPLITS.items():
+            column = f"{split}_{name}"
             series = [
-                Series(run, _padded(_column(rows, column), len(epochs)), colour=n)
-                for n, (run, rows) in enumerate(runs.items())
+                Series(run, _padded(_column(rows, column), len(epochs)), colour=i)
+                for i, (run, rows) in enumerate(runs.items())
                 if rows and column in rows[0]
             ]
-            drawn.append(chart(f"{words(name).capitalize()} by epoch, {label}", epochs, series))
-    return tag("div", drawn, class_="charts")
+            charts.append(line_chart(f"{_title(name)}, {label}", epochs, series))
+    return [chart for chart in charts if chart is not None]
 
 
-def measures(rows: Sequence[MetricsRow]) -> list[str]:
+def metric_names(rows: Sequence[MetricsRow]) -> list[str]:
     """The names that training and validation columns share: loss first."""
     columns = rows[0] if rows else {}
-    names = [name.partition("_")[2] for name in columns if name.partition("_")[0] in PARTS]
+    names = [name.partition("_")[2] for name in columns if name.partition("_")[0] in SPLITS]
     return list(dict.fromkeys(names))
+
+
+def _title(name: str) -> str:
+    return f"{readable_name(name).capitalize()} by epoch"
 
 
 def _column(rows: Sequence[MetricsRow], name: str) -> list[float | int | None]:
     return [row.get(name) for row in rows]
-
-
-def _numbers(column: Sequence[float | int | None]) -> list[float]:
-    return [value or 0 for value in column]
 
 
 def _padded(values: list[float | int | None], length: int) -> list[float | int | None]:

@@ -1,16 +1,20 @@
-"""Numbers as a page shows them."""
+"""Numbers, durations and names as a page shows them."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, Final
 
-THIN: Final = "\u202f"  # a narrow space that does not break
+NARROW_SPACE: Final = "\u202f"  # does not break
 MINUS: Final = "\u2212"
+ACRONYMS: Final = {
+    "kl": "KL", "r2": "R²", "f1": "F₁", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "nmi": "NMI",
+    "ari": "ARI", "pca": "PCA", "tsne": "t-SNE", "svm": "SVM",
+}  # fmt: skip
 
 
-def number(value: Any, digits: int = 4) -> str:
-    """Four digits that count, a true minus, – for nothing; other values as text."""
+def format_number(value: Any, digits: int = 4) -> str:
+    """Four significant digits, a true minus, – for None; yes and no; other values as text."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -21,43 +25,42 @@ def number(value: Any, digits: int = 4) -> str:
         return "∞" if value > 0 else f"{MINUS}∞"
     if math.isnan(value):
         return "not a number"
-    if 10.0**digits <= abs(value) < 1e15:  # their fractions say nothing
+    if 10.0**digits <= abs(value) < 1e15:  # the fraction is beyond the significant digits
         value = round(value)
     if float(value).is_integer() and abs(value) < 1e15:
-        text = f"{int(value):,}".replace(",", THIN) if abs(value) >= 10_000 else str(int(value))
+        grouped = abs(value) >= 10_000
+        text = f"{int(value):,}".replace(",", NARROW_SPACE) if grouped else str(int(value))
     else:
         text = f"{value:.{digits}g}"
-    return _signed(text)
+    return _true_minus(text)
 
 
-def mean_and_spread(mean: float | None, spread: float | None) -> str:
-    """0.9641 ± 0.0063: the spread with two digits that count, the mean with as many places."""
-    if mean is None or spread is None or spread == 0 or not math.isfinite(mean):
-        return number(mean)
-    places = max(0, 1 - math.floor(math.log10(spread)))
+def format_mean_std(mean: float | None, std: float | None) -> str:
+    """0.9641 ± 0.0063: the deviation with two significant digits, the mean with as many places."""
+    if mean is None or std is None or std == 0 or not math.isfinite(mean):
+        return format_number(mean)
+    places = max(0, 1 - math.floor(math.log10(std)))
     if places > 8 or abs(mean) >= 1e7:
-        return f"{number(mean)} ± {number(spread, 2)}"
-    return f"{_signed(f'{mean:.{places}f}')}{THIN}±{THIN}{spread:.{places}f}"
+        return f"{format_number(mean)} ± {format_number(std, 2)}"
+    return f"{_true_minus(f'{mean:.{places}f}')}{NARROW_SPACE}±{NARROW_SPACE}{std:.{places}f}"
 
 
-def duration(seconds: float | None) -> str:
-    """0.4 s, 12 s, 3 min 20 s or 2 h 5 min."""
+def format_duration(seconds: float | None) -> str:
+    """0.4 s, 12 s, 3 min 20 s or 2 h 5 min; – for None."""
     if seconds is None:
         return "–"
     if seconds < 60:
-        return f"{seconds:.1f}{THIN}s" if seconds < 9.95 else f"{seconds:.0f}{THIN}s"
+        return f"{seconds:.{1 if seconds < 9.95 else 0}f}{NARROW_SPACE}s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes}{THIN}min {rest}{THIN}s"
-    return f"{minutes // 60}{THIN}h {minutes % 60}{THIN}min"
+        return f"{minutes}{NARROW_SPACE}min {rest}{NARROW_SPACE}s"
+    return f"{minutes // 60}{NARROW_SPACE}h {minutes % 60}{NARROW_SPACE}min"
 
 
-def words(name: str) -> str:
-    """A name of the files as words: train_loss, kl_divergence → train loss, KL divergence."""
-    known = {"kl": "KL", "r2": "R²", "f1": "F₁", "mse": "MSE", "rmse": "RMSE", "mae": "MAE"}
-    known |= {"nmi": "NMI", "ari": "ARI", "pca": "PCA", "tsne": "t-SNE", "svm": "SVM"}
-    return " ".join(known.get(word, word) for word in name.replace("_", " ").split())
+def readable_name(name: str) -> str:
+    """A key as words: train_loss → train loss, kl_divergence → KL divergence."""
+    return " ".join(ACRONYMS.get(word, word) for word in name.replace("_", " ").split())
 
 
-def _signed(text: str) -> str:
+def _true_minus(text: str) -> str:
     return text.replace("-", MINUS) if text.startswith("-") or "e-" in text else text

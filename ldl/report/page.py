@@ -1,4 +1,4 @@
-"""The frame of every page: one file that fetches nothing and runs no script but its own."""
+"""Rendering of pages: Jinja2 templates with autoescape, in one file that fetches nothing."""
 
 from __future__ import annotations
 
@@ -6,63 +6,21 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
 
 from ldl import __version__
-from ldl.report.markup import Content, Safe, join, tag
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
-def page(title: str, *body: Content, contents: Content = None) -> str:
-    """A whole page. Its policy lets only its own style and script through, both by their SHA-256.
-
-    So a text that slipped through unescaped still could not run anything.
-    """
-    style, script = asset("page.css"), asset("page.js")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
-        f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"ldl {__version__}"),
-        tag("title", title),
-        tag("style", Safe(style)),
-    )
-    skip = tag("a", "To the content", href="#content", class_="skip")
-    main = tag("main", *body, id="content")
-    foot = tag("footer", tag("p", f"Made by ldl {__version__}; this file fetches nothing."))
-    whole = tag("body", skip, contents, main, foot, tag("script", Safe(script)))
-    return "<!doctype html>\n" + tag("html", head, "\n", whole, lang="en") + "\n"
-
-
-@cache
-def asset(name: str) -> str:
-    """The text of a file in `assets`."""
-    return (files("ldl.report") / "assets" / name).read_text("utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def badge(word: str) -> Safe:
-    """A verdict or a status, told by its word and a sign, and by colour only besides."""
-    sign = SIGNS.get(word, "·")
-    mark = tag("span", sign, aria_hidden="true", class_="sign")
-    return tag("span", mark, word, class_=f"badge {word.replace(' ', '-')}")
-
-
-SIGNS = {
-    "bettered": "▲",
+SIGNS: Final = {  # beside a verdict or a status, so that its colour is not needed to read it
+    "exceeded": "▲",
     "met": "✓",
     "not met": "✗",
     "shortened": "◔",
     "not measured": "?",
     "not run": "○",
-    "shown": "·",
+    "not judged": "·",
     "completed": "✓",
     "running": "◔",
     "interrupted": "◔",
@@ -71,7 +29,57 @@ SIGNS = {
 }
 
 
-def facts(pairs: list[tuple[str, Content]]) -> Safe:
-    """Short facts as a list of terms."""
-    items = [tag("div", tag("dt", name), tag("dd", join(value))) for name, value in pairs if value]
-    return tag("dl", items, class_="facts") if items else Safe("")
+def render_page(template: str, **values: Any) -> str:
+    """The page of a template in `templates`, which sees `values`.
+
+    Its content security policy allows the style sheet and the script of the package alone, both
+    by their SHA-256: text that slipped through unescaped could still not run anything.
+    """
+    from markupsafe import Markup
+
+    style, script = asset("page.css"), asset("page.js")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_sha256(style)}'; "
+        f"script-src '{_sha256(script)}'; base-uri 'none'; form-action 'none'"
+    )
+    frame = {"style": Markup(style), "script": Markup(script), "policy": policy}
+    return template_environment().get_template(template).render(**frame, **values)
+
+
+@cache
+def template_environment() -> Environment:
+    """The environment of all templates: it escapes every value, and refuses undefined names."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    from ldl.report.number_format import format_duration, format_number
+
+    environment = Environment(
+        loader=FunctionLoader(template_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals |= {"version": __version__, "signs": SIGNS}
+    environment.filters |= {"number": format_number, "duration": format_duration}
+    return environment
+
+
+def asset(name: str) -> str:
+    """The text of a file in `assets`."""
+    return _package_text("assets", name)
+
+
+def template_text(name: str) -> str:
+    """The text of a file in `templates`."""
+    return _package_text("templates", name)
+
+
+@cache
+def _package_text(folder: str, name: str) -> str:
+    return (files("ldl.report") / folder / name).read_text("utf-8")
+
+
+def _sha256(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""The pictures of a run as data URIs."""
+"""The plots of a run, as files and as images within a page."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ldl.report.markup import Safe, tag
-from ldl.report.number_format import words
+from ldl.report.number_format import readable_name
 from ldl.runs import RunFolder, write_bytes
 
-MOST: Final = 6  # pictures of one file where it does not say which
-WIDTH: Final = 760  # pixels, of a picture in a report of many
-COLOURS: Final = 64
-WIDE: Final = 2.0  # width over height, from which on a picture takes more room than others
+DEFAULT_COUNT: Final = 6  # plots of a file that does not name them
+MAX_WIDTH: Final = 760  # pixels, in a report of many runs
+MAX_COLOURS: Final = 64
+WIDE_RATIO: Final = 2.0  # width over height, from which on a plot spans two columns
 TITLES: Final = {
     "loss": "Loss by epoch",
     "metrics": "Metrics by epoch",
@@ -34,7 +33,7 @@ TITLES: Final = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class PlotFile:
     """A PNG in a run's folder; `name` is its path there without the suffix."""
 
     path: Path
@@ -42,83 +41,84 @@ class Picture:
 
     @property
     def title(self) -> str:
-        """What it shows."""
+        """What the plot shows, by its name."""
         folder, _, stem = self.name.rpartition("/")
-        kind, _, rest = stem.partition("-")
-        title = TITLES.get(kind) or words(kind).capitalize()
+        kind, _, split = stem.partition("-")
+        title = TITLES.get(kind) or readable_name(kind).capitalize()
         if folder == "contingency":
-            title = f"Contingency matrix, {words(kind)}"
-        return f"{title}, {words(rest)} part" if rest else title
+            title = f"Contingency matrix, {readable_name(kind)}"
+        return f"{title}, {readable_name(split)} part" if split else title
 
 
-def pictures(run: RunFolder) -> list[Picture]:
-    """All of a run: curves first, then what evaluations show, then contingency matrices."""
-    plots = [Picture(p, f"plots/{p.stem}") for p in sorted(run.plots.glob("*.png"))]
-    matrices = [Picture(p, f"contingency/{p.stem}") for p in sorted(run.contingency.glob("*.png"))]
-    order = ("loss", "metrics")
+@dataclass(frozen=True)
+class PlotImage:
+    """A plot within a page: its PNG as a data URI, its size in pixels."""
 
-    def rank(picture: Picture) -> int:
-        stem = picture.path.stem
-        return order.index(stem) if stem in order else len(order)
+    title: str
+    alt: str
+    uri: str
+    width: int
+    height: int
 
-    return [*sorted(plots, key=rank), *matrices]
-
-
-def chosen(run: RunFolder, shows: Sequence[str] | None) -> list[Picture]:
-    """Those that a claim names, in its order; the first few where it names none."""
-    found = pictures(run)
-    if shows is None:
-        return [each for each in found if each.path.stem not in ("optimizer", "metrics")][:MOST]
-    picked: dict[str, Picture] = {}
-    for pattern in shows:
-        for each in found:
-            if fnmatch.fnmatchcase(each.name, pattern) or fnmatch.fnmatchcase(
-                each.name.removeprefix("plots/"), pattern
-            ):
-                picked.setdefault(each.name, each)
-    return list(picked.values())
+    @property
+    def wide(self) -> bool:
+        """Whether it needs more room than others."""
+        return self.width > WIDE_RATIO * self.height
 
 
-def uri(data: bytes) -> str:
-    """PNG as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(data).decode()
+def plot_files(run: RunFolder) -> list[PlotFile]:
+    """All plots of a run: loss and metrics, those of evaluations, contingency matrices."""
+    plots = [PlotFile(p, f"plots/{p.stem}") for p in sorted(run.plots.glob("*.png"))]
+    matrices = [PlotFile(p, f"contingency/{p.stem}") for p in sorted(run.contingency.glob("*.png"))]
+    first = {"plots/loss": 0, "plots/metrics": 1}
+    return [*sorted(plots, key=lambda plot: first.get(plot.name, len(first))), *matrices]
 
 
-def small(picture: Picture, cache: Path) -> bytes:
-    """The picture with fewer pixels and colours, kept in `cache` by the SHA-256 of the original."""
-    data = picture.path.read_bytes()
-    kept = cache / f"{hashlib.sha256(data).hexdigest()[:32]}.png"
-    if kept.exists():
-        return kept.read_bytes()
-    less = _reduced(data)
+def select_plots(run: RunFolder, patterns: Sequence[str] | None) -> list[PlotFile]:
+    """The plots that match the patterns, in the order of these; for None the first few."""
+    plots = plot_files(run)
+    if patterns is None:
+        return [p for p in plots if p.path.stem not in ("optimizer", "metrics")][:DEFAULT_COUNT]
+    selected: dict[str, PlotFile] = {}
+    for pattern in patterns:
+        for plot in plots:
+            names = (plot.name, plot.name.removeprefix("plots/"))
+            if any(fnmatch.fnmatchcase(name, pattern) for name in names):
+                selected.setdefault(plot.name, plot)
+    return list(selected.values())
+
+
+def plot_image(png: bytes, title: str, alt: str) -> PlotImage:
+    """The PNG as an image of a page."""
+    uri = "data:image/png;base64," + base64.b64encode(png).decode()
+    return PlotImage(title, alt, uri, *png_size(png))
+
+
+def png_size(png: bytes) -> tuple[int, int]:
+    """Width and height in pixels, from the header (ISO/IEC 15948, IHDR)."""
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+
+
+def reduced_png(plot: PlotFile, cache: Path) -> bytes:
+    """The plot with fewer pixels and colours, cached by the SHA-256 of the original."""
+    png = plot.path.read_bytes()
+    cached = cache / f"{hashlib.sha256(png).hexdigest()[:32]}.png"
+    if cached.exists():
+        return cached.read_bytes()
+    reduced = _reduced(png)
     cache.mkdir(parents=True, exist_ok=True)
-    write_bytes(kept, less)
-    return less
+    write_bytes(cached, reduced)
+    return reduced
 
 
-def _reduced(data: bytes) -> bytes:
-    """At most WIDTH pixels wide and in COLOURS colours; as it was where that is no smaller."""
+def _reduced(png: bytes) -> bytes:
+    """At most MAX_WIDTH pixels wide, in MAX_COLOURS colours; unchanged if that is no smaller."""
     from PIL import Image
 
-    image: Image.Image = Image.open(io.BytesIO(data)).convert("RGB")
-    if image.width > WIDTH:
-        height = round(image.height * WIDTH / image.width)
-        image = image.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    content = io.BytesIO()
-    image.quantize(COLOURS, Image.Quantize.MEDIANCUT).save(content, "PNG", optimize=True)
-    return min(data, content.getvalue(), key=len)
-
-
-def size(data: bytes) -> tuple[int, int]:
-    """Width and height, from the PNG's header (ISO/IEC 15948, IHDR)."""
-    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-
-
-def figure(data: bytes, title: str, alt: str) -> Safe:
-    """The picture with its caption; its room is kept before it is decoded."""
-    width, height = size(data)
-    image = tag(
-        "img", src=uri(data), alt=alt, width=width, height=height, loading="lazy", decoding="async"
-    )
-    wide = "wide" if width > WIDE * height else None
-    return tag("figure", tag("figcaption", title), image, class_=wide)
+    image: Image.Image = Image.open(io.BytesIO(png)).convert("RGB")
+    if image.width > MAX_WIDTH:
+        height = round(image.height * MAX_WIDTH / image.width)
+        image = image.resize((MAX_WIDTH, height), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.quantize(MAX_COLOURS, Image.Quantize.MEDIANCUT).save(buffer, "PNG", optimize=True)
+    return min(png, buffer.getvalue(), key=len)

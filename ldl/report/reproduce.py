@@ -1,4 +1,4 @@
-"""A folder of claims from its files to verdicts: run what is missing, measure, judge."""
+"""A folder of claims from its files to verdicts: runs what is missing, measures, decides."""
 
 from __future__ import annotations
 
@@ -9,142 +9,165 @@ from pathlib import Path
 from typing import Any
 
 from ldl.compile import Claim
-from ldl.report.claim_files import ClaimFile, Profile, ReportTitles, split_id
+from ldl.report.claim_files import ClaimFile, Profile, ReportTitles, SourceDocument, split_id
 from ldl.report.job_pool import FinishedJob, run_jobs
 from ldl.report.jobs import Job
 from ldl.report.run_index import IndexedRun, known_runs, settled
 from ldl.report.run_metrics import RunMetrics
-from ldl.report.verdicts import Judged, Verdict, judge, mean, verdict_of, worst
+from ldl.report.verdicts import (
+    ORDER,
+    PASSED,
+    MetricVerdict,
+    Verdict,
+    combined_verdict,
+    mean,
+    metric_verdict,
+    worst_verdict,
+)
 
 
 @dataclass(frozen=True)
-class Case:
-    """A file with its runs and judged figures; `reason` says why there is none."""
+class ClaimCase:
+    """A file with its runs and the verdicts on its metrics; `reason` says why there are none."""
 
-    entry: ClaimFile
+    file: ClaimFile
     runs: tuple[IndexedRun, ...] = ()
-    figures: tuple[Judged, ...] = ()
+    metrics: tuple[MetricVerdict, ...] = ()
     verdict: Verdict = "not run"
     reason: str = ""
 
     @property
     def claim(self) -> Claim:
-        """The file's claim; an empty one where the file could not be read."""
-        name = "".join(map(str, split_id(self.entry.stem)))
-        return self.entry.claim or Claim(id=name or "x0", what=self.entry.stem)
+        """The file's claim; an empty one for a file that cannot be read."""
+        name = "".join(map(str, split_id(self.file.stem)))
+        return self.file.claim or Claim(id=name or "x0", what=self.file.stem)
 
     @property
     def seconds(self) -> float | None:
         """The mean time of its runs."""
-        return mean([known.status.seconds for known in self.runs])
+        return mean([run.status.seconds for run in self.runs])
 
 
 @dataclass(frozen=True)
-class Result:
-    """A claim with its cases: those that count, and those that are shown beside them."""
+class ClaimResult:
+    """A claim with its files: those that count, and those that are shown beside them."""
 
     id: str
-    cases: tuple[Case, ...] = ()
-    asides: tuple[Case, ...] = ()
+    cases: tuple[ClaimCase, ...] = ()
+    uncounted: tuple[ClaimCase, ...] = ()
 
     @cached_property
     def verdict(self) -> Verdict:
-        """That of its worst case; bettered where every figure is that can be."""
-        lowest = worst([case.verdict for case in self.cases]) if self.cases else "not run"
-        if lowest not in ("met", "bettered"):
-            return lowest
-        return verdict_of([figure for case in self.cases for figure in case.figures])
+        """That of its worst file; "exceeded" where every metric is that can be."""
+        worst = worst_verdict([case.verdict for case in self.cases]) if self.cases else "not run"
+        if worst not in PASSED:
+            return worst
+        return combined_verdict([metric for case in self.cases for metric in case.metrics])
 
     @property
     def what(self) -> str:
-        """What was done, in a line."""
-        cases = self.cases or self.asides
+        """The experiment in a line."""
+        cases = self.cases or self.uncounted
         return cases[0].claim.what if cases else "no file reproduces it yet"
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """All claims, in the order of the documents, and the numbers of those with each verdict."""
+    """All claims, in the order of the documents."""
 
     titles: ReportTitles
     profile: Profile
-    results: tuple[Result, ...]
+    results: tuple[ClaimResult, ...]
 
     @property
     def tally(self) -> dict[Verdict, int]:
-        """How many claims have each verdict, the best first; none that no claim has."""
+        """The number of claims with each verdict, the best first; only verdicts that occur."""
         verdicts = [result.verdict for result in self.results]
-        order: tuple[Verdict, ...] = (
-            "bettered", "met", "not met", "shortened", "not measured", "not run",
+        best_first: tuple[Verdict, ...] = (
+            "exceeded", "met", "not met", "shortened", "not measured", "not run",
         )  # fmt: skip
-        return {verdict: verdicts.count(verdict) for verdict in order if verdict in verdicts}
-
-    def of(self, letter: str) -> list[Result]:
-        """The claims of one document."""
-        return [result for result in self.results if split_id(result.id)[0] == letter]
+        assert set(best_first) == set(ORDER)
+        return {verdict: verdicts.count(verdict) for verdict in best_first if verdict in verdicts}
 
     @property
-    def letters(self) -> list[str]:
-        """The documents' letters."""
-        found = dict.fromkeys(split_id(result.id)[0] for result in self.results)
-        return list(found)
+    def documents(self) -> list[tuple[SourceDocument, list[ClaimResult]]]:
+        """The documents with their claims."""
+        claims: dict[str, list[ClaimResult]] = {}
+        for result in self.results:
+            claims.setdefault(split_id(result.id)[0], []).append(result)
+        sources = self.titles.sources
+        return [
+            (sources.get(letter, SourceDocument(letter, f"Report {letter}")), results)
+            for letter, results in claims.items()
+        ]
+
+    @property
+    def runs(self) -> list[IndexedRun]:
+        """The runs of all files, each once."""
+        runs = {
+            run.run.path: run
+            for result in self.results
+            for case in (*result.cases, *result.uncounted)
+            for run in case.runs
+        }
+        return list(runs.values())
 
 
 def run_missing(
-    entries: Sequence[ClaimFile],
+    files: Sequence[ClaimFile],
     root: Path,
     workers: int,
-    begun: Callable[[int, int], Any],
-    told: Callable[[FinishedJob, IndexedRun | None], Any],
+    on_start: Callable[[int, int], Any],
+    on_finish: Callable[[FinishedJob, IndexedRun | None], Any],
 ) -> dict[str, IndexedRun]:
-    """Run every job that has no run yet; gives the runs by the jobs' keys.
+    """Run every job that has no finished run in `root`; gives the runs by the keys of the jobs.
 
-    `begun` hears how many jobs there are to do, and of how many. Raises Interrupted.
+    `on_start` gets the number of jobs to run and of all jobs, `on_finish` each job that has ended
+    with its run. Raises Interrupted.
     """
-    jobs = {job.key: job for entry in entries for job in entry.jobs}
-    known, seconds = settled(root, set(jobs))
-    missing = [_timed(job, seconds) for job in jobs.values() if not _done(known.get(job.key))]
-    begun(len(missing), len(jobs))
+    jobs = {job.key: job for file in files for job in file.jobs}
+    runs, seconds = settled(root, set(jobs))
 
-    def ended(each: FinishedJob) -> None:
-        known.update(known_runs(root)[0])
-        told(each, known.get(each.job.key))
+    def is_done(key: str) -> bool:
+        return key in runs and runs[key].done
 
     def folder_of(key: str) -> Path | None:
-        return known[key].run.path if _done(known.get(key)) else None
+        return runs[key].run.path if is_done(key) else None
 
+    def finished(job: FinishedJob) -> None:
+        runs.update(known_runs(root)[0])
+        on_finish(job, runs.get(job.job.key))
+
+    missing = [_with_known_time(job, seconds) for job in jobs.values() if not is_done(job.key)]
+    on_start(len(missing), len(jobs))
     if missing:
-        run_jobs(missing, known, root, workers, ended, folder_of)
-    return known
+        run_jobs(missing, runs, root, workers, finished, folder_of)
+    return runs
 
 
-def _done(known: IndexedRun | None) -> bool:
-    return known is not None and known.done
-
-
-def _timed(job: Job, seconds: Mapping[str, float]) -> Job:
-    """The job with the time that its file took before, where that is known."""
+def _with_known_time(job: Job, seconds: Mapping[str, float]) -> Job:
+    """The job with the time that an earlier run of its file took, where there is one."""
     return replace(job, guess=seconds.get(job.stem, job.guess))
 
 
 def evaluate_claims(
-    entries: Sequence[ClaimFile],
-    known: Mapping[str, IndexedRun],
+    files: Sequence[ClaimFile],
+    runs: Mapping[str, IndexedRun],
     titles: ReportTitles,
     complete: bool,
-) -> tuple[Result, ...]:
-    """Every claim, judged; with `complete` also those that a document makes and no file has."""
-    facts = {entry.stem: _facts(entry, known) for entry in entries}
-    cases: dict[str, list[Case]] = {}
-    for entry in entries:
-        case = _case(entry, known, facts)
+) -> tuple[ClaimResult, ...]:
+    """The verdict on every claim; with `complete` also on those of a document without a file."""
+    metrics = {file.stem: _run_metrics(file, runs) for file in files}
+    cases: dict[str, list[ClaimCase]] = {}
+    for file in files:
+        case = _claim_case(file, runs, metrics)
         cases.setdefault(case.claim.id, []).append(case)
     if complete:
         for letter, source in titles.sources.items():
             for number in range(1, source.claims + 1):
                 cases.setdefault(f"{letter}{number}", [])
     return tuple(
-        Result(
+        ClaimResult(
             name,
             tuple(case for case in cases[name] if case.claim.counted),
             tuple(case for case in cases[name] if not case.claim.counted),
@@ -153,41 +176,43 @@ def evaluate_claims(
     )
 
 
-def _facts(entry: ClaimFile, known: Mapping[str, IndexedRun]) -> list[RunMetrics] | str:
-    """What can be measured of a file's runs, or why there is nothing."""
-    if entry.problem:
-        return entry.problem
-    runs = [known.get(job.key) for job in entry.jobs]
-    ended = [RunMetrics(each.run) for each in runs if each is not None and each.done]
-    if len(ended) == len(runs):
-        return ended
-    reasons = [each.status.reason or each.status.status for each in runs if each and not each.done]
-    told = f": {reasons[0]}" if reasons else ""
-    return f"{len(runs) - len(ended)} of {len(runs)} runs did not come to an end{told}"
+def _run_metrics(file: ClaimFile, runs: Mapping[str, IndexedRun]) -> list[RunMetrics] | str:
+    """The metrics of a file's runs, one for each seed, or why they are not complete."""
+    if file.problem:
+        return file.problem
+    known = [runs.get(job.key) for job in file.jobs]
+    finished = [RunMetrics(run.run) for run in known if run is not None and run.done]
+    if len(finished) == len(known):
+        return finished
+    reasons = [run.status.reason or run.status.status for run in known if run and not run.done]
+    reason = f": {reasons[0]}" if reasons else ""
+    return f"{len(known) - len(finished)} of {len(known)} runs did not come to an end{reason}"
 
 
-def _case(
-    entry: ClaimFile, known: Mapping[str, IndexedRun], facts: Mapping[str, list[RunMetrics] | str]
-) -> Case:
-    """A file's figures and its verdict."""
-    own = facts[entry.stem]
-    runs = tuple(each for job in entry.jobs if (each := known.get(job.key)) and each.done)
-    if isinstance(own, str):
-        return Case(entry, runs, reason=own)
-    assert entry.claim is not None
+def _claim_case(
+    file: ClaimFile,
+    runs: Mapping[str, IndexedRun],
+    metrics: Mapping[str, list[RunMetrics] | str],
+) -> ClaimCase:
+    """A file with the verdicts on its metrics; `metrics` are those of all files, by stem."""
+    measured = metrics[file.stem]
+    finished = tuple(run for job in file.jobs if (run := runs.get(job.key)) and run.done)
+    if isinstance(measured, str):
+        return ClaimCase(file, finished, reason=measured)
+    assert file.claim is not None
 
-    def others(stem: str) -> Sequence[RunMetrics] | str:
-        return facts.get(stem, "it is not there")
+    def runs_of(stem: str) -> Sequence[RunMetrics] | str:
+        return metrics.get(stem, "it is not there")
 
-    figures = [judge(figure, own, others) for figure in entry.claim.figures]
-    if entry.overrides:
-        figures = [_shortened(each) for each in figures]
-    verdict = verdict_of(figures)
-    reason = "" if verdict != "not measured" or figures else "it names no figure"
-    return Case(entry, runs, tuple(figures), verdict, reason)
+    verdicts = [metric_verdict(metric, measured, runs_of) for metric in file.claim.figures]
+    if file.overrides:
+        verdicts = [_shortened(verdict) for verdict in verdicts]
+    verdict = combined_verdict(verdicts)
+    reason = "" if verdict != "not measured" or verdicts else "it names no metric"
+    return ClaimCase(file, finished, tuple(verdicts), verdict, reason)
 
 
-def _shortened(judged: Judged) -> Judged:
-    """The figure of a run that is too short to be judged by."""
-    told = judged.verdict in ("bettered", "met", "not met")
-    return replace(judged, verdict="shortened") if told else judged
+def _shortened(result: MetricVerdict) -> MetricVerdict:
+    """The metric of a run that the quick profile shortened: no verdict on its value."""
+    decided = result.verdict in (*PASSED, "not met")
+    return replace(result, verdict="shortened") if decided else result

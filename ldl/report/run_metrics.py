@@ -1,9 +1,9 @@
-"""Where a figure of a claim is measured: a dotted path into what a run left."""
+"""The metrics of a run by dotted paths, such as `classification.accuracy`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -15,58 +15,58 @@ from ldl.runs import RunFolder, read_json, read_metrics
 from ldl.runs.metrics_file import MetricsRow
 from ldl.runs.run_list import flatten
 
-HIGHER: Final = ("accuracy", "f1", "precision", "recall", "r2", "purity", "nmi", "ari")
-WHICH: Final = (
-    *("first", "last", "best", "kept", "min", "max", "wobble"),
+HIGHER_IS_BETTER: Final = ("accuracy", "f1", "precision", "recall", "r2", "purity", "nmi", "ari")
+STATISTICS: Final = (  # of a column of metrics.csv
+    *("first", "last", "best", "kept", "min", "max", "mean_abs_change"),
     *("at:EPOCH", "until:VALUE"),
 )
-OWN: Final = ("epochs", "best_epoch", "seconds", "samples_per_second")
-BY_LAYER: Final = ("parameters", "outputs", "receptive_field")
-SHOWN = 60  # valid paths in a message
+RUN_METRICS: Final = ("epochs", "best_epoch", "seconds", "samples_per_second")
+LAYER_METRICS: Final = ("parameters", "outputs", "receptive_field")
+MAX_PATHS: Final = 60  # valid paths in an error
 
 
 class NotMeasured(LdlError):
-    """A path leads to no number in this run; `valid` are those that do."""
+    """A path leads to no number in this run; `valid_paths` are some that do."""
 
-    def __init__(self, reason: str, valid: Iterable[str] = ()) -> None:
+    def __init__(self, reason: str, valid_paths: Iterable[str] = ()) -> None:
         super().__init__(reason)
-        self.valid = tuple(valid)
+        self.valid_paths = tuple(valid_paths)
 
 
 @dataclass(frozen=True)
 class RunMetrics:
-    """All that can be measured of one run; each file is read when it is first asked for."""
+    """The metrics of one run; each of its files is read when it is first needed."""
 
     run: RunFolder
 
     def measure(self, path: str) -> float:
-        """The number at `path`. Raises NotMeasured with the reason and the paths that there are."""
+        """The number at `path`. Raises NotMeasured with the reason and valid paths."""
         value = self._value(path)
         if isinstance(value, bool | int | float) and not math.isnan(value):
             return float(value)
         if isinstance(value, dict | list):
-            raise NotMeasured(f"`{path}` is no number but holds several", self.valid(path))
-        raise NotMeasured(f"`{path}` is no number: {value}", self.valid(path))
+            raise NotMeasured(f"`{path}` is no number but holds several", self.valid_paths(path))
+        raise NotMeasured(f"`{path}` is no number: {value}", self.valid_paths(path))
 
     def _value(self, path: str) -> Any:
         head, _, rest = path.partition(".")
         if head == "metrics" and rest:
-            return self._metric(rest)
-        if head in BY_LAYER and (rest or head == "parameters"):
-            return self._of_layer(head, rest)
-        if path in OWN:
+            return self._column_statistic(rest)
+        if head in LAYER_METRICS and (rest or head == "parameters"):
+            return self._layer_metric(head, rest)
+        if path in RUN_METRICS:
             return getattr(self, path)
-        found, value = _walk(self.results, path)
-        if not found:
+        exists, value = _walk(self.results, path)
+        if not exists:
             missing = "" if self.results else ": the run left no results.json"
-            raise NotMeasured(f"there is no `{path}`{missing}", self.valid(path))
+            raise NotMeasured(f"there is no `{path}`{missing}", self.valid_paths(path))
         return value
 
     @cached_property
     def results(self) -> Mapping[str, Any]:
-        """results.json; empty where the run ended before it was judged."""
-        found = read_json(self.run.results) if self.run.results.exists() else {}
-        return found if isinstance(found, dict) else {}
+        """results.json; empty where the run ended before its evaluation."""
+        results = read_json(self.run.results) if self.run.results.exists() else {}
+        return results if isinstance(results, dict) else {}
 
     @cached_property
     def rows(self) -> list[MetricsRow]:
@@ -75,12 +75,12 @@ class RunMetrics:
 
     @property
     def epochs(self) -> int:
-        """How many epochs the run took."""
+        """The number of epochs."""
         return len(self.rows)
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch with the best figure."""
+        """The epoch with the best value of the monitored metric."""
         return (self.run.read_status().best or {}).get("epoch")
 
     @property
@@ -91,48 +91,48 @@ class RunMetrics:
 
     @property
     def seconds(self) -> float:
-        """The time spent training, without judging and drawing."""
+        """The time of training, without evaluation and plots."""
         return sum(float(row.get("seconds") or 0.0) for row in self.rows)
 
     @property
     def samples_per_second(self) -> float | None:
-        """Training samples seen in a second of training."""
+        """Training samples processed in a second of training."""
         import numpy as np
 
         with np.load(self.run.path / "split.npz") as rows:
             samples = len(rows["train"]) if "train" in rows else 0
         return samples * self.epochs / self.seconds if samples and self.seconds else None
 
-    def _of_layer(self, what: str, name: str) -> int:
-        table = self.layers[what]
-        if name not in table:
-            raise NotMeasured(f"there is no layer `{name}`", (f"{what}.{key}" for key in table))
-        return table[name]
+    def _layer_metric(self, metric: str, layer: str) -> int:
+        values = self.layers[metric]
+        if layer not in values:
+            valid = (f"{metric}.{name}" for name in values)
+            raise NotMeasured(f"there is no layer `{layer}`", valid)
+        return values[layer]
 
     @cached_property
     def layers(self) -> dict[str, dict[str, int]]:
-        """Weights, values a sample and receptive fields by layer; under "" the whole network's."""
+        """Weights, outputs per sample and receptive field by layer; "" is the whole network."""
         from ldl.compile.receptive_field import receptive_fields
         from ldl.execute import prepare
 
         graph = prepare(self.run.config, start=False).experiment.graph
-        weights = {"": 0, **{place.name: 0 for place in graph.order}}
+        weights = {"": 0, **{node.name: 0 for node in graph.order}}
         for name, weight in graph.weights.items():
             size = math.prod(weight.shape)
             weights[name.rpartition(".")[0]] += size
             weights[""] += size
-        outputs = {place.name: math.prod(graph.specs[place.name].shape) for place in graph.order}
+        outputs = {node.name: math.prod(graph.specs[node.name].shape) for node in graph.order}
         fields = {name: field[0] for name, field in receptive_fields(graph).items()}
         return {"parameters": weights, "outputs": outputs, "receptive_field": fields}
 
-    def _metric(self, rest: str) -> float | int | None:
-        """`COLUMN.WHICH` of metrics.csv."""
+    def _column_statistic(self, rest: str) -> float:
+        """`COLUMN.STATISTIC` of metrics.csv."""
         before, colon, argument = rest.partition(":")
         column, _, name = before.rpartition(".")
         if not self.rows or column not in self.rows[0]:
-            known = [f"metrics.{name}.last" for name in (self.rows[0] if self.rows else {})]
             missing = "" if self.rows else ": the run has no epochs"
-            raise NotMeasured(f"there is no column `{column or rest}`{missing}", known)
+            raise NotMeasured(f"there is no column `{column or rest}`{missing}", self._columns())
         pairs = [
             (int(row["epoch"] or 0), float(value))
             for row in self.rows
@@ -141,50 +141,53 @@ class RunMetrics:
         if not pairs:
             raise NotMeasured(f"`{column}` has no values")
         try:
-            found: float = _PICK[name](pairs, argument, higher_is_better(column), self.kept_epoch)
+            statistic = _STATISTICS[name]
+            return statistic(pairs, argument, higher_is_better(column), self.kept_epoch)
         except (KeyError, ValueError):
-            valid = [f"metrics.{column}.{word}" for word in WHICH]
+            valid = [f"metrics.{column}.{statistic}" for statistic in STATISTICS]
             raise NotMeasured(f"`{column}` has no `{name}{colon}{argument}`", valid) from None
-        return found
 
-    def valid(self, near: str = "") -> list[str]:
+    def _columns(self) -> list[str]:
+        """A path into each column of metrics.csv."""
+        return [f"metrics.{name}.last" for name in (self.rows[0] if self.rows else {})]
+
+    def valid_paths(self, near: str = "") -> list[str]:
         """Paths to numbers, those that resemble `near` first."""
         numbers = [
             key
             for key, value in flatten(self.results)
             if isinstance(value, bool | int | float) and key
         ]
-        metrics = [f"metrics.{name}.last" for name in (self.rows[0] if self.rows else {})]
-        found = [*numbers, *metrics, *OWN, "parameters"]
-        found.sort(key=lambda path: -SequenceMatcher(None, near, path).ratio())
-        return found[:SHOWN]
+        paths = [*numbers, *self._columns(), *RUN_METRICS, "parameters"]
+        paths.sort(key=lambda path: -SequenceMatcher(None, near, path).ratio())
+        return paths[:MAX_PATHS]
 
 
 def higher_is_better(column: str) -> bool:
-    """Whether more of this figure is better: accuracies and their like, not losses and errors."""
-    return any(word in column for word in HIGHER)
+    """Whether larger values are better: for accuracies and the like, not for losses and errors."""
+    return any(metric in column for metric in HIGHER_IS_BETTER)
 
 
 def _walk(tree: Any, path: str) -> tuple[bool, Any]:
-    """Whether something stands at the dotted path, and what; keys may have dots themselves."""
+    """Whether there is a value at the dotted path, and the value. Keys may contain dots."""
     if not path:
         return True, tree
     steps = path.split(".")
     if isinstance(tree, list):
-        place = int(steps[0]) if steps[0].isdecimal() else len(tree)
-        return _walk(tree[place], ".".join(steps[1:])) if place < len(tree) else (False, None)
+        index = int(steps[0]) if steps[0].isdecimal() else len(tree)
+        return _walk(tree[index], ".".join(steps[1:])) if index < len(tree) else (False, None)
     if not isinstance(tree, dict):
         return False, None
     for length in range(len(steps), 0, -1):
         key = ".".join(steps[:length])
         if key in tree:
-            found, value = _walk(tree[key], ".".join(steps[length:]))
-            if found:
+            exists, value = _walk(tree[key], ".".join(steps[length:]))
+            if exists:
                 return True, value
     return False, None
 
 
-Pairs = list[tuple[int, float]]
+Pairs = list[tuple[int, float]]  # (epoch, value)
 
 
 def _at(pairs: Pairs, epoch: int | None) -> float:
@@ -192,13 +195,13 @@ def _at(pairs: Pairs, epoch: int | None) -> float:
 
 
 def _until(pairs: Pairs, value: float, higher: bool) -> float:
-    """The first epoch at which the value is reached; infinity where it never is."""
-    reached = (epoch for epoch, each in pairs if (each >= value if higher else each <= value))
+    """The first epoch that reaches the value; infinity where none does."""
+    reached = (epoch for epoch, v in pairs if (v >= value if higher else v <= value))
     return next(reached, math.inf)
 
 
-def _wobble(pairs: Pairs) -> float:
-    """The mean change from one epoch to the next, in either direction, in the second half."""
+def _mean_abs_change(pairs: Pairs) -> float:
+    """mean |vₜ₊₁ − vₜ| over the epochs of the second half; 0 for a single epoch."""
     half = [value for _, value in pairs[(len(pairs) - 1) // 2 :]]
     changes = [abs(after - before) for before, after in pairwise(half)]
     return sum(changes) / len(changes) if changes else 0.0
@@ -208,14 +211,15 @@ def _extreme(pairs: Pairs, higher: bool) -> float:
     return (max if higher else min)(value for _, value in pairs)
 
 
-_PICK: Final[dict[str, Any]] = {
-    "first": lambda pairs, word, higher, kept: pairs[0][1],
-    "last": lambda pairs, word, higher, kept: pairs[-1][1],
-    "best": lambda pairs, word, higher, kept: _extreme(pairs, higher),
-    "min": lambda pairs, word, higher, kept: _extreme(pairs, False),
-    "max": lambda pairs, word, higher, kept: _extreme(pairs, True),
-    "kept": lambda pairs, word, higher, kept: _at(pairs, kept),
-    "wobble": lambda pairs, word, higher, kept: _wobble(pairs),
-    "at": lambda pairs, word, higher, kept: _at(pairs, int(word)),
-    "until": lambda pairs, word, higher, kept: _until(pairs, float(word), higher),
+_STATISTICS: Final[dict[str, Callable[[Pairs, str, bool, int | None], float]]] = {
+    "first": lambda pairs, argument, higher, kept: pairs[0][1],
+    "last": lambda pairs, argument, higher, kept: pairs[-1][1],
+    "best": lambda pairs, argument, higher, kept: _extreme(pairs, higher),
+    "min": lambda pairs, argument, higher, kept: _extreme(pairs, False),
+    "max": lambda pairs, argument, higher, kept: _extreme(pairs, True),
+    "kept": lambda pairs, argument, higher, kept: _at(pairs, kept),
+    "mean_abs_change": lambda pairs, argument, higher, kept: _mean_abs_change(pairs),
+    "wobble": lambda pairs, argument, higher, kept: _mean_abs_change(pairs),  # its former name
+    "at": lambda pairs, argument, higher, kept: _at(pairs, int(argument)),
+    "until": lambda pairs, argument, higher, kept: _until(pairs, float(argument), higher),
 }

@@ -1,4 +1,4 @@
-"""Our figures held against the claimed ones: a verdict a figure, a file and a claim."""
+"""Verdicts: of a measured metric on its claimed value, of a file, of a claim."""
 
 from __future__ import annotations
 
@@ -11,32 +11,35 @@ from typing import Final, Literal
 from ldl.compile import ClaimedMetric
 from ldl.report.run_metrics import NotMeasured, RunMetrics
 
-Verdict = Literal["bettered", "met", "not met", "shortened", "not measured", "not run", "shown"]
-# From the worst that a claim can be told by to the best; what is only shown tells nothing. A run
-# that the quick profile has shortened is no judgement.
+Verdict = Literal[
+    "exceeded", "met", "not met", "shortened", "not measured", "not run", "not judged"
+]
+# From the worst to the best; the verdict of a claim is the worst of its metrics'. A metric that is
+# "not judged" has no say. "shortened": the quick profile trained too briefly for a verdict.
 ORDER: Final[tuple[Verdict, ...]] = (
     *("not run", "not measured", "shortened"),
-    *("not met", "met", "bettered"),
+    *("not met", "met", "exceeded"),
 )
-ROUNDING: Final = 1e-9  # of a mean over seeds, relative
+PASSED: Final[tuple[Verdict, ...]] = ("met", "exceeded")
+ROUNDING: Final = 1e-9  # relative error allowed in a mean over seeds
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A figure of ours beside the claimed one; `values` has one a seed."""
+class MetricVerdict:
+    """A metric of a claim with its measured values, one for each seed, and the verdict on it."""
 
-    figure: ClaimedMetric
+    metric: ClaimedMetric
     verdict: Verdict
     values: tuple[float, ...] = ()
-    theirs: tuple[float, ...] = ()  # of the other file, where ours is judged by it
-    reason: str = ""  # why there is no figure
-    valid: tuple[str, ...] = ()  # paths that could have been meant
+    other_values: tuple[float, ...] = ()  # of the file that it is compared with
+    reason: str = ""  # why there is no value
+    valid_paths: tuple[str, ...] = ()  # that could have been meant
 
     @property
-    def able(self) -> bool:
-        """Whether it could be better than what was claimed: that is a number, and not to be hit."""
-        figure = self.figure
-        return figure.is_number and figure.other is None and figure.sense not in ("near", "shown")
+    def can_exceed(self) -> bool:
+        """Whether the claim is a number that can be beaten: no target to hit, no other file."""
+        metric = self.metric
+        return metric.is_number and metric.other is None and metric.sense not in ("near", "shown")
 
     @property
     def mean(self) -> float | None:
@@ -44,124 +47,128 @@ class Judged:
         return mean(self.values)
 
     @property
-    def spread(self) -> float | None:
+    def std(self) -> float | None:
         """The standard deviation over seeds, with n − 1; None for a single one."""
-        return spread(self.values)
+        return std(self.values)
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """The mean; None of nothing."""
+    """Σx / n; None without values."""
     return sum(values) / len(values) if values else None
 
 
-def spread(values: Sequence[float]) -> float | None:
-    """The standard deviation, with n − 1; None of fewer than two finite values."""
+def std(values: Sequence[float]) -> float | None:
+    """√(Σ(x − mean)² / (n − 1)); None for fewer than two values, or one that is not finite."""
     if len(values) < 2 or not all(map(math.isfinite, values)):
         return None
     return statistics.stdev(values)
 
 
-def judge(
-    figure: ClaimedMetric,
+def metric_verdict(
+    metric: ClaimedMetric,
     runs: Sequence[RunMetrics],
-    others: Callable[[str], Sequence[RunMetrics] | str],
-) -> Judged:
-    """The verdict on one figure. `others` gives the runs of another file, or why there are none."""
+    runs_of: Callable[[str], Sequence[RunMetrics] | str],
+) -> MetricVerdict:
+    """The verdict on one metric. `runs_of` gives another file's runs, or why there are none."""
     try:
-        values = tuple(_value(facts, figure.measured, figure.minus) for facts in runs)
+        values = tuple(_value(run, metric.measured, metric.minus) for run in runs)
     except NotMeasured as error:
-        return Judged(figure, "not measured", reason=str(error), valid=error.valid)
+        return MetricVerdict(
+            metric, "not measured", reason=str(error), valid_paths=error.valid_paths
+        )
     if not values:
-        return Judged(figure, "not run", reason="no run has ended")
-    if figure.other is None:
-        return Judged(figure, _against_numbers(figure, values), values)
-    found = others(figure.other)
-    if isinstance(found, str):
-        reason = f"{figure.other}, which it is judged by: {found}"
-        return Judged(figure, "not measured", values, reason=reason)
+        return MetricVerdict(metric, "not run", reason="no run has ended")
+    if metric.other is None:
+        return MetricVerdict(metric, _compare_with_claim(metric, values), values)
+    other_runs = runs_of(metric.other)
+    if isinstance(other_runs, str):
+        reason = f"{metric.other}, which it is compared with: {other_runs}"
+        return MetricVerdict(metric, "not measured", values, reason=reason)
     try:
-        path = figure.theirs or figure.measured
-        theirs = tuple(_value(facts, path, figure.minus) for facts in found)
+        path = metric.theirs or metric.measured
+        other_values = tuple(_value(run, path, metric.minus) for run in other_runs)
     except NotMeasured as error:
-        reason = f"in {figure.other}: {error}"
-        return Judged(figure, "not measured", values, reason=reason, valid=error.valid)
-    return Judged(figure, _against_others(figure, values, theirs), values, theirs)
+        reason = f"in {metric.other}: {error}"
+        return MetricVerdict(
+            metric, "not measured", values, reason=reason, valid_paths=error.valid_paths
+        )
+    verdict = _compare_with_file(metric, values, other_values)
+    return MetricVerdict(metric, verdict, values, other_values)
 
 
-def _value(facts: RunMetrics, path: str, minus: str | None) -> float:
-    found = facts.measure(path) - (facts.measure(minus) if minus else 0.0)
-    if math.isnan(found):
+def _value(run: RunMetrics, path: str, minus: str | None) -> float:
+    value = run.measure(path) - (run.measure(minus) if minus else 0.0)
+    if math.isnan(value):
         raise NotMeasured(f"`{path}` and `{minus}` were both never reached")
-    return found
+    return value
 
 
-def _against_numbers(figure: ClaimedMetric, values: Sequence[float]) -> Verdict:
-    """At least, at most or near: met by the mean; bettered by more than the standard deviation."""
-    ours = mean(values)
-    assert ours is not None
-    if figure.sense == "shown":
-        return "shown"
-    room = figure.within
-    if figure.sense == "near":
-        assert isinstance(figure.claimed, float)
-        return "met" if abs(ours - figure.claimed) <= room + _slack(figure.claimed) else "not met"
-    low, high = limits(figure)
-    if low is not None and ours < low - room - _slack(low):
+def _compare_with_claim(metric: ClaimedMetric, values: Sequence[float]) -> Verdict:
+    """At least, at most or near, for the mean; exceeded: by more than the standard deviation."""
+    measured = mean(values)
+    assert measured is not None
+    if metric.sense == "shown":
+        return "not judged"
+    if metric.sense == "near":
+        assert isinstance(metric.claimed, float)
+        tolerance = metric.within + _rounding(metric.claimed)
+        return "met" if abs(measured - metric.claimed) <= tolerance else "not met"
+    low, high = bounds(metric)
+    if low is not None and measured < low - metric.within - _rounding(low):
         return "not met"
-    if high is not None and ours > high + room + _slack(high):
+    if high is not None and measured > high + metric.within + _rounding(high):
         return "not met"
-    if not isinstance(figure.claimed, float):
+    if not isinstance(metric.claimed, float):
         return "met"
-    margin = spread(values) or 0.0
-    above = figure.sense != "at_most" and (low is not None or high is None)
-    gain = ours - figure.claimed if above else figure.claimed - ours
-    return "bettered" if gain > margin + _slack(figure.claimed) else "met"
+    higher_is_better = metric.sense != "at_most" and (low is not None or high is None)
+    gain = measured - metric.claimed if higher_is_better else metric.claimed - measured
+    return "exceeded" if gain > (std(values) or 0.0) + _rounding(metric.claimed) else "met"
 
 
-def limits(figure: ClaimedMetric) -> tuple[float | None, float | None]:
-    """The lowest and the highest value that is in order; nothing said is the claimed number."""
-    if figure.at_least is not None or figure.at_most is not None:
-        return figure.at_least, figure.at_most
-    claimed = figure.claimed if isinstance(figure.claimed, float) else None
-    return (None, claimed) if figure.sense == "at_most" else (claimed, None)
+def bounds(metric: ClaimedMetric) -> tuple[float | None, float | None]:
+    """The lowest and the highest value that is accepted: the claimed number, if none is named."""
+    if metric.at_least is not None or metric.at_most is not None:
+        return metric.at_least, metric.at_most
+    claimed = metric.claimed if isinstance(metric.claimed, float) else None
+    return (None, claimed) if metric.sense == "at_most" else (claimed, None)
 
 
-def _slack(limit: float) -> float:
-    """What rounding in a mean may take from it."""
+def _rounding(limit: float) -> float:
+    """The rounding error allowed at a limit."""
     return ROUNDING * abs(limit)
 
 
-def _against_others(
-    figure: ClaimedMetric, values: Sequence[float], theirs: Sequence[float]
+def _compare_with_file(
+    metric: ClaimedMetric, values: Sequence[float], other_values: Sequence[float]
 ) -> Verdict:
     """Less or greater: by the means. The same: value by value, bit for bit unless `within`."""
-    if not theirs:
+    if not other_values:
         return "not measured"
-    if figure.same_as is not None:
-        pairs = list(zip(values, theirs, strict=False))
-        same = all(a == b or abs(a - b) <= figure.within for a, b in pairs)
-        return "met" if same and len(values) == len(theirs) else "not met"
-    ours, other = mean(values), mean(theirs)
-    assert ours is not None and other is not None
-    gain = other - ours if figure.less_than is not None else ours - other
-    return "met" if gain > figure.by - figure.within else "not met"
+    if metric.same_as is not None:
+        pairs = zip(values, other_values, strict=False)
+        same = all(a == b or abs(a - b) <= metric.within for a, b in pairs)
+        return "met" if same and len(values) == len(other_values) else "not met"
+    measured, other = mean(values), mean(other_values)
+    assert measured is not None and other is not None
+    gain = other - measured if metric.less_than is not None else measured - other
+    return "met" if gain > metric.by - metric.within else "not met"
 
 
-def verdict_of(figures: Sequence[Judged]) -> Verdict:
-    """What figures together tell: the worst; bettered where all are that can be, and none fails.
+def combined_verdict(metrics: Sequence[MetricVerdict]) -> Verdict:
+    """The worst of the metrics' verdicts; "exceeded" where all that can exceed their claim do.
 
-    Without a figure that is judged there is nothing to be met by: "not measured".
+    Without a metric that is judged: "not measured".
     """
-    judged = [each for each in figures if each.verdict != "shown"]
+    judged = [metric for metric in metrics if metric.verdict != "not judged"]
     if not judged:
         return "not measured"
-    lowest = worst([each.verdict for each in judged])
-    if lowest not in ("met", "bettered"):
-        return lowest
-    able = [each.verdict == "bettered" for each in judged if each.able]
-    return "bettered" if able and all(able) else "met"
+    worst = worst_verdict([metric.verdict for metric in judged])
+    if worst not in PASSED:
+        return worst
+    exceeded = [metric.verdict == "exceeded" for metric in judged if metric.can_exceed]
+    return "exceeded" if exceeded and all(exceeded) else "met"
 
 
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """The one that stands first in ORDER."""
+def worst_verdict(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict that stands first in ORDER."""
     return min(verdicts, key=ORDER.index)

@@ -1,138 +1,183 @@
-"""Claims and verdicts in words, for the page and for Markdown alike."""
+"""Claims and verdicts in words: the texts that the HTML page and the Markdown page share."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ldl.compile import ClaimedMetric
-from ldl.report.number_format import duration, mean_and_spread, number
-from ldl.report.reproduce import Case, Reproduction, Result
-from ldl.report.verdicts import Judged, Verdict, limits, mean, spread
+from ldl.report.number_format import format_duration, format_mean_std, format_number
+from ldl.report.reproduce import ClaimCase, ClaimResult, Reproduction
+from ldl.report.verdicts import PASSED, MetricVerdict, Verdict, bounds, mean, std
 
-MEANS: dict[Verdict, str] = {
-    "bettered": "every claimed number is beaten by more than the standard deviation over seeds",
-    "met": "every figure that judges it holds",
-    "not met": "at least one figure does not hold",
-    "shortened": "the quick profile ran it too briefly to judge",
-    "not measured": "a figure could not be found in the run",
+MEANINGS: Final[dict[Verdict, str]] = {
+    "exceeded": "every claimed number is beaten by more than the standard deviation over seeds",
+    "met": "every metric that has a condition fulfils it",
+    "not met": "at least one metric does not fulfil its condition",
+    "shortened": "the quick profile ran it too briefly for a verdict",
+    "not measured": "a metric was not found in the run",
     "not run": "an experiment did not run",
 }
+METHOD: Final = (
+    "Every file names the metrics that decide its verdict and where they are measured. A verdict "
+    "is about the mean over seeds; ± is the standard deviation over seeds. A result of an error "
+    "in the original is reproduced with that error, shown beside the sound experiment, and not "
+    "counted."
+)
+SUMMARY_COLUMNS: Final = ("claim", "what", "claimed", "measured", "verdict")
+METRIC_COLUMNS: Final = ("metric", "claimed", "measured", "condition", "verdict")
+TEXTS: Final = ("outcome", "because", "where", "time")
+MAX_PATHS: Final = 12  # valid paths in a message
 
 
-def claimed(figure: ClaimedMetric) -> str:
-    """What was reported: the number, or the words."""
-    told = number(figure.claimed)
-    return _unit(told, figure) if figure.is_number else told
+def claimed_value(metric: ClaimedMetric) -> str:
+    """The reported number with its unit, or the reported words."""
+    text = format_number(metric.claimed)
+    return _with_unit(text, metric) if metric.is_number else text
 
 
-def wanted(figure: ClaimedMetric) -> str:
-    """What ours has to be."""
-    if figure.sense == "shown":
-        return "shown, not judged"
-    margin = f" by {number(figure.by)}" if figure.by else ""
-    for word, other in (
-        ("less than", figure.less_than),
-        ("greater than", figure.greater_than),
-        ("the same as", figure.same_as),
+def condition(metric: ClaimedMetric) -> str:
+    """What the measured value has to be: at least 0.8, less than e4, 40 ± 1."""
+    if metric.sense == "shown":
+        return "none, not judged"
+    margin = f" by {format_number(metric.by)}" if metric.by else ""
+    for relation, other in (
+        ("less than", metric.less_than),
+        ("greater than", metric.greater_than),
+        ("the same as", metric.same_as),
     ):
         if other is not None:
-            path = f" ({figure.theirs})" if figure.theirs else ""
-            return f"{word} {other}{path}{margin}"
-    room = f" ± {number(figure.within)}" if figure.within else ""
-    if figure.sense == "near":
-        return f"{number(figure.claimed)}{room}" if room else f"exactly {number(figure.claimed)}"
-    low, high = limits(figure)
-    parts = [f"at least {number(low)}"] if low is not None else []
-    parts += [f"at most {number(high)}"] if high is not None else []
-    return " and ".join(parts) + (f" (within {number(figure.within)})" if figure.within else "")
+            path = f" ({metric.theirs})" if metric.theirs else ""
+            return f"{relation} {other}{path}{margin}"
+    if metric.sense == "near":
+        target = format_number(metric.claimed)
+        return (
+            f"{target} ± {format_number(metric.within)}" if metric.within else f"exactly {target}"
+        )
+    low, high = bounds(metric)
+    parts = [f"at least {format_number(low)}"] if low is not None else []
+    parts += [f"at most {format_number(high)}"] if high is not None else []
+    tolerance = f" (within {format_number(metric.within)})" if metric.within else ""
+    return " and ".join(parts) + tolerance
 
 
-def measured(judged: Judged) -> str:
-    """Ours, mean ± standard deviation over seeds; beside it the other file's, if that judges."""
-    if not judged.values:
+def measured_value(result: MetricVerdict) -> str:
+    """Mean ± standard deviation over seeds; where it decides, that of the other file too."""
+    if not result.values:
         return "–"
-    if all(math.isinf(value) for value in judged.values):
+    if all(math.isinf(value) for value in result.values):
         return "never"
-    ours = _unit(mean_and_spread(judged.mean, judged.spread), judged.figure)
-    if not judged.theirs:
-        return ours
-    return f"{ours} against {mean_and_spread(mean(judged.theirs), spread(judged.theirs))}"
+    text = _with_unit(format_mean_std(result.mean, result.std), result.metric)
+    if not result.other_values:
+        return text
+    return f"{text} against {format_mean_std(mean(result.other_values), std(result.other_values))}"
 
 
-def _unit(text: str, figure: ClaimedMetric) -> str:
-    return f"{text} {figure.unit}" if figure.unit else text
+def _with_unit(text: str, metric: ClaimedMetric) -> str:
+    return f"{text} {metric.unit}" if metric.unit else text
 
 
-def headline(result: Result) -> tuple[str, str]:
-    """A claim in the summary: its first judged figure, as claimed and as measured."""
-    figures = [judged for case in result.cases for judged in case.figures]
-    judged = [each for each in figures if each.verdict != "shown"]
+def _judged(result: ClaimResult) -> list[MetricVerdict]:
+    """The metrics of a claim that have a verdict."""
+    metrics = [metric for case in result.cases for metric in case.metrics]
+    return [metric for metric in metrics if metric.verdict != "not judged"]
+
+
+def headline(result: ClaimResult) -> tuple[str, str]:
+    """A claim in the summary: the first metric that fails, else the first, claimed and measured."""
+    judged = _judged(result)
     if not judged:
         return "", ""
-    worst = [each for each in judged if each.verdict not in ("met", "bettered")]
-    first = (worst or judged)[0]
-    figure = first.figure
-    told = wanted(figure) if figure.claimed is None else claimed(figure)
-    return f"{figure.name}: {told}", measured(first)
+    failed = [metric for metric in judged if metric.verdict not in PASSED]
+    first = (failed or judged)[0]
+    metric = first.metric
+    claimed = condition(metric) if metric.claimed is None else claimed_value(metric)
+    return f"{metric.name}: {claimed}", measured_value(first)
 
 
-def counts(result: Result) -> str:
-    """How many of a claim's figures hold, where there are several."""
-    judged = [f for case in result.cases for f in case.figures if f.verdict != "shown"]
-    held = sum(each.verdict in ("met", "bettered") for each in judged)
-    return f"{held} of {len(judged)} figures" if len(judged) > 1 else ""
+def summary_rows(results: Sequence[ClaimResult]) -> list[tuple[str, ...]]:
+    """A row for each claim, by SUMMARY_COLUMNS."""
+    return [(result.id, result.what, *headline(result), result.verdict) for result in results]
 
 
-def told(case: Case) -> dict[str, str]:
-    """What a file's claim says in words; what it leaves out is not there."""
-    words = {key: getattr(case.claim, key) for key in ("outcome", "because", "where", "time")}
-    return {key: text for key, text in words.items() if text}
+def metric_rows(case: ClaimCase) -> list[tuple[str, ...]]:
+    """A row for each metric of a file, by METRIC_COLUMNS."""
+    rows: list[tuple[str, ...]] = []
+    for i, metric in enumerate(case.claim.figures):
+        result = case.metrics[i] if case.metrics else None
+        measured = measured_value(result) if result else "–"
+        verdict = result.verdict if result else case.verdict
+        rows.append((metric.name, claimed_value(metric), measured, condition(metric), verdict))
+    return rows
 
 
-def shared(result: Result) -> dict[str, str]:
-    """What all counted files of a claim say alike, and what is therefore said once."""
-    each = [told(case) for case in result.cases]
-    if not each:
-        return {}
-    return {key: text for key, text in each[0].items() if all(e.get(key) == text for e in each)}
+def counts(result: ClaimResult) -> str:
+    """How many of a claim's metrics fulfil their condition, where there are several."""
+    judged = _judged(result)
+    passed = sum(metric.verdict in PASSED for metric in judged)
+    return f"{passed} of {len(judged)} metrics" if len(judged) > 1 else ""
 
 
-def seeds(case: Case) -> str:
+def texts(case: ClaimCase) -> dict[str, str]:
+    """The texts of a file's claim, by key; those that it leaves out are ""."""
+    return {key: getattr(case.claim, key) for key in TEXTS}
+
+
+def shared_texts(result: ClaimResult) -> dict[str, str]:
+    """The texts that are the same in all counted files of a claim, and so are shown once."""
+    cases = [texts(case) for case in result.cases] or [dict.fromkeys(TEXTS, "")]
+    first = cases[0]
+    return {key: first[key] if all(c[key] == first[key] for c in cases) else "" for key in TEXTS}
+
+
+def own_texts(case: ClaimCase, shared: Mapping[str, str]) -> dict[str, str]:
+    """The texts of a file's claim without those that its claim shows once."""
+    return {key: "" if shared[key] else text for key, text in texts(case).items()}
+
+
+def uncounted_title(case: ClaimCase) -> str:
+    """The heading of a file that is shown and not counted."""
+    if case.claim.fault:
+        return "An error of the original, reproduced"
+    return "An experiment that explains a difference"
+
+
+def seeds(case: ClaimCase) -> str:
     """The seeds of a file's runs."""
-    found = [job.seed for job in case.entry.jobs]
-    if not found:
+    numbers = [job.seed for job in case.file.jobs]
+    if not numbers:
         return ""
-    return f"{found[0]} to {found[-1]}" if len(found) > 1 else str(found[0])
+    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
 
 
-def ours_took(case: Case) -> str:
-    """The time of a run here, the mean where there are several."""
+def run_time(case: ClaimCase) -> str:
+    """The time that a run took, the mean where there are several."""
     if case.seconds is None:
         return ""
-    return duration(case.seconds) + (" a run" if len(case.runs) > 1 else "")
+    return format_duration(case.seconds) + (" a run" if len(case.runs) > 1 else "")
 
 
-def tally(reproduction: Reproduction) -> str:
-    """The summary in a line: 46 of 49 claims met or bettered; 3 not met."""
-    found = reproduction.tally
-    good = found.get("met", 0) + found.get("bettered", 0)
-    rest = [f"{n} {word}" for word, n in found.items() if word not in ("met", "bettered")]
-    better = f" ({found['bettered']} bettered)" if found.get("bettered") else ""
-    whole = f"{good} of {len(reproduction.results)} claims met or bettered{better}"
-    return "; ".join([whole, *rest])
+def tally_line(reproduction: Reproduction) -> str:
+    """The summary in a line: 46 of 49 claims met or exceeded; 3 not met."""
+    tally = reproduction.tally
+    passed = sum(tally.get(verdict, 0) for verdict in PASSED)
+    rest = [f"{count} {verdict}" for verdict, count in tally.items() if verdict not in PASSED]
+    exceeded = f" ({tally['exceeded']} exceeded)" if tally.get("exceeded") else ""
+    total = f"{passed} of {len(reproduction.results)} claims met or exceeded{exceeded}"
+    return "; ".join([total, *rest])
 
 
-def trouble(case: Case) -> list[str]:
-    """Why a file has no verdict, or a figure of it no value; with what could have been meant."""
-    told = [case.reason] if case.reason else []
-    for judged in case.figures:
-        if judged.reason:
-            valid = f"; there are {_listed(judged.valid)}" if judged.valid else ""
-            told.append(f"{judged.figure.name}: {judged.reason}{valid}")
-    return told
+def problems(case: ClaimCase) -> list[str]:
+    """Why a file has no verdict, or a metric no value, with the paths that could be meant."""
+    messages = [case.reason] if case.reason else []
+    for result in case.metrics:
+        if result.reason:
+            valid = f"; there are {_listed(result.valid_paths)}" if result.valid_paths else ""
+            messages.append(f"{result.metric.name}: {result.reason}{valid}")
+    return messages
 
 
-def _listed(paths: Sequence[str], most: int = 12) -> str:
-    more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return ", ".join(paths[:most]) + more
+def _listed(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - MAX_PATHS} more" if len(paths) > MAX_PATHS else ""
+    return ", ".join(paths[:MAX_PATHS]) + more

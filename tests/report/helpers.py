@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from ldl.report.page import template_environment
 from ldl.runs import RunFolder
 
 VOID = {"img", "meta", "br", "hr", "input"}
@@ -49,6 +50,13 @@ def experiment(folder: Path, name: str, claim: str, epochs: int = 3, more: str =
     indented = "".join(f"  {line}\n" for line in claim.strip().splitlines())
     path.write_text(LINE.format(name=name, epochs=epochs) + more + f"claim:\n{indented}")
     return path
+
+
+def macro(name: str, *args: Any, **kwargs: Any) -> str:
+    """What a macro of macros.html renders."""
+    return str(
+        getattr(template_environment().get_template("macros.html").module, name)(*args, **kwargs)
+    )
 
 
 class Reader(HTMLParser):

@@ -265,7 +265,7 @@ def test_claims_are_filtered(browser: Any, pages: dict[str, Path]) -> None:
 def test_a_picture_is_enlarged(browser: Any, pages: dict[str, Path]) -> None:
     """By pointer and by keyboard, and made small again."""
     show(browser, pages["claims"])
-    image = browser.find_element(By.CSS_SELECTOR, ".pictures:not(.few) img")
+    image = browser.find_element(By.CSS_SELECTOR, ".plots:not(.few) img")
     before = image.size["width"]
     image.click()
     assert image.size["width"] > 1.5 * before and image.get_attribute("aria-expanded") == "true"

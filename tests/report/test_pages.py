@@ -9,12 +9,18 @@ from time import process_time
 import pytest
 
 from ldl.cli import main
+from ldl.compile import Claim, ClaimedMetric
 from ldl.config import read
 from ldl.errors import Diverged
 from ldl.execute import Watchers, prepare, train
 from ldl.plots import draw
+from ldl.report.claim_files import ClaimFile, ReportTitles, SourceDocument
+from ldl.report.claims_markdown import claims_markdown
+from ldl.report.claims_page import claims_page
 from ldl.report.comparison_page import comparison_page
+from ldl.report.reproduce import ClaimCase, ClaimResult, Reproduction
 from ldl.report.run_page import run_page, with_run_page, write_run_page
+from ldl.report.verdicts import MetricVerdict
 from ldl.runs import RunFolder
 from ldl.runs.comparison import compare_runs
 
@@ -41,7 +47,7 @@ def test_the_page_of_a_run(run: RunFolder) -> None:
     """What it was, how it went, what came out."""
     page = sound(run_page(run))
     for word in (
-        *("digits", "completed", "Results", "Curves", "Contingency", "Pictures"),
+        *("digits", "completed", "Results", "Curves", "Contingency", "Plots"),
         *("Configuration", "Environment", "accuracy", "Loss by epoch", "training", "validation"),
     ):
         assert word in page.text, word
@@ -49,7 +55,7 @@ def test_the_page_of_a_run(run: RunFolder) -> None:
     charts = [each for name, each in page.tags if "data-chart" in each]
     assert len(charts) >= 2
     assert [t for t, a in page.tags if a.get("role") == "img"] == ["svg"] * len(charts)
-    assert len(page.all("img")) == 1  # the mistakes; curves and matrices are no pictures here
+    assert len(page.all("img")) == 1  # the mistakes; charts and tables replace the others
 
 
 def test_the_matrix_is_a_table(run: RunFolder) -> None:
@@ -75,6 +81,37 @@ def test_what_is_hostile_is_shown_as_it_is(tmp_path: Path) -> None:
     page = sound(run_page(run))
     assert EVIL in page.text
     assert len(page.all("script")) == 1 and not page.all("i") and not page.all("u")
+
+
+def test_hostile_texts_of_a_comparison_are_escaped(tmp_path: Path) -> None:
+    """Names of runs, settings and their values, metrics, curves."""
+    names = [f"20261120T091502Z-<script>alert(1)<i>-3f9a1{i}" for i in "ab"]
+    columns = {"epoch": [1, 2], "train_<u>": [1.0, 2.0]}
+    runs = [made_run(tmp_path, {"<u>": {EVIL: 1.0}}, columns, name=name) for name in names]
+    settings = iter([{EVIL: EVIL}, {EVIL: [EVIL]}])
+    page = sound(comparison_page(compare_runs(runs, lambda path: next(settings)), runs))
+    assert EVIL in page.text and names[0] in page.text and "<u>" in page.text
+    assert len(page.all("script")) == 1 and not page.all("i") and not page.all("u")
+
+
+def test_hostile_texts_of_claims_are_escaped(tmp_path: Path) -> None:
+    """Titles, documents, every text of a claim, names of metrics, problems, configurations."""
+    metric = ClaimedMetric(name=EVIL, measured="r.v", claimed=EVIL, at_least=0.0, unit=EVIL)
+    texts = dict.fromkeys(("what", "case", "where", "outcome", "because", "time"), f"{EVIL} `<i>`")
+    counted = Claim(id="a1", figures=[metric], **texts)  # type: ignore[arg-type]
+    fault = Claim(id="a1", what=EVIL, fault=EVIL)
+    files = [ClaimFile(f"a1{EVIL}", tmp_path / f"{i}.yaml", claim, {EVIL: EVIL}, (EVIL,))
+             for i, claim in enumerate((counted, fault))]  # fmt: skip
+    verdict = MetricVerdict(metric, "not measured", reason=EVIL, valid_paths=(EVIL,))
+    cases = [ClaimCase(file, metrics=(verdict,), reason=f"{EVIL}\n  ^") for file in files]
+    result = ClaimResult("a1", (cases[0], cases[0]), (cases[1],))
+    titles = ReportTitles(EVIL, EVIL, {"a": SourceDocument("a", EVIL, EVIL)})
+    reproduction = Reproduction(titles, "quick", (result,))
+    page = sound(claims_page(reproduction, tmp_path, {EVIL: EVIL}))
+    assert EVIL in page.text and "<i>" in page.text
+    assert len(page.all("script")) == 1 and not page.all("i") and not page.all("img")
+    text = claims_markdown(reproduction, tmp_path, {EVIL: EVIL})
+    assert "<script>" not in text.replace("\\<", "")
 
 
 @pytest.mark.parametrize("status", ["running", "interrupted", "diverged", "failed"])

@@ -64,7 +64,7 @@ def test_from_files_to_verdicts(report: Report, tmp_path: Path) -> None:
     assert code == 1, err  # a3 names a figure that is not there
     assert "a3.yaml: " in out and "there is no `regression.r3`" in out
     assert "4 of 4 runs to do" in err and "[4/4]" in err
-    assert "1 of 4 claims met or bettered; 1 not met; 1 not measured; 1 not run" in out
+    assert "1 of 4 claims met or exceeded; 1 not met; 1 not measured; 1 not run" in out
     found = verdicts(tmp_path)
     assert {k: v["verdict"] for k, v in found.items()} == {
         "a1": "met", "a2": "not met", "a3": "not measured", "a4": "not run",
@@ -197,7 +197,7 @@ def test_a_fault_is_shown_and_not_counted(report: Report, tmp_path: Path) -> Non
     report()
     assert verdicts(tmp_path)["a1"]["verdict"] == "met"
     page = sound((tmp_path / "runs" / "report.html").read_text())
-    assert "A fault of the original, reproduced" in page.text
+    assert "An error of the original, reproduced" in page.text
     assert "softmax applied twice" in page.text
 
 
@@ -210,7 +210,7 @@ def test_the_quick_profile_judges_nothing_that_it_shortened(report: Report, tmp_
     found = verdicts(tmp_path, "-quick")
     assert [found[k]["verdict"] for k in ("a1", "a2")] == ["shortened", "met"]
     assert not (tmp_path / "runs" / "report.html").exists()
-    assert "No judgement" in (tmp_path / "runs" / "report-quick.html").read_text()
+    assert "No verdicts" in (tmp_path / "runs" / "report-quick.html").read_text()
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:

@@ -60,6 +60,7 @@ def facts(tmp_path: Path) -> RunMetrics:
         ("metrics.train_loss.until:2.5", 2.0),
         ("metrics.validation_accuracy.until:0.35", 2.0),
         ("metrics.validation_accuracy.until:0.9", math.inf),
+        ("metrics.train_loss.mean_abs_change", 1.5),
         ("metrics.train_loss.wobble", 1.5),
         ("metrics.gap.last", 2.0),
         ("metrics.gap.first", 1.0),
@@ -69,7 +70,7 @@ def facts(tmp_path: Path) -> RunMetrics:
     ],
 )
 def test_a_path_leads_to_its_number(path: str, value: float, facts: RunMetrics) -> None:
-    """Results, metrics and the run's own figures."""
+    """Results, metrics and those of the run itself."""
     assert facts.measure(path) == pytest.approx(value)
 
 
@@ -102,7 +103,9 @@ def test_valid_paths_are_valid(facts: RunMetrics) -> None:
     with pytest.raises(NotMeasured) as caught:
         facts.measure("classification.acuracy")
     valid = [
-        path for path in caught.value.valid if path not in ("parameters", "samples_per_second")
+        path
+        for path in caught.value.valid_paths
+        if path not in ("parameters", "samples_per_second")
     ]
     assert valid[0].startswith("classification.")
     for path in valid:
@@ -139,7 +142,7 @@ def test_what_is_known_of_the_network(tmp_path: Path) -> None:
     assert facts.measure("samples_per_second") > 0
     with pytest.raises(NotMeasured, match="no layer `linear9`") as caught:
         facts.measure("parameters.linear9")
-    assert "parameters.linear1" in caught.value.valid
+    assert "parameters.linear1" in caught.value.valid_paths
 
 
 @pytest.mark.parametrize(

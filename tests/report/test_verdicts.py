@@ -1,4 +1,4 @@
-"""Verdicts: on a figure, from several."""
+"""Verdicts: on a metric, and of several together."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import pytest
 
 from ldl.compile import ClaimedMetric
 from ldl.report.run_metrics import RunMetrics
-from ldl.report.verdicts import Judged, Verdict, judge, verdict_of
+from ldl.report.verdicts import MetricVerdict, Verdict, combined_verdict, metric_verdict
 
 from .helpers import made_run
 
 
 def facts(tmp_path: Path, *values: float, name: str = "x") -> list[RunMetrics]:
     """A run a value."""
-    found = []
+    result = []
     for i, value in enumerate(values):
         folder = f"20261120T09150{i}Z-{name}-3f9a1c"
-        found.append(
+        result.append(
             RunMetrics(made_run(tmp_path, {"r": {"v": value, "w": 10 * value}}, name=folder))
         )
-    return found
+    return result
 
 
 def verdict(tmp_path: Path, values: Sequence[float], **settings: Any) -> Verdict:
-    """The verdict on a figure with these settings."""
-    figure = ClaimedMetric(name="f", measured="r.v", **settings)
-    return judge(figure, facts(tmp_path, *values), lambda stem: "not there").verdict
+    """The verdict on a metric with these settings."""
+    metric = ClaimedMetric(name="f", measured="r.v", **settings)
+    return metric_verdict(metric, facts(tmp_path, *values), lambda stem: "not there").verdict
 
 
 @pytest.mark.parametrize(
     ("values", "settings", "expected"),
     [
         ([0.82], {"claimed": 0.82}, "met"),
-        ([0.85], {"claimed": 0.82}, "bettered"),
+        ([0.85], {"claimed": 0.82}, "exceeded"),
         ([0.81], {"claimed": 0.82}, "not met"),
         ([0.81], {"claimed": 0.82, "within": 0.02}, "met"),
         ([0.80, 0.90], {"claimed": 0.82}, "met"),  # better, but by less than the deviation
-        ([0.84, 0.86], {"claimed": 0.82}, "bettered"),
+        ([0.84, 0.86], {"claimed": 0.82}, "exceeded"),
         ([0.1, 0.2, 0.3], {"claimed": 0.2}, "met"),  # a mean of binary fractions
-        ([4.0], {"claimed": 4.3, "sense": "at_most"}, "bettered"),
+        ([4.0], {"claimed": 4.3, "sense": "at_most"}, "exceeded"),
         ([4.3], {"claimed": 4.3, "sense": "at_most"}, "met"),
         ([4.4], {"claimed": 4.3, "sense": "at_most"}, "not met"),
         ([40.0], {"claimed": 40.0, "sense": "near"}, "met"),
@@ -54,20 +54,20 @@ def verdict(tmp_path: Path, values: Sequence[float], **settings: Any) -> Verdict
         ([0.5], {"at_least": 0.4, "at_most": 0.6}, "met"),
         ([0.7], {"at_least": 0.4, "at_most": 0.6}, "not met"),
         ([0.5], {"claimed": 0.4, "at_most": 0.6}, "met"),
-        ([0.3], {"claimed": 0.4, "at_most": 0.6}, "bettered"),
-        ([7.0], {"sense": "shown"}, "shown"),
+        ([0.3], {"claimed": 0.4, "at_most": 0.6}, "exceeded"),
+        ([7.0], {"sense": "shown"}, "not judged"),
         ([], {"claimed": 1.0}, "not run"),
     ],
 )
 def test_against_numbers(
     values: list[float], settings: dict[str, Any], expected: str, tmp_path: Path
 ) -> None:
-    """The mean is judged; bettered is what beats the claimed number by more than the deviation."""
+    """The mean decides; what beats the claimed number by more than the deviation exceeds it."""
     assert verdict(tmp_path, values, **settings) == expected
 
 
 @pytest.mark.parametrize(
-    ("settings", "theirs", "expected"),
+    ("settings", "other_values", "expected"),
     [
         ({"less_than": "b"}, [2.0], "met"),
         ({"less_than": "b"}, [1.0], "not met"),
@@ -83,74 +83,78 @@ def test_against_numbers(
     ],
 )
 def test_against_another_file(
-    settings: dict[str, Any], theirs: list[float], expected: str, tmp_path: Path
+    settings: dict[str, Any], other_values: list[float], expected: str, tmp_path: Path
 ) -> None:
     """The other file's runs, by its own path where it names one; the same is bit for bit."""
-    figure = ClaimedMetric(name="f", measured="r.v", **settings)
-    other = facts(tmp_path / "b", *theirs)
-    found = judge(figure, facts(tmp_path, 1.0), lambda stem: other if stem == "b" else stem)
-    assert found.verdict == expected and len(found.theirs) == len(theirs)
+    metric = ClaimedMetric(name="f", measured="r.v", **settings)
+    other = facts(tmp_path / "b", *other_values)
+    result = metric_verdict(
+        metric, facts(tmp_path, 1.0), lambda stem: other if stem == "b" else stem
+    )
+    assert result.verdict == expected and len(result.other_values) == len(other_values)
 
 
 def test_minus_is_taken_off_both(tmp_path: Path) -> None:
     """10 v − v of ours against that of theirs."""
-    figure = ClaimedMetric(name="f", measured="r.w", minus="r.v", less_than="b")
-    found = judge(figure, facts(tmp_path, 1.0), lambda stem: facts(tmp_path / "b", 2.0))
-    assert (found.values, found.theirs, found.verdict) == ((9.0,), (18.0,), "met")
+    metric = ClaimedMetric(name="f", measured="r.w", minus="r.v", less_than="b")
+    result = metric_verdict(metric, facts(tmp_path, 1.0), lambda stem: facts(tmp_path / "b", 2.0))
+    assert (result.values, result.other_values, result.verdict) == ((9.0,), (18.0,), "met")
 
 
-def test_what_cannot_be_measured_is_never_met(tmp_path: Path) -> None:
+def test_a_missing_value_is_never_met(tmp_path: Path) -> None:
     """Neither ours nor the other file's; both say why, ours with the paths that there are."""
     own = facts(tmp_path, 1.0)
-    found = judge(ClaimedMetric(name="f", measured="r.x", claimed=0.0), own, lambda stem: "")
-    assert found.verdict == "not measured" and "r.v" in found.valid
-    figure = ClaimedMetric(name="f", measured="r.v", less_than="b")
-    found = judge(figure, own, lambda stem: "mnist is not at hand")
-    assert found.verdict == "not measured" and "mnist is not at hand" in found.reason
-    figure = ClaimedMetric(name="f", measured="r.v", less_than="b", theirs="r.x")
-    found = judge(figure, own, lambda stem: own)
-    assert found.verdict == "not measured" and found.reason.startswith("in b: ")
-    figure = ClaimedMetric(
+    result = metric_verdict(
+        ClaimedMetric(name="f", measured="r.x", claimed=0.0), own, lambda stem: ""
+    )
+    assert result.verdict == "not measured" and "r.v" in result.valid_paths
+    metric = ClaimedMetric(name="f", measured="r.v", less_than="b")
+    result = metric_verdict(metric, own, lambda stem: "mnist is not at hand")
+    assert result.verdict == "not measured" and "mnist is not at hand" in result.reason
+    metric = ClaimedMetric(name="f", measured="r.v", less_than="b", theirs="r.x")
+    result = metric_verdict(metric, own, lambda stem: own)
+    assert result.verdict == "not measured" and result.reason.startswith("in b: ")
+    metric = ClaimedMetric(
         name="f", measured="metrics.l.until:0", minus="metrics.l.until:0", claimed=0.0
     )
     never = RunMetrics(made_run(tmp_path / "c", {}, {"epoch": [1], "l": [1.0]}))
-    found = judge(figure, [never], lambda stem: "")
-    assert found.verdict == "not measured" and "never reached" in found.reason
+    result = metric_verdict(metric, [never], lambda stem: "")
+    assert result.verdict == "not measured" and "never reached" in result.reason
 
 
 @pytest.mark.parametrize(
     ("verdicts", "expected"),
     [
         (["met", "met"], "met"),
-        (["met", "bettered"], "met"),
-        (["bettered", "bettered"], "bettered"),
-        (["bettered", "not met"], "not met"),
+        (["met", "exceeded"], "met"),
+        (["exceeded", "exceeded"], "exceeded"),
+        (["exceeded", "not met"], "not met"),
         (["not met", "not measured"], "not measured"),
         (["not run", "met"], "not run"),
-        (["shown", "met"], "met"),
-        (["shown"], "not measured"),
+        (["not judged", "met"], "met"),
+        (["not judged"], "not measured"),
         ([], "not measured"),
         (["shortened", "met"], "shortened"),
     ],
 )
-def test_the_worst_tells(verdicts: list[Verdict], expected: str) -> None:
-    """Nothing that is judged, nothing met; bettered only where every claimed number is."""
-    figure = ClaimedMetric(name="f", measured="r.v", claimed=1.0)
-    assert verdict_of([Judged(figure, verdict) for verdict in verdicts]) == expected
+def test_the_worst_verdict_counts(verdicts: list[Verdict], expected: str) -> None:
+    """Nothing that is judged, nothing met; exceeded only where every claimed number is."""
+    metric = ClaimedMetric(name="f", measured="r.v", claimed=1.0)
+    assert combined_verdict([MetricVerdict(metric, verdict) for verdict in verdicts]) == expected
 
 
 def test_what_cannot_be_bettered_holds_nothing_back() -> None:
     """A bound, a comparison, a number to be hit: they are met, and that is all."""
-    better = Judged(ClaimedMetric(name="f", measured="r.v", claimed=1.0), "bettered")
+    exceeded = MetricVerdict(ClaimedMetric(name="f", measured="r.v", claimed=1.0), "exceeded")
     for settings in ({"at_least": 1.0}, {"less_than": "b"}, {"claimed": 2.0, "sense": "near"}):
-        other = Judged(ClaimedMetric(name="f", measured="r.v", **settings), "met")  # type: ignore[arg-type]
-        assert verdict_of([better, other]) == "bettered"
-        assert verdict_of([other]) == "met"
+        other = MetricVerdict(ClaimedMetric(name="f", measured="r.v", **settings), "met")  # type: ignore[arg-type]
+        assert combined_verdict([exceeded, other]) == "exceeded"
+        assert combined_verdict([other]) == "met"
 
 
 def test_mean_and_deviation(tmp_path: Path) -> None:
     """With n − 1; none for a single run."""
-    figure = ClaimedMetric(name="f", measured="r.v", claimed=1.0)
-    found = judge(figure, facts(tmp_path, 1.0, 3.0), lambda stem: "")
-    assert found.mean == 2.0 and found.spread == pytest.approx(2**0.5)
-    assert judge(figure, facts(tmp_path / "one", 1.0), lambda stem: "").spread is None
+    metric = ClaimedMetric(name="f", measured="r.v", claimed=1.0)
+    result = metric_verdict(metric, facts(tmp_path, 1.0, 3.0), lambda stem: "")
+    assert result.mean == 2.0 and result.std == pytest.approx(2**0.5)
+    assert metric_verdict(metric, facts(tmp_path / "one", 1.0), lambda stem: "").std is None

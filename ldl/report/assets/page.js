@@ -41,7 +41,7 @@
 
     const words = () => {
       const parts = data.series.map((each) => `${each.name} ${show(each.values[at])}`);
-      const kept = data.x[at] === data.mark ? " (kept)" : "";
+      const kept = data.x[at] === data.kept ? " (kept)" : "";
       return [`epoch ${show(data.x[at])}${kept}`, ...parts];
     };
 
@@ -123,8 +123,8 @@
   };
   document.querySelectorAll("[data-chart]").forEach(attach);
 
-  // Pictures stand small beside one another; one that is pressed takes the whole width.
-  document.querySelectorAll(".pictures:not(.few) img").forEach((image) => {
+  // Plots stand small beside one another; one that is pressed takes the whole width.
+  document.querySelectorAll(".plots:not(.few) img").forEach((image) => {
     const figure = image.closest("figure");
     const turn = () => {
       const large = figure.classList.toggle("large");
