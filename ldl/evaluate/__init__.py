@@ -1,22 +1,22 @@
-"""Judgements of a trained network: one file an evaluation, each in the registry EVALUATIONS."""
+"""Evaluations of a trained network: one file for each, all in the registry EVALUATIONS."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldl.evaluate.ablation import Ablation
 from ldl.evaluate.activations import Activations
 from ldl.evaluate.baselines import Baselines
-from ldl.evaluate.by_hand import ByHand
 from ldl.evaluate.classification import Classification
 from ldl.evaluate.clustering import Clustering
 from ldl.evaluate.compression import Compression
-from ldl.evaluate.context import ClassifierSettings, Context, Evaluation, Task
+from ldl.evaluate.consistency_check import ConsistencyCheck
+from ldl.evaluate.context import ClassifierSettings, Evaluation, EvaluationContext, Task
 from ldl.evaluate.denoising import Denoising
-from ldl.evaluate.embedding import Embedding
 from ldl.evaluate.filters import Filters
 from ldl.evaluate.folds import Folds
 from ldl.evaluate.latent_classifier import LatentClassifier
-from ldl.evaluate.matrix import Matrix
+from ldl.evaluate.latent_embedding import LatentEmbedding
 from ldl.evaluate.noise_sweep import NoiseSweep
 from ldl.evaluate.reconstruction import Reconstruction
 from ldl.evaluate.regions import DecisionRegions
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "EVALUATIONS",
     "ClassifierSettings",
-    "Context",
     "Evaluation",
+    "EvaluationContext",
     "default_evaluations",
 ]
 
@@ -42,23 +42,23 @@ EVALUATIONS: dict[str, type[Evaluation]] = {
     "clustering": Clustering,
     "compression": Compression,
     "latent_classifier": LatentClassifier,
-    "embedding": Embedding,
+    "embedding": LatentEmbedding,
     "noise_sweep": NoiseSweep,
     "baselines": Baselines,
     "folds": Folds,
-    "matrix": Matrix,
-    "by_hand": ByHand,
+    "matrix": Ablation,
+    "by_hand": ConsistencyCheck,
     "filters": Filters,
     "activations": Activations,
 }
 
 
 def default_evaluations(task: Task, info: DatasetInfo | None = None) -> tuple[Evaluation, ...]:
-    """What a run is judged by where its configuration does not say: its task's own evaluation.
+    """The evaluations of a configuration that names none: the task's own one.
 
-    Given what is known of the data, two-number inputs also get their decision regions.
+    With `info`, also decision regions for inputs of two numbers.
     """
     defaults = (EVALUATIONS[task](), DecisionRegions())
-    if info is None or defaults[1].problem(info, task):
+    if info is None or defaults[1].data_problem(info, task):
         return defaults[:1]
     return defaults

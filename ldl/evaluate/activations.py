@@ -1,4 +1,4 @@
-"""What a layer answers to a few samples."""
+"""The evaluation `activations`: the values of one node for a few samples."""
 
 from __future__ import annotations
 
@@ -8,72 +8,75 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.evaluate.context import Context, PartName, Task, judge, number
-from ldl.evaluate.files import write_arrays
-from ldl.evaluate.network import NetworkInfo, SettingProblem, unknown_place
-from ldl.evaluate.pictures import class_names, images, spread
+from ldl.evaluate.context import (
+    Evaluation,
+    EvaluationContext,
+    NetworkInfo,
+    SettingProblem,
+    SplitName,
+    json_number,
+    unknown_node,
+)
+from ldl.evaluate.result_files import write_arrays
+from ldl.evaluate.sample_images import class_names, sample_images, spread_over_classes
 from ldl.fields import Doc, Size
 
 if TYPE_CHECKING:
     from ldl.data.dataset import DatasetInfo
 
-MAPS = 16
+MAX_CHANNELS = 16
 
 
 @dataclass(frozen=True)
-class Activations:
-    """z = f(x) (n, …), the values of one place for a few samples, one a class where there are any.
+class Activations(Evaluation):
+    """z = f(x) (n, …), the values of one node for a few samples, one of each class if it can be.
 
-    Left without `place`, it is the activation that follows the first layer with weights, or that
-    layer itself. Channels of pictures are shown as maps (sixteen at most), signals with a row a
-    channel, vectors with a row a sample. Over the judged part: mean, standard deviation, the share
-    of zeros, and how many units (channels) never change.
-    Leaves `plots/activations.npz`.
+    Without `place`, the node is the activation that follows the first layer with weights, or that
+    layer itself. Channels of images are shown as maps (at most sixteen), signals with a row for
+    each channel, vectors with a row for each sample. Over the evaluated split: mean, standard
+    deviation, the share of zeros, and how many units (channels) are constant.
+    Writes `plots/activations.npz`.
     """
 
-    place: Annotated[str | None, Doc("the name of a value")] = None
-    samples: Size = 10
-    part: PartName = "test"
-
-    def problem(self, info: DatasetInfo, task: Task) -> str | None:
-        """Judges any data and task."""
-        return None
+    place: Annotated[str | None, Doc("the name of a node")] = None
+    samples: Annotated[Size, Doc("how many are shown")] = 10
+    part: SplitName = "test"
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
-        """Needs the place, or a layer with weights."""
+        """The network needs the node, or a layer with weights."""
         if self.place is not None:
-            return unknown_place(self.place, network)
+            return unknown_node(self.place, network)
         return [] if network.first else [("", "activations: no layer has weights: name a `place`")]
 
-    def run(self, context: Context) -> dict[str, Any]:
-        """The figures over the judged part."""
-        judged = judge(self, context, self.part)
-        info, part, first = context.dataset.info, judged.part, context.network.first
-        place = self.place or (first.activated if first else "")
-        z = context.values(place, part.inputs)
-        chosen = spread(part.targets, judged.samples, self.samples)
-        shown = {"values": _shown(z[chosen]), "labels": class_names(part, info, chosen)}
+    def run(self, context: EvaluationContext) -> dict[str, Any]:
+        """Statistics of the values over the evaluated split."""
+        evaluated = self.select_split(context, self.part)
+        info, split, first = context.dataset.info, evaluated.split, context.network.first
+        node = self.place or (first.activated if first else "")
+        z = context.node_values(node, split.inputs)
+        indices = spread_over_classes(split.targets, evaluated.samples, self.samples)
+        arrays = {"values": _plottable(z[indices]), "labels": class_names(split, info, indices)}
         if info.image is not None:
-            shown["images"] = images(part.inputs["x"][chosen], info)
-        write_arrays(judged.plot("activations", "npz"), place=np.array(place), **shown)
+            arrays["images"] = sample_images(split.inputs["x"][indices], info)
+        write_arrays(evaluated.plot("activations", "npz"), place=np.array(node), **arrays)
         flat = z.reshape(-1, z.shape[-1]) if z.ndim > 1 else z[:, None]
         return {
-            "part": judged.name,
-            "samples": judged.samples,
-            "place": place,
+            "part": evaluated.name,
+            "samples": evaluated.samples,
+            "place": node,
             "shape": list(z.shape[1:]),
-            "mean": number(float(flat.mean(dtype=np.float64))),
-            "sd": number(float(flat.std(dtype=np.float64))),
-            "zeros": number(float((flat == 0).mean())),
+            "mean": json_number(float(flat.mean(dtype=np.float64))),
+            "sd": json_number(float(flat.std(dtype=np.float64))),
+            "zeros": json_number(float((flat == 0).mean())),
             "constant_units": int((flat.max(axis=0) == flat.min(axis=0)).sum()),
-            "notes": list(judged.notes),
+            "notes": list(evaluated.notes),
         }
 
 
-def _shown(z: Array) -> Array:
-    """Maps (n, c, h, w), signals (n, c, l) or vectors (n, f)."""
+def _plottable(z: Array) -> Array:
+    """Values (n, …) as maps (n, c, h, w), signals (n, c, l) or vectors (n, f)."""
     if z.ndim == 4:
-        return np.ascontiguousarray(z[..., :MAPS].transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(z[..., :MAX_CHANNELS].transpose(0, 3, 1, 2))
     if z.ndim == 3:
         return np.ascontiguousarray(z.transpose(0, 2, 1))
     return z.reshape(len(z), -1)

@@ -1,122 +1,143 @@
-"""How small a code is, and what comes back from it."""
+"""The evaluation `compression`: the size of a code, and the errors after decoding it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
-from ldl.evaluate import jpeg, pca
-from ldl.evaluate.codes import pictures
-from ldl.evaluate.context import Context, Judged, PartName, Task, judge, number
-from ldl.evaluate.files import write_arrays
-from ldl.evaluate.network import NetworkInfo, SettingProblem, unknown_place
-from ldl.evaluate.pictures import NO_PICTURES, spread
-from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs, sheet
-from ldl.fields import Share
+from ldl.evaluate import jpeg
+from ldl.evaluate.context import (
+    EvaluatedSplit,
+    Evaluation,
+    EvaluationContext,
+    NetworkInfo,
+    SettingProblem,
+    SplitName,
+    Task,
+    json_number,
+    unknown_node,
+)
+from ldl.evaluate.latents import pca_reconstruction
+from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
+from ldl.evaluate.result_files import write_arrays
+from ldl.evaluate.sample_images import (
+    NO_IMAGES,
+    comparison_images,
+    latent_images,
+    spread_over_classes,
+)
+from ldl.fields import Doc, Share
 
 if TYPE_CHECKING:
     from ldl.data.dataset import DatasetInfo
 
-NUMBER = 4  # bytes of a float32
-_NO_JPEG = "JPEG takes pictures of one or three channels: none beside these"
+FLOAT_BYTES = 4  # of a float32
+_NO_JPEG = "JPEG takes images of one or three channels: not compared with it"
 
 
 @dataclass(frozen=True)
-class Compression:
-    """rate = numbers of the code / numbers of the input; mean square error and KL divergence.
+class Compression(Evaluation):
+    """rate = values of the code / values of the input; mean squared error and KL divergence.
 
-    Beside the network stand principal components, as many as the code has numbers, fitted on the
-    training part, and for images JPEG at the quality whose bytes a picture come nearest to the
-    code's: float32 numbers, 4 bytes each. An input has 1 byte a number if it is an image, else 4.
-    JPEG's pictures share one file's headers; a quality of 1 means that it cannot go lower.
-    Distances from the clean input are as `reconstruction` defines them.
-    Leaves `plots/compression.npz` for images: originals, codes as pictures (a square or the
-    rectangle nearest to one), reconstructions, squared errors, PCA's and JPEG's.
+    The network is compared with principal components, as many as the code has values, fitted on
+    the training split, and for images with JPEG at the quality whose bytes per image come nearest
+    to the code's: float32, 4 bytes a value. An input has 1 byte a value if it is an image, else 4.
+    JPEG's images share the headers of one file; a quality of 1 means that it cannot go lower.
+    Errors are distances from the clean input, as `reconstruction` defines them.
+    Writes `plots/compression.npz` for images: originals, codes as images (a square or the
+    rectangle nearest to one), reconstructions, squared errors, those of PCA and JPEG.
     Source: Hinton and Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks,
-    2006, who hold autoencoders against PCA; Wallace, The JPEG Still Picture Compression Standard,
+    2006, who compare autoencoders with PCA; Wallace, The JPEG Still Picture Compression Standard,
     1991.
     """
 
-    place: str = "code"
-    part: PartName = "test"
+    place: Annotated[str, Doc("the name of the node that is the code")] = "code"
+    part: SplitName = "test"
 
-    def problem(self, info: DatasetInfo, task: Task) -> str | None:
-        """Needs a network that gives its one input back."""
-        return reconstructs(info, task, "compression")
+    def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
+        """The network needs to reconstruct its single input."""
+        return reconstruction_problem(info, task, "compression")
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
-        """Needs the place."""
-        return unknown_place(self.place, network)
+        """The network needs the node."""
+        return unknown_node(self.place, network)
 
-    def run(self, context: Context) -> dict[str, Any]:
-        """The sizes, and the distances of the network's, PCA's and JPEG's pictures."""
-        judged = judge(self, context, self.part)
-        info, part, notes = context.dataset.info, judged.part, list(judged.notes)
-        clean = part.clean["x"]
+    def run(self, context: EvaluationContext) -> dict[str, Any]:
+        """The sizes, and the errors of network, PCA and JPEG."""
+        evaluated = self.select_split(context, self.part)
+        info, split, notes = context.dataset.info, evaluated.split, list(evaluated.notes)
+        clean, x = split.clean["x"], split.inputs["x"]
         count = prod(context.network.shapes[self.place])
-        shown = {"network": context.predict(part.inputs).reshape(clean.shape)}
+        outputs = {"network": context.predict(split.inputs).reshape(clean.shape)}
         train = context.dataset.train.clean["x"]
-        shown["pca"], variance, components = pca.rebuild(train, part.inputs["x"], count, notes)
-        others: dict[str, Any] = {"pca": {"components": components, "variance": number(variance)}}
+        outputs["pca"], variance, components = pca_reconstruction(train, x, count, notes)
+        pca = {"components": components, "variance": json_number(variance)}
+        details: dict[str, Any] = {"pca": pca}
         if info.image is None:
-            notes.append(NO_PICTURES)
+            notes.append(NO_IMAGES)
         elif info.image[-1] in (1, 3):
-            shown["jpeg"], size, quality = _jpeg(context, part.inputs["x"], NUMBER * count)
-            others["jpeg"] = {"bytes": number(size), "quality": quality}
+            outputs["jpeg"], size, quality = _jpeg(context, x, FLOAT_BYTES * count)
+            details["jpeg"] = {"bytes": json_number(size), "quality": quality}
         else:
             notes.append(_NO_JPEG)
         if info.image is not None:
-            self._write(judged, shown)
+            self._write(evaluated, outputs)
         return {
-            "part": judged.name,
-            "samples": judged.samples,
+            "part": evaluated.name,
+            "samples": evaluated.samples,
             "place": self.place,
             **_sizes(info, count),
-            "mse": {name: number(metrics.mse(clean, x)) for name, x in shown.items()},
-            "kl_divergence": kl_or_note(clean, shown, notes),
-            **others,
+            "mse": {name: json_number(metrics.mse(clean, y)) for name, y in outputs.items()},
+            "kl_divergence": kl_divergences(clean, outputs, notes),
+            **details,
             "units": UNITS,
             "notes": notes,
         }
 
-    def _write(self, judged: Judged, shown: dict[str, Array]) -> None:
-        """The sheet; its error is the network's."""
-        context, part = judged.context, judged.part
-        chosen = spread(part.targets, judged.samples)
-        few = {name: x[chosen] for name, x in part.inputs.items()}
-        others = {name: x for name, x in shown.items() if name != "network"}
-        rows = sheet(context.dataset.info, part, chosen, **others, reconstruction=shown["network"])
-        code = pictures(context.values(self.place, few))
-        write_arrays(judged.plot("compression", "npz"), **rows, code=code)
+    def _write(self, evaluated: EvaluatedSplit, outputs: dict[str, Array]) -> None:
+        """Write images of a few samples, their codes and the network's errors."""
+        context, split = evaluated.context, evaluated.split
+        indices = spread_over_classes(split.targets, evaluated.samples)
+        inputs = {name: x[indices] for name, x in split.inputs.items()}
+        columns = {name: x for name, x in outputs.items() if name != "network"}
+        columns["reconstruction"] = outputs["network"]
+        images = comparison_images(context.dataset.info, split, indices, **columns)
+        code = latent_images(context.node_values(self.place, inputs))
+        write_arrays(evaluated.plot("compression", "npz"), **images, code=code)
 
 
 def _sizes(info: DatasetInfo, count: int) -> dict[str, Any]:
-    whole = prod(info.inputs["x"])
-    before = whole * (1 if info.image is not None else NUMBER)
-    rates: dict[str, Share] = {"rate": count / whole, "rate_of_bytes": NUMBER * count / before}
+    """Values and bytes of an input and of a code of `count` values, and their ratios."""
+    input_count = prod(info.inputs["x"])
+    input_bytes = input_count * (1 if info.image is not None else FLOAT_BYTES)
+    code_bytes = FLOAT_BYTES * count
+    rates: dict[str, Share] = {
+        "rate": count / input_count,
+        "rate_of_bytes": code_bytes / input_bytes,
+    }
     return {
         **rates,
-        "numbers": {"input": whole, "code": count},
-        "bytes": {"input": before, "code": NUMBER * count},
+        "numbers": {"input": input_count, "code": count},
+        "bytes": {"input": input_bytes, "code": code_bytes},
     }
 
 
-def _jpeg(context: Context, x: Array, wanted: float) -> tuple[Array, float, int]:
-    """Inputs through JPEG: the range of the training part becomes 0 to 255 and back."""
-    low, high = (float(np.min(limit)) for limit in _range(context))
+def _jpeg(context: EvaluationContext, x: Array, target_bytes: float) -> tuple[Array, float, int]:
+    """Inputs x (n, …) after JPEG, the bytes per image, and the quality.
+
+    The range of the training split is mapped to 0 … 255 and back.
+    """
+    train = context.dataset.train.clean["x"]
+    low, high = float(train.min()), float(train.max())
     width = (high - low) or 1.0
     image = context.dataset.info.image
     assert image is not None
     levels = np.clip((x - low) / width, 0, 1).reshape(len(x), *image)
-    read, size, quality = jpeg.at_size((levels * 255).round().astype(np.uint8), wanted)
-    return (low + width * read.astype(np.float32) / 255).reshape(x.shape), size, quality
-
-
-def _range(context: Context) -> tuple[Array, Array]:
-    train = context.dataset.train.clean["x"]
-    return train.min(), train.max()
+    pixels = (levels * 255).round().astype(np.uint8)
+    decoded, size, quality = jpeg.compress(pixels, target_bytes)
+    return (low + width * decoded.astype(np.float32) / 255).reshape(x.shape), size, quality

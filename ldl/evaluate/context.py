@@ -1,28 +1,60 @@
-"""What an evaluation is given, and which part of the data it judges."""
+"""The interface of evaluations: what each implements, and what it knows of network and data."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal
 
 from ldl.arrays import Array, Shape
+from ldl.config import suggest
 from ldl.errors import DataError
-from ldl.evaluate.network import NetworkInfo, SettingProblem
-from ldl.evaluate.network import Task as Task
 
 if TYPE_CHECKING:
+    from ldl.data.data_spec import SplitSpec
     from ldl.data.dataset import Dataset, DatasetInfo, Split
 
-PartName = Literal["test", "validation", "train"]
-PARTS: tuple[PartName, ...] = ("test", "validation", "train")
+SplitName = Literal["test", "validation", "train"]
+Task = Literal["classification", "regression", "reconstruction"]
+FirstLayerKind = Literal["linear", "conv1d", "conv2d", "other"]
+SettingProblem = tuple[str, str]  # a setting of the evaluation ("": all of it), and what is wrong
+SPLIT_NAMES: tuple[SplitName, ...] = ("test", "validation", "train")
+
+
+@dataclass(frozen=True)
+class FirstLayer:
+    """The first layer that has a weight matrix or kernel.
+
+    `activated` is the node of the activation that follows the first layer with weights of any
+    kind, or that layer itself.
+    """
+
+    name: str
+    kind: FirstLayerKind
+    input: str | None  # the data's input that it reads, through nothing but reshapes
+    weight: Shape
+    activated: str
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """What is known of a network before it is trained.
+
+    `shapes` holds the shape of one sample's value by node: inputs, layers, and `code` in an
+    autoencoder.
+    """
+
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    first: FirstLayer | None = None
+    task: Task = "classification"
+    chain: bool = False  # layers in sequence, one loss, no random draws, no layer mixes samples
 
 
 @dataclass(frozen=True)
 class ClassifierSettings:
-    """How an evaluation's own classifier is trained."""
+    """How an evaluation trains a classifier of its own."""
 
     epochs: int
     batch_size: int
@@ -30,7 +62,7 @@ class ClassifierSettings:
 
 
 @dataclass(frozen=True)
-class Context:
+class EvaluationContext:
     """A trained network and its data, as an evaluation sees them."""
 
     dataset: Dataset
@@ -42,7 +74,7 @@ class Context:
     probabilities: Callable[[Array], Array]
     """Outputs (n, …) to class probabilities (n, C)."""
     probability_note: Callable[[Array], str | None]
-    """What has to be said of these."""
+    """Outputs (n, …) to a note on how their probabilities were computed, or None."""
     folder: Path
     """The run folder; an evaluation writes below it."""
     seed: int
@@ -51,140 +83,138 @@ class Context:
     ]
     """(layers, inputs (n, …), labels (n,), classes, settings) to inputs → class indices (n,)."""
     network: NetworkInfo
-    values: Callable[[str, Mapping[str, Array]], Array]
-    """(name of a value, inputs) to that value (n, …), in evaluation mode."""
+    node_values: Callable[[str, Mapping[str, Array]], Array]
+    """(node, inputs) to the node's value (n, …), in evaluation mode."""
     weights: Mapping[str, Array]
     """Every trained array by its full name, `linear1.weight`."""
     decoder: Callable[[str], Callable[[Array], Array] | None]
-    """The way from a value to the output; None where the output needs more than that value."""
-    retrain: Callable[..., Context]
-    """Rows of the source to train on, to validate on and to judge, or None, and perhaps another
-    `loss` or `optimizer` in a mapping: the network of the configuration trained anew on them, and
-    its data. Raises RunError where it diverges."""
-    drive: Callable[[int], dict[str, float]]
-    """Steps to the largest difference of any weight from the training loop's, by other ways."""
-    turn: int = 1
-    """2, 3, … where the same evaluation of the same part stands in the list again."""
+    """A node to the function from its value to the output; None if that needs other nodes too."""
+    retrain: Callable[..., EvaluationContext]
+    """(training, validation or None, evaluated samples or None, changes) to the network of the
+    configuration trained again on these samples of the source, given by their indices. `changes`
+    may name another `loss` or `optimizer`. Raises RunError where the training diverges."""
+    check_consistency: Callable[[int], dict[str, float]]
+    """Steps to {implementation: max |difference| of a weight from the training loop's}."""
+    occurrence: int = 1
+    """2, 3, … where an evaluation of the same split occurs again in the list."""
 
-    def file(self, part: PartName, stem: str, suffix: str) -> str:
-        """`stem.suffix` for the test part, `stem-train.suffix` for another, `stem-2` if again."""
-        ending = ("" if part == "test" else f"-{part}") + ("" if self.turn < 2 else f"-{self.turn}")
+    def file_name(self, split_name: SplitName, stem: str, suffix: str) -> str:
+        """`stem.suffix` for the test split, `stem-train.suffix`, `stem-2.suffix` if repeated."""
+        ending = "" if split_name == "test" else f"-{split_name}"
+        ending += "" if self.occurrence < 2 else f"-{self.occurrence}"
         return f"{stem}{ending}.{suffix}"
 
 
-class Evaluation(Protocol):
-    """A judgement of a trained network: results that JSON can hold, and data files for plots."""
-
-    def problem(self, info: DatasetInfo, task: Task) -> str | None:
-        """Why this cannot judge such data and such a task, or None; asked before any training."""
-
-    def run(self, context: Context) -> dict[str, Any]:
-        """The results; writes below `context.folder`. Raises DataError where `problem` speaks."""
-
-
-@runtime_checkable
-class LooksInside(Protocol):
-    """An evaluation of more than the output: it knows which networks it does not fit."""
-
-    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
-        """What does not fit, by setting ("" for the whole); asked before any training."""
-
-
-@runtime_checkable
-class Counts(Protocol):
-    """An evaluation that needs a number of samples."""
-
-    def size_problem(self, info: DatasetInfo, sizes: Mapping[str, int]) -> str | None:
-        """What is too few, by the sizes of the parts; asked before any training."""
-
-
-@runtime_checkable
-class Changes(Protocol):
-    """An evaluation that trains the network anew with other settings."""
-
-    def changes(self) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
-        """Each with the setting of the evaluation that it comes from."""
-
-
-@runtime_checkable
-class Classifies(Protocol):
-    """An evaluation that trains a classifier of its own where the data has classes."""
-
-    @property
-    def classifier(self) -> Any:
-        """Its layers."""
-
-    def read(self, info: DatasetInfo, network: NetworkInfo) -> Shape | None:
-        """The shape of a sample that the classifier reads; None where the network lacks it."""
-
-
 @dataclass(frozen=True)
-class Judged:
-    """The part that is judged: its name, its data and what a reader should know of the choice."""
+class EvaluatedSplit:
+    """The split that an evaluation measures, and notes on how it was chosen."""
 
-    name: PartName
-    part: Split
+    name: SplitName
+    split: Split
     notes: tuple[str, ...]
-    context: Context
+    context: EvaluationContext
 
     @property
     def samples(self) -> int:
-        return len(next(iter(self.part.inputs.values())))
-
-    def file(self, stem: str, suffix: str) -> str:
-        """`stem.suffix` for the test part, `stem-train.suffix` for another one."""
-        return self.context.file(self.name, stem, suffix)
+        return len(next(iter(self.split.inputs.values())))
 
     def plot(self, stem: str, suffix: str) -> Path:
-        """Where a picture's numbers go."""
-        return self.context.folder / "plots" / self.file(stem, suffix)
+        """The path of a plot's data."""
+        return self.context.folder / "plots" / self.context.file_name(self.name, stem, suffix)
 
-    def matrix(self, stem: str) -> Path:
-        """Where a contingency matrix goes."""
-        return self.context.folder / "contingency" / self.file(stem, "csv")
+    def contingency(self, stem: str) -> Path:
+        """The path of a contingency matrix."""
+        file_name = self.context.file_name(self.name, stem, "csv")
+        return self.context.folder / "contingency" / file_name
 
 
-def judge(evaluation: Evaluation, context: Context, wanted: PartName) -> Judged:
-    """The wanted part, or the next of test, validation, train that there is.
+class Evaluation:
+    """Measures a trained network; EVALUATIONS holds frozen dataclasses that derive from it.
 
-    Raises DataError where the evaluation does not fit the data or the task.
+    All methods but `run` are called before any training and say what would make `run` fail; the
+    defaults suit any data and network.
     """
-    info, found = context.dataset.info, at_hand(context.dataset, wanted)
-    fault = evaluation.problem(info, context.task)
-    if not fault and isinstance(evaluation, LooksInside):
-        fault = "; ".join(
-            message for _, message in evaluation.network_problems(info, context.network)
-        )
-    if fault or found is None:
-        raise DataError(fault or "there is no sample to judge")
-    missed = f"there is no {wanted} part: judged on the {found} part"
-    notes = () if found == wanted else (missed,)
-    return Judged(found, getattr(context.dataset, found), notes, context)
+
+    def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
+        """Why the evaluation does not apply to such data or such a task, or None."""
+        return None
+
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
+        """Why the evaluation does not apply to such a network."""
+        return []
+
+    def size_problem(self, info: DatasetInfo, split: SplitSpec) -> str | None:
+        """Why the data has too few samples once it is split, or None."""
+        return None
+
+    def config_changes(self) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+        """The changes with which `run` trains again, each after the path of its setting."""
+        return []
+
+    def own_classifier(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape] | None:
+        """The layers of a classifier that `run` trains where there are classes; a sample's shape.
+
+        None without such a classifier, or where the network lacks the node that it reads.
+        """
+        return None
+
+    def run(self, context: EvaluationContext) -> dict[str, Any]:
+        """The results, which JSON can hold; writes data files of plots into the run folder.
+
+        Raises DataError where one of the other methods names a problem.
+        """
+        raise NotImplementedError
+
+    def select_split(self, context: EvaluationContext, name: SplitName) -> EvaluatedSplit:
+        """The named split, or the next of test, validation, train that has samples.
+
+        Raises DataError where the evaluation does not apply, or no split is left.
+        """
+        info, available = context.dataset.info, available_split(context.dataset, name)
+        problem = self.data_problem(info, context.task)
+        if not problem:
+            problems = self.network_problems(info, context.network)
+            problem = "; ".join(message for _, message in problems)
+        if problem or available is None:
+            raise DataError(problem or "there is no sample to evaluate")
+        note = f"there is no {name} split: evaluated on the {available} split"
+        notes = () if available == name else (note,)
+        return EvaluatedSplit(available, getattr(context.dataset, available), notes, context)
 
 
-def at_hand(dataset: Dataset, wanted: PartName) -> PartName | None:
-    """The wanted part, or the next of test, validation, train that holds a sample."""
-    for name in PARTS[PARTS.index(wanted) :]:
-        part: Split | None = getattr(dataset, name)
-        if part is not None and len(part):
-            return name
+def available_split(dataset: Dataset, name: SplitName) -> SplitName | None:
+    """`name`, or the next of test, validation, train that has samples; None without any."""
+    for candidate in SPLIT_NAMES[SPLIT_NAMES.index(name) :]:
+        split: Split | None = getattr(dataset, candidate)
+        if split is not None and len(split):
+            return candidate
     return None
 
 
-def labels(part: Split) -> Array:
-    """The part's targets; DataError where it has none."""
-    if part.targets is None:
-        raise DataError("the data has no targets to judge by")
-    return part.targets
+def unknown_node(name: str, network: NetworkInfo, setting: str = "place") -> list[SettingProblem]:
+    """The problem of a `setting` that names a node which the network does not have."""
+    if name in network.shapes:
+        return []
+    hint = suggest.spelling_hint(name, list(network.shapes), "there are")
+    if name == "code":
+        hint += "; a value is called `code` by `as: code`, or in encoder and decoder"
+    return [(setting, f"no value is named {name}: {hint}")]
+
+
+def labels(split: Split) -> Array:
+    """The split's targets. Raises DataError where it has none."""
+    if split.targets is None:
+        raise DataError("the data has no targets to compare predictions with")
+    return split.targets
 
 
 def feature_names(info: DatasetInfo, size: int) -> list[str]:
-    """What the data calls its `size` input values, or x where there is one, x1, x2, … otherwise."""
+    """The data's names of its `size` input values; without such x, or x1, x2, …"""
     if len(info.features) == size:
         return list(info.features)
     return ["x"] if size == 1 else [f"x{i + 1}" for i in range(size)]
 
 
-def number(value: float) -> float | None:
+def json_number(value: float) -> float | None:
     """A float that JSON can hold: None in place of NaN and the infinities."""
     return float(value) if math.isfinite(value) else None

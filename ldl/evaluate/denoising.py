@@ -1,10 +1,10 @@
-"""What denoising is worth to a reader of the images."""
+"""The evaluation `denoising`: how well a classifier reads original, noisy and denoised samples."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ldl import metrics
 from ldl.arrays import Array, Shape
@@ -14,116 +14,109 @@ from ldl.engine.layers.linear import Linear
 from ldl.engine.layers.reshape import Flatten
 from ldl.evaluate.context import (
     ClassifierSettings,
-    Context,
-    Judged,
-    PartName,
+    EvaluatedSplit,
+    Evaluation,
+    EvaluationContext,
+    NetworkInfo,
+    SplitName,
     Task,
-    judge,
+    json_number,
     labels,
-    number,
 )
-from ldl.evaluate.files import write_arrays, write_contingency
-from ldl.evaluate.network import NetworkInfo
-from ldl.evaluate.pictures import NO_PICTURES, spread
-from ldl.evaluate.reconstruction import UNITS, kl_or_note, reconstructs, sheet
-from ldl.fields import LayerList, Positive, Size
+from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
+from ldl.evaluate.result_files import write_arrays, write_contingency
+from ldl.evaluate.sample_images import NO_IMAGES, comparison_images, spread_over_classes
+from ldl.fields import Doc, LayerList, Positive, Size
 
 if TYPE_CHECKING:
     from ldl.data.dataset import DatasetInfo
-
 
 CLASSIFIER = (Item(Flatten()), Item(Linear(64)), Item(Tanh()), Item(Linear()))
 
 
 @dataclass(frozen=True)
-class Denoising:
+class Denoising(Evaluation):
     """Accuracy of one classifier on original, noisy and denoised samples, and their distances.
 
-    The classifier is trained on the clean training samples alone, and sees the judged part only to
-    be scored. Distances from the original are the mean square error and the KL divergence in nats,
-    as `reconstruction` defines them. Leaves `contingency/original.csv`, `noisy.csv` and
-    `denoised.csv`, and where the inputs are images `plots/denoising.npz`: original, noisy, denoised
-    and squared error by pixel of about ten samples.
+    The classifier is trained on the clean samples of the training split alone. Distances from the
+    original are the mean squared error and the KL divergence in nats, as `reconstruction` defines
+    them. Writes `contingency/original.csv`, `noisy.csv` and `denoised.csv`, and where the inputs
+    are images `plots/denoising.npz`: original, noisy, denoised and squared error by pixel of about
+    ten samples.
     """
 
-    classifier: Annotated[Any, LayerList()] = CLASSIFIER
-    epochs: Size = 100
+    classifier: Annotated[Any, LayerList(), Doc("the classifier's layers")] = CLASSIFIER
+    epochs: Annotated[Size, Doc("epochs of the classifier's training")] = 100
     batch_size: Size = 32
-    learning_rate: Positive = 0.001
-    part: PartName = "test"
+    learning_rate: Annotated[Positive, Doc("of Adam, which trains the classifier")] = 0.001
+    part: SplitName = "test"
 
-    def problem(self, info: DatasetInfo, task: Task) -> str | None:
-        """Needs a network that gives its one input back."""
-        return reconstructs(info, task, "denoising")
+    def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
+        """The network needs to reconstruct its single input."""
+        return reconstruction_problem(info, task, "denoising")
 
-    def read(self, info: DatasetInfo, network: NetworkInfo) -> Shape:
+    def own_classifier(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape]:
         """The classifier reads the inputs."""
-        return info.inputs["x"]
+        return self.classifier, info.inputs["x"]
 
-    def run(self, context: Context) -> dict[str, Any]:
+    def run(self, context: EvaluationContext) -> dict[str, Any]:
         """Three accuracies, and the distances of noisy and denoised samples from the original."""
-        judged = judge(self, context, self.part)
-        info, part = context.dataset.info, judged.part
-        clean, noisy = part.clean["x"], part.inputs["x"]
-        denoised = context.predict(part.inputs).reshape(clean.shape)
-        notes = list(judged.notes)
+        evaluated = self.select_split(context, self.part)
+        info, split, notes = context.dataset.info, evaluated.split, list(evaluated.notes)
+        clean, noisy = split.clean["x"], split.inputs["x"]
+        denoised = context.predict(split.inputs).reshape(clean.shape)
         if noisy is clean:
             notes.append("the data has no noise: noisy and original are the same")
-        accuracy = self._accuracy(
-            context, judged, {"original": clean, "noisy": noisy, "denoised": denoised}, notes
-        )
+        samples = {"original": clean, "noisy": noisy, "denoised": denoised}
+        accuracy = self._accuracy(evaluated, samples, notes)
         if info.image is None:
-            notes.append(NO_PICTURES)
+            notes.append(NO_IMAGES)
         else:
-            chosen = spread(part.targets, judged.samples)
-            shown = sheet(info, part, chosen, noisy=noisy, denoised=denoised)
-            write_arrays(judged.plot("denoising", "npz"), **shown)
-        shown = {"noisy": noisy, "denoised": denoised}
+            indices = spread_over_classes(split.targets, evaluated.samples)
+            images = comparison_images(info, split, indices, noisy=noisy, denoised=denoised)
+            write_arrays(evaluated.plot("denoising", "npz"), **images)
+        outputs = {"noisy": noisy, "denoised": denoised}
         return {
-            "part": judged.name,
-            "samples": judged.samples,
+            "part": evaluated.name,
+            "samples": evaluated.samples,
             "accuracy": accuracy,
-            "mse": {name: number(metrics.mse(clean, x)) for name, x in shown.items()},
-            "kl_divergence": kl_or_note(clean, shown, notes),
+            "mse": {name: json_number(metrics.mse(clean, x)) for name, x in outputs.items()},
+            "kl_divergence": kl_divergences(clean, outputs, notes),
             "units": UNITS,
             "notes": notes,
         }
 
     def _accuracy(
-        self, context: Context, judged: Judged, shown: dict[str, Array], notes: list[str]
+        self, evaluated: EvaluatedSplit, samples: dict[str, Array], notes: list[str]
     ) -> dict[str, float | None] | None:
-        target, train = context.dataset.info.target, context.dataset.train
-        if target.kind != "classes" or train.targets is None or judged.part.targets is None:
+        """The classifier's accuracy on each of `samples`; None where there are no classes."""
+        dataset = evaluated.context.dataset
+        target = dataset.info.target
+        targets = (dataset.train.targets, evaluated.split.targets)
+        if target.kind != "classes" or any(array is None for array in targets):
             notes.append("the data has no classes: no classifier, no accuracies")
             return None
-        classify = reader(self, context)
-        true = labels(judged.part)
+        classify = input_classifier(self, evaluated.context)
+        true = labels(evaluated.split)
         accuracy = {}
-        for name, x in shown.items():
+        for name, x in samples.items():
             predicted = classify(x)
             counts = metrics.contingency(true, predicted, len(target.names))
-            write_contingency(judged.matrix(name), counts, target.names)
-            accuracy[name] = number(metrics.accuracy(true, predicted))
+            write_contingency(evaluated.contingency(name), counts, target.names)
+            accuracy[name] = json_number(metrics.accuracy(true, predicted))
         return accuracy
 
 
-class OwnClassifier(Protocol):
-    """The settings of an evaluation that trains a classifier."""
+def input_classifier(evaluation: Any, context: EvaluationContext) -> Callable[[Array], Array]:
+    """The evaluation's own classifier, trained on the clean samples of the training split.
 
-    @property
-    def classifier(self) -> Any: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-
-
-def reader(own: OwnClassifier, context: Context) -> Callable[[Array], Array]:
-    """A classifier of clean inputs, trained on the clean training samples alone."""
+    `evaluation` has the settings classifier, epochs, batch_size and learning_rate. Gives the
+    function from inputs (n, …) to class indices (n,).
+    """
     train, target = context.dataset.train, context.dataset.info.target
-    settings = ClassifierSettings(own.epochs, own.batch_size, own.learning_rate)
+    settings = ClassifierSettings(
+        evaluation.epochs, evaluation.batch_size, evaluation.learning_rate
+    )
     return context.train_classifier(
-        own.classifier, train.clean["x"], labels(train), len(target.names), settings
+        evaluation.classifier, train.clean["x"], labels(train), len(target.names), settings
     )

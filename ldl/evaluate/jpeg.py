@@ -1,4 +1,4 @@
-"""Pictures through JPEG at a wanted size, for comparison."""
+"""Images after JPEG compression to a given size, for comparison with a code."""
 
 from __future__ import annotations
 
@@ -9,85 +9,88 @@ import numpy as np
 
 from ldl.arrays import Array
 
-BLOCK = 8  # pixels: JPEG transforms blocks of so many, which must not reach over two pictures
-ACROSS = 64  # pictures in a row of a sheet
-LARGEST = 65_000  # pixels on a side, JPEG's limit
-PIXELS = 80_000_000  # of a sheet; Pillow takes much larger ones for an attack
+BLOCK = 8  # pixels: JPEG transforms blocks of this size, which must not span two images
+MAX_COLUMNS = 64  # images in a row of a sheet
+MAX_SIDE = 65_000  # pixels, JPEG's limit
+MAX_PIXELS = 80_000_000  # of a sheet; Pillow rejects much larger images as an attack
 QUALITIES = (1, 95)
 
 
-def at_size(images: Array, wanted: float) -> tuple[Array, float, int]:
-    """8-bit pictures (n, h, w, 1 or 3) after JPEG, the bytes a picture, and the quality.
+def compress(images: Array, target_bytes: float) -> tuple[Array, float, int]:
+    """8-bit images (n, h, w, 1 or 3) after JPEG, the bytes per image, and the quality.
 
-    The quality, 1 to 95, is the one that comes nearest to `wanted` bytes a picture, found by
-    halving, as if a better one were never smaller. Pictures stand together on sheets, each padded
-    to whole blocks, so that the tables and headers of a file are shared: by itself a small
-    picture's file would be little else. Colours are kept at full resolution (4:4:4).
+    The quality, 1 to 95, is the one whose bytes per image come nearest to `target_bytes`, found by
+    bisection on the assumption that the size grows with it. Images stand together on sheets, each
+    padded to whole blocks, so that they share the tables and headers of a file, which would make
+    up most of a small image's own. Colours keep their full resolution (4:4:4).
     """
     tried: dict[int, tuple[list[bytes], float]] = {}
-    sheets = _sheets(images)
+    sheets = _to_sheets(images)
     low, high = QUALITIES
     while low <= high:
         quality = (low + high) // 2
-        files = [_encoded(sheet, quality) for sheet in sheets]
+        files = [_encode(sheet, quality) for sheet in sheets]
         tried[quality] = files, sum(map(len, files)) / len(images)
-        if tried[quality][1] > wanted:
+        if tried[quality][1] > target_bytes:
             high = quality - 1
         else:
             low = quality + 1
-    best = min(tried, key=lambda quality: abs(tried[quality][1] - wanted))
-    return _pictures([_decoded(file) for file in tried[best][0]], images), tried[best][1], best
+    best = min(tried, key=lambda quality: abs(tried[quality][1] - target_bytes))
+    files, size = tried[best]
+    return _from_sheets([_decode(file) for file in files], images), size, best
 
 
-def _across(images: Array) -> int:
-    """Pictures in a row of a sheet, and rows on a full one."""
-    high, wide = (int(side) + BLOCK for side in images.shape[1:3])
-    most = min(ACROSS, LARGEST // max(high, wide), isqrt(PIXELS // (high * wide)))
-    return max(1, min(most, ceil(sqrt(len(images)))))
+def _columns(images: Array) -> int:
+    """Images in a row of a sheet, and rows on a full one."""
+    height, width = (int(side) + BLOCK for side in images.shape[1:3])
+    limit = min(MAX_COLUMNS, MAX_SIDE // max(height, width), isqrt(MAX_PIXELS // (height * width)))
+    return max(1, min(limit, ceil(sqrt(len(images)))))
 
 
-def _sheets(images: Array) -> list[Array]:
-    """Pictures side by side and below one another, the last sheet no higher than it needs."""
+def _to_sheets(images: Array) -> list[Array]:
+    """Images tiled on sheets (H, W, c); the last sheet is only as high as it needs to be."""
     n, h, w, c = images.shape
-    across = _across(images)
-    down = [(0, -h % BLOCK), (0, -w % BLOCK)]
-    padded = np.pad(images, [(0, 0), *down, (0, 0)], mode="edge")
+    columns = _columns(images)
+    padding = [(0, -h % BLOCK), (0, -w % BLOCK)]
+    padded = np.pad(images, [(0, 0), *padding, (0, 0)], mode="edge")
     h, w = padded.shape[1:3]
     sheets = []
-    for start in range(0, n, across * across):
-        chosen = padded[start : start + across * across]
-        rows = -(-len(chosen) // across)
-        filled = np.zeros((rows * across, h, w, c), np.uint8)
-        filled[: len(chosen)] = chosen
-        grid = filled.reshape(rows, across, h, w, c).transpose(0, 2, 1, 3, 4)
-        sheets.append(grid.reshape(rows * h, across * w, c))
+    for start in range(0, n, columns * columns):
+        batch = padded[start : start + columns * columns]
+        rows = -(-len(batch) // columns)
+        filled = np.zeros((rows * columns, h, w, c), np.uint8)
+        filled[: len(batch)] = batch
+        tiles = filled.reshape(rows, columns, h, w, c).transpose(0, 2, 1, 3, 4)
+        sheets.append(tiles.reshape(rows * h, columns * w, c))
     return sheets
 
 
-def _pictures(sheets: list[Array], images: Array) -> Array:
-    """`_sheets` undone."""
+def _from_sheets(sheets: list[Array], images: Array) -> Array:
+    """The inverse of `_to_sheets`; `images` gives the shape (n, h, w, c)."""
     n, h, w, c = images.shape
-    across = _across(images)
-    high, wide = h + -h % BLOCK, w + -w % BLOCK
-    apart = [
-        sheet.reshape(-1, high, across, wide, c).transpose(0, 2, 1, 3, 4).reshape(-1, high, wide, c)
+    columns = _columns(images)
+    height, width = h + -h % BLOCK, w + -w % BLOCK
+    tiles = [
+        sheet.reshape(-1, height, columns, width, c)
+        .transpose(0, 2, 1, 3, 4)
+        .reshape(-1, height, width, c)
         for sheet in sheets
     ]
-    return np.concatenate(apart)[:n, :h, :w]
+    return np.concatenate(tiles)[:n, :h, :w]
 
 
-def _encoded(sheet: Array, quality: int) -> bytes:
+def _encode(sheet: Array, quality: int) -> bytes:
     from PIL import Image
 
     content = io.BytesIO()
-    picture = Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
-    picture.save(content, format="JPEG", quality=quality, subsampling=0, optimize=True)
+    image = Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
+    image.save(content, format="JPEG", quality=quality, subsampling=0, optimize=True)
     return content.getvalue()
 
 
-def _decoded(file: bytes) -> Array:
+def _decode(file: bytes) -> Array:
     from PIL import Image
 
-    with Image.open(io.BytesIO(file)) as picture:
-        pixels: Array = np.asarray(picture)
+    with Image.open(io.BytesIO(file)) as image:
+        pixels: Array = np.asarray(image)
     return pixels.reshape(*pixels.shape[:2], -1)

@@ -1,4 +1,4 @@
-"""What a classifier makes of a network's inner values."""
+"""The evaluation `latent_classifier`: a classifier that reads a network's inner values."""
 
 from __future__ import annotations
 
@@ -10,83 +10,87 @@ import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array, Shape
-from ldl.evaluate.codes import codes
 from ldl.evaluate.context import (
     ClassifierSettings,
-    Context,
-    PartName,
+    Evaluation,
+    EvaluationContext,
+    NetworkInfo,
+    SettingProblem,
+    SplitName,
     Task,
-    judge,
+    json_number,
     labels,
-    number,
+    unknown_node,
 )
 from ldl.evaluate.denoising import CLASSIFIER
-from ldl.evaluate.files import write_contingency
-from ldl.evaluate.network import NetworkInfo, SettingProblem, unknown_place
-from ldl.fields import LayerList, Positive, Size
+from ldl.evaluate.latents import latents
+from ldl.evaluate.result_files import write_contingency
+from ldl.fields import Doc, LayerList, Positive, Size
 
 if TYPE_CHECKING:
     from ldl.data.dataset import DatasetInfo
 
 
 @dataclass(frozen=True)
-class LatentClassifier:
-    """accuracy = 1/N · Σₙ [class read from zₙ = true class], z (n, d) the values of one place.
+class LatentClassifier(Evaluation):
+    """accuracy = 1/N · Σₙ [predicted from zₙ = true class], z (n, d) the values of one node.
 
-    A classifier of its own reads them, with d inputs and an output a class, trained with Adam on
-    the training part's values, each of the d standardised by that part's mean and deviation. The
-    trained network itself stays as it is. Leaves `contingency/latent_classifier.csv`.
+    A classifier with d inputs and an output for each class is trained with Adam on the training
+    split's values, each of the d standardised by its mean and deviation there. The network itself
+    stays as it is. Writes `contingency/latent_classifier.csv`.
     Source: Alain and Bengio, Understanding intermediate layers using linear classifier probes,
     2016, with any classifier.
     """
 
-    classifier: Annotated[Any, LayerList()] = CLASSIFIER
-    place: str = "code"
-    epochs: Size = 100
+    classifier: Annotated[Any, LayerList(), Doc("the classifier's layers")] = CLASSIFIER
+    place: Annotated[str, Doc("the name of the node whose values it reads")] = "code"
+    epochs: Annotated[Size, Doc("epochs of the classifier's training")] = 100
     batch_size: Size = 32
-    learning_rate: Positive = 0.001
-    part: PartName = "test"
+    learning_rate: Annotated[Positive, Doc("of Adam, which trains the classifier")] = 0.001
+    part: SplitName = "test"
 
-    def problem(self, info: DatasetInfo, task: Task) -> str | None:
-        """Needs classes."""
+    def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
+        """The data needs classes."""
         if info.target.kind != "classes":
             return "latent_classifier needs data with classes"
         return None
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
-        """Needs the place."""
-        return unknown_place(self.place, network)
+        """The network needs the node."""
+        return unknown_node(self.place, network)
 
-    def read(self, info: DatasetInfo, network: NetworkInfo) -> Shape | None:
-        """All numbers of the place."""
+    def own_classifier(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape] | None:
+        """The classifier reads all values of the node."""
         shape = network.shapes.get(self.place)
-        return None if shape is None else (prod(shape),)
+        return None if shape is None else (self.classifier, (prod(shape),))
 
-    def run(self, context: Context) -> dict[str, Any]:
-        """The accuracy on the judged part, and on the training part for comparison."""
-        judged = judge(self, context, self.part)
+    def run(self, context: EvaluationContext) -> dict[str, Any]:
+        """The accuracy on the evaluated split, and on the training split for comparison."""
+        evaluated = self.select_split(context, self.part)
         train, names = context.dataset.train, context.dataset.info.target.names
-        seen = codes(context, self.place, train)
-        mean, deviation = seen.mean(axis=0), seen.std(axis=0)
-        deviation[deviation < 1e-6 * max(1.0, float(deviation.max()))] = 1.0  # it never varies
+        train_latents = latents(context, self.place, train)
+        mean, deviation = train_latents.mean(axis=0), train_latents.std(axis=0)
+        constant = deviation < 1e-6 * max(1.0, float(deviation.max()))
+        deviation[constant] = 1.0
 
-        def standard(z: Array) -> Array:
+        def standardise(z: Array) -> Array:
             return np.ascontiguousarray((z - mean) / deviation, np.float32)
 
         settings = ClassifierSettings(self.epochs, self.batch_size, self.learning_rate)
+        inputs = standardise(train_latents)
         classify = context.train_classifier(
-            self.classifier, standard(seen), labels(train), len(names), settings
+            self.classifier, inputs, labels(train), len(names), settings
         )
-        true = labels(judged.part)
-        predicted = classify(standard(codes(context, self.place, judged.part)))
+        true = labels(evaluated.split)
+        predicted = classify(standardise(latents(context, self.place, evaluated.split)))
         counts = metrics.contingency(true, predicted, len(names))
-        write_contingency(judged.matrix("latent_classifier"), counts, names)
+        write_contingency(evaluated.contingency("latent_classifier"), counts, names)
         return {
-            "part": judged.name,
-            "samples": judged.samples,
+            "part": evaluated.name,
+            "samples": evaluated.samples,
             "place": self.place,
-            "numbers": seen.shape[1],
-            "accuracy": number(metrics.accuracy(true, predicted)),
-            "train_accuracy": number(metrics.accuracy(labels(train), classify(standard(seen)))),
-            "notes": list(judged.notes),
+            "numbers": train_latents.shape[1],
+            "accuracy": json_number(metrics.accuracy(true, predicted)),
+            "train_accuracy": json_number(metrics.accuracy(labels(train), classify(inputs))),
+            "notes": list(evaluated.notes),
         }

@@ -1,4 +1,4 @@
-"""How well values are met."""
+"""The evaluation `regression`: errors of predicted values."""
 
 from __future__ import annotations
 
@@ -10,70 +10,73 @@ import numpy as np
 from ldl import metrics
 from ldl.arrays import Array
 from ldl.evaluate.context import (
-    Context,
-    Judged,
-    PartName,
+    EvaluatedSplit,
+    Evaluation,
+    EvaluationContext,
+    SplitName,
     Task,
     feature_names,
-    judge,
+    json_number,
     labels,
-    number,
 )
-from ldl.evaluate.files import write_table
+from ldl.evaluate.result_files import write_table
 
 if TYPE_CHECKING:
     from ldl.data.dataset import DatasetInfo
 
+ERROR_UNITS = dict.fromkeys(("mae", "rmse", "max_error"), "the target's")
+
 
 @dataclass(frozen=True)
-class Regression:
+class Regression(Evaluation):
     """R², mean absolute error, root mean square error and largest error, in the targets' units.
 
-    Leaves `plots/fit.csv`: a row a sample and target with the true and the predicted value and,
-    where the input is a single number, that too in the second column, sorted by it.
+    Writes `plots/fit.csv`: a row for each sample and target with the true and the predicted value;
+    where the input is a single number, it is the second column and the rows are sorted by it.
     """
 
-    part: PartName = "test"
+    part: SplitName = "test"
 
-    def problem(self, info: DatasetInfo, task: Task) -> str | None:
-        """Needs a regression and values."""
+    def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
+        """The task needs to be regression, the data needs values."""
         if task != "regression" or info.target.kind != "values":
-            return f"regression judges values; this network's task is {task}"
+            return f"regression evaluates predicted values; this network's task is {task}"
         return None
 
-    def run(self, context: Context) -> dict[str, Any]:
+    def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The errors over all targets and, where there are several, of each."""
-        judged = judge(self, context, self.part)
-        true = labels(judged.part).reshape(judged.samples, -1)
-        predicted = context.predict(judged.part.inputs).reshape(true.shape)
+        evaluated = self.select_split(context, self.part)
+        true = labels(evaluated.split).reshape(evaluated.samples, -1)
+        predicted = context.predict(evaluated.split.inputs).reshape(true.shape)
         names = context.dataset.info.target.names
-        _write_fit(context, judged, true, predicted)
-        results: dict[str, Any] = {"part": judged.name, "samples": len(true)}
-        results |= _errors(true, predicted)
+        _write_fit(evaluated, true, predicted)
+        results: dict[str, Any] = {"part": evaluated.name, "samples": len(true)}
+        results |= regression_metrics(true, predicted)
         if len(names) > 1:
             results["targets"] = {
-                name: _errors(true[:, i], predicted[:, i]) for i, name in enumerate(names)
+                name: regression_metrics(true[:, i], predicted[:, i])
+                for i, name in enumerate(names)
             }
-        units = dict.fromkeys(("mae", "rmse", "max_error"), "the target's")
-        return results | {"units": units, "notes": list(judged.notes)}
+        return results | {"units": ERROR_UNITS, "notes": list(evaluated.notes)}
 
 
-def _errors(true: Array, predicted: Array) -> dict[str, float | None]:
-    measures = (metrics.r2, metrics.mae, metrics.rmse, metrics.max_error)
-    return {measure.__name__: number(measure(true, predicted)) for measure in measures}
+def regression_metrics(true: Array, predicted: Array) -> dict[str, float | None]:
+    """R² and errors of two arrays of one shape, in the targets' units."""
+    functions = (metrics.r2, metrics.mae, metrics.rmse, metrics.max_error)
+    return {function.__name__: json_number(function(true, predicted)) for function in functions}
 
 
-def _write_fit(context: Context, judged: Judged, true: Array, predicted: Array) -> None:
-    dataset = context.dataset
-    inputs = [dataset.to_source_units(name, x) for name, x in judged.part.inputs.items()]
+def _write_fit(evaluated: EvaluatedSplit, true: Array, predicted: Array) -> None:
+    """Write true and predicted values (n, targets)."""
+    dataset = evaluated.context.dataset
+    inputs = [dataset.to_source_units(name, x) for name, x in evaluated.split.inputs.items()]
     single = len(inputs) == 1 and inputs[0][0].size == 1
     x = inputs[0].reshape(-1) if single else np.arange(len(true))
-    column = feature_names(context.dataset.info, 1) if single else []
     order = np.argsort(x, kind="stable")
     rows = (
         [name, *([float(x[n])] if single else []), float(true[n, k]), float(predicted[n, k])]
-        for k, name in enumerate(context.dataset.info.target.names)
+        for k, name in enumerate(dataset.info.target.names)
         for n in order
     )
-    header = ["target", *column, "true", "predicted"]
-    write_table(context.folder / "plots" / judged.file("fit", "csv"), header, rows)
+    header = ["target", *(feature_names(dataset.info, 1) if single else []), "true", "predicted"]
+    write_table(evaluated.plot("fit", "csv"), header, rows)

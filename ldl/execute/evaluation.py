@@ -27,8 +27,8 @@ from ldl.data import (
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
 from ldl.errors import DataError, Diverged, RunError, RunFolderError, UsageError
-from ldl.evaluate import EVALUATIONS, ClassifierSettings, Context, Evaluation
-from ldl.evaluate.context import at_hand
+from ldl.evaluate import EVALUATIONS, ClassifierSettings, Evaluation, EvaluationContext
+from ldl.evaluate.context import available_split
 from ldl.execute.consistency import consistency_checker
 from ldl.execute.introspection import decoder_from, network_info, value_reader
 from ldl.execute.preparation import REGISTRIES, classifier_experiment, evaluation_problems, prepare
@@ -62,10 +62,10 @@ def run_evaluations(
     for evaluation in evaluations:
         name = names[type(evaluation)]
         stage(name)
-        here = (name, at_hand(dataset, getattr(evaluation, "part", "test")))
+        here = (name, available_split(dataset, getattr(evaluation, "part", "test")))
         seen[here] += 1
         try:
-            found = evaluation.run(replace(context, turn=seen[here]))
+            found = evaluation.run(replace(context, occurrence=seen[here]))
         except (DataError, RunError) as error:
             failed.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
             continue
@@ -79,7 +79,9 @@ def run_evaluations(
     return added
 
 
-def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFolder) -> Context:
+def _context(
+    experiment: Experiment, model: Model, dataset: Dataset, run: RunFolder
+) -> EvaluationContext:
     """A trained network as evaluations see it."""
     again = retrainer(experiment, dataset, run)
 
@@ -88,7 +90,7 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
         validation: Array | None,
         judged: Array | None,
         changes: Mapping[str, Any] = UNCHANGED,
-    ) -> Context:
+    ) -> EvaluationContext:
         return _context(*again(training, validation, judged, changes), run)
 
     def predict(inputs: Mapping[str, Array]) -> Array:
@@ -96,7 +98,7 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
         repeats = experiment.task == "reconstruction"  # inputs, which have no target's units
         return outputs if repeats else dataset.to_target_units(outputs)
 
-    return Context(
+    return EvaluationContext(
         dataset=dataset,
         task=experiment.task,
         predict=predict,
@@ -107,11 +109,11 @@ def _context(experiment: Experiment, model: Model, dataset: Dataset, run: RunFol
         seed=experiment.config.seed,
         train_classifier=_classifier_trainer(experiment.config),
         network=network_info(experiment),
-        values=value_reader(experiment, model),
+        node_values=value_reader(experiment, model),
         weights=model.parameters.weights,
         decoder=decoder_from(experiment, model),
         retrain=retrain,
-        drive=consistency_checker(experiment, dataset),
+        check_consistency=consistency_checker(experiment, dataset),
     )
 
 

@@ -11,10 +11,10 @@ from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.conv import Conv1d, Conv2d
 from ldl.engine.layers.linear import Linear
 from ldl.engine.model import Model
-from ldl.evaluate.network import First, Kind, NetworkInfo
+from ldl.evaluate.context import FirstLayer, FirstLayerKind, NetworkInfo
 
 CODE = "code"  # what an autoencoder's innermost value is called, whatever layer gives it
-FIRST_KINDS: dict[type, Kind] = {Linear: "linear", Conv1d: "conv1d", Conv2d: "conv2d"}
+FIRST_KINDS: dict[type, FirstLayerKind] = {Linear: "linear", Conv1d: "conv1d", Conv2d: "conv2d"}
 
 
 def network_info(experiment: Experiment) -> NetworkInfo:
@@ -91,7 +91,7 @@ def _owner(graph: Graph, name: str) -> str:
     return f"{graph.owners[place]}.{key}"
 
 
-def _first(graph: Graph) -> First | None:
+def _first(graph: Graph) -> FirstLayer | None:
     """The first layer with a matrix of weights."""
     leading = next((p.name for p in graph.order if graph.plans[p.name].w), None)
     by_name = {place.name: place for place in graph.order}
@@ -103,7 +103,7 @@ def _first(graph: Graph) -> First | None:
         while source in by_name and by_name[source].layer.view:
             source = by_name[source].inputs[0]
         kind = FIRST_KINDS.get(type(place.layer), "other")
-        return First(
+        return FirstLayer(
             place.name,
             kind,
             source if source in graph.inputs else None,

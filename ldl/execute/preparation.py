@@ -25,15 +25,13 @@ from ldl.data import (
     SplitSpec,
     describe_data,
     load_data,
-    split_sizes,
 )
 from ldl.engine.layers.activation import Sigmoid
 from ldl.engine.layers.embedding import Embedding
 from ldl.engine.losses import Bce
 from ldl.errors import ConfigError, DataError, LdlError, Problem
-from ldl.evaluate import EVALUATIONS, default_evaluations
-from ldl.evaluate.context import Changes, Classifies, Counts, LooksInside
-from ldl.evaluate.network import NetworkInfo, SettingProblem
+from ldl.evaluate import EVALUATIONS, Evaluation, default_evaluations
+from ldl.evaluate.context import NetworkInfo, SettingProblem
 from ldl.execute.introspection import network_info
 from ldl.execute.retraining import changed
 from ldl.execute.transfer import pretrained_weights
@@ -173,24 +171,23 @@ def evaluation_problems(
     for i, evaluation in enumerate(config.evaluate or []):
         here: KeyPath = ("evaluate", i)
         name = names[type(evaluation)]
-        fault = evaluation.problem(info, task_of(config, info))
-        if not fault and isinstance(evaluation, Counts):
-            fault = evaluation.size_problem(info, split_sizes(config.data.split, info)._asdict())
-        if fault:
-            faults.append((here, fault))
+        problem = evaluation.data_problem(info, task_of(config, info))
+        problem = problem or evaluation.size_problem(info, config.data.split)
+        if problem:
+            faults.append((here, problem))
             continue
         inner: list[SettingProblem] = []
-        if network is not None and isinstance(evaluation, LooksInside):
+        if network is not None:
             inner = evaluation.network_problems(info, network)
         faults += [((*here, name, key) if key else here, message) for key, message in inner]
-        if network is not None and isinstance(evaluation, Changes):
-            for key, changes in evaluation.changes():
+        if network is not None:
+            for key, changes in evaluation.config_changes():
                 try:
                     compile_config(changed(config, changes), info)
                 except CompileError as error:
                     told = dict.fromkeys(message for _, message in error.problems)
                     faults += [((*here, name, *key), message) for message in told]
-        if isinstance(evaluation, Classifies) and info.target.kind == "classes" and not inner:
+        if info.target.kind == "classes" and not inner:
             faults += _classifier_faults(config, info, network, evaluation, (*here, name))
     return faults
 
@@ -199,17 +196,18 @@ def _classifier_faults(
     config: Config,
     info: DatasetInfo,
     network: NetworkInfo | None,
-    evaluation: Classifies,
+    evaluation: Evaluation,
     here: KeyPath,
 ) -> list[PathProblem]:
     """What is wrong with an evaluation's own classifier."""
-    shape = evaluation.read(info, network or NetworkInfo())
-    if shape is None:
+    own = evaluation.own_classifier(info, network or NetworkInfo())
+    if own is None:
         return []
+    layers, shape = own
     try:
         classifier_experiment(
             config,
-            evaluation.classifier,
+            layers,
             DatasetInfo({"x": shape}, info.target, None, info.samples),
         )
     except CompileError as error:

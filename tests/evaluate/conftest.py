@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ldl.data.dataset import Dataset, DatasetInfo, Split, Target
-from ldl.evaluate import Context
-from ldl.evaluate.network import NetworkInfo
+from ldl.evaluate import EvaluationContext
+from ldl.evaluate.context import NetworkInfo
 
 
 def part(x: Any, targets: Any = None, clean: Any = None) -> Split:
@@ -22,10 +22,10 @@ def part(x: Any, targets: Any = None, clean: Any = None) -> Split:
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Callable[..., Context]:
+def context(tmp_path: Path) -> Callable[..., EvaluationContext]:
     """Makes a context; the network answers with its input unless told otherwise."""
 
-    def make(task: Any, info: DatasetInfo, test: Split | None, **more: Any) -> Context:
+    def make(task: Any, info: DatasetInfo, test: Split | None, **more: Any) -> EvaluationContext:
         parts = {"train": more.pop("train", test), "validation": more.pop("validation", None)}
         assert parts["train"] is not None
         settings: dict[str, Any] = {
@@ -34,17 +34,17 @@ def context(tmp_path: Path) -> Callable[..., Context]:
             "probability_note": lambda outputs: None,
             "train_classifier": lambda *_: lambda x: np.zeros(len(x), np.int64),
             "network": NetworkInfo(dict(info.inputs)),
-            "values": lambda name, inputs: inputs[name],
+            "node_values": lambda name, inputs: inputs[name],
             "weights": {},
             "decoder": lambda name: None,
             "retrain": lambda *rows: pytest.fail("nothing is trained again here"),
-            "drive": lambda steps: pytest.fail("nothing is driven here"),
+            "check_consistency": lambda steps: pytest.fail("nothing is checked here"),
         }
         limits = more.pop("limits", {})
         dataset = Dataset(info, test=test, sha256="", scaler=None, input_ranges=limits, **parts)
         settings |= more
         settings.setdefault("classes", lambda x: settings["probabilities"](x).argmax(axis=1))
-        return Context(dataset, task, folder=tmp_path, seed=0, **settings)
+        return EvaluationContext(dataset, task, folder=tmp_path, seed=0, **settings)
 
     return make
 

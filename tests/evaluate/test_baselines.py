@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 
 from ldl.errors import DataError, SettingError
 from ldl.evaluate.baselines import Baselines
-from ldl.evaluate.network import NetworkInfo
+from ldl.evaluate.context import NetworkInfo
 
 from .conftest import info, part
 

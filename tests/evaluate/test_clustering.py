@@ -11,7 +11,7 @@ import pytest
 from ldl.data.dataset import Split
 from ldl.errors import DataError
 from ldl.evaluate.clustering import Clustering
-from ldl.evaluate.network import NetworkInfo
+from ldl.evaluate.context import NetworkInfo
 
 from .conftest import info, part
 
@@ -26,7 +26,7 @@ def run(context: Any, evaluation: Clustering, test: Split = TEST, **more: Any) -
     settings: dict[str, Any] = {
         "train": TRAIN,
         "network": CODE,
-        "values": lambda name, inputs: inputs["x"],
+        "node_values": lambda name, inputs: inputs["x"],
     }
     results: dict[str, Any] = evaluation.run(
         context("reconstruction", more.pop("data", DATA), test, **(settings | more))

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from ldl import metrics
-from ldl.evaluate import jpeg, pca
+from ldl.evaluate import jpeg
 from ldl.evaluate.compression import Compression
-from ldl.evaluate.network import NetworkInfo
+from ldl.evaluate.context import NetworkInfo
+from ldl.evaluate.latents import pca_reconstruction
 
 from .conftest import info, part
 
@@ -35,7 +36,7 @@ def pictures(count: int, height: int, width: int, channels: int = 1) -> Any:
 @pytest.mark.parametrize("shape", [(1, 8, 8, 1), (70, 5, 11, 1), (9, 16, 16, 3), (5, 28, 28, 1)])
 def test_pictures_come_back_each_in_its_place(shape: tuple[int, ...]) -> None:
     images = pictures(*shape)
-    read, size, quality = jpeg.at_size(images, 1e9)
+    read, size, quality = jpeg.compress(images, 1e9)
     assert quality == 95 and read.shape == images.shape and read.dtype == np.uint8
     assert np.abs(read.astype(int) - images).max() <= 6
     assert size > 0
@@ -47,17 +48,17 @@ def test_one_picture_is_the_file_that_pillow_writes() -> None:
     Image.fromarray(image[0, ..., 0]).save(
         content, "JPEG", quality=95, subsampling=0, optimize=True
     )
-    read, size, _ = jpeg.at_size(image, 1e9)
+    read, size, _ = jpeg.compress(image, 1e9)
     assert size == len(content.getvalue())
     np.testing.assert_array_equal(read[0, ..., 0], np.asarray(Image.open(content)))
 
 
 def test_the_size_is_about_the_nearest_that_any_quality_gives() -> None:
     images = rng.integers(0, 256, (200, 16, 16, 1), np.uint8)
-    sheets = jpeg._sheets(images)
-    every = {q: sum(len(jpeg._encoded(s, q)) for s in sheets) / 200 for q in range(1, 96)}
+    sheets = jpeg._to_sheets(images)
+    every = {q: sum(len(jpeg._encode(s, q)) for s in sheets) / 200 for q in range(1, 96)}
     for wanted in (1, 40, 90, 150, 1000):
-        _, size, quality = jpeg.at_size(images, wanted)
+        _, size, quality = jpeg.compress(images, wanted)
         assert size == every[quality]
         nearest = min(abs(each - wanted) for each in every.values())
         assert abs(size - wanted) <= nearest + 0.01 * wanted  # sizes do not quite grow with q
@@ -65,15 +66,15 @@ def test_the_size_is_about_the_nearest_that_any_quality_gives() -> None:
 
 def test_many_pictures_need_several_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
     images = pictures(11, 8, 8)
-    monkeypatch.setattr(jpeg, "ACROSS", 2)
-    assert [sheet.shape for sheet in jpeg._sheets(images)] == [(16, 16, 1)] * 2 + [(16, 16, 1)]
-    read, _, _ = jpeg.at_size(images, 1e9)
+    monkeypatch.setattr(jpeg, "MAX_COLUMNS", 2)
+    assert [sheet.shape for sheet in jpeg._to_sheets(images)] == [(16, 16, 1)] * 2 + [(16, 16, 1)]
+    read, _, _ = jpeg.compress(images, 1e9)
     assert np.abs(read.astype(int) - images).max() <= 6
 
 
 def test_a_sheet_is_never_larger_than_jpeg_allows() -> None:
-    assert jpeg._across(np.zeros((400, 5000, 10, 1), np.uint8)) == 12
-    assert jpeg._across(np.zeros((9, 64_000, 10, 1), np.uint8)) == 1
+    assert jpeg._columns(np.zeros((400, 5000, 10, 1), np.uint8)) == 12
+    assert jpeg._columns(np.zeros((9, 64_000, 10, 1), np.uint8)) == 1
 
 
 # --- principal components -----------------------------------------------------------------------
@@ -83,10 +84,10 @@ def test_a_plane_comes_back_from_two_components() -> None:
     basis = rng.normal(size=(2, 3, 2))
     train = np.tensordot(rng.normal(size=(50, 2)), basis, 1) + 5
     given = np.tensordot(rng.normal(size=(4, 2)), basis, 1) + 5
-    rebuilt, share, count = pca.rebuild(train, given.astype(np.float32), 2, [])
+    rebuilt, share, count = pca_reconstruction(train, given.astype(np.float32), 2, [])
     np.testing.assert_allclose(rebuilt, given, rtol=1e-5)
     assert share == pytest.approx(1.0) and count == 2
-    _, share, _ = pca.rebuild(train, given, 1, [])
+    _, share, _ = pca_reconstruction(train, given, 1, [])
     flat = train.reshape(50, -1)
     variances = np.linalg.eigvalsh(np.cov(flat.T))[::-1]
     assert share == pytest.approx(variances[0] / variances.sum())
@@ -95,7 +96,7 @@ def test_a_plane_comes_back_from_two_components() -> None:
 @pytest.mark.parametrize("samples", [3, 30])
 def test_no_more_components_than_there_can_be(samples: int) -> None:
     train = rng.normal(size=(samples, 5))
-    rebuilt, share, count = pca.rebuild(train, train, 9, [])
+    rebuilt, share, count = pca_reconstruction(train, train, 9, [])
     assert count == min(samples, 5) and share == pytest.approx(1.0)
     np.testing.assert_allclose(rebuilt, train, atol=1e-6)
 
@@ -106,7 +107,7 @@ def test_no_more_components_than_there_can_be(samples: int) -> None:
 def run(context: Any, x: Any, data: Any, **more: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "network": NetworkInfo({"x": data.inputs["x"], "code": (4,)}),
-        "values": lambda name, inputs: inputs["x"].reshape(len(inputs["x"]), -1)[:, :4],
+        "node_values": lambda name, inputs: inputs["x"].reshape(len(inputs["x"]), -1)[:, :4],
         "predict": lambda inputs: inputs["x"] / 2,
     }
     results: dict[str, Any] = Compression().run(

@@ -10,8 +10,8 @@ import pytest
 
 from ldl.errors import DataError
 from ldl.evaluate.activations import Activations
+from ldl.evaluate.context import FirstLayer, NetworkInfo
 from ldl.evaluate.filters import Filters
-from ldl.evaluate.network import First, NetworkInfo
 
 from .conftest import info, part
 
@@ -21,7 +21,7 @@ ONE = part(rng.random((4, 6)), [0, 1, 0, 1])
 
 
 def network(kind: Any, weight: tuple[int, ...]) -> NetworkInfo:
-    first = First("first", kind, "x", weight, "tanh1")
+    first = FirstLayer("first", kind, "x", weight, "tanh1")
     return NetworkInfo({"x": (6,), "first": weight[-1:], "tanh1": weight[-1:]}, first)
 
 
@@ -84,7 +84,9 @@ def test_activations_of_any_shape(
         assert inputs is ONE.inputs
         return z
 
-    made = context("classification", IMAGE, ONE, network=network("linear", (6, 5)), values=values)
+    made = context(
+        "classification", IMAGE, ONE, network=network("linear", (6, 5)), node_values=values
+    )
     results = Activations().run(made)
     assert asked == ["tanh1"] == [results["place"]] and results["shape"] == list(shape)
     assert results["zeros"] == pytest.approx((z == 0).mean())
@@ -101,7 +103,7 @@ def test_activations_of_any_shape(
 
 def test_units_that_never_change_are_counted(context: Any) -> None:
     z = np.array([[0, 1, 2], [0, 1, 3], [0, 1, 2], [0, 0, 2]], np.float32)
-    made = context("classification", IMAGE, ONE, values=lambda name, inputs: z)
+    made = context("classification", IMAGE, ONE, node_values=lambda name, inputs: z)
     results = Activations(place="x", samples=2).run(made)
     assert results["constant_units"] == 1 and results["zeros"] == pytest.approx(5 / 12)
 

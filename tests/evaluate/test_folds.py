@@ -118,7 +118,7 @@ def test_a_regression_and_an_autoencoder_have_figures_of_their_own(context: Any)
 
 
 def test_samples_without_numbers_cannot_be_divided(context: Any) -> None:
-    with pytest.raises(DataError, match="no numbers"):
+    with pytest.raises(DataError, match="no indices"):
         Folds(k=2).run(context("classification", DATA, part([[1], [2]], [0, 1])))
     with pytest.raises(DataError, match="3 folds of 2"):
         Folds(k=3).run(context("classification", DATA, numbered([1]), train=numbered([2])))

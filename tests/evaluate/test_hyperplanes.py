@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldl.data.scalers import AffineScaler, InputScalers
+from ldl.evaluate.context import FirstLayer, NetworkInfo
 from ldl.evaluate.hyperplanes import segments
-from ldl.evaluate.network import First, NetworkInfo
 from ldl.evaluate.regions import DecisionRegions
 
 from .conftest import info, part
@@ -57,7 +57,7 @@ def test_regions_hold_them_in_the_datas_own_units(
         "classification",
         info((2,), ("a", "b")),
         one,
-        network=NetworkInfo({"x": (2,)}, First("linear1", "linear", "x", (2, 1), "linear1")),
+        network=NetworkInfo({"x": (2,)}, FirstLayer("linear1", "linear", "x", (2, 1), "linear1")),
         weights={"linear1.weight": np.array([[2.0], [0.0]]), "linear1.bias": np.array([-1.0])},
         probabilities=lambda x: np.stack([x[:, 0] < 0.5, x[:, 0] >= 0.5], axis=1).astype(float),
     )
@@ -76,7 +76,9 @@ def test_regions_hold_them_in_the_datas_own_units(
             np.testing.assert_allclose(sorted(line[:, 1]), plane["y"][[0, -1]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("first", [None, First("conv1d1", "conv1d", "x", (3, 1, 2), "conv1d1")])
+@pytest.mark.parametrize(
+    "first", [None, FirstLayer("conv1d1", "conv1d", "x", (3, 1, 2), "conv1d1")]
+)
 def test_other_first_layers_have_none(first: Any, context: Any) -> None:
     one = part([[0, 0], [1, 1]], [0, 1])
     network = NetworkInfo({"x": (2,)}, first)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ldl.evaluate.context import ClassifierSettings
+from ldl.evaluate.context import ClassifierSettings, NetworkInfo
+from ldl.evaluate.denoising import CLASSIFIER
 from ldl.evaluate.latent_classifier import LatentClassifier
-from ldl.evaluate.network import NetworkInfo
 
 from .conftest import info, part
 
@@ -35,7 +35,7 @@ def test_it_learns_from_standardised_training_values_alone(context: Any, tmp_pat
     train = part([[1, 0, 5], [3, 2, 5], [1, 4, 5], [3, 6, 5]], [0, 1, 0, 1])
     test = part([[0, 0, 0], [9, 0, 0], [9, 0, 0]], [0, 1, 0])
     given = context(
-        "reconstruction", DATA, test, train=train, values=values, network=CODE,
+        "reconstruction", DATA, test, train=train, node_values=values, network=CODE,
         train_classifier=train_classifier,
     )  # fmt: skip
     results = LatentClassifier(["layers"], epochs=4, batch_size=2, learning_rate=0.5).run(given)
@@ -52,6 +52,6 @@ def test_it_learns_from_standardised_training_values_alone(context: Any, tmp_pat
     assert text == "true\\predicted,a,b\na,1,1\nb,0,1\n"
 
 
-def test_its_classifier_reads_all_numbers_of_the_place() -> None:
-    assert LatentClassifier().read(DATA, CODE) == (4,)
-    assert LatentClassifier(place="nowhere").read(DATA, CODE) is None
+def test_its_classifier_reads_all_values_of_the_node() -> None:
+    assert LatentClassifier().own_classifier(DATA, CODE) == (CLASSIFIER, (4,))
+    assert LatentClassifier(place="nowhere").own_classifier(DATA, CODE) is None

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ldl import metrics
-from ldl.evaluate.pictures import spread
 from ldl.evaluate.reconstruction import NEGATIVE, Reconstruction
+from ldl.evaluate.sample_images import spread_over_classes
 
 from .conftest import info, part
 
@@ -52,7 +52,7 @@ def test_colour_errors_are_the_mean_over_channels(context: Any, tmp_path: Path) 
 def test_a_table_has_no_pictures_and_says_so(context: Any, tmp_path: Path) -> None:
     data = info((6,), kind="none")
     results = Reconstruction().run(context("reconstruction", data, part(IMAGES), predict=half))
-    assert results["mse"] > 0 and results["notes"] == ["the inputs are not images: no pictures"]
+    assert results["mse"] > 0 and results["notes"] == ["the inputs are not images: no image plots"]
     assert not (tmp_path / "plots").exists()
 
 
@@ -68,7 +68,7 @@ def test_negative_inputs_have_no_divergence_but_a_stray_one_counts_as_0(context:
 
 def test_spread_takes_turns_among_the_classes_and_sorts_by_class() -> None:
     targets = np.array([1, 1, 1, 0, 2, 0, 1])
-    assert spread(targets, 7, count=4).tolist() == [3, 5, 0, 4]
-    assert spread(targets, 7, count=10).tolist() == [3, 5, 0, 1, 2, 6, 4]
-    assert spread(None, 3).tolist() == [0, 1, 2]
-    assert spread(np.zeros((20, 1), np.float32), 20).tolist() == list(range(10))
+    assert spread_over_classes(targets, 7, count=4).tolist() == [3, 5, 0, 4]
+    assert spread_over_classes(targets, 7, count=10).tolist() == [3, 5, 0, 1, 2, 6, 4]
+    assert spread_over_classes(None, 3).tolist() == [0, 1, 2]
+    assert spread_over_classes(np.zeros((20, 1), np.float32), 20).tolist() == list(range(10))

@@ -1,4 +1,4 @@
-"""The registry, the defaults, and which part is judged."""
+"""The registry, the defaults, and which split is evaluated."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 from ldl.errors import DataError
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.classification import Classification
-from ldl.evaluate.context import judge
-from ldl.evaluate.network import NetworkInfo
+from ldl.evaluate.context import NetworkInfo
 from ldl.evaluate.reconstruction import Reconstruction
 from ldl.evaluate.regions import DecisionRegions
 from ldl.evaluate.regression import Regression
@@ -40,21 +39,21 @@ def test_the_defaults_judge_the_task_and_show_the_plane() -> None:
 def test_a_missing_part_falls_back_to_the_next_and_says_so(context: Any) -> None:
     one, empty = part([[1, 2]], [0]), part([], [])
     given = context("classification", PLAIN, empty, validation=one, train=one)
-    judged = judge(Classification(), given, "test")
-    assert (judged.name, judged.samples, judged.part) == ("validation", 1, one)
-    assert judged.notes == ("there is no test part: judged on the validation part",)
-    assert judged.file("mistakes", "csv") == "mistakes-validation.csv"
+    evaluated = Classification().select_split(given, "test")
+    assert (evaluated.name, evaluated.samples, evaluated.split) == ("validation", 1, one)
+    assert evaluated.notes == ("there is no test split: evaluated on the validation split",)
+    assert evaluated.plot("mistakes", "csv").name == "mistakes-validation.csv"
     given = context("classification", PLAIN, None, train=one)
-    assert judge(Classification(), given, "test").name == "train"
+    assert Classification().select_split(given, "test").name == "train"
     with pytest.raises(DataError, match="no sample"):
-        judge(Classification(), context("classification", PLAIN, empty), "train")
+        Classification().select_split(context("classification", PLAIN, empty), "train")
 
 
 def test_validation_never_becomes_test(context: Any) -> None:
     one = part([[1, 2]], [0])
     given = context("classification", PLAIN, one)
-    assert judge(Classification(), given, "validation").name == "train"
-    assert judge(Classification(), given, "test").notes == ()
+    assert Classification().select_split(given, "validation").name == "train"
+    assert Classification().select_split(given, "test").notes == ()
 
 
 @pytest.mark.parametrize("name", ["clustering", "latent_classifier", "embedding", "activations"])
@@ -72,9 +71,11 @@ def test_a_place_that_is_not_there_is_refused_with_those_that_are(name: str, con
 
 def test_files_bear_the_part_and_the_turn(context: Any) -> None:
     given = context("classification", PLAIN, part([[0, 0]], [0]))
-    assert given.file("test", "clusters", "npz") == "clusters.npz"
-    assert replace(given, turn=2).file("test", "clusters", "npz") == "clusters-2.npz"
-    assert replace(given, turn=3).file("train", "clusters", "npz") == "clusters-train-3.npz"
+    assert given.file_name("test", "clusters", "npz") == "clusters.npz"
+    assert replace(given, occurrence=2).file_name("test", "clusters", "npz") == "clusters-2.npz"
+    assert (
+        replace(given, occurrence=3).file_name("train", "clusters", "npz") == "clusters-train-3.npz"
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,6 @@ def test_what_does_not_fit_is_refused_before_and_while_running(
     name: str, task: Any, data: Any, reason: str, context: Any
 ) -> None:
     evaluation = EVALUATIONS[name]()
-    assert evaluation.problem(data, task)
+    assert evaluation.data_problem(data, task)
     with pytest.raises(DataError, match=reason):
         evaluation.run(context(task, data, part([[0, 0]], [0])))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ldl.errors import RunFolderError
-from ldl.evaluate.files import write_arrays, write_contingency, write_table
+from ldl.evaluate.result_files import write_arrays, write_contingency, write_table
 from ldl.plots import draw, run_name, subtitle
 
 rng = np.random.default_rng(0)

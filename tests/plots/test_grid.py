@@ -13,7 +13,7 @@ import pytest
 
 from ldl.config.emit import flow
 from ldl.errors import RunFolderError
-from ldl.evaluate.files import write_table
+from ldl.evaluate.result_files import write_table
 from ldl.plots import grid, grid_curves, grid_parallel
 from ldl.plots.grid_found import gather
 from ldl.plots.levels import read

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ldl.evaluate.files import write_contingency
+from ldl.evaluate.result_files import write_contingency
 from ldl.plots import matrices
 
 

@@ -135,7 +135,7 @@ def test_an_autoencoder_gives_the_augmented_clean_picture_back(noise: str, tmp_p
     found = prepared(tmp_path, AUTOENCODER.replace("NOISE", noise)).experiment
     dataset = load_data(found.config.data, 0)
     assert dataset.uncropped is not None
-    made = trainer.augmented(dataset, found.config.data, 0, found.input_targets)
+    made = trainer.augmented_batches(dataset, found.config.data, 0, found.input_targets)
     assert made is not None
     spy = Spy(made)
     arrays = found.arrays(dataset.train)

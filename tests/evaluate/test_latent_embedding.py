@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ldl.evaluate.embedding import Embedding
-from ldl.evaluate.network import NetworkInfo
+from ldl.evaluate.context import NetworkInfo
+from ldl.evaluate.latent_embedding import LatentEmbedding
 
 from .conftest import info, part
 
@@ -27,15 +27,15 @@ def heaps(count: int, seed: int, mixed: bool = False) -> Any:
     return part(rng.normal(size=(3 * count, 5)) + centres, labels)
 
 
-def run(context: Any, evaluation: Embedding, train: Any, test: Any) -> dict[str, Any]:
-    settings: dict[str, Any] = {"network": CODE, "values": lambda name, inputs: inputs["x"]}
+def run(context: Any, evaluation: LatentEmbedding, train: Any, test: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = {"network": CODE, "node_values": lambda name, inputs: inputs["x"]}
     given = context("reconstruction", DATA, test, train=train, **settings)
     results: dict[str, Any] = evaluation.run(given)
     return results
 
 
 def test_both_layouts_keep_the_heaps_of_both_parts(context: Any, tmp_path: Path) -> None:
-    results = run(context, Embedding(perplexity=10), heaps(20, 0), heaps(8, 1))
+    results = run(context, LatentEmbedding(perplexity=10), heaps(20, 0), heaps(8, 1))
     assert results["points"] == {"training": 60, "test": 24} and results["samples"] == 24
     for layout in ("tsne", "pca"):
         assert results[layout]["neighbours"] == {"training": 1.0, "test": 1.0}
@@ -56,13 +56,15 @@ def test_both_layouts_keep_the_heaps_of_both_parts(context: Any, tmp_path: Path)
 
 
 def test_classes_that_meet_are_named(context: Any) -> None:
-    results = run(context, Embedding(perplexity=10), heaps(20, 0, mixed=True), heaps(8, 1, True))
+    results = run(
+        context, LatentEmbedding(perplexity=10), heaps(20, 0, mixed=True), heaps(8, 1, True)
+    )
     assert results["tsne"]["overlap"]["training"] == ["b", "c"]
     assert 0.4 < results["tsne"]["neighbours"]["training"] < 0.95
 
 
 def test_the_same_again_and_no_more_samples_than_wanted(context: Any, tmp_path: Path) -> None:
-    few = Embedding(samples=15, perplexity=5)
+    few = LatentEmbedding(samples=15, perplexity=5)
     first = run(context, few, heaps(20, 0), heaps(8, 1))
     before = (tmp_path / "plots" / "tsne.npz").read_bytes()
     with np.load(tmp_path / "plots" / "tsne.npz") as plane:
@@ -75,8 +77,8 @@ def test_the_same_again_and_no_more_samples_than_wanted(context: Any, tmp_path: 
 def test_without_classes_points_are_laid_out_all_the_same(context: Any, tmp_path: Path) -> None:
     bare = replace(DATA, target=replace(DATA.target, kind="none", names=()))
     one = part(np.random.default_rng(0).normal(size=(30, 5)))
-    given = context("reconstruction", bare, one, network=CODE, values=lambda n, i: i["x"])
-    results = Embedding(perplexity=500, part="train").run(given)
+    given = context("reconstruction", bare, one, network=CODE, node_values=lambda n, i: i["x"])
+    results = LatentEmbedding(perplexity=500, part="train").run(given)
     assert results["tsne"]["perplexity"] == pytest.approx(29 / 3)
     assert results["points"] == {"training": 30} and "neighbours" not in results["tsne"]
     assert (tmp_path / "plots" / "pca-train.npz").exists()
@@ -85,12 +87,12 @@ def test_without_classes_points_are_laid_out_all_the_same(context: Any, tmp_path
 @pytest.mark.parametrize("x", [np.zeros((9, 5)), np.random.default_rng(0).normal(size=(2, 5))])
 def test_nothing_to_lay_out_is_noted(x: Any, context: Any) -> None:
     one = part(x, [0] * len(x))
-    results = Embedding(part="train").run(
-        context("reconstruction", DATA, one, network=CODE, values=lambda n, i: i["x"])
+    results = LatentEmbedding(part="train").run(
+        context("reconstruction", DATA, one, network=CODE, node_values=lambda n, i: i["x"])
     )
-    assert "nothing is laid out" in results["notes"][0] and "tsne" not in results
+    assert "there is no embedding" in results["notes"][0] and "tsne" not in results
 
 
 def test_a_single_number_is_no_plane() -> None:
-    ((setting, reason),) = Embedding(place="one").network_problems(DATA, CODE)
+    ((setting, reason),) = LatentEmbedding(place="one").network_problems(DATA, CODE)
     assert setting == "place" and "two numbers at least" in reason

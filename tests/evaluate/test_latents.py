@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from ldl.evaluate.codes import codes, pictures, random_state, rectangle, repeatable
+from ldl.evaluate.latents import deterministic, latents, random_state
+from ldl.evaluate.sample_images import latent_images, rectangle
 
 from .conftest import info, part
 
@@ -23,24 +24,24 @@ def test_the_rectangle_nearest_to_a_square(count: int, sides: tuple[int, int]) -
 
 
 def test_a_vector_fills_a_square_row_by_row() -> None:
-    np.testing.assert_array_equal(pictures(np.array([[1, 2, 3, 4]])), [[[1, 2], [3, 4]]])
+    np.testing.assert_array_equal(latent_images(np.array([[1, 2, 3, 4]])), [[[1, 2], [3, 4]]])
 
 
 def test_a_signal_has_a_row_a_channel() -> None:
     signal = np.arange(6).reshape(1, 3, 2)
-    np.testing.assert_array_equal(pictures(signal), [[[0, 2, 4], [1, 3, 5]]])
+    np.testing.assert_array_equal(latent_images(signal), [[[0, 2, 4], [1, 3, 5]]])
 
 
 def test_maps_stand_beside_and_below_one_another() -> None:
     maps = np.zeros((1, 2, 2, 4), int) + np.arange(4)
     expected = [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]]
-    np.testing.assert_array_equal(pictures(maps), [expected])
+    np.testing.assert_array_equal(latent_images(maps), [expected])
 
 
 def test_codes_are_flat_float64_of_the_chosen_rows(context: Any) -> None:
     one = part(np.arange(12).reshape(3, 2, 2))
     given = context("classification", info((2, 2), ("a",)), one)
-    found = codes(given, "x", one, np.array([2, 0]))
+    found = latents(given, "x", one, np.array([2, 0]))
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found, [[8, 9, 10, 11], [0, 1, 2, 3]])
 
@@ -53,7 +54,7 @@ def test_seeds_depend_on_the_run_and_the_name(context: Any) -> None:
 
 def test_warnings_become_notes_once_and_one_thread_computes() -> None:
     notes = ["before"]
-    with repeatable(notes):
+    with deterministic(notes):
         assert all(pool["num_threads"] == 1 for pool in threadpool_info())
         for _ in range(2):
             warnings.warn("it did  not\nconverge.", RuntimeWarning, stacklevel=1)

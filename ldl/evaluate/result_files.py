@@ -1,4 +1,4 @@
-"""The data files that evaluations leave and plots read: contingency matrices, tables, arrays."""
+"""Writes the data files that plots are drawn from: contingency matrices, tables, arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ldl.atomic_file import write_bytes
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV file: the header, then the rows."""
+    """Write a CSV file of a header and rows; None becomes an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -23,7 +23,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def write_arrays(path: Path, **arrays: Array) -> None:
-    """An uncompressed npz of named arrays; strings as fixed-width text, nothing pickled."""
+    """Write an uncompressed npz of named arrays; strings as fixed-width text, nothing pickled."""
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     _write(path, content.getvalue())
@@ -36,9 +36,9 @@ def write_contingency(
     columns: Sequence[str] | None = None,
     corner: str = "true\\predicted",
 ) -> None:
-    """A labelled matrix: `corner` names rows\\columns, then a row a true class.
+    """Write counts (R, L) with the labels of rows and columns; `corner` is rows\\columns.
 
-    `columns` are the column labels where they are not those of the rows.
+    Without `columns`, the labels of the columns are those of the rows.
     """
     rows = ([name, *map(int, row)] for name, row in zip(names, counts, strict=True))
     write_table(path, [corner, *(names if columns is None else columns)], rows)

@@ -1,0 +1,176 @@
+"""The evaluation `embedding`: a network's inner values in the plane, by t-SNE and PCA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+
+from ldl import metrics
+from ldl.arrays import Array
+from ldl.data.split import random_split
+from ldl.evaluate.context import (
+    Evaluation,
+    EvaluationContext,
+    NetworkInfo,
+    SettingProblem,
+    SplitName,
+    json_number,
+    labels,
+    unknown_node,
+)
+from ldl.evaluate.latents import deterministic, latents, random_state, random_stream
+from ldl.evaluate.result_files import write_arrays
+from ldl.fields import Doc, Positive, Size
+
+if TYPE_CHECKING:
+    from ldl.data.dataset import DatasetInfo, Split
+
+NEIGHBOURS = 5
+MIN_POINTS = 4
+Plane = dict[str, Array]  # points (n, 2) by split
+Classes = dict[str, Array]  # class indices (n,) by split; empty without classes
+
+
+@dataclass(frozen=True)
+class LatentEmbedding(Evaluation):
+    """t-SNE: y (n, 2) least in Σ p·ln(p/q), p neighbourhoods among z (n, d), q among y; and PCA.
+
+    Points are the values of one node, of the training split and of the evaluated split, at most
+    `samples` of each, in the classes' proportions. t-SNE embeds both splits together, since it
+    cannot add a point later; principal components are fitted on the training split. Where there
+    are classes, `neighbours` is the share of a split's points whose class is the most frequent one
+    among their five nearest points of that split, and `overlap` the two classes most often confused
+    in this way. `kl_divergence` is what t-SNE has minimised, `variance` the share of the two
+    components.
+    Writes `plots/tsne.npz` and `plots/pca.npz`.
+    Source: van der Maaten and Hinton, Visualizing Data using t-SNE, 2008, by Barnes and Hut's
+    approximation (van der Maaten, 2014) from the PCA, as in scikit-learn.
+    """
+
+    place: Annotated[str, Doc("the name of the node whose values are points")] = "code"
+    samples: Annotated[Size, Doc("of either split, at most; t-SNE's time grows with n·ln n")] = 1000
+    perplexity: Annotated[
+        Positive, Doc("about how many neighbours count; at most a third of the points")
+    ] = 30.0
+    part: SplitName = "test"
+
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
+        """The network needs the node, with two values or more."""
+        problems = unknown_node(self.place, network)
+        if not problems and prod(network.shapes[self.place]) < 2:
+            return [("place", f"embedding needs two numbers at least; {self.place} has one")]
+        return problems
+
+    def run(self, context: EvaluationContext) -> dict[str, Any]:
+        """How often neighbours in the plane share a class, and the quality of both embeddings."""
+        evaluated = self.select_split(context, self.part)
+        notes, splits = list(evaluated.notes), {"training": context.dataset.train}
+        if evaluated.name != "train":
+            splits[evaluated.name] = evaluated.split
+        indices = {name: self._choose(context, name, split) for name, split in splits.items()}
+        points = [latents(context, self.place, split, indices[n]) for n, split in splits.items()]
+        z = np.concatenate(points)
+        if len(z) < MIN_POINTS or len(points[0]) < 2 or np.ptp(z, axis=0).max() == 0:
+            notes.append("too few samples, or all equal: there is no embedding")
+            return {"part": evaluated.name, "samples": len(z), "notes": notes}
+        target = context.dataset.info.target
+        classes: Classes = {}
+        if target.kind == "classes":
+            classes = {name: labels(split)[indices[name]] for name, split in splits.items()}
+        results: dict[str, Any] = {}
+        for name, embed in (("tsne", self._tsne), ("pca", _pca)):
+            embedded, results[name] = embed(context, points, notes)
+            plane = dict(zip(splits, embedded, strict=True))
+            if classes:
+                results[name] |= _agreements(plane, classes, target.names)
+            arrays = _plot_arrays(plane, classes, target.names)
+            write_arrays(evaluated.plot(name, "npz"), place=np.array(self.place), **arrays)
+        counts = {name: len(rows) for name, rows in indices.items()}
+        head = {"part": evaluated.name, "samples": len(points[-1]), "place": self.place}
+        units = {"kl_divergence": "nats"}
+        return {**head, "points": counts, **results, "units": units, "notes": notes}
+
+    def _choose(self, context: EvaluationContext, name: str, split: Split) -> Array:
+        """Indices of the split's samples that become points, in ascending order."""
+        if len(split) <= self.samples:
+            return np.arange(len(split))
+        strata = labels(split) if context.dataset.info.target.kind == "classes" else None
+        rng = random_stream(context, "embedding", name)
+        (indices,) = random_split(len(split), [self.samples], strata, rng)
+        return np.sort(indices)
+
+    def _tsne(
+        self, context: EvaluationContext, points: list[Array], notes: list[str]
+    ) -> tuple[list[Array], dict[str, Any]]:
+        from sklearn.manifold import TSNE
+
+        z = np.concatenate(points)
+        perplexity = min(self.perplexity, (len(z) - 1) / 3)
+        seed = random_state(context, "embedding", self.place)
+        with deterministic(notes):
+            tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+            y = tsne.fit_transform(z)
+        results = {"kl_divergence": json_number(tsne.kl_divergence_), "perplexity": perplexity}
+        return np.split(y, np.cumsum([len(p) for p in points])[:-1]), results
+
+
+def _pca(
+    context: EvaluationContext, points: list[Array], notes: list[str]
+) -> tuple[list[Array], dict[str, Any]]:
+    from sklearn.decomposition import PCA
+
+    with deterministic(notes):
+        pca = PCA(2, svd_solver="full").fit(points[0])
+        embedded = [pca.transform(z) for z in points]
+    return embedded, {"variance": json_number(float(pca.explained_variance_ratio_.sum()))}
+
+
+def _agreements(plane: Plane, classes: Classes, names: tuple[str, ...]) -> dict[str, Any]:
+    """`neighbours` and `overlap` by split."""
+    pairs = {split: _agreement(y, classes[split], names) for split, y in plane.items()}
+    return {
+        "neighbours": {split: share for split, (share, _) in pairs.items()},
+        "overlap": {split: overlap for split, (_, overlap) in pairs.items()},
+    }
+
+
+def _agreement(
+    y: Array, classes: Array, names: tuple[str, ...]
+) -> tuple[float | None, list[str] | None]:
+    """The share of points in whose neighbourhood their class wins; the two most confused classes.
+
+    None for a single point, or where no class is taken for another.
+    """
+    from scipy.spatial import cKDTree
+
+    count = min(NEIGHBOURS, len(y) - 1)
+    if count < 1:
+        return None, None
+    nearest = cKDTree(y).query(y, count + 1)[1]
+    is_self = nearest == np.arange(len(y))[:, None]
+    is_self[~is_self.any(axis=1), -1] = True  # of equal points, the query may omit the point itself
+    neighbour_classes = classes[nearest[~is_self].reshape(len(y), count)]
+    votes = np.stack([(neighbour_classes == c).sum(axis=1) for c in range(len(names))], axis=1)
+    counts = metrics.contingency(classes, votes.argmax(axis=1), len(names))
+    confused = counts + counts.T
+    np.fill_diagonal(confused, 0)
+    pair = sorted(map(int, np.unravel_index(confused.argmax(), confused.shape)))
+    share = float(np.trace(counts) / counts.sum())
+    return share, [names[i] for i in pair] if confused.any() else None
+
+
+def _plot_arrays(plane: Plane, classes: Classes, names: tuple[str, ...]) -> dict[str, Array]:
+    """The points, their classes and splits, in one array each."""
+    split_indices = np.concatenate([np.full(len(y), i) for i, y in enumerate(plane.values())])
+    return {
+        "points": np.concatenate(list(plane.values())).astype(np.float32),
+        "labels": (
+            np.concatenate(list(classes.values())) if classes else np.zeros_like(split_indices)
+        ),
+        "part": split_indices,
+        "parts": np.array(list(plane)),
+        "names": np.array(names if classes else ("sample",)),
+    }
