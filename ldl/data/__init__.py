@@ -1,4 +1,4 @@
-"""Data: from a source, split, scaled, shaped and noisy, to what a network trains on."""
+"""Data sets: sources, splits, scaling, noise and augmentation of the training samples."""
 
 from __future__ import annotations
 

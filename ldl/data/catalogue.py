@@ -1,4 +1,4 @@
-"""What data sets there are, where they are found, getting them and checking them."""
+"""The list of data sources, and how to download and verify those with files of their own."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ldl.errors import DataError, UsageError
 
 DOWNLOADABLE: dict[str, ImageSet] = {"mnist": Mnist(), "usps": Usps(), "cifar10": Cifar10()}
 DERIVED_FROM = {"digit_pairs": "mnist"}
-YOURS = ("csv", "npz", "images")
+USER_FILES = ("csv", "npz", "images")
 EMBEDDED = (Digits, Iris, Wine, BreastCancer, Diabetes, Linnerud)
 State = Literal["embedded", "generated", "yours", "found", "incomplete", "missing"]
 
 
 @dataclass(frozen=True)
 class SourceListing:
-    """A line of `ldl data list`; `info` is None for files of the user's own."""
+    """One line of `ldl data list`; `info` is None for the user's own files."""
 
     name: str
     summary: str
     info: DatasetInfo | None
     state: State
-    path: Path | None = None  # where a set is that has files of its own
+    path: Path | None = None  # of the files of a downloadable set
 
 
 def list_sources() -> list[SourceListing]:
@@ -39,36 +39,36 @@ def list_sources() -> list[SourceListing]:
 
 def _listing(name: str, entry: type) -> SourceListing:
     summary = (entry.__doc__ or "").split("\n", 1)[0]
-    if name in YOURS:
+    if name in USER_FILES:
         return SourceListing(name, summary, None, "yours")
     info: DatasetInfo = entry().describe()
-    needed = DERIVED_FROM.get(name, name)
-    if needed not in DOWNLOADABLE:
-        return SourceListing(name, summary, info, "embedded" if entry in EMBEDDED else "generated")
+    files_of = DERIVED_FROM.get(name, name)
+    if files_of not in DOWNLOADABLE:
+        state: State = "embedded" if entry in EMBEDDED else "generated"
+        return SourceListing(name, summary, info, state)
     try:
-        place = DOWNLOADABLE[needed].find()
+        path = DOWNLOADABLE[files_of].find()
     except DataError:
         return SourceListing(name, summary, info, "incomplete")
-    return SourceListing(name, summary, info, "found" if place else "missing", place)
+    return SourceListing(name, summary, info, "found" if path else "missing", path)
 
 
 def fetch(name: str, progress: ProgressCallback | None = None) -> Path:
-    """Where a set lies, downloading it if it is nowhere. Raises DataError, UsageError."""
-    source = _fetched(name)
-    return source.find() or source.fetch(progress)
+    """The path of a set, which is downloaded if it is absent. Raises DataError, UsageError."""
+    image_set = _downloadable(name)
+    return image_set.find() or image_set.fetch(progress)
 
 
 def verify(name: str) -> list[ChecksumResult]:
-    """The SHA-256 of what is there against the known ones. Raises DataError, UsageError."""
-    return _fetched(name).verify()
+    """The SHA-256 of a set's files beside the expected ones. Raises DataError, UsageError."""
+    return _downloadable(name).verify()
 
 
-def _fetched(name: str) -> ImageSet:
-    if name not in DOWNLOADABLE:
-        kind = "needs no download" if name in SOURCES else "is no data set"
-        if name in DERIVED_FROM:
-            kind = f"is made of {DERIVED_FROM[name]}"
-        raise UsageError(
-            f'"{name}" {kind}; those with files of their own: {", ".join(DOWNLOADABLE)}'
-        )
-    return DOWNLOADABLE[name]
+def _downloadable(name: str) -> ImageSet:
+    if name in DOWNLOADABLE:
+        return DOWNLOADABLE[name]
+    if name in DERIVED_FROM:
+        reason = f"is made from {DERIVED_FROM[name]}"
+    else:
+        reason = "needs no download" if name in SOURCES else "is no data set"
+    raise UsageError(f'"{name}" {reason}; the downloadable sets are {", ".join(DOWNLOADABLE)}')

@@ -1,4 +1,4 @@
-"""CSV files read with care: every bad cell is found, and named by line and column."""
+"""CSV files read strictly: every bad cell is found and reported by line and column."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from pathlib import Path
 import numpy as np
 
 from ldl.arrays import Array
+from ldl.data.data_errors import MAX_PROBLEMS, quoted, raise_problems
+from ldl.data.dataset import MAX_FLOAT32
 from ldl.errors import DataError
 
 MISSING = {"", "na", "n/a", "nan", "null", "?"}
-SHOWN = 10
 DELIMITERS = (";", "\t", "|", ",")
-SETTING = "did you mean `delimiter: {}`?"
+DELIMITER_HINT = "did you mean `delimiter: {}`?"
 DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
-LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
 class CellProblem:
-    """One bad row or cell; the line counts from 1 in the file."""
+    """A bad row or cell; lines count from 1 in the file."""
 
     line: int
-    column: str
+    column: str  # empty for a whole row
     reason: str
 
     def __str__(self) -> str:
-        where = f', column "{self.column}"' if self.column else ""
-        return f"line {self.line}{where}: {self.reason}"
+        column = f', column "{self.column}"' if self.column else ""
+        return f"line {self.line}{column}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -53,49 +53,46 @@ class CsvTable:
         return [row[index] for row in self.rows]
 
 
-def refuse(path: Path, faults: Sequence[CellProblem], advice: str) -> None:
-    """Raises DataError with the first ten faults, in the file's order, if there are any."""
-    if not faults:
-        return
-    ordered = sorted(faults, key=lambda fault: fault.line)
-    text = "".join(f"\n  {fault}" for fault in ordered[:SHOWN])
-    more = len(ordered) - SHOWN
-    text += f"\n  and {more} more" if more > 0 else ""
-    raise DataError(f"{path}: cannot be used as it is{text}\n  {advice}")
+def raise_cell_problems(path: Path, problems: Sequence[CellProblem], hint: str) -> None:
+    """Raise DataError with the first ten problems in the file's order, if there are any."""
+    ordered = sorted(problems, key=lambda problem: problem.line)
+    raise_problems(f"{path}: cannot be used as it is", [*map(str, ordered)], hint)
 
 
-def read_table(path: Path, delimiter: str = ",", advice: str = SETTING) -> CsvTable:
-    """A CSV file with a header row, UTF-8 with or without a byte order mark.
+def read_csv_table(path: Path, delimiter: str = ",", hint: str = DELIMITER_HINT) -> CsvTable:
+    """The table of a CSV file with a header row, UTF-8 with or without a byte order mark.
 
-    Blank lines at the end are left out. Raises DataError with all ragged rows, or the one thing
-    that stops reading: encoding, a broken quotation, another delimiter, no header, a column named
-    twice, no rows. `advice` says what to do where "{}" seems to be the delimiter.
+    Blank lines at the end are ignored. Raises DataError with all ragged rows, or with the one
+    problem that stops reading: encoding, a broken quotation, another delimiter, no header, a column
+    name used twice, no rows. `hint` has a "{}" for the delimiter that the file seems to use.
     """
-    rows, lines = _cells(path, decode(path), delimiter)
+    rows, lines = _parse_rows(path, _read_text(path), delimiter)
     while rows and not rows[-1]:
         rows.pop()
     if not rows:
         raise DataError(f"{path}: the file is empty; a header row and samples are needed")
     header = tuple(cell.strip() for cell in rows[0])
-    _check_delimiter(path, header, rows[1:], delimiter, advice)
+    _check_delimiter(path, header, rows[1:], delimiter, hint)
     _check_header(path, header, lines[0])
     if len(rows) == 1:
         raise DataError(f"{path}: there is a header row and no sample below it")
     ragged = [
-        CellProblem(line, "", f"{_count(row)} where the header has {len(header)}")
+        CellProblem(line, "", f"{_cell_count(row)} where the header has {len(header)}")
         for row, line in zip(rows[1:], lines[1:], strict=False)
         if len(row) != len(header)
     ]
-    refuse(path, ragged, f'each row needs {len(header)} cells, separated by "{delimiter}"')
+    raise_cell_problems(
+        path, ragged, f'each row needs {len(header)} cells, separated by "{delimiter}"'
+    )
     return CsvTable(path, header, tuple(map(tuple, rows[1:])), tuple(lines[1 : len(rows)]))
 
 
-def _count(row: list[str]) -> str:
+def _cell_count(row: list[str]) -> str:
     return "1 cell" if len(row) == 1 else f"{len(row)} cells"
 
 
-def decode(path: Path) -> str:
-    """The file's text; DataError where it is absent, a folder, or not UTF-8."""
+def _read_text(path: Path) -> str:
+    """The file's text. Raises DataError where it is missing, a folder, or not UTF-8."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -114,7 +111,8 @@ def decode(path: Path) -> str:
         ) from error
 
 
-def _cells(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
+def _parse_rows(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
+    """The rows, and the line on which each begins."""
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{path}: line {line}: a NUL character; this is not a text file")
@@ -133,9 +131,9 @@ def _cells(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list
 
 
 def _check_delimiter(
-    path: Path, header: Sequence[str], rows: Sequence[Sequence[str]], delimiter: str, advice: str
+    path: Path, header: Sequence[str], rows: Sequence[Sequence[str]], delimiter: str, hint: str
 ) -> None:
-    """DataError where the header is one cell that holds another delimiter, and the rows do too."""
+    """Raise DataError where header and rows are single cells that hold another delimiter."""
     other = _other_delimiter(header)
     texts = [delimiter.join(row) for row in rows]
     if other is None or not any(other in text for text in texts):
@@ -146,105 +144,100 @@ def _check_delimiter(
     if comma is not None and other != ",":
         decimals = f"; decimals need a point: {comma.replace(',', '.')}, not {comma}"
     raise DataError(
-        f"{path}: the header is one cell, {quoted(header)}, where {json.dumps(delimiter)} is to "
-        f"separate the cells\n{advice.format(json.dumps(other))}{decimals}"
+        f"{path}: the header is one cell, {quoted(header)}, where {json.dumps(delimiter)} should "
+        f"separate the cells\n{hint.format(json.dumps(other))}{decimals}"
     )
 
 
 def _other_delimiter(header: Sequence[str]) -> str | None:
-    """What seems to separate the cells of a header that was read as one cell."""
-    single = header[0] if len(header) == 1 else ""
-    return next((each for each in DELIMITERS if each in single), None)
+    """The delimiter that a header of one cell contains, if any."""
+    cell = header[0] if len(header) == 1 else ""
+    return next((delimiter for delimiter in DELIMITERS if delimiter in cell), None)
 
 
 def _check_header(path: Path, header: tuple[str, ...], line: int) -> None:
-    faults = [
+    unnamed = [
         CellProblem(line, str(i + 1), "has no name") for i, name in enumerate(header) if not name
-    ] + [
-        CellProblem(line, name, f"stands {header.count(name)} times in the header")
+    ]
+    repeated = [
+        CellProblem(line, name, f"is {header.count(name)} times in the header")
         for name in dict.fromkeys(header)
         if name and header.count(name) > 1
     ]
-    refuse(path, faults, "give each column a name of its own")
+    raise_cell_problems(path, unnamed + repeated, "give each column a name of its own")
     if not header:
         raise DataError(f"{path}: line {line} is empty; put a row of column names there")
-    if all(_reason(name) is None for name in header):
+    if all(_number_problem(name) is None for name in header):
         raise DataError(
             f"{path}: line {line}: the first row holds numbers; put a row of column names above it"
         )
 
 
-def need_columns(table: CsvTable, names: Sequence[str], what: str) -> None:
-    """DataError where a column that is asked for is not in the header."""
+def check_columns(table: CsvTable, names: Sequence[str], purpose: str) -> None:
+    """Raise DataError where one of these columns is not in the header."""
     absent = [name for name in names if name not in table.header]
     if absent:
         raise DataError(
-            f"{table.path}: there is no column {quoted(absent)} for {what}; "
-            f"the columns are {quoted(table.header)}{_hint(absent, table.header)}"
+            f"{table.path}: there is no column {quoted(absent)} for {purpose}; "
+            f"the columns are {quoted(table.header)}{_column_hint(absent, table.header)}"
         )
 
 
-def _hint(absent: Sequence[str], header: Sequence[str]) -> str:
-    """What was probably meant: another delimiter, or names that are nearly the same."""
+def _column_hint(absent: Sequence[str], header: Sequence[str]) -> str:
+    """The probable cause of absent columns: another delimiter, or similar names."""
     delimiter = _other_delimiter(header)
     if delimiter is not None:
-        return "\n" + SETTING.format(json.dumps(delimiter))
-    near = {name: found for name in absent if (found := _nearest(name, header))}
-    if not near:
+        return "\n" + DELIMITER_HINT.format(json.dumps(delimiter))
+    similar = {name: match for name in absent if (match := _similar_column(name, header))}
+    if not similar:
         return ""
     if len(absent) == 1:
-        return f'\ndid you mean "{near[absent[0]]}"?'
-    pairs = [f'"{found}" for "{name}"' for name, found in [*near.items()][:SHOWN]]
+        return f'\ndid you mean "{similar[absent[0]]}"?'
+    pairs = [f'"{match}" for "{name}"' for name, match in [*similar.items()][:MAX_PROBLEMS]]
     return f"\ndid you mean {', '.join(pairs)}?"
 
 
-def _nearest(name: str, header: Sequence[str]) -> str | None:
-    """The column whose name is most like this one, whatever the case of its letters."""
-    small = {each.lower(): each for each in header}
-    near = difflib.get_close_matches(name.lower(), small, n=1)
-    return small[near[0]] if near else None
-
-
-def quoted(names: Sequence[str]) -> str:
-    """Names for a message, at most twenty."""
-    text = ", ".join(f'"{name}"' for name in names[:20])
-    return text + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+def _similar_column(name: str, header: Sequence[str]) -> str | None:
+    """The column with the most similar name, ignoring case."""
+    by_lower_name = {column.lower(): column for column in header}
+    matches = difflib.get_close_matches(name.lower(), by_lower_name, n=1)
+    return by_lower_name[matches[0]] if matches else None
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell says that its value is not known."""
+    """Whether a cell stands for an unknown value."""
     return cell.strip().lower() in MISSING
 
 
-def numbers(table: CsvTable, names: Sequence[str], faults: list[CellProblem]) -> Array:
-    """float64 (rows, names); what is no finite float32 is added to `faults` and left 0."""
+def parse_numbers(table: CsvTable, names: Sequence[str], problems: list[CellProblem]) -> Array:
+    """float64 (rows, names); cells that are no finite float32 are 0 and added to `problems`."""
     values = np.zeros((len(table.rows), len(names)))
     for j, name in enumerate(names):
         cells = table.column(name)
         try:
             values[:, j] = [float(cell) for cell in cells]
-            clean = bool((np.abs(values[:, j]) <= LARGEST).all())
+            valid = bool((np.abs(values[:, j]) <= MAX_FLOAT32).all())
         except ValueError:
-            clean = False
-        if not clean or any("_" in cell for cell in cells):
-            faults += _faults(table, name, cells)
+            valid = False
+        if not valid or any("_" in cell for cell in cells):
+            problems += _column_problems(table, name, cells)
     return values
 
 
-def _faults(table: CsvTable, name: str, cells: list[str]) -> list[CellProblem]:
-    reasons = [_reason(cell) for cell in cells]
-    found = [
+def _column_problems(table: CsvTable, name: str, cells: list[str]) -> list[CellProblem]:
+    reasons = [_number_problem(cell) for cell in cells]
+    problems = [
         CellProblem(line, name, reason)
         for line, reason in zip(table.lines, reasons, strict=True)
         if reason is not None
     ]
-    if len(found) == len(cells) > 1:
-        reason = f"no row of this column is a number; this one: {reasons[0]}"
+    if len(problems) == len(cells) > 1:
+        reason = f"no cell of this column is a number; this one: {reasons[0]}"
         return [CellProblem(table.lines[0], name, reason)]
-    return found
+    return problems
 
 
-def _reason(cell: str) -> str | None:
+def _number_problem(cell: str) -> str | None:
     """What is wrong with a cell that should be a number; None if nothing is."""
     if is_missing(cell):
         return "missing value"
@@ -255,6 +248,6 @@ def _reason(cell: str) -> str | None:
         return f'"{cell}" is not a number{hint}'
     if not math.isfinite(value):
         return f'"{cell}" is not finite'
-    if abs(value) > LARGEST:
+    if abs(value) > MAX_FLOAT32:
         return f'"{cell}" is too large; inputs are 32-bit floats'
     return None

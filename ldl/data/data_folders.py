@@ -1,15 +1,14 @@
-"""Where data files lie: LDL_DATA_DIR, then the cache; and writing into the cache safely."""
+"""The folders of data files: LDL_DATA_DIR and the cache; writing files into the cache."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from ldl.atomic_file import atomic_file, durable_writes, remove_temporary_files
 from ldl.errors import DataError
 
 DAY = 86_400.0  # seconds
@@ -22,13 +21,13 @@ def cache_folder() -> Path:
 
 
 def data_folders() -> list[Path]:
-    """The folders that are searched, in order."""
-    chosen = os.environ.get("LDL_DATA_DIR")
-    return [Path(chosen), cache_folder()] if chosen else [cache_folder()]
+    """The folders that are searched for data files, in order."""
+    data_dir = os.environ.get("LDL_DATA_DIR")
+    return [Path(data_dir), cache_folder()] if data_dir else [cache_folder()]
 
 
-def stamp(path: Path) -> tuple[int, int, int]:
-    """What changes when the file's content does: inode, size, time. Raises DataError."""
+def file_stamp(path: Path) -> tuple[int, int, int]:
+    """Inode, size and time of a file, which change when its content does. Raises DataError."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -40,30 +39,13 @@ def stamp(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _sweep(path: Path) -> None:
-    """Removes what writers of this file that were killed over a day ago left half written."""
-    for stray in path.parent.glob(f".{path.name}.*"):
-        with suppress(OSError):
-            if time.time() - stray.stat().st_mtime > DAY:
-                stray.unlink()
+@contextmanager
+def cached_file(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that replaces `path` when it is complete; creates its folder.
 
-
-def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Writes a file whole or not at all: temporary name, fsync, rename, fsync of the folder."""
+    Also removes the temporary files of processes that were killed more than a day ago.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    remove_temporary_files(path.parent, DAY)
+    with durable_writes(True), atomic_file(path) as file:
+        yield file

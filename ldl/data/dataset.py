@@ -1,4 +1,4 @@
-"""What is known of a data set before it is read (`Info`), and what reading gives (`Dataset`)."""
+"""The types of a data set: its description before it is read, its raw samples, its splits."""
 
 from __future__ import annotations
 
@@ -12,61 +12,61 @@ import numpy as np
 from ldl.arrays import Array, ImageSize, Shape
 from ldl.data.scalers import AffineScaler, InputScalers
 
-ProgressCallback = Callable[[str, int, int], None]  # what, done, total (0 where it is not known)
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
+SplitName = Literal["train", "validation", "test"]
+ProgressCallback = Callable[[str, int, int], None]  # activity, amount done, total (0: not known)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be predicted: one of some classes, some values, or nothing."""
+    """What the network predicts: one of some classes, some values, or nothing."""
 
     kind: Literal["classes", "values", "none"]
     names: tuple[str, ...] = ()  # of the classes, or of the value columns
-    label: str = "class"  # the column or key of a file that holds the class
+    label: str = "class"  # the column or key that holds the class in the user's file
 
     @property
     def size(self) -> int:
-        """How many classes or values there are."""
+        """The number of classes or values."""
         return len(self.names)
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """The shapes and names of a data set; an official test part stands last among the samples."""
+    """The shapes and names of a data set; an official test set comes last among the samples."""
 
     inputs: dict[str, Shape]  # the shape of one sample; the name is "x" when there is one input
     target: Target
-    image: ImageSize | None = None  # if "x" is a picture
+    image: ImageSize | None = None  # if "x" is an image
     samples: int | None = None
     official_test: int = 0
-    features: tuple[str, ...] = ()  # the columns that "x" was read from, where they have names
+    features: tuple[str, ...] = ()  # the names of the columns that "x" was read from
     extra_targets: dict[str, Target] = field(default_factory=dict)  # for auxiliary losses
-    crops: dict[str, tuple[ImageSize, ImageSize]] = field(default_factory=dict)  # read, seen
-    flat_images: dict[str, ImageSize] = field(default_factory=dict)  # of other inputs that are flat
+    crops: dict[str, tuple[ImageSize, ImageSize]] = field(default_factory=dict)  # before, after
+    flat_images: dict[str, ImageSize] = field(default_factory=dict)  # of inputs other than "x"
 
     def image_size(self, name: str) -> ImageSize | None:
-        """The input's size as a picture, None if it is none."""
+        """The size of the input `name` as an image, None if it is not an image."""
         shape = self.inputs[name]
         if name == "x" and self.image is not None:
             return self.image
         if name in self.flat_images:
             return self.flat_images[name]
-        if len(shape) == 2:
-            return shape[0], shape[1], 1
-        return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
+        return image_size_of(shape)
 
     def target_named(self, name: str) -> Target:
         """The target called "labels", or the extra target of this name."""
         return self.target if name == "labels" else self.extra_targets[name]
 
     def state(self) -> dict[str, Any]:
-        """The same in what JSON can hold."""
+        """The fields as JSON values, as `data.json` holds them."""
         state = asdict(self)
-        state["pictures"] = state.pop("flat_images")  # the key that data.json has
+        state["pictures"] = state.pop("flat_images")
         return state
 
     @staticmethod
     def from_state(state: dict[str, Any]) -> DatasetInfo:
-        """`state` undone, also after a round through JSON, which makes lists of tuples."""
+        """The inverse of `state`, also after JSON has made lists of the tuples."""
         return DatasetInfo(
             inputs={name: tuple(shape) for name, shape in state["inputs"].items()},
             target=_target(state["target"]),
@@ -80,20 +80,25 @@ class DatasetInfo:
         )
 
 
+def image_size_of(shape: Shape) -> ImageSize | None:
+    """The size of a sample of shape (H, W) or (H, W, C) as an image; None for other shapes."""
+    if len(shape) == 2:
+        return shape[0], shape[1], 1
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
+
+
 def _target(state: dict[str, Any]) -> Target:
     return Target(**{**state, "names": tuple(state["names"])})
 
 
 @dataclass(frozen=True)
 class RawDataset:
-    """All samples as their source has them: before splitting, scaling and noise."""
+    """All samples in the units of their source: before splitting, scaling and noise."""
 
     info: DatasetInfo
     inputs: dict[str, Array]  # (n, *shape), real numbers of any type
     targets: Array | None  # int64 (n,) class indices, or float64 (n, k) values
-    extra_targets: dict[str, Array] = field(
-        default_factory=dict
-    )  # the extra targets, like `targets`
+    extra_targets: dict[str, Array] = field(default_factory=dict)  # arrays like `targets`
 
     def sha256(self) -> str:
         """SHA-256 over name, type, shape and bytes of every array, targets last."""
@@ -110,15 +115,13 @@ class RawDataset:
 
 @dataclass
 class Split:
-    """Training, validation or test part: inputs float32 (n, *shape), C-contiguous."""
+    """The training, validation or test samples: inputs float32 (n, *shape), C-contiguous."""
 
-    inputs: dict[str, Array]  # as the network sees them: noisy if there is noise
-    clean: dict[str, Array]  # before noise; the very same arrays where there is none
+    inputs: dict[str, Array]  # what the network gets: noisy if there is noise
+    clean: dict[str, Array]  # before noise; the same arrays as `inputs` where there is none
     targets: Array | None  # int64 (n,) class indices, or float32 (n, k) values
-    extra_targets: dict[str, Array] = field(
-        default_factory=dict
-    )  # the extra targets, like `targets`
-    sample_indices: Array | None = None  # int64 (n,): which samples of the source these are, from 0
+    extra_targets: dict[str, Array] = field(default_factory=dict)  # arrays like `targets`
+    sample_indices: Array | None = None  # int64 (n,): indices into the source's samples
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -126,7 +129,7 @@ class Split:
 
 @dataclass
 class Dataset:
-    """A data set ready to train on; a part whose share is 0 is None."""
+    """A data set ready for training; an empty validation or test split is None."""
 
     info: DatasetInfo
     train: Split
@@ -134,24 +137,18 @@ class Dataset:
     test: Split | None
     sha256: str  # of the raw arrays
     scaler: InputScalers | None
-    input_ranges: dict[str, tuple[Array, Array]] = field(
-        default_factory=dict
-    )  # of the training inputs
-    image_sizes: dict[str, ImageSize] = field(
-        default_factory=dict
-    )  # inputs that are, before any crop
-    uncropped: Split | None = None  # the training part before its crop; None where nothing is cut
-    target_scaler: AffineScaler | None = (
-        None  # of the values that a network learns; parts have them raw
-    )
+    input_ranges: dict[str, tuple[Array, Array]] = field(default_factory=dict)  # of `train`
+    image_sizes: dict[str, ImageSize] = field(default_factory=dict)  # before any crop
+    uncropped: Split | None = None  # the training split before its crop; None without a crop
+    target_scaler: AffineScaler | None = None  # the splits hold their values unscaled
 
     def to_source_units(self, name: str, x: Array) -> Array:
-        """Inputs as the source has them, scaling undone; whitened ones stay as they are."""
-        fit = self.scaler.inputs[name] if self.scaler else None
-        return fit.inverse(x) if fit is not None and fit.elementwise else x
+        """The input `name` with its scaling undone; whitened inputs are returned as they are."""
+        scaler = self.scaler.inputs[name] if self.scaler else None
+        return scaler.inverse(x) if scaler is not None and scaler.elementwise else x
 
     def to_target_units(self, outputs: Array) -> Array:
-        """What a network gives for values, scaling undone."""
+        """The network's predicted values with the targets' scaling undone."""
         return self.target_scaler.inverse(outputs) if self.target_scaler else outputs
 
 
@@ -159,7 +156,7 @@ class DataSource(Protocol):
     """An entry of SOURCES."""
 
     def describe(self) -> DatasetInfo:
-        """Shapes and names; only csv and npz look at a file. Raises DataError."""
+        """Shapes and names; only csv, npz and images read files for it. Raises DataError."""
         ...
 
     def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:

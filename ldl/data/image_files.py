@@ -1,4 +1,4 @@
-"""Picture files decoded with Pillow, one at a time, and what can be wrong with them."""
+"""Image files decoded with Pillow, one at a time, and the reasons why one cannot be used."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from ldl.arrays import Array, ImageSize
-from ldl.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_LISTED = 10
 MODES = {1: "L", 3: "RGB"}
-CHANNELS = {"1": 1, "L": 1, "P": 3, "RGB": 3}  # of what is read without being told how
+CHANNELS = {"1": 1, "L": 1, "P": 3, "RGB": 3}  # of the modes that need no setting `channels`
 
 # What Pillow raises for damaged files; its UnidentifiedImageError is an OSError.
 CORRUPT = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError,
@@ -28,13 +26,13 @@ CORRUPT = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, Ke
 
 
 class ImageError(Exception):
-    """A picture cannot be used; the argument says why, in a few words."""
+    """An image cannot be used; the argument is a short reason."""
 
 
 @contextmanager
-def opened(file: Path | IO[bytes]) -> Iterator[Image]:
-    """The picture with its header read. Raises PictureError, also for what is done within."""
-    # Here, since Pillow takes 30 ms and most runs have no picture files.
+def open_image(file: Path | IO[bytes]) -> Iterator[Image]:
+    """The image with its header read. Raises ImageError, also for errors within the block."""
+    # Imported here because Pillow takes 30 ms and most runs have no image files.
     from PIL import Image
 
     bomb = Image.DecompressionBombError, Image.DecompressionBombWarning
@@ -48,34 +46,27 @@ def opened(file: Path | IO[bytes]) -> Iterator[Image]:
         raise ImageError(f"cannot be read ({error or type(error).__name__})") from error
 
 
-def kind(image: Image) -> ImageSize:
-    """Height, width and channels; 0 channels where they have to be asked for (RGBA, CMYK, …)."""
+def size_of_image(image: Image) -> ImageSize:
+    """Height, width and channels; 0 channels where the mode needs a setting (RGBA, CMYK, …).
+
+    Raises ImageError for more than 8 bits per channel.
+    """
     if image.mode[0] in "IF":
-        raise ImageError(f"has more than 8 bits a channel (mode {image.mode})")
+        raise ImageError(f"has more than 8 bits per channel (mode {image.mode})")
     return image.height, image.width, CHANNELS.get(image.mode, 0)
 
 
-def pixels(image: Image, picture: ImageSize) -> Array:
-    """uint8 (height, width, channels), brought to this size and number of channels.
+def decode_image(image: Image, size: ImageSize) -> Array:
+    """uint8 (height, width, channels), converted to this size and number of channels.
 
-    Resized bilinearly, with all pixels counted where it gets smaller; transparency is dropped.
+    Resized bilinearly, with antialiasing where it gets smaller; transparency is dropped. Raises
+    ImageError for more than 8 bits per channel.
     """
     from PIL.Image import Resampling
 
-    height, width, channels = picture
-    kind(image)
+    height, width, channels = size
+    size_of_image(image)
     converted = image if image.mode == MODES[channels] else image.convert(MODES[channels])
     if image.size != (width, height):
         converted = converted.resize((width, height), Resampling.BILINEAR)
-    return np.asarray(converted).reshape(picture)
-
-
-def refuse(faults: dict[str, str], what: str, advice: str = "") -> None:
-    """DataError that lists up to ten faults {file: reason}; nothing where there are none."""
-    if not faults:
-        return
-    listed = [f"{name} {reason}" for name, reason in [*faults.items()][:MOST_LISTED]]
-    if len(faults) > MOST_LISTED:
-        listed.append(f"and {len(faults) - MOST_LISTED} more")
-    lines = "".join(f"\n  {line}" for line in listed)
-    raise DataError(f"{what}{lines}" + (f"\n{advice}" if advice else ""))
+    return np.asarray(converted).reshape(size)

@@ -1,4 +1,4 @@
-"""Noise on the inputs, after scaling; targets and the clean inputs are left as they are."""
+"""Noise on the scaled inputs; targets and clean inputs do not change."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Noise(Protocol):
     def apply(
         self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
     ) -> None:
-        """clean float32 (n, ...) → out, its like; low and high limit the training inputs."""
+        """clean float32 (n, ...) → out (n, ...); low and high are the training inputs' range."""
         ...
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """x̃ = x + std·ε, ε ~ N(0, 1) independent for every number."""
+    """x̃ = x + std·ε, ε ~ N(0, 1) independent for every value."""
 
     std: NonNegative
-    clip: Annotated[bool, Doc("cut to the training inputs' range")] = False
+    clip: Annotated[bool, Doc("clip to the training inputs' range")] = False
 
     def apply(
         self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
     ) -> None:
-        """clean float32 (n, ...) → out; draws n·size normal numbers."""
+        """clean float32 (n, ...) → out; draws one normal number per value."""
         rng.standard_normal(dtype=np.float32, out=out)
         out *= np.float32(self.std)
         out += clean
@@ -50,12 +50,12 @@ class Replace:
     def apply(
         self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
     ) -> None:
-        """clean float32 (n, ...) → out; the range is a picture's as a whole, else a feature's."""
+        """clean float32 (n, ...) → out; the range is an image's as a whole, else a feature's."""
         width = high - low
         for rows in row_blocks(clean):
-            hit = rng.random(clean[rows].shape, dtype=np.float32) < self.share
+            replaced = rng.random(clean[rows].shape, dtype=np.float32) < self.share
             uniform = rng.random(clean[rows].shape, dtype=np.float32)
-            out[rows] = np.where(hit, low + width * uniform, clean[rows])
+            out[rows] = np.where(replaced, low + width * uniform, clean[rows])
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Mask:
     def apply(
         self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
     ) -> None:
-        """clean float32 (n, ...) → out; draws n·size uniform numbers."""
+        """clean float32 (n, ...) → out; draws one uniform number per value."""
         for rows in row_blocks(clean):
             kept = rng.random(clean[rows].shape, dtype=np.float32) >= self.share
             np.multiply(clean[rows], kept, out=out[rows])
@@ -75,22 +75,21 @@ class Mask:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Each sample has one of `noises`, drawn for it, all as likely."""
+    """Each sample gets one of `noises`, drawn with equal probability."""
 
     noises: tuple[Annotated[Any, Choice("noise")], ...]
 
     def __post_init__(self) -> None:
-        """Refuse an empty list."""
         if not self.noises:
             raise SettingError("noises", "needs at least one")
 
     def apply(
         self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
     ) -> None:
-        """clean float32 (n, ...) → out; first a whole number a sample, then each noise's draws."""
-        drawn = rng.integers(len(self.noises), size=len(clean))
+        """clean float32 (n, ...) → out; draws one index per sample, then each noise draws."""
+        choices = rng.integers(len(self.noises), size=len(clean))
         for i, noise in enumerate(self.noises):
-            rows = np.flatnonzero(drawn == i)
+            rows = np.flatnonzero(choices == i)
             noisy = np.empty_like(clean[rows])
             noise.apply(clean[rows], noisy, rng, low, high)
             out[rows] = noisy

@@ -1,4 +1,4 @@
-"""NPZ files read without trusting them: sizes are checked before memory is asked for."""
+"""NPZ files read without trusting them: sizes are checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -18,37 +18,22 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ldl.arrays import Array, Shape
-from ldl.data.data_folders import stamp
+from ldl.data.data_folders import file_stamp
 from ldl.errors import DataError
 
-LIMIT = 2**32  # bytes that the arrays of one file may unpack to
-DEFLATE = 1032  # deflate cannot shrink anything by more (zlib's technical details)
-ANEW = "; write it anew with numpy.savez"
+MAX_BYTES = 2**32  # that the arrays of one file may unpack to
+MAX_RATIO = 1032  # the largest compression ratio of deflate (zlib's technical details)
+REWRITE_HINT = "; write it again with numpy.savez"
 
-# What a truncated file or a flipped bit surfaces as, seen under random damage.
-CORRUPT = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    tokenize.TokenError,
-    SyntaxError,
-    EOFError,
-    OSError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-)
+# What reading a truncated file or one with a flipped bit raises, found by random damage.
+CORRUPT = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError,
+           SyntaxError, EOFError, OSError, ValueError, TypeError, IndexError, KeyError,
+           NotImplementedError, RuntimeError, OverflowError, MemoryError)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Member:
-    """What an array's header declares."""
+class ArrayHeader:
+    """The shape, type and memory order that an array's header declares."""
 
     shape: Shape
     dtype: np.dtype[np.generic]
@@ -57,33 +42,33 @@ class Member:
 
 def _damaged(path: Path, error: BaseException) -> DataError:
     reason = str(error) or type(error).__name__
-    return DataError(f"{path}: not a sound npz file ({reason}){ANEW}")
+    return DataError(f"{path}: not a sound npz file ({reason}){REWRITE_HINT}")
 
 
-def read_headers(path: Path) -> dict[str, Member]:
-    """The arrays of an npz file by key, from their headers alone. Raises DataError."""
-    stamp(path)
+def read_headers(path: Path) -> dict[str, ArrayHeader]:
+    """The headers of an npz file's arrays, by key. Raises DataError."""
+    file_stamp(path)
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             _check_count(path, archive)
-            strange = [name for name in names if not name.endswith(".npy")]
-            if strange:
-                raise DataError(f'{path}: "{strange[0]}" in it is no array (NAME.npy)')
-            return {name[:-4]: _header(path, archive, name) for name in names}
+            others = [name for name in names if not name.endswith(".npy")]
+            if others:
+                raise DataError(f'{path}: its entry "{others[0]}" is no array (NAME.npy)')
+            return {name[:-4]: _checked_header(path, archive, name) for name in names}
     except CORRUPT as error:
         raise _damaged(path, error) from error
 
 
 def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
-    """These arrays, C-contiguous; each header is held against the bytes there. Raises DataError."""
-    stamp(path)
+    """These arrays, C-contiguous, each checked against its header. Raises DataError."""
+    file_stamp(path)
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = [archive.getinfo(f"{key}.npy").file_size for key in keys]
-            if sum(sizes) > LIMIT:
+            if sum(sizes) > MAX_BYTES:
                 raise DataError(
-                    f"{path}: unpacks to {sum(sizes):,} bytes; at most {LIMIT:,} are read"
+                    f"{path}: unpacks to {sum(sizes):,} bytes; the maximum is {MAX_BYTES:,}"
                 )
             return {key: _array(path, archive, f"{key}.npy") for key in keys}
     except CORRUPT as error:
@@ -91,43 +76,43 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
 
 
 def _check_count(path: Path, archive: zipfile.ZipFile) -> None:
-    """A flipped bit in the directory can hide entries; `zipfile` does not count them."""
+    """Compare the number of entries with the end record, which `zipfile` does not do."""
     with path.open("rb") as file:
-        file.seek(-22 - len(archive.comment), 2)  # the end record: its entries at byte 10
+        file.seek(-22 - len(archive.comment), 2)  # the end record has the count at byte 10
         (count,) = struct.unpack("<10xH", file.read(12))
     if count != len(archive.namelist()):
-        raise zipfile.BadZipFile(f"{len(archive.namelist())} arrays are there, {count} announced")
+        raise zipfile.BadZipFile(f"{len(archive.namelist())} arrays, where {count} are declared")
 
 
-def _parse(stream: IO[bytes]) -> Member:
+def _parse_header(stream: IO[bytes]) -> ArrayHeader:
     version = npy.read_magic(stream)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a header in Python 2's style is as good
+        warnings.simplefilter("ignore")  # about headers in the style of Python 2
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(stream)
     if any(size < 0 for size in shape):
         raise ValueError(f"negative shape {shape}")
-    return Member(shape, dtype, fortran)
+    return ArrayHeader(shape, dtype, fortran)
 
 
-def _header(path: Path, archive: zipfile.ZipFile, name: str) -> Member:
-    """The header, once the sizes that it and the archive declare are found to agree."""
+def _checked_header(path: Path, archive: zipfile.ZipFile, name: str) -> ArrayHeader:
+    """An array's header, which declares the same size as the archive."""
     entry = archive.getinfo(name)
     with archive.open(entry) as stream:
-        member = _parse(stream)
-        if member.dtype.hasobject:
+        header = _parse_header(stream)
+        if header.dtype.hasobject:
             raise DataError(
                 f'{path}: "{name[:-4]}" holds Python objects; save it as numbers or text'
             )
-        declared = stream.tell() + math.prod(member.shape) * member.dtype.itemsize
+        declared = stream.tell() + math.prod(header.shape) * header.dtype.itemsize
     if declared != entry.file_size:
         raise DataError(
             f'{path}: "{name[:-4]}" declares {declared:,} bytes and holds {entry.file_size:,}; '
             "the file is damaged"
         )
-    if entry.file_size > DEFLATE * entry.compress_size + 1024 and _is_deflated(entry):
+    if entry.file_size > MAX_RATIO * entry.compress_size + 1024 and _is_deflated(entry):
         raise DataError(f'{path}: "{name[:-4]}" cannot hold the {declared:,} bytes it declares')
-    return member
+    return header
 
 
 def _is_deflated(entry: zipfile.ZipInfo) -> bool:
@@ -135,10 +120,10 @@ def _is_deflated(entry: zipfile.ZipInfo) -> bool:
 
 
 def _array(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
-    member = _header(path, archive, name)
+    header = _checked_header(path, archive, name)
     with archive.open(name) as stream:
-        _parse(stream)
+        _parse_header(stream)
         data = bytearray(stream.read())  # reading to the end checks the archive's CRC-32
-    flat = np.frombuffer(data, member.dtype)
-    array = flat.reshape(member.shape, order="F" if member.fortran else "C")
+    flat = np.frombuffer(data, header.dtype)
+    array = flat.reshape(header.shape, order="F" if header.fortran else "C")
     return np.ascontiguousarray(array)

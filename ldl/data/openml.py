@@ -1,4 +1,4 @@
-"""Downloading a data set from OpenML: description, checksum, ARFF."""
+"""Downloads of data sets from OpenML: description, checksum, ARFF file."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from ldl.errors import DataError
 
 API = "https://www.openml.org/api/v1/json/data/{}"
 TIMEOUT = 30.0  # seconds without an answer
-CHUNK = 1 << 18
-LIMIT = 2**32  # bytes
+CHUNK = 1 << 18  # bytes
+MAX_BYTES = 2**32
 
 
 class DownloadError(DataError):
-    """The data set could not be fetched, or is not what it should be."""
+    """The data set could not be downloaded, or its content is not the expected one."""
 
 
-def fetch(
-    name: str, number: int, progress: ProgressCallback | None = None
+def download(
+    name: str, openml_id: int, progress: ProgressCallback | None = None
 ) -> tuple[Array, list[str]]:
-    """Data set `number`: float32 (n, d) features in the file's order, and n labels as text.
+    """A data set of OpenML: float32 (n, d) features in the file's order, and n labels as text.
 
-    Raises DownloadError: no network, an answer that makes no sense, a checksum that differs.
+    Raises DownloadError: no network, an answer that cannot be parsed, a checksum that differs.
     """
-    # Here and in `_open`, since the two take 40 ms and only a set's first use needs them.
+    # Imported here and in `_open`: the two take 40 ms, and only a set's first use needs them.
     from http.client import HTTPException
 
     try:
-        with _open(API.format(number)) as answer:
-            about = json.load(answer)["data_set_description"]
+        with _open(API.format(openml_id)) as response:
+            description = json.load(response)["data_set_description"]
         with tempfile.TemporaryFile() as file:
-            _download(name, about, file, progress)
+            _download_file(name, description, file, progress)
             file.seek(0)
-            return parse_arff(file, about["default_target_attribute"])
+            return parse_arff(file, description["default_target_attribute"])
     except (OSError, HTTPException, ValueError, KeyError, TypeError, zlib.error) as error:
         raise DownloadError(f"{name}: the download from OpenML failed: {error!r}") from error
 
@@ -52,28 +52,29 @@ def _open(url: str) -> Any:
     return urlopen(Request(url, headers={"User-Agent": "ldl"}), timeout=TIMEOUT)
 
 
-def _download(
-    name: str, about: dict[str, Any], file: IO[bytes], progress: ProgressCallback | None
+def _download_file(
+    name: str, description: dict[str, Any], file: IO[bytes], progress: ProgressCallback | None
 ) -> None:
-    url = str(about["url"])
+    url = str(description["url"])
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"not a web address: {url}")
-    digest = hashlib.md5(usedforsecurity=False)  # the only checksum that OpenML gives
-    with _open(url) as answer:
-        total = int(answer.headers.get("Content-Length") or 0)
+    digest = hashlib.md5(usedforsecurity=False)  # the only checksum that OpenML publishes
+    with _open(url) as response:
+        total = int(response.headers.get("Content-Length") or 0)
         done = 0
-        while chunk := answer.read(CHUNK):
+        while chunk := response.read(CHUNK):
             done += len(chunk)
-            if done > LIMIT:
-                raise ValueError(f"the file is larger than {LIMIT:,} bytes")
+            if done > MAX_BYTES:
+                raise ValueError(f"the file is larger than {MAX_BYTES:,} bytes")
             digest.update(chunk)
             file.write(chunk)
             if progress is not None:
                 progress(f"downloading {name}", done, total)
     if total and done != total:
-        raise ValueError(f"{done:,} of {total:,} bytes came")
-    if digest.hexdigest() != about["md5_checksum"]:
-        raise ValueError(f"MD5 {digest.hexdigest()}, where OpenML says {about['md5_checksum']}")
+        raise ValueError(f"received {done:,} of {total:,} bytes")
+    expected = description["md5_checksum"]
+    if digest.hexdigest() != expected:
+        raise ValueError(f"MD5 {digest.hexdigest()}, where OpenML declares {expected}")
 
 
 def parse_arff(file: IO[bytes], target: str) -> tuple[Array, list[str]]:
@@ -89,7 +90,7 @@ def parse_arff(file: IO[bytes], target: str) -> tuple[Array, list[str]]:
         text = line.decode().strip()
         if not text or text.startswith("%"):
             continue
-        cells = _sparse(text, len(names)) if text.startswith("{") else text.split(",")
+        cells = _sparse_cells(text, len(names)) if text.startswith("{") else text.split(",")
         if len(cells) != len(names):
             raise ValueError(f"a row of {len(cells)} cells, where {len(names)} are declared")
         labels.append(cells.pop(column).strip().strip("'\""))
@@ -108,7 +109,7 @@ def _attributes(file: IO[bytes]) -> list[str]:
     raise ValueError("an ARFF file without @data")
 
 
-def _sparse(text: str, size: int) -> list[str]:
+def _sparse_cells(text: str, size: int) -> list[str]:
     cells = ["0"] * size
     for item in filter(None, text.strip("{} ").split(",")):
         index, value = item.split(None, 1)

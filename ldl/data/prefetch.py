@@ -1,4 +1,4 @@
-"""Work done ahead in a thread while what is ready is used."""
+"""Items computed ahead of their use, in a thread."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from threading import Event, Thread
 from typing import TypeVar
 
 T = TypeVar("T")
-PATIENCE = 0.1  # seconds after which a thread that cannot go on looks whether it should stop
+POLL_SECONDS = 0.1  # between two looks of a blocked thread at its stop event
 
 
 class _End:
-    """After the last item; with what ended it, if that was an exception."""
+    """Follows the last item, with the exception that ended the items, if any."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
 
 
 def prefetch(items: Iterable[T], ahead: int = 2) -> Generator[T, None, None]:
-    """The items in their order; up to `ahead` of them are made before they are asked for.
+    """The items in their order; a thread computes up to `ahead` of them before they are needed.
 
-    What making one raises is raised where it would be next. The thread is gone when the generator
-    ends or is closed: close it (`contextlib.closing`) where it may be left before its end.
+    An exception of `items` is raised at its place. The thread ends when the generator ends or is
+    closed: close it (`contextlib.closing`) where it may be left before its end.
     """
-    ready: Queue[T | _End] = Queue(ahead)
+    queue: Queue[T | _End] = Queue(ahead)
     stop = Event()
 
     def put(item: T | _End) -> bool:
         while not stop.is_set():
             with suppress(Full):
-                ready.put(item, timeout=PATIENCE)
+                queue.put(item, timeout=POLL_SECONDS)
                 return True
         return False
 
@@ -45,12 +45,12 @@ def prefetch(items: Iterable[T], ahead: int = 2) -> Generator[T, None, None]:
     thread = Thread(target=work, name="prefetch", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := ready.get(), _End):
+        while not isinstance(item := queue.get(), _End):
             yield item
         if item.error is not None:
             raise item.error
     finally:
         stop.set()
         with suppress(Empty):
-            ready.get_nowait()  # a thread that waits for room goes on, and sees `stop`
+            queue.get_nowait()  # a thread that is blocked by the full queue goes on and sees `stop`
         thread.join()

@@ -1,11 +1,11 @@
-"""Scalings with their numbers found: applied, undone, written down and read again."""
+"""Scalers of inputs and targets: their settings, and what fitting them to training data gives."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,80 +14,63 @@ from ldl.errors import DataError, SettingError
 from ldl.fields import Doc, Positive
 
 Per = Literal["all", "channel", "feature"]
-BLOCK = 1 << 16  # numbers worked on at a time, so that intermediates stay in cache
+PerSetting = Annotated[
+    Per | None, Doc("what shares one scale; null: all pixels of an image, else each feature alone")
+]
+BLOCK = 1 << 16  # numbers in a block, so that intermediate arrays stay in the cache
+WIDE_BLOCK = 2048  # rows in a block that is multiplied by a large matrix
+MAX_WHITENED = 8192  # values per sample: 256 MB of matrix, minutes of work
 
 
-def row_blocks(x: Array) -> Iterator[slice]:
-    """Slices that cover the rows of x (n, ...) in order."""
-    step = max(1, BLOCK * len(x) // max(1, x.size))
+def row_blocks(x: Array, rows: int | None = None) -> Iterator[slice]:
+    """Slices that cover the rows of x (n, ...) in order, `rows` or about BLOCK numbers each."""
+    step = rows or max(1, BLOCK * len(x) // max(1, x.size))
     return (slice(start, start + step) for start in range(0, len(x), step))
 
 
-class FittedScaler(Protocol):
-    """A scaling with its numbers found; `elementwise` where each number is scaled by itself."""
-
-    elementwise: ClassVar[bool]
-
-    def transform(self, x: Array) -> Array:
-        """x (n, ...) of any real type → float32 (n, ...)."""
-        ...
-
-    def inverse(self, y: Array) -> Array:
-        """The x that `transform` made y of, in float32."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """The numbers in what JSON can hold, but for what `arrays` gives."""
-        ...
-
-    def arrays(self) -> dict[str, Array]:
-        """The numbers that are too many for JSON."""
-        ...
+# --- fitted scalers -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class AffineScaler:
     """y = (x − shift) / scale, both float64; y is float32.
 
-    Both are () for one number, (C,) for a number a channel, or have a sample's shape; they repeat
-    along a sample's numbers, so that a sample may be flat or a picture, channels last.
+    Both have shape (), (C,) for one number per channel, or a sample's shape. They repeat along a
+    sample's values, so that a sample may be flat or an image with its channels last.
     """
 
-    elementwise: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True  # each number is scaled by itself
     shift: Array
     scale: Array
 
     def transform(self, x: Array) -> Array:
         """x (n, ...) of any real type → float32 (n, ...)."""
         y = np.empty(x.shape, np.float32)
-        shift, scale = self._repeated(x.shape[1:])
+        shift, scale = (_repeated(values, x.shape[1:]) for values in (self.shift, self.scale))
         for rows in row_blocks(x):
             y[rows] = (x[rows] - shift) / scale
         return y
 
     def inverse(self, y: Array) -> Array:
-        """The x that `transform` made y of, in float32."""
+        """The x whose `transform` is y, float32 (n, ...)."""
         x = np.empty(y.shape, np.float32)
-        shift, scale = self._repeated(y.shape[1:])
+        shift, scale = (_repeated(values, y.shape[1:]) for values in (self.shift, self.scale))
         for rows in row_blocks(y):
             x[rows] = y[rows] * scale + shift
         return x
 
     def state(self) -> dict[str, Any]:
-        """Both, exactly."""
+        """Shift and scale, exactly."""
         return {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
 
     def arrays(self) -> dict[str, Array]:
-        """None: they are few."""
+        """Empty: JSON holds all numbers."""
         return {}
-
-    def _repeated(self, shape: Shape) -> tuple[Array, Array]:
-        return repeated(self.shift, shape), repeated(self.scale, shape)
 
 
 @dataclass(frozen=True)
 class WhiteningScaler:
-    """y = (x − mean)·matrix, mean float64 (d,), matrix float32 (d, d), d numbers to a sample."""
+    """y = (x − mean)·matrix, mean float64 (d,), matrix float32 (d, d), d values per sample."""
 
     elementwise: ClassVar[bool] = False
     mean: Array
@@ -97,134 +80,106 @@ class WhiteningScaler:
         """x (n, ...) of any real type → float32 (n, ...). Raises DataError for another size."""
         if math.prod(x.shape[1:]) != self.mean.size:
             raise DataError(
-                f"zca was fitted on samples of {self.mean.size} numbers, not {x.shape[1:]}"
+                f"zca was fitted to samples of {self.mean.size} values, not of shape {x.shape[1:]}"
             )
         y = np.empty((len(x), self.mean.size), np.float32)
-        for rows in wide_row_blocks(x):
-            np.dot(self._centred(x[rows]).astype(np.float32), self.matrix, y[rows])
+        for rows in row_blocks(x, WIDE_BLOCK):
+            centred = x[rows].reshape(-1, self.mean.size) - self.mean
+            np.dot(centred.astype(np.float32), self.matrix, y[rows])
         return y.reshape(x.shape)
 
     def inverse(self, y: Array) -> Array:
-        """The x that `transform` made y of, in float32."""
+        """The x whose `transform` is y, float32 (n, ...)."""
         flat = y.reshape(len(y), -1).astype(np.float64)
         x = np.linalg.solve(self.matrix.T.astype(np.float64), flat.T).T + self.mean
         return x.astype(np.float32).reshape(y.shape)
 
     def state(self) -> dict[str, Any]:
-        """Only how many numbers a sample has."""
+        """The number of values per sample."""
         return {"whitened": self.mean.size}
 
     def arrays(self) -> dict[str, Array]:
         """The mean and the matrix."""
         return {"mean": self.mean, "matrix": self.matrix}
 
-    def _centred(self, x: Array) -> Array:
-        centred: Array = x.reshape(len(x), -1) - self.mean
-        return centred
+
+FittedScaler = AffineScaler | WhiteningScaler
 
 
 @dataclass(frozen=True)
 class InputScalers:
-    """A fit for each named input."""
+    """A fitted scaler for each named input."""
 
     inputs: Mapping[str, FittedScaler]
 
     def transform(self, inputs: dict[str, Array]) -> dict[str, Array]:
-        """Raw inputs → what the network sees, float32."""
+        """Raw inputs → inputs of the network, float32."""
         return {name: self.inputs[name].transform(x) for name, x in inputs.items()}
 
     def inverse(self, inputs: dict[str, Array]) -> dict[str, Array]:
-        """What the network sees (or gives back) → the source's own units."""
+        """Inputs of the network, or reconstructions of them → the units of the source."""
         return {name: self.inputs[name].inverse(x) for name, x in inputs.items()}
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """The fitted numbers in what JSON can hold, exactly, but for those in `arrays`."""
-        return {name: fit.state() for name, fit in self.inputs.items()}
+        """The fitted numbers as exact JSON values, except those that `arrays` returns."""
+        return {name: scaler.state() for name, scaler in self.inputs.items()}
 
     def arrays(self) -> dict[str, Array]:
-        """The fitted numbers that are too many for JSON, by input and name; often none."""
+        """The fitted numbers that are too many for JSON, by `input.name`; often none."""
         return {
-            f"{name}.{k}": a for name, fit in self.inputs.items() for k, a in fit.arrays().items()
+            f"{name}.{key}": array
+            for name, scaler in self.inputs.items()
+            for key, array in scaler.arrays().items()
         }
 
     @staticmethod
     def from_state(state: dict[str, dict[str, Any]], arrays: Mapping[str, Array]) -> InputScalers:
-        """`state` and `arrays` undone. Raises KeyError where an array is missing."""
-        fits: dict[str, FittedScaler] = {}
-        for name, fit in state.items():
-            if "whitened" in fit:
-                fits[name] = WhiteningScaler(arrays[f"{name}.mean"], arrays[f"{name}.matrix"])
+        """The inverse of `state` and `arrays`. Raises KeyError where an array is missing."""
+        scalers: dict[str, FittedScaler] = {}
+        for name, values in state.items():
+            if "whitened" in values:
+                mean, matrix = arrays[f"{name}.mean"], arrays[f"{name}.matrix"]
+                scalers[name] = WhiteningScaler(mean, matrix)
             else:
-                shift, scale = (np.asarray(fit[key], float) for key in ("shift", "scale"))
-                fits[name] = AffineScaler(shift, scale)
-        return InputScalers(fits)
+                shift, scale = (np.asarray(values[key], float) for key in ("shift", "scale"))
+                scalers[name] = AffineScaler(shift, scale)
+        return InputScalers(scalers)
 
 
-def repeated(values: Array, shape: Shape) -> Array:
-    """() stays; (C,) and a sample's own shape are laid along a sample of `shape`."""
+def _repeated(values: Array, shape: Shape) -> Array:
+    """Values () as they are; (C,) or a sample's values repeated along a sample of `shape`."""
     return values if values.ndim == 0 else np.resize(values, shape)
 
 
-def wide_row_blocks(x: Array) -> Iterator[slice]:
-    """Slices of 2048 rows, for products with large matrices."""
-    return (slice(start, start + 2048) for start in range(0, len(x), 2048))
-
-
-def _per(per: Per | None, picture: ImageSize | None) -> Per:
-    return per or ("all" if picture else "feature")
-
-
-def _check_per(per: Per | None, picture: ImageSize | None) -> None:
-    if per == "channel" and picture is None:
-        raise DataError(
-            "per: channel needs pictures; per: feature takes each column alone", "scale"
-        )
-
-
-def _channels(values: Array, picture: ImageSize) -> Array:
-    """A sample's numbers, a row for each pixel."""
-    return values.reshape(-1, picture[2])
-
-
-def _ends(x: Array, per: Per, picture: ImageSize | None) -> tuple[Array, Array]:
-    """The least and the largest of x (n, ...): of all, of each channel or of each feature."""
-    axis = None if per == "all" else 0
-    low, high = (np.asarray(f(x, axis=axis), np.float64) for f in (np.min, np.max))
-    if per == "channel" and picture is not None:
-        return _channels(low, picture).min(axis=0), _channels(high, picture).max(axis=0)
-    return low, high
+# --- settings -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class MinMax:
-    """y = (x − min) / (max − min): the training part fills [0, 1]; a constant feature gives 0."""
+    """y = (x − min) / (max − min): training data fills [0, 1]; a constant feature gives 0."""
 
-    per: Annotated[
-        Per | None, Doc("null: all pixels of a picture alike, else each feature by itself")
-    ] = None
+    per: PerSetting = None
 
-    def check(self, shape: Shape, picture: ImageSize | None) -> None:
-        """DataError where samples of this shape cannot be scaled."""
-        _check_per(self.per, picture)
+    def check(self, shape: Shape, image: ImageSize | None) -> None:
+        """Raise DataError where samples of this shape cannot be scaled."""
+        _resolve_per(self.per, image)
 
-    def fit(self, x: Array, picture: ImageSize | None = None) -> AffineScaler:
-        """x (n, ...) is the training part."""
-        per = _per(self.per, picture)
-        low, high = _ends(x, per, picture)
+    def fit(self, x: Array, image: ImageSize | None = None) -> AffineScaler:
+        """The scaler of the training inputs x (n, ...)."""
+        per = _resolve_per(self.per, image)
+        low, high = _value_range(x, per, image)
         return AffineScaler(low, np.where(high > low, high - low, 1.0))
 
 
 @dataclass(frozen=True)
 class Standard:
-    """y = (x − mean) / s.d. (over n): mean 0, variance 1 on the training part; constants give 0.
+    """y = (x − mean) / s.d. (over n): mean 0, variance 1 on training data; constants give 0.
 
-    `mean` and `std` may be given together, in the source's units (0 to 255 for pictures), one
-    number for all, for each channel or for each feature, as `per` says; then nothing is fitted.
+    `mean` and `std` may be given together, in the source's units (0 to 255 for images): one number
+    for all, one per channel or one per feature, as `per` says; then nothing is fitted.
     """
 
-    per: Annotated[
-        Per | None, Doc("null: all pixels of a picture alike, else each feature by itself")
-    ] = None
+    per: PerSetting = None
     mean: tuple[float, ...] | None = None
     std: tuple[Positive, ...] | None = None
 
@@ -232,72 +187,88 @@ class Standard:
         if (self.mean is None) != (self.std is None):
             raise SettingError("mean" if self.std is None else "std", "give mean and std together")
 
-    def check(self, shape: Shape, picture: ImageSize | None) -> None:
-        """DataError where samples of this shape cannot be scaled."""
-        _check_per(self.per, picture)
-        per = _per(self.per, picture)
-        size = {"all": 1, "channel": picture[2] if picture else 1, "feature": math.prod(shape)}[per]
+    def check(self, shape: Shape, image: ImageSize | None) -> None:
+        """Raise DataError where samples of this shape cannot be scaled."""
+        per = _resolve_per(self.per, image)
+        size = {"all": 1, "channel": image[2] if image else 1, "feature": math.prod(shape)}[per]
         for name, values in (("mean", self.mean), ("std", self.std)):
             if values is not None and len(values) != size:
                 raise DataError(
                     f"{name}: {len(values)} numbers, where per: {per} takes {size}", "scale"
                 )
 
-    def fit(self, x: Array, picture: ImageSize | None = None) -> AffineScaler:
-        """x (n, ...) is the training part; two passes over it, in float64."""
-        per = _per(self.per, picture)
+    def fit(self, x: Array, image: ImageSize | None = None) -> AffineScaler:
+        """The scaler of the training inputs x (n, ...), by two passes in float64."""
+        per = _resolve_per(self.per, image)
         if self.mean is not None and self.std is not None:
             return AffineScaler(np.array(self.mean), np.array(self.std))
         axis = None if per == "all" else 0
         mean = np.asarray(x.mean(axis=axis, dtype=np.float64))
-        if per == "channel" and picture is not None:
-            mean = _channels(mean, picture).mean(axis=0)
-        row = repeated(mean, x.shape[1:])
-        squares = np.asarray(
-            sum(((x[r] - row) ** 2).sum(axis=axis) for r in row_blocks(x)), np.float64
-        )
-        if per == "channel" and picture is not None:
-            squares = _channels(squares, picture).sum(axis=0)
+        if per == "channel" and image is not None:
+            mean = _pixel_rows(mean, image).mean(axis=0)
+        row = _repeated(mean, x.shape[1:])
+        sums = (((x[rows] - row) ** 2).sum(axis=axis) for rows in row_blocks(x))
+        squares = np.asarray(sum(sums), np.float64)
+        if per == "channel" and image is not None:
+            squares = _pixel_rows(squares, image).sum(axis=0)
         deviation = np.sqrt(squares * (mean.size / x.size))
-        # The mean of equal numbers is off by roundings; those must not become a scale.
-        low, high = _ends(x, per, picture)
+        # The mean of equal numbers has rounding errors, which must not become a scale.
+        low, high = _value_range(x, per, image)
         constant = (low == high) | (deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean))
         return AffineScaler(np.where(low == high, low, mean), np.where(constant, 1.0, deviation))
 
 
-LARGEST_WHITENED = 8192  # numbers to a sample: 256 MB of matrix, minutes of work
-
-
 @dataclass(frozen=True)
 class Zca:
-    """y = (x − mean)·U·diag(1/√(λ + ε·λ̄))·Uᵀ, with U·diag(λ)·Uᵀ the training part's covariance.
+    """y = (x − mean)·U·diag(1/√(λ + ε·λ̄))·Uᵀ, with U·diag(λ)·Uᵀ the training data's covariance.
 
-    The numbers of a sample become uncorrelated and a picture stays one. λ̄, the mean variance, makes
-    ε free of units: the larger, the less is made of directions that hardly vary. Source: Bell and
-    Sejnowski 1997; ε = 0.1 at variance 1, Coates and Ng 2012.
+    The values of a sample become uncorrelated, and an image still looks like one. λ̄, the mean
+    variance, makes ε free of units: the larger ε, the less directions of small variance are
+    amplified. Source: Bell and Sejnowski 1997; ε = 0.1 at variance 1, Coates and Ng 2012.
     """
 
     epsilon: Positive = 0.1
 
-    def check(self, shape: Shape, picture: ImageSize | None) -> None:
-        """DataError where samples of this shape cannot be scaled."""
-        if math.prod(shape) > LARGEST_WHITENED:
+    def check(self, shape: Shape, image: ImageSize | None) -> None:
+        """Raise DataError where samples of this shape cannot be scaled."""
+        if math.prod(shape) > MAX_WHITENED:
             raise DataError(
-                f"zca: {math.prod(shape)} numbers to a sample; {LARGEST_WHITENED} are the most",
+                f"zca: {math.prod(shape)} values per sample; the maximum is {MAX_WHITENED}",
                 "scale",
             )
 
-    def fit(self, x: Array, picture: ImageSize | None = None) -> WhiteningScaler:
-        """x (n, ...) is the training part; in float64."""
+    def fit(self, x: Array, image: ImageSize | None = None) -> WhiteningScaler:
+        """The scaler of the training inputs x (n, ...), in float64."""
         mean = x.reshape(len(x), -1).mean(axis=0, dtype=np.float64)
         covariance = np.zeros((mean.size, mean.size))
-        for rows in wide_row_blocks(x):
+        for rows in row_blocks(x, WIDE_BLOCK):
             centred = x[rows].reshape(-1, mean.size) - mean
             covariance += centred.T @ centred
         values, vectors = np.linalg.eigh(covariance / len(x))
-        least = self.epsilon * (values.mean() or 1.0)
-        matrix = (vectors / np.sqrt(np.maximum(values, 0.0) + least)) @ vectors.T
+        floor = self.epsilon * (values.mean() or 1.0)
+        matrix = (vectors / np.sqrt(np.maximum(values, 0.0) + floor)) @ vectors.T
         return WhiteningScaler(mean, matrix.astype(np.float32))
 
 
 SCALERS: dict[str, type] = {"minmax": MinMax, "standard": Standard, "zca": Zca}
+
+
+def _resolve_per(per: Per | None, image: ImageSize | None) -> Per:
+    """The setting or its default. Raises DataError for channels of samples without any."""
+    if per == "channel" and image is None:
+        raise DataError("per: channel needs images; per: feature scales each column alone", "scale")
+    return per or ("all" if image else "feature")
+
+
+def _pixel_rows(values: Array, image: ImageSize) -> Array:
+    """A sample's values as (pixels, channels)."""
+    return values.reshape(-1, image[2])
+
+
+def _value_range(x: Array, per: Per, image: ImageSize | None) -> tuple[Array, Array]:
+    """The minimum and the maximum of x (n, ...): of all, of each channel or of each feature."""
+    axis = None if per == "all" else 0
+    low, high = (np.asarray(f(x, axis=axis), np.float64) for f in (np.min, np.max))
+    if per == "channel" and image is not None:
+        return _pixel_rows(low, image).min(axis=0), _pixel_rows(high, image).max(axis=0)
+    return low, high

@@ -1,4 +1,4 @@
-"""Dividing samples into training, validation and test parts, seeded and stratified."""
+"""Random splits of the samples into training, validation and test, seeded and stratified."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ldl.data.dataset import DatasetInfo, RawDataset
 from ldl.engine.streams import stream
 from ldl.errors import DataError
 
-Way = Generator[Any, Any, bool]
+Recursion = Generator[Any, Any, bool]  # yields its recursive calls and is sent their results
 
 
 class SplitSizes(NamedTuple):
-    """How many samples each part has."""
+    """The number of samples of each split."""
 
     train: int
     validation: int
@@ -26,135 +26,144 @@ class SplitSizes(NamedTuple):
 
 
 def split_sizes(split: SplitSpec, info: DatasetInfo) -> SplitSizes:
-    """Counts as they are, shares by largest remainder, so that shares adding up to 1 use all.
+    """Counts as given; shares by largest remainder, so that shares that add up to 1 use all.
 
-    Raises DataError where the parts want more samples than there are, or one would be empty.
+    Raises DataError where there are too few samples, or where a split with a share has none.
     """
     samples = info.samples or 0
     official = 0 if split.pooled else info.official_test
-    pool = samples - official
+    available = samples - official
     test = split.test if split.test is not None else (1.0 if official else 0.2)
     if official:
-        (test_size,) = _apportion({"test": test}, official, "the official test part's")
-        train_size, validation_size = _with_rest(split, {}, pool)
+        (test_size,) = _apportion({"test": test}, official, " in the official test set")
+        train_size, validation_size = _apportion_with_train(split, {}, available)
         return SplitSizes(train_size, validation_size, test_size)
-    return SplitSizes(*_with_rest(split, {"test": test}, pool))
+    return SplitSizes(*_apportion_with_train(split, {"test": test}, available))
 
 
-def _with_rest(split: SplitSpec, others: dict[str, int | float], pool: int) -> list[int]:
-    """Sizes of train, validation and the others out of `pool`; an unnamed train takes the rest."""
-    wanted = {"validation": split.validation or 0, **others}
+def _apportion_with_train(
+    split: SplitSpec, shares: dict[str, int | float], available: int
+) -> list[int]:
+    """Sizes of train, validation and `shares`; a train of null gets the remaining samples."""
+    shares = {"validation": split.validation or 0, **shares}
     if split.train is not None:
-        return _apportion({"train": split.train, **wanted}, pool, "the")
-    sizes = _apportion(wanted, pool, "the")
-    if sum(sizes) >= pool:
-        raise DataError(f"split: of {pool} samples none is left for the training part", "split")
-    return [pool - sum(sizes), *sizes]
-
-
-def _apportion(wanted: dict[str, int | float], pool: int, whose: str) -> list[int]:
-    exact = [share * pool if isinstance(share, float) else share for share in wanted.values()]
-    if sum(exact) > pool + 1e-6:
-        asked = ", ".join(f"{name} {share:g}" for name, share in wanted.items())
+        return _apportion({"train": split.train, **shares}, available)
+    sizes = _apportion(shares, available)
+    if sum(sizes) >= available:
         raise DataError(
-            f"split: {asked} ask for {math.ceil(sum(exact) - 1e-6)} of {whose} {pool} samples; "
-            "whole numbers are counts, fractions are shares",
+            f"split: of {available} samples none is left for the training split", "split"
+        )
+    return [available - sum(sizes), *sizes]
+
+
+def _apportion(shares: dict[str, int | float], available: int, place: str = "") -> list[int]:
+    exact = [share * available if isinstance(share, float) else share for share in shares.values()]
+    if sum(exact) > available + 1e-6:
+        text = ", ".join(f"{name} {share:g}" for name, share in shares.items())
+        raise DataError(
+            f"split: {text} need {math.ceil(sum(exact) - 1e-6)} samples, and there are {available}"
+            f"{place}; whole numbers are counts, fractions are shares",
             "split",
         )
     sizes = [math.floor(e) for e in exact]
     by_remainder = sorted(range(len(exact)), key=lambda i: sizes[i] - exact[i])
-    for i in by_remainder[: min(pool, round(sum(exact))) - sum(sizes)]:
+    for i in by_remainder[: min(available, round(sum(exact))) - sum(sizes)]:
         sizes[i] += 1
-    for (name, share), size in zip(wanted.items(), sizes, strict=True):
+    for (name, share), size in zip(shares.items(), sizes, strict=True):
         if share and not size:
-            raise DataError(f"split: {name}, {share:g} of {pool} samples, is not even one", "split")
+            raise DataError(
+                f"split: {name}, {share:g} of {available} samples, is less than one sample", "split"
+            )
     return sizes
 
 
 def split_indices(split: SplitSpec, raw: RawDataset, seed: int) -> dict[str, Array]:
-    """The rows of each part, in random order; a whole official test part keeps its own order."""
+    """The sample indices of each split, shuffled; a whole official test set keeps its order."""
     sizes = split_sizes(split, raw.info)
     classes = raw.targets if split.stratify and raw.info.target.kind == "classes" else None
     official = 0 if split.pooled else raw.info.official_test
-    pool = (raw.info.samples or 0) - official
+    available = (raw.info.samples or 0) - official
     rng = stream(seed, "data", "split")
     if not official:
-        train, validation, test = random_split(pool, list(sizes), classes, rng)
+        train, validation, test = random_split(available, list(sizes), classes, rng)
         return {"train": train, "validation": validation, "test": test}
-    ours = None if classes is None else classes[:pool]
-    train, validation = random_split(pool, [sizes.train, sizes.validation], ours, rng)
+    train_classes = None if classes is None else classes[:available]
+    train, validation = random_split(available, [sizes.train, sizes.validation], train_classes, rng)
     if sizes.test == official:
-        return {"train": train, "validation": validation, "test": np.arange(pool, pool + official)}
-    theirs = None if classes is None else classes[pool:]
-    (test,) = random_split(official, [sizes.test], theirs, stream(seed, "data", "split", "test"))
-    return {"train": train, "validation": validation, "test": pool + test}
+        test = np.arange(official)
+    else:
+        test_classes = None if classes is None else classes[available:]
+        test_rng = stream(seed, "data", "split", "test")
+        (test,) = random_split(official, [sizes.test], test_classes, test_rng)
+    return {"train": train, "validation": validation, "test": available + test}
 
 
 def random_split(
     samples: int, sizes: list[int], classes: Array | None, rng: np.random.Generator
 ) -> list[Array]:
-    """Disjoint random index arrays of these sizes; stratified where `classes` (n,) is given."""
+    """Disjoint random index arrays of these sizes, stratified where `classes` (n,) is given."""
     order = rng.permutation(samples)
     if classes is None:
         return np.split(order, np.cumsum(sizes))[:-1]
     labels, counts = np.unique(classes, return_counts=True)
     table = stratified_counts(counts.tolist(), [*sizes, samples - sum(sizes)])
-    chosen: list[list[Array]] = [[] for _ in sizes]
+    chunks: list[list[Array]] = [[] for _ in sizes]
     for label, row in zip(labels, table, strict=True):
         members = order[classes[order] == label]
-        for part, piece in zip(chosen, np.split(members, np.cumsum(row)), strict=False):
-            part.append(piece)
-    return [rng.permutation(np.concatenate(part)) for part in chosen]
+        for split, chunk in zip(chunks, np.split(members, np.cumsum(row)), strict=False):
+            split.append(chunk)
+    return [rng.permutation(np.concatenate(split)) for split in chunks]
 
 
 def stratified_counts(counts: list[int], sizes: list[int]) -> list[list[int]]:
-    """Whole numbers (classes, parts) with these sums, each floor or ceil of counts·sizes/n.
+    """Whole numbers (classes, splits) with these sums, each floor or ceil of counts·sizes/n.
 
-    Both sums must be n. Floors first; then each class hands out what it has left by augmenting
-    paths (Kuhn 1955), and the integrality of flows says that they always suffice.
+    Both sums must be n. Every cell gets its floor; then each class adds 1 to as many cells as it
+    has samples left, by augmenting paths (Kuhn 1955). The integrality of flows guarantees that
+    the paths exist.
     """
     total = max(sum(counts), 1)
     table = [[count * size // total for size in sizes] for count in counts]
     remainder = [[count * size % total for size in sizes] for count in counts]
-    room = [size - sum(row[p] for row in table) for p, size in enumerate(sizes)]
-    holders: list[set[int]] = [set() for _ in sizes]  # the classes that got a part's ceil
-    wanted = [_largest_first(row) for row in remainder]
+    capacity = [size - sum(row[s] for row in table) for s, size in enumerate(sizes)]
+    rounded_up: list[set[int]] = [set() for _ in sizes]  # the classes that get a split's ceil
+    preferences = [_by_remainder(row) for row in remainder]
 
-    def place(c: int, tried: set[int]) -> Way:
-        for p in wanted[c]:
-            if p in tried or c in holders[p]:
+    def assign(c: int, visited: set[int]) -> Recursion:
+        for s in preferences[c]:
+            if s in visited or c in rounded_up[s]:
                 continue
-            tried.add(p)
-            if len(holders[p]) >= room[p]:
-                for other in sorted(holders[p]):
-                    if (yield place(other, tried)):
-                        holders[p].remove(other)
+            visited.add(s)
+            if len(rounded_up[s]) >= capacity[s]:
+                for other in sorted(rounded_up[s]):
+                    if (yield assign(other, visited)):
+                        rounded_up[s].remove(other)
                         break
                 else:
                     continue
-            holders[p].add(c)
+            rounded_up[s].add(c)
             return True
         return False
 
     for c, count in enumerate(counts):
         for _ in range(count - sum(table[c])):
-            _walk(place(c, set()))
-    return [[floor + (c in holders[p]) for p, floor in enumerate(r)] for c, r in enumerate(table)]
+            _run(assign(c, set()))
+    return [[n + (c in rounded_up[s]) for s, n in enumerate(row)] for c, row in enumerate(table)]
 
 
-def _largest_first(row: list[int]) -> list[int]:
-    """The places of all but zeros."""
-    return sorted((p for p, rest in enumerate(row) if rest), key=lambda p: -row[p])
+def _by_remainder(row: list[int]) -> list[int]:
+    """The splits with a remainder, the largest first."""
+    return sorted((s for s, rest in enumerate(row) if rest), key=lambda s: -row[s])
 
 
-def _walk(way: Way) -> bool:
-    """Carry out a recursion that yields its calls, of any depth, and is sent what they return."""
-    stack, returned = [way], None
+def _run(recursion: Recursion) -> bool:
+    """Run a recursion of any depth that yields its calls and is sent their results."""
+    stack, result = [recursion], None
     while stack:
         try:
-            stack.append(stack[-1].send(returned))
-            returned = None
+            stack.append(stack[-1].send(result))
+            result = None
         except StopIteration as end:
             stack.pop()
-            returned = end.value
-    return bool(returned)
+            result = end.value
+    return bool(result)

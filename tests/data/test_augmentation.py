@@ -19,7 +19,7 @@ from ldl.data import (
     load_data,
     redraw_noise,
 )
-from ldl.data.augmentation import centred
+from ldl.data.augmentation import center_crop
 from ldl.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def test_every_entry(name: str) -> None:
     choice, before = entry(name), X.copy()
     u = draws(choice)
     y = choice.apply(X, u)
-    assert y.shape == (len(X), *choice.shape(X.shape[1:]))
+    assert y.shape == (len(X), *choice.output_size(X.shape[1:]))
     assert y.dtype == np.float32
     np.testing.assert_array_equal(X, before)
     np.testing.assert_array_equal(choice.apply(X[7:8], u[7:8])[0], y[7])
@@ -136,7 +136,7 @@ def test_centred(sizes: tuple[int, int, int, int]) -> None:
     """Within half a pixel of the middle, zeros beyond the picture."""
     height, width, to_height, to_width = sizes
     x = np.ones((1, height, width, 2), np.float32)
-    y = centred(x, to_height, to_width)
+    y = center_crop(x, to_height, to_width)
     assert y.shape == (1, to_height, to_width, 2)
     assert y.flags.c_contiguous
     assert y.sum() == 2 * min(height, to_height) * min(width, to_width)
@@ -230,11 +230,11 @@ def test_nothing_left_to_chance_is_no_work() -> None:
 @pytest.mark.parametrize(
     ("source", "choices", "setting", "words"),
     [
-        ("digits", [("random_crop", {"size": 9})], "augment.0", "9×9 pixels cannot be cut"),
+        ("digits", [("random_crop", {"size": 9})], "augment.0", "9×9 pixels cannot be cropped"),
         ("digits", [("random_crop", {"size": 2, "padding": 9})], "augment.0", "9 is more than"),
         ("digits", [("cutout", {}), ("center_crop", {"size": 9})], "augment.1", "from 8×8"),
-        ("digits", [("shift", {"pixels": 8})], "augment.0", "out of sight"),
-        ("iris", [("shift", {})], "augment", "needs pictures"),
+        ("digits", [("shift", {"pixels": 8})], "augment.0", "can empty 8×8 images"),
+        ("iris", [("shift", {})], "augment", "needs images"),
     ],
 )
 def test_what_does_not_fit_is_found_before_reading(

@@ -157,7 +157,7 @@ def test_a_cache_that_cannot_be_written(
         ({"train/cat/9.jpg": jpeg((0, 0, 0), mode="L")}, "is 32×32 L"),
         ({"test/dog/9.jpg": b"<html>"}, "test/dog/9.jpg cannot be read"),
         ({"test/dog/9.jpg": jpeg((9, 99, 9))[:-200]}, "test/dog/9.jpg cannot be read"),
-        ({"train/fish/1.jpg": jpeg((0, 0, 0))}, "train/ has to hold the folders airplane"),
+        ({"train/fish/1.jpg": jpeg((0, 0, 0))}, "train/ must hold the folders airplane"),
         ({"train/cat/9.jpg": b"\xff" * (1 << 21)}, "train/cat/9.jpg is 2,097,152 bytes"),
     ],
 )
@@ -201,12 +201,13 @@ def test_what_a_killed_writer_left_is_swept(folder: Path, tmp_path: Path) -> Non
     write_tar(folder / "cifar10-jpeg.tar.xz", files())
     cache = tmp_path / "cache" / "ldl"
     cache.mkdir(parents=True)
-    for name, age in (("old", 90_000), ("new", 10)):
-        stray = cache / f".cifar10.decoded.npz.{name}"
+    for name, age in (("1-0a1b2c3d", 90_000), ("2-0a1b2c3d", 10)):
+        stray = cache / f".cifar10.decoded.npz.{name}.tmp"
         stray.touch()
         os.utime(stray, (time.time() - age,) * 2)
     SOURCES["cifar10"]().read(0)
-    assert {p.name for p in cache.iterdir()} == {"cifar10.decoded.npz", ".cifar10.decoded.npz.new"}
+    names = {path.name for path in cache.iterdir()}
+    assert names == {"cifar10.decoded.npz", ".cifar10.decoded.npz.2-0a1b2c3d.tmp"}
 
 
 # --- the binary batches -------------------------------------------------------------------------
@@ -241,13 +242,13 @@ def test_binary_batches_that_do_not_fit(folder: Path) -> None:
     place = folder / "cifar-10-batches-bin"
     made = {name: rows.tobytes() for name, rows in batches().items()}
     write_folder(place, {**made, "test_batch.bin": made["test_batch.bin"][:-1]})
-    with pytest.raises(DataError, match=r"test_batch\.bin is 12,291 bytes, not 3073 a picture"):
+    with pytest.raises(DataError, match=r"test_batch\.bin is 12,291 bytes, not 3073 per image"):
         SOURCES["cifar10"]().read(0)
     write_folder(place, {**made, "test_batch.bin": b"\x0a" + made["test_batch.bin"][1:]})
     with pytest.raises(DataError, match="a label is 10"):
         SOURCES["cifar10"]().read(0)
     (place / "test_batch.bin").unlink()
-    with pytest.raises(DataError, match=r"test_batch\.bin lack"):
+    with pytest.raises(DataError, match=r"without test_batch\.bin"):
         SOURCES["cifar10"]().read(0)
 
 
@@ -284,14 +285,14 @@ def openml_rows(monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, list[str]]
 
 def test_openml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     x, labels = openml_rows(monkeypatch)
-    monkeypatch.setattr("ldl.data.sources.image_set.fetch", lambda *_: (x, labels))
+    monkeypatch.setattr("ldl.data.sources.image_set.download", lambda *_: (x, labels))
     raw = SOURCES["cifar10"]().read(0)
     assert raw.targets.tolist() == list(map(int, labels))
     assert raw.info.official_test == 10
     pictures = raw.inputs["x"].reshape(-1, 32, 32, 3)
     np.testing.assert_array_equal(pictures[5, :, :, 2].ravel(), x[5, 2048:])
     assert fetch("cifar10") == tmp_path / "cache" / "ldl" / "cifar10.npz"
-    with pytest.raises(DataError, match="SHA-256 are known of cifar10-jpeg"):
+    with pytest.raises(DataError, match="SHA-256 are known for cifar10-jpeg"):
         verify("cifar10")
 
 
@@ -306,7 +307,7 @@ def test_openml_that_is_something_else(
         x = np.ascontiguousarray(x.reshape(30, 3, 1024).transpose(0, 2, 1).reshape(30, 3072))
     else:
         x = x[:-1]
-    monkeypatch.setattr("ldl.data.sources.image_set.fetch", lambda *_: (x, labels))
+    monkeypatch.setattr("ldl.data.sources.image_set.download", lambda *_: (x, labels))
     with pytest.raises(DataError, match="OpenML gave"):
         fetch("cifar10")
     assert not list((tmp_path / "cache").rglob("*npz*"))

@@ -86,10 +86,10 @@ BAD = {
     "decimal comma": ('x,y\n1,a\n"2,5",b\n', r'"2,5" is not a number \(a decimal comma'),
     "infinite": ("x,y\n1,a\ninf,b\n", '"inf" is not finite'),
     "too large": ("x,y\n1,a\n1e39,b\n", '"1e39" is too large'),
-    "text column": ("x,y\nb,a\nc,b\n", 'line 2, column "x": no row of this column is a number'),
+    "text column": ("x,y\nb,a\nc,b\n", 'line 2, column "x": no cell of this column is a number'),
     "ragged": ("x,y\n1,a\n2\n3,c,d\n", "line 3: 1 cell where the header has 2\n  line 4: 3 "),
     "blank between": ("x,y\n1,a\n\n3,c\n", "line 3: 0 cells where the header has 2"),
-    "same name twice": ("x,y,x\n1,a,2\n", 'line 1, column "x": stands 2 times'),
+    "same name twice": ("x,y,x\n1,a,2\n", 'line 1, column "x": is 2 times in the header'),
     "no name": ("x,,y\n1,2,a\n", 'line 1, column "2": has no name'),
     "no header": ("1,2\n3,4\n", "line 1: the first row holds numbers"),
     "no target": ("x,z\n1,a\n", 'no column "y" for the target; the columns are "x", "z"'),
@@ -167,8 +167,8 @@ def test_read_once_and_again_when_the_file_changes(
 ) -> None:
     path = write(tmp_path, GOOD)
     calls = []
-    whole = csv_file.read_table
-    monkeypatch.setattr(csv_file, "read_table", lambda *a: calls.append(a) or whole(*a))
+    whole = csv_file.read_csv_table
+    monkeypatch.setattr(csv_file, "read_csv_table", lambda *a: calls.append(a) or whole(*a))
     spec = DataSpec(Csv(path, "kind"), split=SplitSpec(None, 0, 0))
     first = (describe_data(spec), load_data(spec, 0))[1]
     assert len(calls) == 1

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from ldl.data import SOURCES, DataSpec, SplitSpec, describe_data, list_sources, load_data
-from ldl.data.idx import idx_bytes
-from ldl.data.sources.digit_sets import Mnist
+from ldl.data.sources.digit_sets import Mnist, idx_bytes
 from ldl.errors import DataError, UsageError
 
 HOME = os.environ.get("LDL_DATA_DIR", "")
@@ -26,7 +25,7 @@ def mnist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[np.ndarray]:
     labels = [RNG.integers(0, 10, n).astype(np.uint8) for n in (TRAIN, TEST)]
     pictures = [(20 * y)[:, None, None] + within for y in labels]
     arrays = [pictures[0], labels[0], pictures[1], labels[1]]
-    for name, array in zip(Mnist.pinned, arrays, strict=True):
+    for name, array in zip(Mnist.checksums, arrays, strict=True):
         (tmp_path / name).write_bytes(idx_bytes(array.astype(np.uint8)))
     monkeypatch.setenv("LDL_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -95,7 +94,7 @@ def test_listed_with_mnist(mnist: list[np.ndarray], tmp_path: Path) -> None:
 
     line = {line.name: line for line in list_sources()}["digit_pairs"]
     assert (line.state, line.path) == ("found", tmp_path)
-    with pytest.raises(UsageError, match="is made of mnist"):
+    with pytest.raises(UsageError, match="is made from mnist"):
         fetch("digit_pairs")
 
 

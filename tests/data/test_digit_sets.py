@@ -26,13 +26,12 @@ from ldl.data import (
     verify,
 )
 from ldl.data import openml as openml_module
-from ldl.data.idx import idx_bytes, read_idx
-from ldl.data.sources.digit_sets import Mnist, Usps
+from ldl.data.sources.digit_sets import Mnist, Usps, idx_bytes, read_idx
 from ldl.errors import DataError, UsageError
 
 HOME = os.environ.get("LDL_DATA_DIR", "")
 RNG = np.random.default_rng(0)
-NAMES = list(Mnist.pinned)
+NAMES = list(Mnist.checksums)
 
 
 @pytest.fixture(autouse=True)
@@ -163,14 +162,14 @@ def faulty(kind: str) -> list[np.ndarray]:
     arrays = tiny()
     if kind == "28×28":
         arrays[0] = arrays[0][:, :14]
-    elif kind == "30 pictures, 29 labels":
+    elif kind == "30 images, 29 labels":
         arrays[1] = arrays[1][:-1]
     else:
         arrays[3] = arrays[3] + np.uint8(1)
     return arrays
 
 
-@pytest.mark.parametrize("kind", ["28×28", "30 pictures, 29 labels", "a label is 10"])
+@pytest.mark.parametrize("kind", ["28×28", "30 images, 29 labels", "a label is 10"])
 def test_mnist_files_that_do_not_fit(folder: Path, kind: str) -> None:
     write_mnist(folder, faulty(kind))
     with pytest.raises(DataError, match=kind):
@@ -180,7 +179,7 @@ def test_mnist_files_that_do_not_fit(folder: Path, kind: str) -> None:
 def test_some_files_lacking(folder: Path) -> None:
     write_mnist(folder, tiny())
     (folder / NAMES[3]).unlink()
-    with pytest.raises(DataError, match=f"of MNIST's files {NAMES[3]}"):
+    with pytest.raises(DataError, match=f"the files {NAMES[3]}"):
         SOURCES["mnist"]().read(0)
     states = {line.name: line.state for line in list_sources()}
     assert states["mnist"] == "incomplete"
@@ -292,7 +291,7 @@ def pin(monkeypatch: pytest.MonkeyPatch, cls: type, arrays: list[np.ndarray]) ->
     monkeypatch.setattr(cls, "info", small)
     parts = dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays, strict=True))
     known = {k: hashlib.sha256(v).hexdigest() for k, v in cls().contents(parts).items()}
-    monkeypatch.setattr(cls, "pinned", known)
+    monkeypatch.setattr(cls, "checksums", known)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -341,7 +340,7 @@ def test_bad_downloads_leave_nothing(
     arrays = tiny()
     pin(monkeypatch, Mnist, arrays)
     served["file"] = arff(arrays, False)
-    words = "what OpenML gave is not mnist"
+    words = "OpenML gave data that is not mnist"
     if kind == "checksum":
         served["md5"], words = "0" * 32, "MD5"
     elif kind == "content":

@@ -69,7 +69,7 @@ def test_official_parts(root: Path, tmp_path: Path) -> None:
     assert dataset.test.inputs["x"].shape == (1, 6, 5, 3)
     assert dataset.test.targets.tolist() == [1]
     picture(whole / "test" / "dog" / "1.png")
-    with pytest.raises(DataError, match='"dog" stands in test/ and not in train/'):
+    with pytest.raises(DataError, match='"dog" is in test/ and not in train/'):
         images(whole).describe()
     picture(whole / "val" / "cat" / "1.png")
     with pytest.raises(DataError, match='beside train and test there is "val"'):
@@ -88,7 +88,7 @@ def test_grey(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["RGBA", "CMYK", "LA"])
 def test_other_colours_are_to_be_asked_for(tmp_path: Path, mode: str) -> None:
     picture(tmp_path / "p" / "a" / "1.tif", mode=mode)
-    with pytest.raises(DataError, match=r"(?s)1 of 1 pictures are not grey or RGB.*channels: 3"):
+    with pytest.raises(DataError, match=r"(?s)1 of 1 images are not grey or RGB.*channels: 3"):
         images(tmp_path / "p").describe()
     assert images(tmp_path / "p", channels=1).read(0).inputs["x"].shape == (1, 30)
 
@@ -98,7 +98,7 @@ def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
     x = np.full((4, 4), 40000, np.uint16)
     Image.fromarray(x).save(tmp_path / "p" / "a" / "1.png")
     for settings in ({}, {"size": (4, 4), "channels": 1}):
-        with pytest.raises(DataError, match="more than 8 bits a channel"):
+        with pytest.raises(DataError, match="more than 8 bits per channel"):
             images(tmp_path / "p", **settings).read(0)
 
 
@@ -111,7 +111,7 @@ def test_mismatches_are_listed_up_to_ten(root: Path) -> None:
     with pytest.raises(DataError) as caught:
         describe_data(DataSpec(images(root)))
     text = str(caught.value)
-    assert "13 of 28 pictures are not 6×5 RGB, as most are" in text
+    assert "13 of 28 images are not 6×5 RGB, as most are" in text
     assert f"{root}/ant/tall09.png 7×5 RGB" in text
     assert "tall10" not in text and "and 3 more" in text
     assert "size: [6, 5], channels: 3" in text
@@ -137,7 +137,7 @@ def test_corrupt_files_are_named(root: Path) -> None:
         with pytest.raises(DataError) as caught:
             images(root, **settings).read(0)
         assert f"{root}/ant/text.jpg cannot be read" in str(caught.value)
-    assert "2 pictures are of no use" in str(caught.value)
+    assert "2 of 8 images are unusable" in str(caught.value)
     assert "cut.png" in str(caught.value)
 
 
@@ -184,7 +184,7 @@ def test_folders_that_hold_nothing(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folders in it"):
         images(tmp_path / "empty").describe()
     (root / "bee").mkdir()
-    with pytest.raises(DataError, match="bee: no pictures in it"):
+    with pytest.raises(DataError, match="bee: no images in it"):
         images(root).describe()
 
 
@@ -193,7 +193,7 @@ def test_changed_files_are_seen(root: Path) -> None:
     assert images(root).describe().image == (6, 5, 3)
     time.sleep(0.01)
     picture(root / "cat" / "0.png", 8)
-    with pytest.raises(DataError, match="1 of 6 pictures"):
+    with pytest.raises(DataError, match="1 of 6 images"):
         images(root).describe()
 
 

@@ -77,7 +77,7 @@ def test_scaled_like_the_training_part(tmp_path: Path) -> None:
     [
         ("width,kind\n1,a\n", 'no column "height" for the network\'s inputs'),
         ("width,height\n1,2\n1,?\n", 'line 3, column "height": missing value'),
-        ("width,height,kind\n1,2,c\n", 'line 2, column "kind": "c" is no known class'),
+        ("width,height,kind\n1,2,c\n", 'line 2, column "kind": "c" is no class'),
         ("width,height\n1\n", "line 2: 1 cell where"),
     ],
 )
@@ -105,7 +105,7 @@ def test_columns_without_known_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["width;height\n1;2\n", "width;height\n1,5;2,25\n3;4,5\n"])
 def test_another_delimiter(tmp_path: Path, text: str) -> None:
-    with pytest.raises(DataError, match='";" seems to separate them: write "," in its place'):
+    with pytest.raises(DataError, match='";" seems to separate them: replace it by ","'):
         read_new_samples(write(tmp_path, text), FLOWERS)
     if "1,5" not in text:
         assert read_new_samples(write(tmp_path, text), FLOWERS, delimiter=";").inputs["x"].size == 2

@@ -142,12 +142,12 @@ def test_official_parts(tmp_path: Path) -> None:
         ({"x_train": np.zeros((2, 3)), "x_test": np.array([["a"] * 3])}, {}, '"x_test" is of type'),
         ({"x": [1.0, 2.0], "y": [1.0, np.nan]}, {}, '"y" has 1 values'),
         ({"x": [1.0, 2.0], "y": [[1, 2], [3, 4]]}, {"task": "classes"}, "classes are"),
-        ({"x": [1.0, 2.0], "y": ["a", "b"]}, {"task": "values"}, "has to be numbers"),
+        ({"x": [1.0, 2.0], "y": ["a", "b"]}, {"task": "values"}, "must be numbers"),
         ({"x": [1.0, 2.0], "y": [1j, 2j]}, {}, "targets are numbers or text"),
         (
             {"x_train": np.zeros((2, 3)), "x_test": np.zeros((2, 4))},
             {},
-            'parts of "x" do not fit together',
+            'the arrays of "x" have samples of different shapes',
         ),
         (
             {"x_train": [1.0, 2], "x_test": [3.0], "y_train": [1, 2]},
@@ -182,8 +182,8 @@ def test_header_that_asks_for_terabytes(tmp_path: Path) -> None:
 def test_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, x=np.zeros((1000, 100)))
     assert Path(path).stat().st_size < 5000
-    monkeypatch.setattr(npz_module, "LIMIT", 100_000)
-    with pytest.raises(DataError, match="unpacks to 800,128 bytes; at most 100,000"):
+    monkeypatch.setattr(npz_module, "MAX_BYTES", 100_000)
+    with pytest.raises(DataError, match="unpacks to 800,128 bytes; the maximum is 100,000"):
         Npz(path).read(0)
 
 

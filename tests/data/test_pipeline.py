@@ -39,7 +39,7 @@ def test_shapes() -> None:
     assert describe_data(flat).image == (8, 8, 1)
     x, picture = load_data(flat, 0).train.inputs["x"], load_data(image, 0).train.inputs["x"]
     np.testing.assert_array_equal(x, picture.reshape(x.shape))
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="inputs are none"):
         describe_data(DataSpec(SOURCES["iris"](), shape="image"))
 
 
@@ -60,7 +60,7 @@ def test_parts_of_share_zero_are_none() -> None:
 
 
 def test_impossible_split_is_found_before_reading() -> None:
-    with pytest.raises(DataError, match="200 of the 150 samples"):
+    with pytest.raises(DataError, match="need 200 samples, and there are 150"):
         describe_data(DataSpec(SOURCES["iris"](), split=SplitSpec(100, 50, 50)))
 
 

@@ -52,10 +52,10 @@ def test_constant_features_become_zero(name: str, value: float, rows: int) -> No
 
 def test_pictures_are_scaled_as_a_whole_unless_told() -> None:
     x = np.array([[0, 10], [4, 20]], np.uint8)
-    whole = SCALERS["minmax"]().fit(x, picture=(1, 2, 1)).transform(x)
+    whole = SCALERS["minmax"]().fit(x, image=(1, 2, 1)).transform(x)
     np.testing.assert_allclose(whole, [[0, 0.5], [0.2, 1]], rtol=1e-6)
     assert SCALERS["minmax"]().fit(x).transform(x).tolist() == [[0, 0], [1, 1]]
-    by_pixel = SCALERS["minmax"]("feature").fit(x, picture=(1, 2, 1))
+    by_pixel = SCALERS["minmax"]("feature").fit(x, image=(1, 2, 1))
     assert by_pixel.transform(x).tolist() == [[0, 0], [1, 1]]
     assert SCALERS["standard"]("all").fit(x).shift.shape == ()
 
@@ -130,7 +130,7 @@ def test_given_numbers_are_used() -> None:
 @pytest.mark.parametrize(
     ("scale", "source", "words"),
     [
-        (("channel",), "iris", "per: channel needs pictures"),
+        (("channel",), "iris", "per: channel needs images"),
         (("channel", (1.0, 2.0, 3.0), (1.0, 1.0, 1.0)), "digits", "mean: 3 numbers.* takes 1"),
         (("all", (1.0,), (1.0, 2.0)), "digits", "std: 2 numbers, where per: all takes 1"),
         (("feature", (1.0,), (1.0,)), "iris", "mean: 1 numbers, where per: feature takes 4"),
@@ -187,9 +187,9 @@ def test_zca_of_pictures_and_constants() -> None:
     np.testing.assert_array_equal(fit.transform(PIXELS.reshape(30, 60)), y.reshape(30, 60))
     flat = np.full((9, 4), 7.0)
     assert np.abs(SCALERS["zca"]().fit(flat).transform(flat)).max() == 0
-    with pytest.raises(DataError, match=r"fitted on samples of 60 numbers, not \(4,\)"):
+    with pytest.raises(DataError, match=r"fitted to samples of 60 values, not of shape \(4,\)"):
         fit.transform(flat)
-    with pytest.raises(DataError, match="9000 numbers to a sample"):
+    with pytest.raises(DataError, match="9000 values per sample"):
         SCALERS["zca"]().check((9000,), None)
 
 

@@ -99,10 +99,10 @@ def test_official_test_part(split: SplitSpec, sizes: tuple[int, int, int]) -> No
 @pytest.mark.parametrize(
     ("split", "samples", "words"),
     [
-        (SplitSpec(90, 20, 0), 100, "ask for 110 of the 100 samples"),
-        (SplitSpec(0.7, 0.2, 0.2), 100, "ask for 110 of the 100"),
-        (SplitSpec(None, 50, 50), 100, "none is left for the training part"),
-        (SplitSpec(0.5, 0.1, 0.2), 4, "validation, 0.1 of 4 samples, is not even one"),
+        (SplitSpec(90, 20, 0), 100, "need 110 samples, and there are 100"),
+        (SplitSpec(0.7, 0.2, 0.2), 100, "need 110 samples, and there are 100"),
+        (SplitSpec(None, 50, 50), 100, "none is left for the training split"),
+        (SplitSpec(0.5, 0.1, 0.2), 4, "validation, 0.1 of 4 samples, is less than one sample"),
     ],
 )
 def test_impossible_splits(split: SplitSpec, samples: int, words: str) -> None:
@@ -111,7 +111,7 @@ def test_impossible_splits(split: SplitSpec, samples: int, words: str) -> None:
 
 
 def test_too_much_of_the_official_part() -> None:
-    with pytest.raises(DataError, match="the official test part's 20 samples"):
+    with pytest.raises(DataError, match="there are 20 in the official test set"):
         split_sizes(SplitSpec(test=21), raw_of([40, 40], official=20).info)
 
 

@@ -1,4 +1,4 @@
-"""Where samples can come from, by the name that a configuration gives them."""
+"""The registry of data sources, by their names in a configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ldl.data.sources.csv_file import Csv
 from ldl.data.sources.digit_pairs import DigitPairs
 from ldl.data.sources.digit_sets import Mnist, Usps
 from ldl.data.sources.embedded import BreastCancer, Diabetes, Digits, Iris, Linnerud, Wine
-from ldl.data.sources.generated import Bands, Circles, Disc, Gaussians, Line, Moons
+from ldl.data.sources.generated import Bands, Circles, Disc, Gaussians, Moons, NoisyLine
 from ldl.data.sources.image_folder import Images
 from ldl.data.sources.npz_file import Npz
 
@@ -23,7 +23,7 @@ SOURCES: dict[str, type] = {
     "moons": Moons,
     "bands": Bands,
     "disc": Disc,
-    "line": Line,
+    "line": NoisyLine,
     "csv": Csv,
     "npz": Npz,
     "images": Images,

@@ -1,4 +1,4 @@
-"""Pairs of MNIST digits to be compared."""
+"""Pairs of MNIST digits to compare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ldl.arrays import Array
 from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
 from ldl.data.sources.digit_sets import Mnist
-from ldl.data.sources.embedded import TEN
+from ldl.data.sources.embedded import DIGIT_NAMES
 from ldl.engine.streams import stream
 from ldl.errors import DataError
 from ldl.fields import Range
@@ -22,7 +22,7 @@ SIDE = 14  # pixels
 class DigitPairs:
     """Two MNIST digits at 14×14: is the first at most the second? Inputs `first` and `second`.
 
-    `pairs` of MNIST's training part and `test_pairs` of its test part, no digit twice, drawn from
+    `pairs` of MNIST's training set and `test_pairs` of its test set, no digit twice, drawn from
     the seed; pixels are means of 2×2, from 0 to 255. The digits themselves are the extra targets
     `first_digit` and `second_digit`, for auxiliary losses. Source: F. Fleuret's course EE-559.
     """
@@ -31,8 +31,8 @@ class DigitPairs:
     test_pairs: Annotated[int, Range(1, 5000)] = 1000
 
     def describe(self) -> DatasetInfo:
-        """Constants; reads nothing."""
-        digits = Target("classes", TEN)
+        """Shapes and names by the settings; reads no file."""
+        digits = Target("classes", DIGIT_NAMES)
         return DatasetInfo(
             inputs={"first": (SIDE, SIDE), "second": (SIDE, SIDE)},
             target=Target("classes", ("first > second", "first ≤ second")),
@@ -42,30 +42,31 @@ class DigitPairs:
         )
 
     def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
-        """Draws the pairs; reads MNIST, and downloads it if it is not here."""
+        """Draws the pairs; reads MNIST, and downloads it if it is absent."""
         mnist = Mnist().read(seed, progress)
         assert mnist.targets is not None
         test = mnist.info.official_test
-        halves = {"train": len(mnist.targets) - test, "test": test}
-        counts = {"train": self.pairs, "test": self.test_pairs}
-        for half, count in counts.items():
-            if 2 * count > halves[half]:
-                raise DataError(f"{count} pairs need {2 * count} digits; there are {halves[half]}")
+        available = {"train": len(mnist.targets) - test, "test": test}
         rows = [
-            stream(seed, "data", "digit_pairs", half).permutation(halves[half])[: 2 * count]
-            for half, count in counts.items()
+            _draw(seed, split, count, available[split])
+            for split, count in (("train", self.pairs), ("test", self.test_pairs))
         ]
-        pairs = np.concatenate([rows[0], rows[1] + halves["train"]]).reshape(-1, 2)
-        pictures = {name: _halved(mnist.inputs["x"][pairs[:, i]]) for i, name in enumerate(INPUTS)}
+        pairs = np.concatenate([rows[0], rows[1] + available["train"]]).reshape(-1, 2)
+        names = ("first", "second")
+        images = {name: _halved(mnist.inputs["x"][pairs[:, i]]) for i, name in enumerate(names)}
         first, second = (mnist.targets[pairs[:, i]] for i in (0, 1))
-        extra = {"first_digit": first, "second_digit": second}
-        return RawDataset(self.describe(), pictures, (first <= second).astype(np.int64), extra)
+        digits = {"first_digit": first, "second_digit": second}
+        return RawDataset(self.describe(), images, (first <= second).astype(np.int64), digits)
 
 
-INPUTS = ("first", "second")
+def _draw(seed: int, split: str, pairs: int, digits: int) -> Array:
+    """The indices (2·pairs,) of digits of a split. Raises DataError where there are too few."""
+    if 2 * pairs > digits:
+        raise DataError(f"{pairs} pairs need {2 * pairs} digits; there are {digits}")
+    return stream(seed, "data", "digit_pairs", split).permutation(digits)[: 2 * pairs]
 
 
 def _halved(x: Array) -> Array:
-    """uint8 (n, 784) → float32 (n, 14, 14), the mean of each 2×2, which is exact."""
+    """uint8 (n, 784) → float32 (n, 14, 14), the exact mean of each 2×2."""
     means: Array = x.reshape(-1, SIDE, 2, SIDE, 2).mean(axis=(2, 4), dtype=np.float32)
     return means

@@ -1,4 +1,4 @@
-"""Picture files of the user's own, in a folder a class."""
+"""The user's image files, in one folder per class."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from typing import Annotated, Literal
 import numpy as np
 
 from ldl.arrays import ImageSize, Shape
-from ldl.data.csv_table import quoted
+from ldl.data.data_errors import quoted, raise_problems
 from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
-from ldl.data.image_files import ImageError, kind, opened, pixels, refuse
-from ldl.data.npz import LIMIT
+from ldl.data.image_files import ImageError, decode_image, open_image, size_of_image
+from ldl.data.npz import MAX_BYTES
 from ldl.errors import DataError
 from ldl.fields import FilePath, Size
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-PARTS = ("train", "test")
-TICK = 200  # pictures between two reports of progress
+SPLITS = ("train", "test")
+PROGRESS_STEP = 200  # images between two calls of the progress callback
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A file as its folder lists it; changed content shows in size or time."""
+    """An image file; size and time change when its content does."""
 
     path: str
     class_name: str
-    part: str
+    split: str
     size: int
     time: int
 
 
 @dataclass(frozen=True)
 class Images:
-    """The pictures in a folder, in a subfolder for each class; or in train/ and test/, each so.
+    """The images in a folder with a subfolder for each class; or in train/ and test/ with such.
 
-    JPEG, PNG and other files with 8 bits a channel, pixels from 0 to 255. All have to be of one
-    size and number of channels, unless `size` (height, width) and `channels` say what to make of
-    them: resized bilinearly, grey (1) or RGB (3). Classes are in alphabetical order.
+    JPEG, PNG and other files with 8 bits per channel, pixels from 0 to 255. All must have one size
+    and number of channels, unless `size` (height, width) and `channels` say what to convert them
+    to: resized bilinearly, grey (1) or RGB (3). Classes are in alphabetical order.
     """
 
     path: Annotated[str, FilePath()]
@@ -49,64 +49,64 @@ class Images:
     channels: Literal[1, 3] | None = None
 
     def describe(self) -> DatasetInfo:
-        """Lists the folder; reads the headers of all pictures unless size and channels are set."""
-        files = list_pictures(Path(self.path))
+        """Lists the folder; reads all images' headers unless size and channels are set."""
+        files = list_images(Path(self.path))
         classes = tuple(sorted({file.class_name for file in files}))
-        height, width, channels = picture = self._picture(files)
-        if len(files) * height * width * channels > LIMIT:
+        height, width, channels = image = self._image_size(files)
+        if len(files) * height * width * channels > MAX_BYTES:
             raise DataError(
-                f"{self.path}: {len(files)} pictures of {height}×{width} are more than {LIMIT:,} "
-                "bytes; `size` makes them smaller"
+                f"{self.path}: {len(files)} images of {height}×{width} are more than "
+                f"{MAX_BYTES:,} bytes; `size` makes them smaller"
             )
-        test = sum(file.part == "test" for file in files)
+        test = sum(file.split == "test" for file in files)
         inputs: dict[str, Shape] = {"x": (height * width * channels,)}
-        return DatasetInfo(inputs, Target("classes", classes), picture, len(files), test)
+        return DatasetInfo(inputs, Target("classes", classes), image, len(files), test)
 
     def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
-        """All pictures, training part first. Raises DataError that names those that are damaged."""
-        info, files = self.describe(), list_pictures(Path(self.path))
+        """All images, training images first. Raises DataError with the names of damaged files."""
+        info, files = self.describe(), list_images(Path(self.path))
         assert info.image is not None
         x = np.empty((len(files), *info.image), np.uint8)
-        faults: dict[str, str] = {}
+        problems: list[str] = []
         for i, file in enumerate(files):
             try:
-                with opened(Path(file.path)) as image:
-                    x[i] = pixels(image, info.image)
+                with open_image(Path(file.path)) as image:
+                    x[i] = decode_image(image, info.image)
             except ImageError as error:
-                faults[file.path] = str(error)
-            if progress is not None and (i + 1) % TICK == 0:
+                problems.append(f"{file.path} {error}")
+            if progress is not None and (i + 1) % PROGRESS_STEP == 0:
                 progress(f"reading {self.path}", i + 1, len(files))
-        _refuse_unreadable(self.path, faults)
-        place = {name: i for i, name in enumerate(info.target.names)}
-        y = np.array([place[file.class_name] for file in files], np.int64)
+        _raise_unreadable(self.path, problems, len(files))
+        index_of = {name: i for i, name in enumerate(info.target.names)}
+        y = np.array([index_of[file.class_name] for file in files], np.int64)
         return RawDataset(info, {"x": x.reshape(len(x), -1)}, y)
 
-    def _picture(self, files: tuple[ImageFile, ...]) -> ImageSize:
-        """What every picture is or is brought to."""
+    def _image_size(self, files: tuple[ImageFile, ...]) -> ImageSize:
+        """The size that every image has or is converted to."""
         if self.size and self.channels:
             return *self.size, self.channels
-        return _common(self, files)
+        return _common_size(self, files)
 
 
-def list_pictures(root: Path) -> tuple[ImageFile, ...]:
-    """The pictures in a folder by part, class and name. Raises DataError where the form differs."""
-    parts = _folders(root)
-    if set(PARTS) <= set(parts) and _folders(root / "train"):
-        if others := sorted(set(parts) - set(PARTS)):
+def list_images(root: Path) -> tuple[ImageFile, ...]:
+    """The images in a folder by split, class and name. Raises DataError for another layout."""
+    folders = _subfolders(root)
+    if set(SPLITS) <= set(folders) and _subfolders(root / "train"):
+        if extra := sorted(set(folders) - set(SPLITS)):
             raise DataError(
-                f"{root}: beside train and test there is {quoted(others)}; "
-                "a validation part is made by `data.split`"
+                f"{root}: beside train and test there is {quoted(extra)}; "
+                "`data.split` makes the validation split"
             )
-        files = [file for part in PARTS for file in _classes(root / part, part)]
-        known = {file.class_name for file in files if file.part == "train"}
-        unknown = sorted({file.class_name for file in files} - known)
+        files = [file for split in SPLITS for file in _class_files(root / split, split)]
+        train_classes = {file.class_name for file in files if file.split == "train"}
+        unknown = sorted({file.class_name for file in files} - train_classes)
         if unknown:
-            raise DataError(f"{root}: {quoted(unknown)} stands in test/ and not in train/")
+            raise DataError(f"{root}: {quoted(unknown)} is in test/ and not in train/")
         return tuple(files)
-    return tuple(_classes(root, "train"))
+    return tuple(_class_files(root, "train"))
 
 
-def _folders(root: Path) -> list[str]:
+def _subfolders(root: Path) -> list[str]:
     try:
         with os.scandir(root) as entries:
             return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
@@ -114,58 +114,59 @@ def _folders(root: Path) -> list[str]:
         raise DataError(f"{root}: not a folder that can be read ({error.strerror})") from error
 
 
-def _classes(root: Path, part: str) -> list[ImageFile]:
+def _class_files(root: Path, split: str) -> list[ImageFile]:
     files: list[ImageFile] = []
-    folders = _folders(root)
-    if not folders:
-        raise DataError(
-            f"{root}: no folders in it; the pictures of a class stand in one of its own"
-        )
-    for name in folders:
+    classes = _subfolders(root)
+    if not classes:
+        raise DataError(f"{root}: no folders in it; each class needs a folder of its images")
+    for name in classes:
         with os.scandir(root / name) as entries:
-            found = [e for e in entries if e.name.lower().endswith(SUFFIXES) and e.is_file()]
-        if not found:
-            raise DataError(f"{root / name}: no pictures in it ({', '.join(SUFFIXES)})")
-        for entry in sorted(found, key=lambda entry: entry.name):
+            images = [e for e in entries if e.name.lower().endswith(SUFFIXES) and e.is_file()]
+        if not images:
+            raise DataError(f"{root / name}: no images in it ({', '.join(SUFFIXES)})")
+        for entry in sorted(images, key=lambda entry: entry.name):
             status = entry.stat()
-            files.append(ImageFile(entry.path, name, part, status.st_size, status.st_mtime_ns))
+            files.append(ImageFile(entry.path, name, split, status.st_size, status.st_mtime_ns))
     return files
 
 
 @lru_cache(maxsize=4)
-def _common(source: Images, files: tuple[ImageFile, ...]) -> ImageSize:
-    """The one size and number of channels that all pictures have; what is set counts as theirs."""
-    kinds: dict[str, ImageSize] = {}
-    faults: dict[str, str] = {}
+def _common_size(source: Images, files: tuple[ImageFile, ...]) -> ImageSize:
+    """The one size of all images, where `size` or `channels` replace their own."""
+    sizes: dict[str, ImageSize] = {}
+    problems: list[str] = []
     for file in files:
         try:
-            with opened(Path(file.path)) as image:
-                height, width, channels = kind(image)
+            with open_image(Path(file.path)) as image:
+                height, width, channels = size_of_image(image)
         except ImageError as error:
-            faults[file.path] = str(error)
+            problems.append(f"{file.path} {error}")
             continue
-        kinds[file.path] = (*(source.size or (height, width)), source.channels or channels)
-    _refuse_unreadable(source.path, faults)
-    ((common, _),) = Counter(kinds.values()).most_common(1)
-    strays = {path: _words(found) for path, found in kinds.items() if found != common}
-    if not common[2]:
-        strays = {path: _words(found) for path, found in kinds.items()}
+        sizes[file.path] = (*(source.size or (height, width)), source.channels or channels)
+    _raise_unreadable(source.path, problems, len(files))
+    ((common, _),) = Counter(sizes.values()).most_common(1)
     height, width, channels = common
-    wanted = f"size: [{height}, {width}], channels: {channels or 3}"
-    refuse(
-        strays,
-        f"{source.path}: {len(strays)} of {len(files)} pictures are not "
-        + ("grey or RGB" if not channels else f"{_words(common)}, as most are"),
-        f"`images: {{path: …, {wanted}}}` makes all alike",
+    others = [
+        f"{path} {_describe_size(size)}"
+        for path, size in sizes.items()
+        if size != common or not channels
+    ]
+    expected = f"{_describe_size(common)}, as most are" if channels else "grey or RGB"
+    settings = f"size: [{height}, {width}], channels: {channels or 3}"
+    raise_problems(
+        f"{source.path}: {len(others)} of {len(files)} images are not {expected}",
+        others,
+        f"`images: {{path: …, {settings}}}` converts all to one size",
     )
     return common
 
 
-def _words(picture: ImageSize) -> str:
-    height, width, channels = picture
+def _describe_size(size: ImageSize) -> str:
+    height, width, channels = size
     colours = {1: "grey", 3: "RGB"}.get(channels, "in other colours (transparent, CMYK, …)")
     return f"{height}×{width} {colours}"
 
 
-def _refuse_unreadable(path: str, faults: dict[str, str]) -> None:
-    refuse(faults, f"{path}: {len(faults)} pictures are of no use", "mend them or take them away")
+def _raise_unreadable(path: str, problems: list[str], files: int) -> None:
+    heading = f"{path}: {len(problems)} of {files} images are unusable"
+    raise_problems(heading, problems, "repair or remove them")

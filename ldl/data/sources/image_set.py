@@ -1,4 +1,4 @@
-"""A known set of pictures: found in LDL_DATA_DIR or the cache, else downloaded from OpenML."""
+"""A published set of images: found in LDL_DATA_DIR or the cache, else downloaded from OpenML."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array, Shape
-from ldl.data.data_folders import cache_folder, data_folders, write_whole
+from ldl.data.data_folders import cache_folder, cached_file, data_folders
 from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset
-from ldl.data.npz import ANEW
-from ldl.data.openml import DownloadError, fetch
-from ldl.data.sources.embedded import TEN
+from ldl.data.npz import REWRITE_HINT
+from ldl.data.openml import DownloadError, download
+from ldl.data.sources.embedded import DIGIT_NAMES
 from ldl.data.sources.npz_file import Npz
 from ldl.errors import DataError
 
-PARTS = ("x_train", "y_train", "x_test", "y_test")
-Arrays = dict[str, Array]  # the four PARTS
+ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
+NamedArrays = dict[str, Array]  # one for each of ARRAY_NAMES
 
 
 @dataclass(frozen=True)
 class ChecksumResult:
-    """A SHA-256 as it should be and as it is."""
+    """The expected and the actual SHA-256 of a file or array."""
 
     name: str
     expected: str
@@ -32,31 +32,31 @@ class ChecksumResult:
 
     @property
     def matches(self) -> bool:
-        """Whether they are the same."""
+        """Whether the two are equal."""
         return self.expected == self.actual
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Pictures of ten classes with an official test part."""
+    """Images of ten classes with an official test set."""
 
     name: ClassVar[str]
-    openml: ClassVar[int]  # the number of the data set there
+    openml_id: ClassVar[int]
     info: ClassVar[DatasetInfo]
-    pinned: ClassVar[dict[str, str]]  # what → SHA-256
+    checksums: ClassVar[dict[str, str]]  # SHA-256 by the names of `contents`
 
     @property
-    def picture(self) -> Shape:
-        """(height, width) of grey pictures, (height, width, channels) of coloured ones."""
+    def image_shape(self) -> Shape:
+        """(height, width) of grey images, (height, width, channels) of coloured ones."""
         height, width, channels = self.info.image or (0, 0, 0)
         return (height, width) if channels == 1 else (height, width, channels)
 
     def describe(self) -> DatasetInfo:
-        """Constants; reads nothing."""
+        """The constants of the set; reads no file."""
         return self.info
 
     def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
-        """The training part, then the official test part; downloads them if they are not here."""
+        """The training images, then the test images; downloads the set if it is absent."""
         arrays = self.arrays(self.find() or self.fetch(progress), progress)
         pixels = self.info.inputs["x"][0]
         x = np.concatenate([arrays["x_train"], arrays["x_test"]]).reshape(-1, pixels)
@@ -70,78 +70,85 @@ class ImageSet:
         return next((file for file in files if file.is_file()), None)
 
     def fetch(self, progress: ProgressCallback | None = None) -> Path:
-        """Downloads the set into the cache and checks it. Raises DataError saying what to do."""
+        """Download the set into the cache and check it. Raises DataError with a remedy."""
         path = cache_folder() / f"{self.name}.npz"
         try:
-            x, labels = fetch(self.name, self.openml, progress)
+            x, labels = download(self.name, self.openml_id, progress)
             self.store(path, self.from_openml(x, labels))
         except (DownloadError, OSError) as error:
-            places = " or ".join(map(str, data_folders()))
             raise DataError(
-                f"{self.name}: not in {places}; {error}\n  Put {self.files()} into "
+                f"{self.name}: not in {_folder_names()}; {error}\n  Put {self.file_names()} into "
                 f"{cache_folder()}, or set LDL_DATA_DIR to the folder that holds them."
             ) from error
         return path
 
-    def store(self, path: Path, arrays: Arrays) -> None:
-        """Writes the arrays as an NPZ file."""
-        write_whole(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+    def store(self, path: Path, arrays: NamedArrays) -> None:
+        """Write the arrays to an NPZ file."""
+        with cached_file(path) as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
-    def arrays(self, place: Path, progress: ProgressCallback | None = None) -> Arrays:
-        """The four arrays from where `find` says they are. Raises DataError."""
+    def arrays(self, path: Path, progress: ProgressCallback | None = None) -> NamedArrays:
+        """The four arrays from the path that `find` gives. Raises DataError."""
         try:
-            raw = Npz(str(place)).read(0)
+            raw = Npz(str(path)).read(0)
         except DataError as error:
-            reason = str(error).removesuffix(ANEW)
-            raise DataError(f"{reason}; {self.again(place)}") from error
+            reason = str(error).removesuffix(REWRITE_HINT)
+            raise DataError(f"{reason}; {self.download_hint(path)}") from error
         (x,), test = raw.inputs.values(), raw.info.official_test
         if raw.targets is None or not test or x[0].size != self.info.inputs["x"][0]:
-            size = "×".join(map(str, self.picture))
-            needed = f"{', '.join(PARTS)} are needed, {size} pixels to a sample"
-            raise DataError(f"{place}: {needed}; {self.again(place)}")
-        if raw.info.target.names != TEN:
-            raise DataError(f"{place}: the labels have to be the digits 0 to 9")
-        return in_parts(x.reshape(-1, *self.picture), raw.targets.astype(np.uint8), test)
+            size = "×".join(map(str, self.image_shape))
+            needed = f"{', '.join(ARRAY_NAMES)} are needed, {size} pixels per sample"
+            raise DataError(f"{path}: {needed}; {self.download_hint(path)}")
+        if raw.info.target.names != DIGIT_NAMES:
+            raise DataError(f"{path}: the labels must be the digits 0 to 9")
+        return named_arrays(x.reshape(-1, *self.image_shape), raw.targets.astype(np.uint8), test)
 
     def verify(self) -> list[ChecksumResult]:
-        """What there is against the known SHA-256. Raises DataError where nothing is found."""
-        contents = self.contents(self.arrays(self.place()))
+        """The SHA-256 of the set beside the expected ones. Raises DataError if it is absent."""
+        contents = self.contents(self.arrays(self.require()))
         return [
-            ChecksumResult(what, self.pinned[what], hashlib.sha256(content).hexdigest())
-            for what, content in contents.items()
+            ChecksumResult(name, self.checksums[name], hashlib.sha256(content).hexdigest())
+            for name, content in contents.items()
         ]
 
-    def place(self) -> Path:
-        """Where the set is. Raises DataError where it is not."""
-        place = self.find()
-        if place is None:
-            places = " or ".join(map(str, data_folders()))
-            raise DataError(f"{self.name}: not in {places}; `ldl data fetch {self.name}` gets it")
-        return place
+    def require(self) -> Path:
+        """The folder or file that holds the set. Raises DataError where there is none."""
+        path = self.find()
+        if path is None:
+            raise DataError(
+                f"{self.name}: not in {_folder_names()}; `ldl data fetch {self.name}` downloads it"
+            )
+        return path
 
-    def again(self, place: Path) -> str:
-        """What to do about a damaged file."""
-        return f"remove {place.name}, and `ldl data fetch {self.name}` downloads it again"
+    def download_hint(self, path: Path) -> str:
+        """The remedy for a damaged file."""
+        return f"remove {path.name}, and `ldl data fetch {self.name}` downloads it again"
 
-    def files(self) -> str:
-        """The names to look for, as an error says them."""
-        return f"{self.name}.npz (arrays {', '.join(PARTS)})"
+    def file_names(self) -> str:
+        """The files of the set, for error messages."""
+        return f"{self.name}.npz (arrays {', '.join(ARRAY_NAMES)})"
 
-    def contents(self, arrays: Arrays) -> dict[str, bytes]:
-        """The bytes that `pinned` speaks of."""
+    def contents(self, arrays: NamedArrays) -> dict[str, bytes]:
+        """The bytes whose SHA-256 are `checksums`."""
         raise NotImplementedError
 
-    def from_openml(self, x: Array, labels: list[str]) -> Arrays:
-        """The four arrays out of OpenML's rows, training rows first. Raises DownloadError."""
+    def from_openml(self, x: Array, labels: list[str]) -> NamedArrays:
+        """The four arrays of OpenML's rows, training rows first. Raises DownloadError."""
         raise NotImplementedError
 
-    def _compare(self, arrays: Arrays, keys: tuple[str, ...]) -> None:
+    def _check_download(self, arrays: NamedArrays, names: tuple[str, ...]) -> None:
         contents = self.contents(arrays)
-        for key in keys:
-            if hashlib.sha256(contents[key]).hexdigest() != self.pinned[key]:
-                raise DownloadError(f"what OpenML gave is not {self.name}: {key} differs")
+        for name in names:
+            if hashlib.sha256(contents[name]).hexdigest() != self.checksums[name]:
+                raise DownloadError(
+                    f"OpenML gave data that is not {self.name}: {name} has another SHA-256"
+                )
 
 
-def in_parts(x: Array, y: Array, test: int) -> Arrays:
-    """The four arrays; the last `test` samples are the test part."""
-    return dict(zip(PARTS, (x[:-test], y[:-test], x[-test:], y[-test:]), strict=True))
+def named_arrays(x: Array, y: Array, test: int) -> NamedArrays:
+    """The four arrays by name; the last `test` samples are the test set."""
+    return dict(zip(ARRAY_NAMES, (x[:-test], y[:-test], x[-test:], y[-test:]), strict=True))
+
+
+def _folder_names() -> str:
+    return " or ".join(map(str, data_folders()))

@@ -1,4 +1,4 @@
-"""Samples from an NPZ file of the user's own."""
+"""Samples from the user's NPZ file."""
 
 from __future__ import annotations
 
@@ -9,30 +9,37 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ldl.arrays import Array
-from ldl.data.csv_table import LARGEST, quoted
-from ldl.data.data_folders import stamp
-from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
-from ldl.data.npz import Member, read_arrays, read_headers
+from ldl.arrays import Array, Shape
+from ldl.data.data_errors import quoted
+from ldl.data.data_folders import file_stamp
+from ldl.data.dataset import (
+    MAX_FLOAT32,
+    DatasetInfo,
+    ProgressCallback,
+    RawDataset,
+    Target,
+    image_size_of,
+)
+from ldl.data.npz import ArrayHeader, read_arrays, read_headers
 from ldl.errors import DataError, SettingError
 from ldl.fields import Doc, FilePath
 
-# Where a key is absent, these two are looked for: the official parts, test samples last.
-PARTS = ("_train", "_test")
+SPLIT_SUFFIXES = ("_train", "_test")
+StoredKeys = dict[str, tuple[str, ...]]  # key → the file's keys that hold its rows
 
 
 @dataclass(frozen=True)
 class Npz:
-    """The arrays of an NPZ file, a sample to a row: inputs (n,), (n, d), (n, H, W) or (n, H, W, C).
+    """The arrays of an NPZ file, a sample per row: inputs (n,), (n, d), (n, H, W) or (n, H, W, C).
 
-    A key KEY that is absent is read from KEY_train and, as an official test part, KEY_test. One
+    A key KEY that is absent is read from KEY_train and, as an official test set, KEY_test. One
     input is called "x" whatever its key; several keep their keys. Targets of text, whole numbers or
-    truth values are classes, named by their sorted values; floats are values, (n,) or (n, k).
+    booleans are classes, named by their sorted values; floats are values, (n,) or (n, k).
     """
 
     path: Annotated[str, FilePath()]
     inputs: str | tuple[str, ...] = "x"
-    target: Annotated[str | None, Doc('null: "y", if it is there')] = None
+    target: Annotated[str | None, Doc('null: "y", if the file has it')] = None
     task: Literal["classes", "values"] | None = None
 
     def __post_init__(self) -> None:
@@ -47,18 +54,18 @@ class Npz:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The inputs' keys."""
+        """The keys of the inputs."""
         return (self.inputs,) if isinstance(self.inputs, str) else self.inputs
 
     def describe(self) -> DatasetInfo:
         """Reads the inputs' headers and the targets, not the inputs."""
-        return _scan(self, stamp(Path(self.path))).info
+        return _scan(self, file_stamp(Path(self.path))).info
 
     def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         """All arrays. Raises DataError where one is damaged, not finite or of a wrong size."""
         path = Path(self.path)
-        scan = _scan(self, stamp(path))
-        inputs = _read(path, scan.inputs)
+        scan = _scan(self, file_stamp(path))
+        inputs = _read_rows(path, scan.inputs)
         for key, x in inputs.items():
             check_finite(path, key, x)
         inputs = {k: x.reshape(len(x), -1) if x.ndim == 1 else x for k, x in inputs.items()}
@@ -69,107 +76,104 @@ class Npz:
 @dataclass(frozen=True)
 class _Scan:
     info: DatasetInfo
-    inputs: dict[str, tuple[str, ...]]  # key → the keys in the file that its rows come from
+    inputs: StoredKeys
     targets: Array | None
 
 
 @lru_cache(maxsize=4)
 def _scan(source: Npz, stamp: object) -> _Scan:
-    """`stamp` changes when the file does, so that a changed file is scanned anew."""
+    """The description of a file; another `stamp`, for another content, reads it again."""
     path = Path(source.path)
     headers = read_headers(path)
-    inputs = {key: _resolve(path, headers, key) for key in source.keys}
-    label = _label(source, headers)
-    targets = {} if label is None else {label: _resolve(path, headers, label)}
-    samples, official = _rows(path, headers, {**inputs, **targets})
-    shapes = {key: _one_shape(path, headers, key, parts) for key, parts in inputs.items()}
+    inputs = {key: _stored_keys(path, headers, key) for key in source.keys}
+    label = _target_key(source, headers)
+    targets = {} if label is None else {label: _stored_keys(path, headers, label)}
+    samples, official_test = _sample_counts(path, headers, {**inputs, **targets})
+    shapes = {key: _sample_shape(path, headers, key, stored) for key, stored in inputs.items()}
     if len(shapes) == 1:
         shapes = {"x": next(iter(shapes.values()))}
-    image = picture(shapes["x"]) if len(shapes) == 1 else None
+    image = image_size_of(shapes["x"]) if len(shapes) == 1 else None
     target, y = Target("none"), None
     if label is not None:
-        target, y = _judge(source, path, label, _read(path, targets)[label])
+        target, y = _parse_target(source, path, label, _read_rows(path, targets)[label])
     elif source.task is not None:
         raise DataError(f'{path}: there is no "y" for the task {source.task}; name the target')
-    return _Scan(DatasetInfo(shapes, target, image, samples, official), inputs, y)
+    return _Scan(DatasetInfo(shapes, target, image, samples, official_test), inputs, y)
 
 
-def _label(source: Npz, headers: dict[str, Member]) -> str | None:
-    """The target's key: the one that is named, else "y" where it is there and no input."""
+def _target_key(source: Npz, headers: dict[str, ArrayHeader]) -> str | None:
+    """The key of the setting `target`, else "y" where the file has it and it is no input."""
     if source.target is not None:
         return source.target
-    there = "y" in headers or "y" + PARTS[0] in headers
-    return "y" if there and "y" not in source.keys else None
+    has_y = "y" in headers or "y" + SPLIT_SUFFIXES[0] in headers
+    return "y" if has_y and "y" not in source.keys else None
 
 
-def picture(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """(H, W) or (H, W, C) as height, width and channels; None for anything else."""
-    if len(shape) == 2:
-        return (*shape, 1)
-    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
-
-
-def _resolve(path: Path, headers: dict[str, Member], key: str) -> tuple[str, ...]:
+def _stored_keys(path: Path, headers: dict[str, ArrayHeader], key: str) -> tuple[str, ...]:
     if key in headers:
         return (key,)
-    parts = tuple(key + part for part in PARTS if key + part in headers)
-    if key + PARTS[0] not in parts:
+    stored = tuple(key + suffix for suffix in SPLIT_SUFFIXES if key + suffix in headers)
+    if key + SPLIT_SUFFIXES[0] not in stored:
         raise DataError(f'{path}: there is no array "{key}"; the arrays are {quoted([*headers])}')
-    return parts
+    return stored
 
 
-def _rows(
-    path: Path, headers: dict[str, Member], keys: dict[str, tuple[str, ...]]
+def _sample_counts(
+    path: Path, headers: dict[str, ArrayHeader], keys: StoredKeys
 ) -> tuple[int, int]:
-    """How many samples there are, and how many of them are the official test part."""
-    counts = {k: tuple((headers[p].shape or (0,))[0] for p in parts) for k, parts in keys.items()}
+    """The number of samples, and how many of them are the official test set."""
+    counts = {
+        key: tuple((headers[name].shape or (0,))[0] for name in stored)
+        for key, stored in keys.items()
+    }
     if len(set(counts.values())) > 1:
         text = ", ".join(f'"{k}" {" + ".join(map(str, c))}' for k, c in counts.items())
         raise DataError(f"{path}: the arrays have different numbers of samples: {text}")
-    (parts, *_) = counts.values()
-    if 0 in parts:
+    (rows, *_) = counts.values()
+    if 0 in rows:
         raise DataError(f'{path}: "{next(iter(counts))}" holds no samples')
-    return sum(parts), sum(parts[1:])
+    return sum(rows), sum(rows[1:])
 
 
-def _one_shape(
-    path: Path, headers: dict[str, Member], key: str, parts: tuple[str, ...]
-) -> tuple[int, ...]:
-    """The shape of a sample, which all parts of a key share."""
-    first, *others = [(part, _sample_shape(path, part, headers[part])) for part in parts]
-    for name, shape in others:
-        if shape != first[1]:
-            both = f'{first[1]} in "{first[0]}", {shape} in "{name}"'
-            raise DataError(f'{path}: parts of "{key}" do not fit together: samples are {both}')
-    return first[1]
+def _sample_shape(
+    path: Path, headers: dict[str, ArrayHeader], key: str, stored: tuple[str, ...]
+) -> Shape:
+    """The shape of a sample, the same in all arrays of a key."""
+    shapes = {name: _checked_shape(path, name, headers[name]) for name in stored}
+    if len(set(shapes.values())) > 1:
+        text = ", ".join(f'{shape} in "{name}"' for name, shape in shapes.items())
+        raise DataError(f'{path}: the arrays of "{key}" have samples of different shapes: {text}')
+    return shapes[stored[0]]
 
 
-def _sample_shape(path: Path, key: str, member: Member) -> tuple[int, ...]:
-    if member.dtype.kind not in "biuf":
-        raise DataError(f'{path}: "{key}" is of type {member.dtype}; inputs are real numbers')
-    if len(member.shape) > 4 or 0 in member.shape[1:]:
+def _checked_shape(path: Path, key: str, header: ArrayHeader) -> Shape:
+    if header.dtype.kind not in "biuf":
+        raise DataError(f'{path}: "{key}" is of type {header.dtype}; inputs are real numbers')
+    if len(header.shape) > 4 or 0 in header.shape[1:]:
         raise DataError(
-            f'{path}: "{key}" is of shape {member.shape}; '
+            f'{path}: "{key}" is of shape {header.shape}; '
             "inputs are (n,), (n, d), (n, H, W) or (n, H, W, C)"
         )
-    return member.shape[1:] or (1,)
+    return header.shape[1:] or (1,)
 
 
-def _read(path: Path, keys: dict[str, tuple[str, ...]]) -> dict[str, Array]:
-    """Each key's rows; what comes in parts is put together, training rows first."""
-    arrays = read_arrays(path, [part for parts in keys.values() for part in parts])
-    for key, parts in keys.items():
-        shapes = {part: arrays[part].shape[1:] for part in parts}
-        if len(set(shapes.values())) > 1:
-            text = " and ".join(f'"{part}" {arrays[part].shape}' for part in parts)
-            raise DataError(f'{path}: the parts of "{key}" do not fit together: {text}')
+def _read_rows(path: Path, keys: StoredKeys) -> dict[str, Array]:
+    """Each key's rows, training rows first."""
+    arrays = read_arrays(path, [name for stored in keys.values() for name in stored])
+    for key, stored in keys.items():
+        if len({arrays[name].shape[1:] for name in stored}) > 1:
+            text = " and ".join(f'"{name}" {arrays[name].shape}' for name in stored)
+            raise DataError(f'{path}: the arrays of "{key}" have different shapes: {text}')
     return {
-        key: arrays[parts[0]] if len(parts) == 1 else np.concatenate([arrays[p] for p in parts])
-        for key, parts in keys.items()
+        key: arrays[stored[0]]
+        if len(stored) == 1
+        else np.concatenate([arrays[name] for name in stored])
+        for key, stored in keys.items()
     }
 
 
-def _judge(source: Npz, path: Path, key: str, y: Array) -> tuple[Target, Array]:
+def _parse_target(source: Npz, path: Path, key: str, y: Array) -> tuple[Target, Array]:
+    """The target of an array: int64 (n,) class indices or float64 (n, k) values."""
     if y.dtype.kind not in "biufUS":
         raise DataError(f'{path}: "{key}" is of type {y.dtype}; targets are numbers or text')
     if y.ndim == 2 and y.shape[1] == 1:
@@ -183,7 +187,7 @@ def _judge(source: Npz, path: Path, key: str, y: Array) -> tuple[Target, Array]:
         values, indices = np.unique(y, return_inverse=True)
         return Target("classes", class_names(values), key), indices.astype(np.int64)
     if y.ndim not in (1, 2) or y.dtype.kind in "US":
-        raise DataError(f'{path}: "{key}", {y.dtype} {y.shape}, has to be numbers, (n,) or (n, k)')
+        raise DataError(f'{path}: "{key}", {y.dtype} {y.shape}, must be numbers, (n,) or (n, k)')
     check_finite(path, key, y)
     y = y.reshape(len(y), -1).astype(np.float64)
     count = y.shape[1]
@@ -191,7 +195,7 @@ def _judge(source: Npz, path: Path, key: str, y: Array) -> tuple[Target, Array]:
 
 
 def class_names(values: Array) -> tuple[str, ...]:
-    """How the values of a target array are written: whole floats without a point."""
+    """The values of a target array as text, whole floats without a decimal point."""
     return tuple(
         value.decode("utf-8", "replace")
         if isinstance(value, bytes)
@@ -201,14 +205,15 @@ def class_names(values: Array) -> tuple[str, ...]:
 
 
 def check_finite(path: Path, key: str, x: Array) -> None:
-    """DataError where a number is NaN, infinite or no 32-bit float."""
+    """Raise DataError where a number is NaN, infinite or too large for 32-bit floats."""
     if x.dtype.kind != "f":
         return
-    bad = ~(np.isfinite(x) & (np.abs(x, dtype=np.promote_types(x.dtype, np.float32)) <= LARGEST))
-    count = int(bad.sum())
+    magnitude = np.abs(x, dtype=np.promote_types(x.dtype, np.float32))
+    invalid = ~(np.isfinite(x) & (magnitude <= MAX_FLOAT32))
+    count = int(invalid.sum())
     if count:
-        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        index = tuple(int(i) for i in np.argwhere(invalid)[0])
         raise DataError(
             f'{path}: "{key}" has {count} values that are not finite 32-bit numbers, '
-            f"the first {x[place]} at {list(place)}; remove those samples"
+            f"the first {x[index]} at {list(index)}; remove those samples"
         )
