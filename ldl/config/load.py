@@ -136,9 +136,9 @@ def _changed(
     overrides: Sequence[str],
     ignored_sections: Sequence[str],
 ) -> UncheckedConfig:
-    every = read_overrides(overrides, problems)
-    ignored = [change for change in every if change.steps[0].name in ignored_sections]
-    changes = [change for change in every if change not in ignored]
+    parsed = read_overrides(overrides, problems)
+    ignored = [change for change in parsed if change.steps[0].name in ignored_sections]
+    changes = [change for change in parsed if change not in ignored]
     if tree is not None:
         tree = apply(tree, root, changes, Grammar(registries, block_names(tree, root)), problems)
     return UncheckedConfig(tree, text, problems, reader.failed, tuple(overrides), tuple(ignored))

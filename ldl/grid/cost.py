@@ -1,9 +1,8 @@
-"""What a grid will cost: a few batches are timed, by as many processes at once as there will be."""
+"""The estimated cost of a grid: batches are timed in as many processes as will run at once."""
 
 from __future__ import annotations
 
 import json
-import re
 import resource
 import subprocess
 import sys
@@ -22,136 +21,150 @@ from ldl.data import split_sizes
 from ldl.engine.streams import stream
 from ldl.errors import LdlError
 from ldl.grid.block import Halving, Tpe
+from ldl.grid.candidates import Candidate
 from ldl.grid.objective import Objective
 from ldl.grid.planning import CheckedGrid
-from ldl.grid.resolve import Candidate
-from ldl.grid.searches import drawn, kept_in, steady
+from ldl.grid.searches import continues, draw, survivors
 from ldl.grid.sections import FIELDS
 
-TIMED: Final = 12  # kinds of settings that are timed
-LONG: Final = 0.15  # seconds for the batches of one
-OVERHEAD: Final = 0.04  # seconds a trial beside its training and judging
-FILES: Final = 40_000  # bytes of a trial's folder beside weights and metrics, in whole disk blocks
-CHECKPOINT: Final = 6  # sizes of the weights that a trial keeps where others go on from it
-ROW: Final = 110  # bytes of an epoch in metrics.csv
+MAX_TIMED: Final = 12  # groups of candidates that are timed
+TIMING_SECONDS: Final = 0.15  # for the batches of one candidate
+TRIAL_OVERHEAD: Final = 0.04  # seconds of a trial beside its training and its evaluation
+FILE_BYTES: Final = 40_000  # of a trial's folder beside weights and metrics, in disk blocks
+CHECKPOINT_COPIES: Final = 6  # of the weights, in a trial that others continue
+ROW_BYTES: Final = 110  # of an epoch in metrics.csv
+
+Group = tuple[object, ...]
 
 
 @dataclass(frozen=True)
 class TrialTiming:
-    """What was measured of one setting."""
+    """The measured costs of one candidate."""
 
-    step: float  # seconds of a batch
-    validation: float  # seconds of the validation after an epoch
-    judging: float  # seconds of the objective's evaluation
-    memory: int  # bytes of the process, at most
-    weights: int  # bytes of the weights
+    step_seconds: float  # of one batch
+    validation_seconds: float  # after an epoch
+    evaluation_seconds: float  # of the objective's evaluation
+    memory_bytes: int  # the largest resident size of the process
+    weight_bytes: int
 
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What the trials that are new will take; None where nothing could be timed."""
+    """What the trials that are not finished will take."""
 
     seconds: float
     memory: int  # bytes, of all workers together
     disk: int  # bytes
 
 
+@dataclass(frozen=True)
+class _Share:
+    """Trials of one candidate, which may be a fraction on average."""
+
+    candidate: Candidate
+    trials: float
+    epochs: int  # of the training
+    new_epochs: int  # of these, how many do not come from a checkpoint
+
+
 def estimate_cost(
     grid: CheckedGrid, new: Mapping[int, int] | None, jobs: int
 ) -> CostEstimate | None:
-    """The cost of a grid with so many workers.
+    """The cost of a grid with `jobs` workers; None where no candidate could be timed.
 
-    `new` is how many trials of a setting, by its number, are yet to be trained; None: all.
+    `new` is how many trials of a candidate, by its number, are yet to be trained; None: all.
     """
-    settings = grid.candidates or _drawn(grid)
-    groups: dict[tuple[object, ...], list[Candidate]] = {}
-    for setting in settings:
-        groups.setdefault(_kind(setting), []).append(setting)
-    chosen = list(groups)
-    if len(chosen) > TIMED:
+    candidates = grid.candidates or _drawn(grid)
+    groups: dict[Group, Candidate] = {}
+    for candidate in candidates:
+        groups.setdefault(_group(candidate), candidate)
+    timed = list(groups)
+    if len(timed) > MAX_TIMED:
         rng = stream(0, "grid", "timing")
-        chosen = [chosen[i] for i in sorted(rng.choice(len(chosen), TIMED, replace=False))]
-    firsts = [groups[each][0] for each in chosen]
-    found = measure([s.yaml(grid.seeds[0]) for s in firsts], grid.objective, jobs)
-    timed = {kind: timing for kind, timing in zip(chosen, found, strict=True) if timing}
-    if not timed:
+        timed = [timed[i] for i in sorted(rng.choice(len(timed), MAX_TIMED, replace=False))]
+    measured = measure([groups[g].yaml(grid.seeds[0]) for g in timed], grid.objective, jobs)
+    timings = {group: timing for group, timing in zip(timed, measured, strict=True) if timing}
+    if not timings:
         return None
-    everything = list(timed.values())
-    samples = split_sizes(grid.base.experiment.config.data.split, grid.base.experiment.info).train
-    copies = CHECKPOINT if isinstance(grid.block.search, Halving) else 1
-    total, disk = 0.0, 0
-    for setting, trials, epochs, fresh in _work(grid, settings, new):
-        timing = timed.get(_kind(setting)) or _nearest(setting, timed)
-        batches = (
-            1
-            if not isinstance(setting.train.batch_size, int)
-            else -(-samples // setting.train.batch_size)
-        )
-        epoch = batches * timing.step + timing.validation
-        total += trials * (fresh * epoch + timing.judging + OVERHEAD)
-        disk += round(trials * (FILES + ROW * epochs + copies * timing.weights))
+    experiment = grid.base.experiment
+    samples = split_sizes(experiment.config.data.split, experiment.info).train
+    copies = CHECKPOINT_COPIES if isinstance(grid.block.search, Halving) else 1
+    seconds, disk = 0.0, 0
+    for share in _shares(grid, candidates, new):
+        timing = timings.get(_group(share.candidate)) or _typical(share.candidate, timings)
+        size = share.candidate.config.train.batch_size
+        batches = -(-samples // size) if isinstance(size, int) else 1
+        epoch = batches * timing.step_seconds + timing.validation_seconds
+        trial = share.new_epochs * epoch + timing.evaluation_seconds + TRIAL_OVERHEAD
+        seconds += share.trials * trial
+        files = FILE_BYTES + ROW_BYTES * share.epochs + copies * timing.weight_bytes
+        disk += round(share.trials * files)
     workers = max(1, jobs)
-    memory = workers * max(each.memory for each in everything)
-    return CostEstimate(total / workers, memory + _peak(), disk)
+    memory = workers * max(timing.memory_bytes for timing in timings.values())
+    return CostEstimate(seconds / workers, memory + _peak_memory(), disk)
 
 
-def _kind(setting: Candidate) -> tuple[object, ...]:
-    """What settings have in common that take as long for a batch: all but rates and epochs."""
-    texts = dict(zip(FIELDS, setting.texts, strict=True))
-    rule = re.search(r"\w+", texts["optimizer"].removeprefix("optimizer:"))
-    parts = [texts[key] for key in ("data", "blocks", "network", "loss")]
-    return setting.train.batch_size, rule and rule.group(), *parts
+def _group(candidate: Candidate) -> Group:
+    """What candidates share whose batches take equally long: all but rates and epochs."""
+    config, texts = candidate.config, dict(zip(FIELDS, candidate.texts, strict=True))
+    sections = [texts[key] for key in ("data", "blocks", "network", "loss")]
+    return config.train.batch_size, type(config.optimizer), *sections
 
 
-def _nearest(setting: Candidate, timed: Mapping[tuple[object, ...], TrialTiming]) -> TrialTiming:
-    """For a kind that was not timed, the middle of those with its batch size, or of all."""
-    alike = [timing for kind, timing in timed.items() if kind[0] == setting.train.batch_size]
-    known = alike or list(timed.values())
+def _typical(candidate: Candidate, timings: Mapping[Group, TrialTiming]) -> TrialTiming:
+    """For a group that was not timed: the median of those with its batch size, or of all."""
+    size = candidate.config.train.batch_size
+    same_size = [timing for group, timing in timings.items() if group[0] == size]
+    known = same_size or list(timings.values())
     return TrialTiming(
-        median(each.step for each in known),
-        median(each.validation for each in known),
-        median(each.judging for each in known),
-        max(each.memory for each in known),
-        round(mean(each.weights for each in known)),
+        median(timing.step_seconds for timing in known),
+        median(timing.validation_seconds for timing in known),
+        median(timing.evaluation_seconds for timing in known),
+        max(timing.memory_bytes for timing in known),
+        round(mean(timing.weight_bytes for timing in known)),
     )
 
 
 def _drawn(grid: CheckedGrid) -> list[Candidate]:
-    """Some settings of a search that does not list them."""
-    name = grid.base.experiment.config.name
-    found = (grid.settler.settle(i, each, name) for i, each in enumerate(drawn(grid.space, 0)))
-    return [setting for setting in islice(found, TIMED) if setting is not None]
+    """Some candidates of a search that does not list them."""
+    assignments = enumerate(draw(grid.space, 0))
+    resolved = (grid.resolver.resolve(i, assignment) for i, assignment in assignments)
+    return [candidate for candidate in islice(resolved, MAX_TIMED) if candidate is not None]
 
 
-def _work(
-    grid: CheckedGrid, settings: Sequence[Candidate], new: Mapping[int, int] | None
-) -> list[tuple[Candidate, float, int, int]]:
-    """(setting, trials of it, its epochs, those that are trained): all there is to do."""
+def _shares(
+    grid: CheckedGrid, candidates: Sequence[Candidate], new: Mapping[int, int] | None
+) -> list[_Share]:
+    """All trials that are yet to be trained."""
     search, seeds = grid.block.search, grid.block.seeds
+    epochs_of = [candidate.config.train.epochs for candidate in candidates]
     if isinstance(search, Tpe):
-        share = seeds * (search.trials + len(grid.candidates)) / max(len(settings), 1)
-        return [(each, share, each.train.epochs, each.train.epochs) for each in settings]
+        trials = seeds * (search.trials + len(grid.candidates)) / max(len(candidates), 1)
+        return [_Share(c, trials, n, n) for c, n in zip(candidates, epochs_of, strict=True)]
     if isinstance(search, Halving):
-        done, found = 0, []
-        left = 1.0 if new is None else sum(new.values()) / (seeds * len(settings))  # of round 1
-        for i, epochs in enumerate(grid.lengths):
-            share = seeds * kept_in(i, len(settings), search.eta) / len(settings)
-            for each in settings:
-                before = done if steady(each.schedule) else 0
-                found.append((each, share * (1.0 if i else left), epochs, epochs - before))
+        shares, done = [], 0
+        first = 1.0 if new is None else sum(new.values()) / (seeds * len(candidates))
+        for i, epochs in enumerate(grid.round_epochs):
+            trials = seeds * survivors(i, len(candidates), search.eta) / len(candidates)
+            for candidate in candidates:
+                before = done if continues(candidate) else 0
+                missing = trials * (1.0 if i else first)  # `new` counts the first round alone
+                shares.append(_Share(candidate, missing, epochs, epochs - before))
             done = epochs
-        return found
+        return shares
     return [
-        (each, seeds if new is None else new.get(each.number, 0), each.train.epochs,
-         each.train.epochs)
-        for each in settings
-    ]  # fmt: skip
+        _Share(c, seeds if new is None else new.get(c.number, 0), n, n)
+        for c, n in zip(candidates, epochs_of, strict=True)
+    ]
+
+
+# --- timing ---------------------------------------------------------------------------------
 
 
 def measure(yamls: Sequence[str], objective: Objective, jobs: int) -> list[TrialTiming | None]:
-    """Each configuration timed by `jobs` processes at once; the slowest counts, for all wait.
+    """Time each configuration in `jobs` processes at once, as trials will share the cores.
 
-    None for one that could not be trained.
+    The slowest process counts. None for a configuration that cannot be trained.
     """
     task = json.dumps({"yamls": list(yamls), "objective": objective.to_dict()})
     workers = [
@@ -175,65 +188,81 @@ def measure(yamls: Sequence[str], objective: Objective, jobs: int) -> list[Trial
             assert worker.stdout is not None
             answers.append(worker.stdout.read())
     found = [json.loads(answer) for answer in answers if answer]
-    if not found:
-        return [None] * len(yamls)
-    return [_slowest([each[i] for each in found if each[i]]) for i in range(len(yamls))]
+    return [_slowest([timings[i] for timings in found if timings[i]]) for i in range(len(yamls))]
 
 
-def _slowest(found: Sequence[dict[str, Any]]) -> TrialTiming | None:
-    if not found:
+def _slowest(timings: Sequence[dict[str, Any]]) -> TrialTiming | None:
+    """The largest of each measurement."""
+    if not timings:
         return None
-    return TrialTiming(**{key: max(each[key] for each in found) for key in found[0]})
+    return TrialTiming(**{key: max(timing[key] for timing in timings) for key in timings[0]})
 
 
-def _time(yaml: str, objective: Objective, folder: Path, judging: float | None) -> TrialTiming:
-    """Some batches, a validation and a judgement of one configuration.
+def time_configs(yamls: Sequence[str], objective: Objective) -> list[dict[str, Any] | None]:
+    """The timing of each configuration, in this process; None where it cannot be trained."""
+    timings: list[dict[str, Any] | None] = []
+    evaluation_seconds: float | None = None
+    for yaml in yamls:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                timing = _time_config(yaml, objective, Path(folder), evaluation_seconds)
+            except LdlError:
+                timings.append(None)
+            else:
+                evaluation_seconds = timing.evaluation_seconds
+                timings.append(asdict(timing))
+    return timings
 
-    Middle times, for another process that takes the core for a moment is no part of them. The
-    judgement is left out where it is known from another setting: it takes long, and about as long.
+
+def _time_config(
+    yaml: str, objective: Objective, folder: Path, evaluation_seconds: float | None
+) -> TrialTiming:
+    """Time some batches, the validation and the evaluation of one configuration.
+
+    Medians leave out the moments in which another process takes the core. An evaluation takes
+    long, and equally long for all candidates: it is skipped where `evaluation_seconds` is known.
     """
-    from ldl.execute import prepare
     from ldl.execute.evaluation import run_evaluations
+    from ldl.execute.preparation import prepare_text
     from ldl.runs import RunFolder
     from ldl.train import EpochMetrics, Trainer
     from ldl.train.validation import validate
 
-    file = folder / "config.yaml"
-    file.write_text(yaml, encoding="utf-8")
-    prepared = prepare(file)
+    prepared = prepare_text(yaml, "config.yaml")
     experiment, dataset = prepared.experiment, prepared.data()
-    trainer = Trainer(experiment, dataset, RunFolder(folder))
-    batches = _Batches()
+    run = RunFolder(folder)
+    trainer = Trainer(experiment, dataset, run)
+    timer = _BatchTimer()
     with suppress(_EnoughError):
         while True:
-            trainer.loop.run_epoch(1, EpochMetrics(), batches)
+            trainer.loop.run_epoch(1, EpochMetrics(), timer)
     validations, arrays = [0.0], trainer.validation
     if arrays is not None:
         validations = [
             _seconds(lambda: validate(trainer.model, experiment, arrays)) for _ in range(3)
         ]
-    if judging is None:
+    if evaluation_seconds is None:
         evaluation = objective.evaluation_for(experiment.config)
-        asked = [evaluation] if evaluation else []
-        run = RunFolder(folder)
-        judging = _seconds(
+        evaluations = [evaluation] if evaluation else []
+        evaluation_seconds = _seconds(
             lambda: run_evaluations(
-                experiment, trainer.model, dataset, run, asked, lambda stage: None
+                experiment, trainer.model, dataset, run, evaluations, lambda stage: None
             )
         )
     weights = trainer.model.parameters.theta.nbytes
-    return TrialTiming(batches.middle, median(validations), judging, _peak(), weights)
+    validation = median(validations)
+    return TrialTiming(timer.step_seconds, validation, evaluation_seconds, _peak_memory(), weights)
 
 
-def _peak() -> int:
-    """The most memory of this process so far, in bytes; Linux counts in units of 1024."""
+def _peak_memory() -> int:
+    """The largest resident size of this process so far, in bytes; Linux counts in units of 1024."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
-    work()
+    call()
     return time.perf_counter() - began
 
 
@@ -241,40 +270,28 @@ class _EnoughError(Exception):
     """Enough batches have been timed."""
 
 
-class _Batches:
-    """Times batches for LONG seconds; the first one, which makes buffers, only if it is alone."""
+class _BatchTimer:
+    """Called after each batch; raises _EnoughError after TIMING_SECONDS."""
 
     def __init__(self) -> None:
         self.times = [time.perf_counter()]
 
-    def __call__(self, totals: Any) -> None:
+    def __call__(self, metrics: object) -> None:
         self.times.append(time.perf_counter())
-        if self.times[-1] - self.times[0] > LONG:
+        if self.times[-1] - self.times[0] > TIMING_SECONDS:
             raise _EnoughError
 
     @property
-    def middle(self) -> float:
-        """Seconds of a batch."""
-        taken = [after - before for before, after in pairwise(self.times)]
-        return median(taken[1:] or taken)
+    def step_seconds(self) -> float:
+        """The median of a batch; the first one allocates buffers, so it counts only if alone."""
+        steps = [after - before for before, after in pairwise(self.times)]
+        return median(steps[1:] or steps)
 
 
 def _main() -> None:
-    """Read configurations from stdin, write what they take to stdout."""
+    """Read configurations from stdin, write their timings to stdout."""
     task = json.load(sys.stdin)
-    objective = Objective.from_dict(task["objective"])
-    found: list[dict[str, Any] | None] = []
-    judging: float | None = None
-    for yaml in task["yamls"]:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                timing = _time(yaml, objective, Path(folder), judging)
-            except LdlError:
-                found.append(None)
-            else:
-                judging = timing.judging
-                found.append(asdict(timing))
-    json.dump(found, sys.stdout)
+    json.dump(time_configs(task["yamls"], Objective.from_dict(task["objective"])), sys.stdout)
 
 
 if __name__ == "__main__":

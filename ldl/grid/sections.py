@@ -1,9 +1,10 @@
-"""The sections of many settings: each variant of a section is made, checked and written once."""
+"""The sections of all candidates: each variant of a section is built, checked and written once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from ldl.compile import Config
@@ -16,123 +17,137 @@ from ldl.config.override_paths import OverridePathError, PathWriter
 from ldl.config.problems import Problems
 from ldl.config.resolved import to_builtins_by_rule
 from ldl.config.suggest import spelling_hint
-from ldl.config.tree import INVALID, KeyPath
+from ldl.config.tree import INVALID, Invalid, KeyPath
 from ldl.config.type_rules import Field, Record, fields_of
 from ldl.errors import Problem
 from ldl.execute import REGISTRIES
-from ldl.grid.overlap import blame, overwritten, related
-from ldl.grid.space import Assignment, Key
+from ldl.grid.space import Assignment, VariedKey
 
-FIELDS: Mapping[str, Field] = {each.key: each for each in fields_of(Config)}
+FIELDS: Mapping[str, Field] = {field.key: field for field in fields_of(Config)}
+
+ProblemText = tuple[Mark, str, str]
+"""What `Problems.add` takes: a mark, a message and a hint."""
 
 
 @dataclass
-class Variant:
-    """One way that a section can be: its typed value, or INVALID with the problems."""
+class SectionVariant:
+    """A section with some values assigned: its typed value, or INVALID with the problems."""
 
     value: Any
     marks: Mapping[KeyPath, Mark] = field(repr=False)
     problems: tuple[Problem, ...]
     grammar: Grammar = field(repr=False)
 
+    def mark(self, path: KeyPath) -> Mark | None:
+        """Where the value at `path` stands, or else the nearest written value around it."""
+        steps = (path[:length] for length in range(len(path), 0, -1))
+        return next((self.marks[step] for step in steps if step in self.marks), None)
+
 
 class Sections:
-    """The sections of a base configuration, and what assignments make of them.
+    """The sections of a base configuration under assignments.
 
-    A section is its own affair: only the names in `blocks` matter to others. So each combination of
-    values within a section is looked at once, however many settings share it.
+    A section does not depend on the others, but for the names in `blocks`. So each combination of
+    values within a section is checked once, however many candidates share it.
     """
 
-    def __init__(self, base: Tree, keys: Mapping[str, Key], problems: Problems) -> None:
+    def __init__(self, base: Tree, keys: Mapping[str, VariedKey], problems: Problems) -> None:
         self._base: Mapping[str, Tree] = base.value if isinstance(base.value, dict) else {}
         self._mark, self._keys, self._problems = base.mark, keys, problems
-        self._variants: dict[tuple[object, ...], Variant] = {}
+        self._variants: dict[tuple[object, ...], SectionVariant] = {}
         self._texts: dict[tuple[str, int], tuple[Any, str]] = {}
-        by_section: dict[str, list[Key]] = {}
+        # Outer keys come before those inside them, whatever their order in the block.
+        self._by_section: dict[str, list[VariedKey]] = {}
         for key in sorted(keys.values(), key=lambda key: len(key.steps)):
-            by_section.setdefault(key.steps[0].name, []).append(key)
-        self._by_section = by_section
-        self.strangers = [
-            key for name in by_section if name not in FIELDS for key in by_section[name]
+            self._by_section.setdefault(key.steps[0].name, []).append(key)
+
+    def unknown_keys(self) -> list[ProblemText]:
+        """A problem for each key of a section that does not exist."""
+        return [
+            (
+                key.steps[0].mark,
+                f"unknown key `{name}` in the configuration",
+                spelling_hint(name, list(FIELDS)),
+            )
+            for name, keys in self._by_section.items()
+            if name not in FIELDS
+            for key in keys
         ]
 
-    def of(self, chosen: Assignment) -> dict[str, Variant]:
-        """All sections of a setting, by name; keys of unknown sections are passed over."""
-        blocks = self._variant("blocks", chosen, None)
-        found = {"blocks": blocks}
+    def assign(self, assignment: Assignment) -> dict[str, SectionVariant]:
+        """All sections with these values, by name; keys of unknown sections are ignored."""
+        blocks = self._variant("blocks", assignment, None)
+        variants = {"blocks": blocks}
         for name in FIELDS:
             if name != "blocks":
-                found[name] = self._variant(name, chosen, blocks)
-        return found
+                variants[name] = self._variant(name, assignment, blocks)
+        return variants
 
-    def _variant(self, name: str, chosen: Assignment, blocks: Variant | None) -> Variant:
+    def text(self, name: str, value: Any) -> str:
+        """The section in the resolved configuration; written once for each value object."""
+        cache_key = (name, id(value))
+        if cache_key not in self._texts:
+            # The cache holds the value too, so that no other object gets its id.
+            self._texts[cache_key] = (value, section_text(name, value))
+        return self._texts[cache_key][1]
+
+    def _variant(
+        self, name: str, assignment: Assignment, blocks: SectionVariant | None
+    ) -> SectionVariant:
         keys = self._by_section.get(name, ())
-        picks = [(key, chosen[key.name]) for key in keys if key.name in chosen]
-        # Trees of the block live as long as this object, so their ids stay theirs.
-        place = (name, id(blocks), *(part for key, tree in picks for part in (key.name, id(tree))))
-        if place not in self._variants:
-            self._variants[place] = self._make(name, picks, blocks)
-        return self._variants[place]
+        pairs = [(key, assignment[key.name]) for key in keys if key.name in assignment]
+        # The trees belong to the block, which outlives this object: their ids stay valid.
+        ids = (part for key, tree in pairs for part in (key.name, id(tree)))
+        cache_key = (name, id(blocks), *ids)
+        if cache_key not in self._variants:
+            self._variants[cache_key] = self._build(name, pairs, blocks)
+        return self._variants[cache_key]
 
-    def _make(
-        self, name: str, picks: Sequence[tuple[Key, Tree]], blocks: Variant | None
-    ) -> Variant:
+    def _build(
+        self, name: str, pairs: Sequence[tuple[VariedKey, Tree]], blocks: SectionVariant | None
+    ) -> SectionVariant:
         tree = Tree({name: self._base[name]} if name in self._base else {}, self._mark)
         grammar = blocks.grammar if blocks else Grammar(REGISTRIES, block_names(tree, Config))
         start = len(self._problems)
-        touching = related([key for key, _ in picks])
-        for i, (key, value) in enumerate(picks):
+        nested = _may_nest([key for key, _ in pairs])
+        for i, (key, value) in enumerate(pairs):
             before = tree
             try:
                 tree = PathWriter(key.steps, value, grammar).write(tree, Record(Config), 0)
             except OverridePathError as error:
-                self._problems.add(*self._unread(key, error))
-            for other, laid in picks[:i] if touching else ():
-                if overwritten(laid, before, tree):
-                    self._problems.add(*blame(other, key))
+                self._problems.add(*self._path_problem(key, error))
+            for other, other_value in pairs[:i] if nested else ():
+                if _overwritten(other_value, before, tree):
+                    self._problems.add(*_conflict_error(other, key))
         if blocks is None:
             grammar = Grammar(REGISTRIES, block_names(tree, Config))
         checker = Checker(grammar, self._problems)
-        value = self._checked(checker, name, tree)
+        value = self._check(checker, name, tree)
         if blocks is None:
             check_blocks(checker)
         problems = tuple(self._problems.take_from(start))
-        return Variant(INVALID if problems else value, checker.marks, problems, grammar)
+        return SectionVariant(INVALID if problems else value, checker.marks, problems, grammar)
 
-    def _checked(self, checker: Checker, name: str, tree: Tree) -> Any:
+    def _check(self, checker: Checker, name: str, tree: Tree) -> Any:
         section = FIELDS[name]
         assert isinstance(tree.value, dict)
         if name in tree.value:
             return checker.check(tree.value[name], section.rule, (name,))
         return INVALID if section.required else section.make_default()
 
-    def _unread(self, key: Key, error: OverridePathError) -> tuple[Mark, str, str]:
-        """What is wrong with a path, said of a key that is varied instead of an override."""
-        mark, message, *advice = error.args
-        words = str(advice[0]).replace("={", ": {").replace("=[", ": [") if advice else ""
+    def _path_problem(self, key: VariedKey, error: OverridePathError) -> ProblemText:
+        """The problem of a path, worded for a varied key instead of an override."""
+        mark, message, *hints = error.args
+        hint = str(hints[0]).replace("={", ": {").replace("=[", ": [") if hints else ""
         if message.startswith("unknown key"):
-            return mark, message, words
+            return mark, message, hint
         depth = next(i for i, step in enumerate(key.steps) if step.mark == mark)
-        before = [".".join(step.name for step in key.steps[:n]) for n in range(depth, 0, -1)]
-        varied = next((name for name in before if name in self._keys), None)
-        if varied is not None:
-            chosen = key.steps[len(varied.split("."))].name
-            words = f"vary it only where it is read: `when: {{{key.name}: {{{varied}: {chosen}}}}}`"
-        return mark, f"{message}: `{key.name}` is never read there", words
-
-    def stranger(self, key: Key) -> tuple[Mark, str, str]:
-        """What is wrong with a key of a section that does not exist."""
-        name = key.steps[0].name
-        message = f"unknown key `{name}` in the configuration"
-        return key.steps[0].mark, message, spelling_hint(name, list(FIELDS))
-
-    def text(self, name: str, value: Any) -> str:
-        """The section in the resolved configuration; the same value is written once."""
-        place = (name, id(value))
-        if place not in self._texts:
-            # The value is kept too, lest another one take its id.
-            self._texts[place] = (value, section_text(name, value))
-        return self._texts[place][1]
+        outer_keys = [".".join(step.name for step in key.steps[:n]) for n in range(depth, 0, -1)]
+        outer = next((name for name in outer_keys if name in self._keys), None)
+        if outer is not None:
+            choice = key.steps[len(outer.split("."))].name
+            hint = f"vary it only where it is read: `when: {{{key.name}: {{{outer}: {choice}}}}}`"
+        return mark, f"{message}: `{key.name}` is never read there", hint
 
 
 def section_text(name: str, value: Any) -> str:
@@ -140,11 +155,47 @@ def section_text(name: str, value: Any) -> str:
     return emit({name: to_builtins_by_rule(value, FIELDS[name].rule, REGISTRIES)})
 
 
-def mark_of(variants: Iterable[Variant], path: KeyPath, otherwise: Mark) -> Mark:
-    """Where the value at `path` stands, or the nearest thing around it that is written."""
-    marks = [variant.marks for variant in variants]
-    for length in range(len(path), 0, -1):
-        for each in marks:
-            if path[:length] in each:
-                return each[path[:length]]
-    return otherwise
+# --- keys that set the same value -----------------------------------------------------------
+
+
+def _may_nest(keys: Sequence[VariedKey]) -> bool:
+    """Whether one of the keys may lie inside another, list indices aside."""
+    paths = sorted([step.name for step in key.steps if not step.name.isdigit()] for key in keys)
+    return any(longer[: len(shorter)] == shorter for shorter, longer in pairwise(paths))
+
+
+def _overwritten(value: Tree, before: Tree, after: Tree) -> bool:
+    """Whether anything that `value` has put into `before` is missing in `after`."""
+    return not set(_leaves(value)) & set(_contents(before)) <= set(_contents(after))
+
+
+def _conflict_error(outer: VariedKey, inner: VariedKey) -> ProblemText:
+    """The problem of two keys of which one overwrites the other, at the second in the file."""
+    first, second = sorted((outer, inner), key=lambda key: (key.mark.line, key.mark.column))
+    message = f"`{second.name}` and `{first.name}` set the same value, so only one has an effect"
+    hint = f"vary one of them, take that part out of the values of `{outer.name}`, or use `when`"
+    return second.mark, message, hint
+
+
+def _leaves(tree: Tree) -> Iterator[tuple[Mark, object]]:
+    """All scalars with their marks; a null counts only as the whole value."""
+    if not isinstance(tree.value, dict | list | Invalid):
+        yield tree.mark, tree.value
+        return
+    parts = tree.value.values() if isinstance(tree.value, dict) else tree.value
+    for part in [] if isinstance(parts, Invalid) else parts:
+        if part.value is not None:
+            yield from _leaves(part)
+
+
+def _contents(tree: Tree) -> Iterator[tuple[Mark, object]]:
+    """All scalars and keys with their marks: a choice's bare name may become a key."""
+    if isinstance(tree.value, dict):
+        for name, part in tree.value.items():
+            yield part.mark, name
+            yield from _contents(part)
+    elif isinstance(tree.value, list):
+        for part in tree.value:
+            yield from _contents(part)
+    elif not isinstance(tree.value, Invalid):
+        yield tree.mark, tree.value

@@ -11,7 +11,7 @@ from ldl.runs.content_key import content_key
 
 if TYPE_CHECKING:
     from ldl.data import ProgressCallback
-    from ldl.grid.resolve import Candidate
+    from ldl.grid.candidates import Candidate
 
 Ending = Literal["completed", "diverged", "failed", "killed", "timeout", "memory"]
 ENDINGS: Final = get_args(Ending)
@@ -93,9 +93,9 @@ class TrialFactory:
 
     def _digest(self, setting: Candidate, seed: int) -> str:
         """SHA-256 of the data, of which what is drawn depends on the seed, and of `start_from`."""
-        place, start = (repr(setting.source), seed), setting.start_from
+        place, start = (repr(setting.config.data.source), seed), setting.config.start_from
         if place not in self._digests:
-            self._digests[place] = setting.source.read(seed, self._progress).sha256()
+            self._digests[place] = setting.config.data.source.read(seed, self._progress).sha256()
         if start not in self._donors:
             self._donors[start] = pretrained_digest(start)
         return self._digests[place] + self._donors[start]

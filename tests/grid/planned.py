@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ldl.grid.grid_plan import GridPlan
-from ldl.grid.planning import CheckedGrid, plan, read_grid
+from ldl.grid.planning import CheckedGrid, read_grid
 from ldl.grid.trial import Trial, TrialOutcome
 
 BASE = """\
@@ -31,7 +31,7 @@ def file(folder: Path, block: str, base: str = BASE) -> Path:
 
 def planned(folder: Path, block: str, *overrides: str, base: str = BASE) -> GridPlan:
     """The plan of such a file."""
-    return plan(file(folder, block, base), overrides)
+    return read_grid(file(folder, block, base), overrides).plan()
 
 
 def read(folder: Path, block: str, *overrides: str, base: str = BASE) -> CheckedGrid:

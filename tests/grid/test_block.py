@@ -9,7 +9,7 @@ import pytest
 
 from ldl.config import fields_of
 from ldl.errors import SettingError
-from ldl.grid.block import SEARCHES, SPACINGS, Evenly, GridBlock, Linspace, Logspace
+from ldl.grid.block import SEARCHES, SPACINGS, Arange, GridBlock, Linspace, Logspace
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from ldl.grid.block import SEARCHES, SPACINGS, Evenly, GridBlock, Linspace, Logs
 )
 def test_a_range_of_whole_numbers(numbers: tuple[int, int, int]) -> None:
     """As Python's, the end left out, whole."""
-    assert Evenly(numbers).values() == list(range(*numbers))
-    assert all(isinstance(value, int) for value in Evenly(numbers).values())
+    assert Arange(numbers).values() == list(range(*numbers))
+    assert all(isinstance(value, int) for value in Arange(numbers).values())
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_range_of_whole_numbers(numbers: tuple[int, int, int]) -> None:
 )
 def test_a_range_of_fractions(numbers: tuple[float, float, float], values: list[float]) -> None:
     """As a person would write them; no rounding error brings the end in."""
-    assert Evenly(numbers).values() == values
+    assert Arange(numbers).values() == values
 
 
 @pytest.mark.parametrize("numbers", [(0.0, 1.0, 5), (0.1, 0.5, 5), (3.0, 1.0, 3), (2.0, 9.0, 1)])
@@ -59,7 +59,7 @@ def test_logspace_gives_the_numbers_that_people_write() -> None:
 def test_ranges_that_are_none(numbers: tuple[float, float, float]) -> None:
     """Empty, or far too long."""
     with pytest.raises(SettingError):
-        Evenly(numbers)
+        Arange(numbers)
 
 
 @pytest.mark.parametrize("numbers", [(1e-4, 1e-1, 4), (0.0, 301.0, 2)])

@@ -11,7 +11,7 @@ from ldl.grid.cost import TrialTiming, estimate_cost, measure
 
 from .planned import BASE, RATES, SIZES, read
 
-FIXED = TrialTiming(step=0.001, validation=0.01, judging=0.5, memory=10_000_000, weights=1000)
+FIXED = TrialTiming(0.001, 0.01, 0.5, memory_bytes=10_000_000, weight_bytes=1000)
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def test_the_sum(tmp_path: Path, fixed: list[int]) -> None:
     grid = read(tmp_path, f"seeds: 2\nvary: {{{SIZES}}}")
     found = estimate_cost(grid, None, 2)
     batches = [-(-105 // size) for size in (8, 16, 32)]
-    each = [9 * (count * 0.001 + 0.01) + 0.5 + cost.OVERHEAD for count in batches]
+    each = [9 * (count * 0.001 + 0.01) + 0.5 + cost.TRIAL_OVERHEAD for count in batches]
     assert found is not None and found.seconds == pytest.approx(2 * sum(each) / 2, rel=1e-6)
-    assert found.memory > 2 * FIXED.memory
+    assert found.memory > 2 * FIXED.memory_bytes
     half = estimate_cost(grid, {1: 1, 2: 1, 3: 1}, 2)
     assert half is not None and half.seconds == pytest.approx(found.seconds / 2)
     assert half.disk == pytest.approx(found.disk / 2, rel=0.01)
@@ -44,7 +44,7 @@ def test_rates_need_no_timing_of_their_own(tmp_path: Path, fixed: list[int]) -> 
     """Batches of one size and network take as long, whatever the learning rate and epochs."""
     estimate_cost(read(tmp_path, f"vary:\n  {SIZES}\n  {RATES}\n  train.epochs: [1, 2]"), None, 1)
     estimate_cost(read(tmp_path, "vary: {train.batch_size: {range: [1, 40, 1]}}"), None, 1)
-    assert fixed == [3, cost.TIMED]
+    assert fixed == [3, cost.MAX_TIMED]
 
 
 def test_halving_trains_each_epoch_once(tmp_path: Path, fixed: list[int]) -> None:
@@ -53,7 +53,7 @@ def test_halving_trains_each_epoch_once(tmp_path: Path, fixed: list[int]) -> Non
     found = estimate_cost(grid, None, 1)
     whole = estimate_cost(read(tmp_path, f"vary:\n  {SIZES}\n  {RATES}"), None, 1)
     assert found is not None and whole is not None
-    other = 0.5 + cost.OVERHEAD
+    other = 0.5 + cost.TRIAL_OVERHEAD
     assert found.seconds - 13 * other == pytest.approx((whole.seconds - 9 * other) * 21 / 81)
 
 
@@ -71,7 +71,7 @@ def test_tpe_counts_its_trials(tmp_path: Path, fixed: list[int]) -> None:
     """Of settings that are drawn for the purpose."""
     grid = read(tmp_path, f"search: {{tpe: 6}}\nvary: {{{RATES}}}")
     found = estimate_cost(grid, None, 1)
-    one = 9 * (-(-105 // 16) * 0.001 + 0.01) + 0.5 + cost.OVERHEAD
+    one = 9 * (-(-105 // 16) * 0.001 + 0.01) + 0.5 + cost.TRIAL_OVERHEAD
     assert found is not None and found.seconds == pytest.approx(6 * one, rel=1e-6)
 
 
@@ -82,9 +82,13 @@ def test_measuring(tmp_path: Path) -> None:
     texts = [setting.yaml(0) for setting in grid.candidates]
     small, large, broken = measure([*texts, "network: []\n"], grid.objective, 2)
     assert small is not None and large is not None and broken is None
-    assert 1e-6 < small.step < large.step < 1 and small.judging > 0 and small.validation > 0
-    assert 4 * (4 * 4 + 4 + 4 * 3 + 3) <= small.weights < 1000
-    assert 20e6 < small.memory < 2e9
+    assert (
+        1e-6 < small.step_seconds < large.step_seconds < 1
+        and small.evaluation_seconds > 0
+        and small.validation_seconds > 0
+    )
+    assert 4 * (4 * 4 + 4 + 4 * 3 + 3) <= small.weight_bytes < 1000
+    assert 20e6 < small.memory_bytes < 2e9
 
 
 def test_where_nothing_can_be_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ldl.grid.labels import describe_values, one_line
-from ldl.grid.patterns import matches
+from ldl.grid.space import matches
 
 SGD = {"sgd": {"learning_rate": 0.1, "momentum": 0.9}}
 

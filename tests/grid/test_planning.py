@@ -121,14 +121,14 @@ def test_settings_that_resolve_to_the_same_run_once(tmp_path: Path) -> None:
     grid = read(tmp_path, block)
     assert [setting.number for setting in grid.candidates] == [1, 2]
     (note,) = grid.notes
-    assert note.startswith("2 settings are the same as another and run once: ")
-    assert "(optimizer: {adam: 0.01}) is setting 1 (optimizer: adam)" in note
+    assert note.startswith("2 candidates are the same as another and run once: ")
+    assert "(optimizer: {adam: 0.01}) is candidate 1 (optimizer: adam)" in note
 
 
 def test_an_included_setting_that_is_there_already(tmp_path: Path) -> None:
     """Runs once."""
     grid = read(tmp_path, f"vary: {{{SIZES}}}\ninclude: [{{train.batch_size: 8}}]")
-    assert len(grid.candidates) == 3 and "one setting is the same" in grid.notes[0]
+    assert len(grid.candidates) == 3 and "one candidate is the same" in grid.notes[0]
 
 
 def test_no_note_where_all_differ(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_the_block_can_be_changed_from_outside(tmp_path: Path) -> None:
     ]
     over = tmp_path / "over.yaml"
     over.write_text("extends: small.yaml\ngrid: {seeds: 2, search: {random: {trials: 2}}}\n")
-    assert len(planning.plan(over).search.ask([])) == 4
+    assert len(planning.read_grid(over).plan().search.ask([])) == 4
 
 
 def test_check_knows_both(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ldl.engine.schedules import SCHEDULES, Constant, Cosine, InverseTime, Step, Warmup
 from ldl.grid.block import Halving
-from ldl.grid.searches import lengths, steady
+from ldl.grid.searches import horizon_independent, round_lengths
 from ldl.grid.trial import Trial, TrialOutcome
 
 from .planned import BASE, RATES, SIZES, planned, played, read
@@ -73,7 +73,7 @@ def test_random_of_more_than_there_are(tmp_path: Path) -> None:
     """All of them, and a note; what is excluded is never drawn."""
     block = f"search: {{random: 50}}\nexclude: [{{train.batch_size: 8}}]\n{NINE}"
     grid = read(tmp_path, block)
-    assert len(grid.candidates) == 6 and grid.notes == ["there are only 6 settings to draw from"]
+    assert len(grid.candidates) == 6 and grid.notes == ["there are only 6 candidates to draw from"]
     assert all(setting.values["train.batch_size"] != 8 for setting in grid.candidates)
 
 
@@ -160,12 +160,19 @@ def test_a_schedule_over_the_whole_training_starts_anew(tmp_path: Path) -> None:
 )
 def test_lengths(search: Halving, settings: int, epochs: int, expected: list[int]) -> None:
     """Each round eta times the one before, the last one the whole."""
-    assert lengths(search, settings, epochs) == expected
+    assert round_lengths(search, settings, epochs) == expected
 
 
 def test_steady_schedules() -> None:
     """Those whose rate does not know the end."""
-    assert steady(None) and steady(Constant()) and steady(InverseTime(0.1)) and steady(Step(2))
-    assert not steady(Cosine())
-    assert steady(Warmup(5)) and not steady(Warmup(5, then=Warmup(1, then=Cosine())))
+    assert (
+        horizon_independent(None)
+        and horizon_independent(Constant())
+        and horizon_independent(InverseTime(0.1))
+        and horizon_independent(Step(2))
+    )
+    assert not horizon_independent(Cosine())
+    assert horizon_independent(Warmup(5)) and not horizon_independent(
+        Warmup(5, then=Warmup(1, then=Cosine()))
+    )
     assert len(SCHEDULES) >= 10

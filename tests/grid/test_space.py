@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from ldl.errors import ConfigError
-from ldl.grid.patterns import plain
-from ldl.grid.space import Space
+from ldl.grid.space import SearchSpace, to_plain
 
 from .planned import RATES, SIZES, read
 
 
-def values(space: Space) -> list[dict[str, Any]]:
+def values(space: SearchSpace) -> list[dict[str, Any]]:
     """All settings as plain data."""
-    return [{key: plain(tree) for key, tree in each.items()} for each in space.settings()]
+    return [{key: to_plain(tree) for key, tree in each.items()} for each in space.assignments()]
 
 
 def test_vary_is_the_product(tmp_path: Path) -> None:
