@@ -321,7 +321,7 @@ OBJECTIVES = {
     ),
     "evaluation that does not fit": (
         grid(f"objective: «validation.reconstruction.mse\n  vary: {{{SIZES}}}"),
-        ["give their input back", "classification"],
+        ["reconstructs its input", "classification"],
     ),
     "evaluation that needs classes": (
         grid(
