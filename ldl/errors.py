@@ -1,4 +1,4 @@
-"""The exception tree. Every error that a user can cause is an `LdlError` with an exit code."""
+"""The exceptions. Every error that a user can cause is an `LdlError` with an exit code."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 
 class LdlError(Exception):
-    """The root; `exit_code` is what the command line exits with."""
+    """The base of all errors for users; `exit_code` is the exit status of the command."""
 
     exit_code = 1
 
 
 class UsageError(LdlError):
-    """The command cannot be carried out as it was given."""
+    """The command line or its input is wrong."""
 
     exit_code = 2
 
 
 class DataError(UsageError):
-    """A data set is missing, unreadable or not what it should be.
+    """A data set is missing, unreadable or not what the configuration says.
 
-    `setting` names the setting of the section `data` to which that is due.
+    `setting` names the setting of the section `data` that causes the error.
     """
 
     def __init__(self, message: str, setting: str = "source") -> None:
@@ -30,25 +30,25 @@ class DataError(UsageError):
 
 
 class RunFolderError(UsageError):
-    """A run folder is missing, unreadable or not in a state that the command needs."""
+    """A run folder is missing, unreadable or in the wrong state for the command."""
 
 
 class InUse(RunFolderError):
-    """Another process is writing that run."""
+    """Another process is writing to the run folder."""
 
 
 class RunError(LdlError):
-    """A run started and failed; `folder` is what it left, where there is a folder."""
+    """A run started and failed; `folder` is its run folder, if there is one."""
 
     folder: str | None = None
 
 
 class Diverged(RunError):
-    """A loss, a gradient or a weight stopped being finite."""
+    """A loss, a gradient or a weight became infinite or NaN."""
 
 
 class Interrupted(LdlError):
-    """A signal ended the run after a checkpoint; the exit code is 128 + the signal's number."""
+    """A signal stopped the run after a checkpoint; the exit code is 128 + the signal number."""
 
     folder: str | None = None
 
@@ -59,7 +59,7 @@ class Interrupted(LdlError):
 
 
 class SettingError(ValueError):
-    """A registry entry refuses a setting; the configuration adds the line it stands on."""
+    """A registry entry rejects a setting; the configuration adds the position in the file."""
 
     def __init__(self, setting: str, reason: str) -> None:
         super().__init__(f"{setting}: {reason}")
@@ -68,7 +68,7 @@ class SettingError(ValueError):
 
 
 class GraphError(UsageError):
-    """A network cannot be planned: `problems` pairs a node's name with what is wrong there."""
+    """A graph cannot be planned; `problems` holds (node name, reason) pairs."""
 
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         super().__init__("\n".join(f"{node}: {reason}" for node, reason in problems))
@@ -81,7 +81,7 @@ class ShapeError(ValueError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in a configuration and where it stands; line and column count from 1."""
+    """One mistake in a configuration and its position; line and column count from 1."""
 
     message: str
     file: str = ""
@@ -98,7 +98,7 @@ class Problem:
 
 
 class ConfigError(UsageError):
-    """All that is wrong with a configuration, at once."""
+    """All problems of a configuration."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(f"{p.location}: {p.message}" for p in problems))

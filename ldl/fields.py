@@ -1,7 +1,8 @@
-"""What a setting may be, said once in its type: the engine documents it, the language checks it.
+"""Annotations of settings: limits, documentation, former names, what a setting refers to.
 
 A registry entry (a layer, a loss, an optimizer, a data source …) is a frozen dataclass. Its first
-field is its main value (`linear: 64`), its docstring's first line its formula, its types the rule.
+field is its main value (`linear: 64`), the first line of its docstring its formula, and its type
+hints are what the configuration language checks.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 
-def _written(limit: float) -> str:
-    """A limit as a person writes it."""
+def _format(limit: float) -> str:
+    """The limit as text, thousands separated by commas."""
     return f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}"
 
 
 @dataclass(frozen=True)
 class Range:
-    """A number's limits; `above` excludes the lower one, `below` the upper one."""
+    """The limits of a number; `above` excludes the lower limit, `below` the upper one."""
 
     low: float | None = None
     high: float | None = None
@@ -27,18 +28,18 @@ class Range:
     def __str__(self) -> str:
         words = []
         if self.low is not None:
-            words.append(f"{'above' if self.above else 'at least'} {_written(self.low)}")
+            words.append(f"{'above' if self.above else 'at least'} {_format(self.low)}")
         if self.high is not None:
-            words.append(f"{'below' if self.below else 'at most'} {_written(self.high)}")
+            words.append(f"{'below' if self.below else 'at most'} {_format(self.high)}")
         return " and ".join(words)
 
     def broken(self, value: float) -> str:
-        """The limits that `value` breaks; an upper one that is out of sight is left unsaid."""
-        far = self.high is not None and self.high >= 1e6 and value < self.high
-        return str(replace(self, high=None) if far else self)
+        """The limits as text for a message; a far upper limit that `value` keeps is left out."""
+        is_far = self.high is not None and self.high >= 1e6 and value < self.high
+        return str(replace(self, high=None) if is_far else self)
 
     def holds(self, value: float) -> bool:
-        """Whether `value` lies within the limits; NaN never does."""
+        """Whether `value` is within the limits; NaN never is."""
         if self.low is not None and not (value > self.low if self.above else value >= self.low):
             return False
         if self.high is not None:
@@ -54,25 +55,42 @@ class Doc:
 
 
 @dataclass(frozen=True)
+class Alias:
+    """A former name of a setting, still accepted: `Annotated[float, Doc("…"), Alias("old_name")]`.
+
+    The oldest name comes first. A registry entry lists its own in the class attribute
+    `FORMER_NAMES`.
+    """
+
+    name: str
+
+
+def former_names(entry: type) -> tuple[str, ...]:
+    """The former names of a registry entry, the oldest first."""
+    names: tuple[str, ...] = getattr(entry, "FORMER_NAMES", ())
+    return names
+
+
+@dataclass(frozen=True)
 class Choice:
-    """Marks a field that takes an entry of the registry `kind`, in the language's one grammar."""
+    """Marks a field that takes an entry of the registry `kind`."""
 
     kind: str
 
 
 @dataclass(frozen=True)
 class FilePath:
-    """Marks a string that names a file, relative to the configuration it is written in."""
+    """Marks a string that names a file, relative to the configuration file that contains it."""
 
 
 @dataclass(frozen=True)
 class DottedKeys:
-    """Marks a mapping whose keys are dotted places: what is left of an override's path is one."""
+    """Marks a mapping whose keys are dotted key paths: the rest of an override's path is one key."""
 
 
 @dataclass(frozen=True)
 class LayerList:
-    """Marks a field that takes a network's layers: a list of items, or one item alone."""
+    """Marks a field that takes layers: a list of items, or one item."""
 
 
 Size = Annotated[int, Range(1, 1_000_000_000)]

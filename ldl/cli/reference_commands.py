@@ -154,7 +154,7 @@ def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
 
 def _expects(rule: Any) -> str:
     """The type of a setting, with the bounds of its numbers."""
-    from ldl.config.describe import expected
+    from ldl.config.describe import describe_rule
     from ldl.config.type_rules import Number, variants_of
 
     numbers = [
@@ -164,8 +164,8 @@ def _expects(rule: Any) -> str:
     ]
     limits = {limit.broken(float("-inf")) for limit in numbers}
     if len(limits) > 1:  # a count or a share: the type of the value decides which bounds hold
-        return expected(rule)
-    return ", ".join([expected(rule), *sorted(limits)])
+        return describe_rule(rule)
+    return ", ".join([describe_rule(rule), *sorted(limits)])
 
 
 def _page(entry: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""The YAML language: files and overrides become a typed configuration, mistakes get a place.
+"""The YAML language: files and overrides become a typed configuration, problems get positions.
 
-Knows dataclasses, the registries it is handed, and positions; nothing of engines or data.
+It works on dataclasses and registries that it is given, and knows no engine and no data.
 """
 
 from ldl.config.emit import to_yaml

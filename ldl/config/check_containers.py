@@ -1,26 +1,26 @@
-"""Checks containers: lists, tuples, mappings, dataclasses."""
+"""Checks of lists, tuples, mappings and dataclasses."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ldl.config.checker import Checker
+from ldl.config.grammar import rename_aliases
 from ldl.config.suggest import nearest, spelling_hint
-from ldl.config.tree import INVALID, KeyPath, Mark, Tree, child
+from ldl.config.tree import INVALID, KeyPath, Mark, Tree, child, path_prefixes
 from ldl.config.type_rules import DictOf, Field, Fixed, ListOf, Record, fields_of
 from ldl.errors import SettingError
 
-if TYPE_CHECKING:
-    from ldl.config.checker import Checker
-
-BESIDE = ("as", "from")  # what layers and losses bear beside their settings, not among them
+SIBLINGS = ("as", "from")  # keys of layers and losses that are no settings of theirs
 
 
-def list_of(checker: Checker, tree: Tree, rule: ListOf, path: KeyPath) -> Any:
-    """A list; one choice alone may stand for a list of it."""
+def check_list(checker: Checker, tree: Tree, rule: ListOf, path: KeyPath) -> Any:
+    """A list or tuple; a list of choices may be written as one choice."""
     single = isinstance(tree.value, str | dict) and checker.grammar.takes_one(rule)
     if not isinstance(tree.value, list) and not single:
-        advice = "" if tree.value is None else "put it in brackets: `[…]`"
-        return checker.unexpected(tree, rule, "" if isinstance(tree.value, dict) else advice)
+        no_brackets = tree.value is not None and not isinstance(tree.value, dict)
+        hint = "put it in brackets: `[…]`" if no_brackets else ""
+        return checker.reject_type(tree, rule, hint)
     trees = tree.value if isinstance(tree.value, list) else [tree]
     items = [checker.check(item, rule.item, child(path, i)) for i, item in enumerate(trees)]
     if any(item is INVALID for item in items):
@@ -28,10 +28,10 @@ def list_of(checker: Checker, tree: Tree, rule: ListOf, path: KeyPath) -> Any:
     return tuple(items) if rule.as_tuple else items
 
 
-def fixed(checker: Checker, tree: Tree, rule: Fixed, path: KeyPath) -> Any:
-    """A tuple of a given length."""
+def check_fixed(checker: Checker, tree: Tree, rule: Fixed, path: KeyPath) -> Any:
+    """A tuple of a fixed length."""
     if not isinstance(tree.value, list):
-        return checker.unexpected(tree, rule)
+        return checker.reject_type(tree, rule)
     if len(tree.value) != len(rule.items):
         message = f"expected {len(rule.items)} items, found {len(tree.value)}"
         return checker.reject(tree.mark, message)
@@ -40,37 +40,39 @@ def fixed(checker: Checker, tree: Tree, rule: Fixed, path: KeyPath) -> Any:
     return INVALID if any(item is INVALID for item in items) else items
 
 
-def dict_of(checker: Checker, tree: Tree, rule: DictOf, path: KeyPath) -> Any:
+def check_dict(checker: Checker, tree: Tree, rule: DictOf, path: KeyPath) -> Any:
     """A mapping from any text."""
     if not isinstance(tree.value, dict):
-        return checker.unexpected(tree, rule)
-    made = {k: checker.check(item, rule.item, child(path, k)) for k, item in tree.value.items()}
-    return INVALID if any(item is INVALID for item in made.values()) else made
+        return checker.reject_type(tree, rule)
+    entries = {
+        key: checker.check(item, rule.item, child(path, key)) for key, item in tree.value.items()
+    }
+    return INVALID if any(item is INVALID for item in entries.values()) else entries
 
 
-def record(checker: Checker, tree: Tree, rule: Record, path: KeyPath) -> Any:
-    """A dataclass; `train:` with nothing under it is its defaults."""
+def check_record(checker: Checker, tree: Tree, rule: Record, path: KeyPath) -> Any:
+    """A dataclass; an empty value (`train:`) means its defaults."""
     if tree.value is not None and not isinstance(tree.value, dict):
-        return checker.unexpected(tree, rule, _as_mapping(checker, tree, fields_of(rule.cls)))
-    where = f"`{path[-1]}`" if path else "the configuration"
-    return fill(checker, tree, rule.cls, path, where)
+        return checker.reject_type(tree, rule, _mapping_hint(checker, tree, fields_of(rule.cls)))
+    title = f"`{path[-1]}`" if path else "the configuration"
+    return fill(checker, tree, rule.cls, path, title)
 
 
-def _as_mapping(checker: Checker, tree: Tree, fields: tuple[Field, ...]) -> str:
-    """Advice: the mapping that was meant, where the value is a name that a field knows."""
+def _mapping_hint(checker: Checker, tree: Tree, fields: tuple[Field, ...]) -> str:
+    """The mapping that was probably meant, where the value is a word that one field takes."""
     for field in fields:
         if isinstance(tree.value, str) and tree.value in checker.grammar.words(field.rule):
             return f"write `{{{field.key}: {tree.value}}}`"
     return f"write `{{{fields[0].key}: …}}`" if fields else ""
 
 
-def fill(checker: Checker, tree: Tree, cls: type, path: KeyPath, where: str) -> Any:
-    """The dataclass from a mapping of its settings; `where` is what messages call it."""
+def fill(checker: Checker, tree: Tree, cls: type, path: KeyPath, title: str) -> Any:
+    """The dataclass from a mapping of its settings; messages call it `title`."""
     fields = fields_of(cls)
-    entries = tree.value if isinstance(tree.value, dict) else {}
     start = len(checker.problems)
+    entries = _entries(checker, tree, fields)
     keys = [*(field.key for field in fields), *(() if path else checker.ignored_sections)]
-    meant = {_unknown(checker, key, value, keys, where) for key, value in entries.items()}
+    near = {_reject_unknown(checker, key, value, keys, title) for key, value in entries.items()}
     values = {}
     for field in fields:
         if field.key in entries:
@@ -78,36 +80,53 @@ def fill(checker: Checker, tree: Tree, cls: type, path: KeyPath, where: str) -> 
             values[field.name] = value
         elif field.required:
             values[field.name] = INVALID
-    lacking = [f"`{f.key}`" for f in fields if f.required and f.key not in {*entries, *meant}]
-    if lacking and not checker.partial:
-        checker.reject(tree.key or tree.mark, f"{where} needs {' and '.join(lacking)}")
+    missing = [f"`{f.key}`" for f in fields if f.required and f.key not in {*entries, *near}]
+    if missing and not checker.partial:
+        checker.reject(tree.key or tree.mark, f"{title} needs {' and '.join(missing)}")
     if len(checker.problems) > start or any(value is INVALID for value in values.values()):
         return INVALID
-    return make(checker, cls, values, path, tree.key or tree.mark)
+    return construct(checker, cls, values, path, tree.key or tree.mark)
 
 
-def _unknown(checker: Checker, key: str, value: Tree, keys: list[str], where: str) -> str | None:
-    """Record a key that is no field; returns the one that was meant, so that it is not missed."""
+def _entries(checker: Checker, tree: Tree, fields: tuple[Field, ...]) -> dict[str, Tree]:
+    """The entries of a mapping by documented names; warns of former ones, refuses both at once."""
+    if not isinstance(tree.value, dict):
+        return {}
+    entries = rename_aliases(tree.value, fields)
+    for field in fields:
+        if field.key in entries and (former := entries[field.key].alias):
+            mark = entries[field.key].key or entries[field.key].mark
+            checker.warn_former_name(mark, former, field.key)
+        for former in field.aliases:
+            if former in entries:
+                mark = entries[former].key or entries[former].mark
+                message = f"`{former}` is the former name of `{field.key}`, which is given too"
+                checker.reject(mark, message, f"keep `{field.key}`")
+                del entries[former]
+    return entries
+
+
+def _reject_unknown(
+    checker: Checker, key: str, value: Tree, keys: list[str], title: str
+) -> str | None:
+    """Record a key that is no field; returns the field that was probably meant."""
     if key in keys:
         return None
-    advice = spelling_hint(key, keys) if keys else "it has no settings"
-    if key in BESIDE and where.startswith("`"):
-        advice = f"`{key}` stands beside it: `{{{where.strip('`')}: …, {key}: …}}`"
-    checker.reject(value.key or value.mark, f"unknown key `{key}` in {where}", advice)
+    hint = spelling_hint(key, keys) if keys else "it has no settings"
+    if key in SIBLINGS and title.startswith("`"):
+        hint = f"`{key}` stands beside it: `{{{title.strip('`')}: …, {key}: …}}`"
+    checker.reject(value.key or value.mark, f"unknown key `{key}` in {title}", hint)
     return nearest(key, keys)
 
 
-def make(checker: Checker, cls: type, values: dict[str, Any], path: KeyPath, mark: Mark) -> Any:
-    """The dataclass; what its own checks refuse is recorded at that setting's place."""
+def construct(
+    checker: Checker, cls: type, values: dict[str, Any], path: KeyPath, mark: Mark
+) -> Any:
+    """The dataclass; a SettingError of its own checks is recorded where that setting is written."""
     try:
         return cls(**values)
     except SettingError as error:
         steps = [step.rstrip("_") for step in error.setting.split(".") if step]
-        place = next(
-            (checker.marks[p] for p in _prefixes(child(path, *steps)) if p in checker.marks), mark
-        )
-        return checker.reject(place, f"{error.setting.rstrip('_')}: {error.reason}")
-
-
-def _prefixes(path: KeyPath) -> list[KeyPath]:
-    return [path[:length] for length in range(len(path), -1, -1)]
+        prefixes = path_prefixes(child(path, *steps))
+        nearest_mark = next((checker.marks[p] for p in prefixes if p in checker.marks), mark)
+        return checker.reject(nearest_mark, f"{error.setting.rstrip('_')}: {error.reason}")

@@ -1,60 +1,59 @@
-"""Checks scalars: booleans, numbers, text, words of a Literal."""
+"""Checks of scalars: booleans, numbers, text, one of several words."""
 
 from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ldl.config.describe import found, literal
+from ldl.config.checker import Checker
+from ldl.config.describe import describe_value, literal
 from ldl.config.suggest import nearest
 from ldl.config.tree import COMMAND_LINE, INVALID, Invalid, KeyPath, Tree, child
 from ldl.config.type_rules import Anything, Bool, Null, Number, OneOf, Text
 
-if TYPE_CHECKING:
-    from ldl.config.checker import Checker
+
+def check_null(checker: Checker, tree: Tree, rule: Null, path: KeyPath) -> Any:
+    """None."""
+    return None if tree.value is None else checker.reject_type(tree, rule)
 
 
-def null(checker: Checker, tree: Tree, rule: Null, path: KeyPath) -> Any:
-    """`null`."""
-    return None if tree.value is None else checker.unexpected(tree, rule)
+def check_boolean(checker: Checker, tree: Tree, rule: Bool, path: KeyPath) -> Any:
+    """True or False."""
+    return tree.value if isinstance(tree.value, bool) else checker.reject_type(tree, rule)
 
 
-def boolean(checker: Checker, tree: Tree, rule: Bool, path: KeyPath) -> Any:
-    """`true` or `false`."""
-    return tree.value if isinstance(tree.value, bool) else checker.unexpected(tree, rule)
-
-
-def number(checker: Checker, tree: Tree, rule: Number, path: KeyPath) -> Any:
-    """A number within its limits: NaN never is, infinity only where there are none."""
+def check_number(checker: Checker, tree: Tree, rule: Number, path: KeyPath) -> Any:
+    """A number within its limits; never NaN, infinity only for a float without limits."""
     value = tree.value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return checker.unexpected(tree, rule)
+        return checker.reject_type(tree, rule)
     if rule.whole and isinstance(value, float):
         if not value.is_integer():
-            return checker.unexpected(tree, rule)
+            return checker.reject_type(tree, rule)
         value = int(value)
     elif not rule.whole:
         value = _to_float(value)
     if math.isnan(value) or (math.isinf(value) and (rule.whole or rule.limits)):
-        return checker.reject(tree.mark, f"expected a finite number, found {found(tree)}")
+        return checker.reject(tree.mark, f"expected a finite number, found {describe_value(tree)}")
     if rule.limits is not None and not rule.limits.holds(value):
-        message = f"must be {rule.limits.broken(value)}, found {found(tree)}"
+        message = f"must be {rule.limits.broken(value)}, found {describe_value(tree)}"
         return checker.reject(tree.mark, message)
     return value
 
 
 def _to_float(value: int | float) -> float:
+    """The float; NaN for an integer that no float can hold."""
     try:
         return float(value)
-    except OverflowError:  # an int of over 308 digits; NaN is refused
+    except OverflowError:
         return math.nan
 
 
-def text(checker: Checker, tree: Tree, rule: Text, path: KeyPath) -> Any:
-    """Text; the name of a file is made absolute from the folder of the file it stands in."""
+def check_text(checker: Checker, tree: Tree, rule: Text, path: KeyPath) -> Any:
+    """Text; a file name becomes absolute, relative to the folder of the file that contains it."""
     if not isinstance(tree.value, str):
-        return checker.unexpected(tree, rule)
+        return checker.reject_type(tree, rule)
     if not rule.file:
         return tree.value
     if not tree.value.strip():
@@ -64,22 +63,22 @@ def text(checker: Checker, tree: Tree, rule: Text, path: KeyPath) -> Any:
     return os.path.abspath(os.path.join(folder, os.path.expanduser(tree.value)))
 
 
-def one_of(checker: Checker, tree: Tree, rule: OneOf, path: KeyPath) -> Any:
-    """One of the words; `1` and `true` are not the same word."""
+def check_one_of(checker: Checker, tree: Tree, rule: OneOf, path: KeyPath) -> Any:
+    """One of the words of the rule; `1` and `true` are different words."""
     for word in rule.values:
         if tree.value == word and type(tree.value) is type(word):
             return word
     words = [literal(value) for value in rule.values]
     near = nearest(tree.value, words) if isinstance(tree.value, str) else None
-    return checker.unexpected(tree, rule, f"did you mean `{near}`?" if near else "")
+    return checker.reject_type(tree, rule, f"did you mean `{near}`?" if near else "")
 
 
-def anything(checker: Checker, tree: Tree, rule: Anything, path: KeyPath) -> Any:
-    """Plain data, as it is written."""
+def check_anything(checker: Checker, tree: Tree, rule: Anything, path: KeyPath) -> Any:
+    """The same data as Python mappings, lists and scalars."""
     value = tree.value
     if isinstance(value, dict):
-        made = {key: checker.check(item, rule, child(path, key)) for key, item in value.items()}
-        return INVALID if any(item is INVALID for item in made.values()) else made
+        entries = {key: checker.check(item, rule, child(path, key)) for key, item in value.items()}
+        return INVALID if any(item is INVALID for item in entries.values()) else entries
     if isinstance(value, list):
         items = [checker.check(item, rule, child(path, i)) for i, item in enumerate(value)]
         return INVALID if any(item is INVALID for item in items) else items

@@ -1,120 +1,73 @@
-"""Tree and rule → typed value; every mistake is recorded with its place and checking goes on."""
+"""The state of one check: which rules apply, where each value is written, and what is wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from ldl.config import check_choices, check_containers, check_layers, check_scalars
-from ldl.config.describe import expected, found, hint
+from ldl.config.describe import conversion_hint, describe_rule, describe_value
 from ldl.config.grammar import Grammar
-from ldl.config.problems import Problems
+from ldl.config.problems import ProblemCollector
 from ldl.config.reader import MAX_DEPTH
-from ldl.config.suggest import spelling_hint
 from ldl.config.tree import INVALID, KeyPath, Mark, Tree
-from ldl.config.type_rules import (
-    AnyOf,
-    Anything,
-    Bool,
-    ChoiceOf,
-    DictOf,
-    Fixed,
-    Layers,
-    ListOf,
-    Null,
-    Number,
-    OneOf,
-    Record,
-    Rule,
-    Text,
-    siblings_choice,
-)
+from ldl.config.type_rules import Rule
+from ldl.errors import Problem
 
-# The resolved file spells out what shorthands leave out and must still be read: room for defaults.
+# The resolved file writes out what shorthands leave out and must itself be readable.
 MAX_PATH: Final = MAX_DEPTH - 10
+
+CheckFunction = Callable[["Checker", Tree, Any, KeyPath], Any]
 
 
 class Checker:
-    """Checks one configuration; `marks` is where each value stands, by its path when resolved.
+    """Turns trees into typed values; records every problem and goes on.
 
-    A value that cannot be made is `INVALID`: what holds it is then not made either, and nothing
-    more is said about it. `partial` says that a file it extends is missing: then nothing is missed.
-    `ignored_sections` names the top-level keys that somebody else looks at.
+    `check` returns `INVALID` for a value that is wrong; whatever contains it is then `INVALID`
+    too, and no second problem is recorded. `marks` maps each path of the resolved configuration
+    to where its value is written. `partial` says that an extended file is missing, so that no
+    setting is reported as missing. `ignored_sections` are top-level keys that nothing checks.
+    `warnings` holds one note for each former name that the configuration uses.
     """
 
     def __init__(
         self,
         grammar: Grammar,
-        problems: Problems,
+        problems: ProblemCollector,
+        checks: Mapping[type, CheckFunction],
         partial: bool = False,
         ignored_sections: Collection[str] = (),
     ) -> None:
         self.grammar = grammar
+        self.problems = problems
         self.partial = partial
         self.ignored_sections = ignored_sections
-        self.problems = problems
         self.marks: dict[KeyPath, Mark] = {}
         self.block_uses: list[tuple[str, str, Mark]] = []
+        self.warnings: list[Problem] = []
+        self._checks = checks
 
     def check(self, tree: Tree, rule: Rule, path: KeyPath) -> Any:
-        """The typed value, or INVALID."""
+        """The typed value of `tree` by `rule`, or INVALID."""
         if tree.value is INVALID:
             return INVALID
         if len(path) > MAX_PATH:
-            return self.reject(tree.mark, f"nested more than {MAX_PATH} deep when spelt out")
+            message = f"nested more than {MAX_PATH} deep when written out"
+            return self.reject(tree.mark, message)
         self.marks.setdefault(path, tree.mark)
-        return _CHECKS[type(rule)](self, tree, rule, path)
+        return self._checks[type(rule)](self, tree, rule, path)
 
-    def reject(self, mark: Mark, message: str, advice: str = "") -> Any:
-        """Record a mistake; returns INVALID."""
-        self.problems.add(mark, message, advice)
+    def reject(self, mark: Mark, message: str, hint: str = "") -> Any:
+        """Record a problem at `mark`; returns INVALID."""
+        self.problems.add(mark, message, hint)
         return INVALID
 
-    def unexpected(self, tree: Tree, rule: Rule, advice: str = "") -> Any:
-        """Record that another kind of value was expected."""
-        message = f"expected {expected(rule)}, found {found(tree)}"
-        return self.reject(tree.mark, message, advice or hint(tree, rule))
+    def reject_type(self, tree: Tree, rule: Rule, hint: str = "") -> Any:
+        """Record that a value of another type is expected; returns INVALID."""
+        message = f"expected {describe_rule(rule)}, found {describe_value(tree)}"
+        return self.reject(tree.mark, message, hint or conversion_hint(tree, rule))
 
-
-def _record(checker: Checker, tree: Tree, rule: Record, path: KeyPath) -> Any:
-    choice = siblings_choice(rule.cls)
-    if choice is None:
-        return check_containers.record(checker, tree, rule, path)
-    return check_choices.with_siblings(checker, tree, rule.cls, choice, path)
-
-
-def _any_of(checker: Checker, tree: Tree, rule: AnyOf, path: KeyPath) -> Any:
-    """The first alternative that holds; if none does, what is wrong with the likeliest."""
-    variants = checker.grammar.variants(rule, tree)
-    if not variants:
-        names = checker.grammar.names_of(rule)
-        known = spelling_hint(tree.value, names) if names and isinstance(tree.value, str) else ""
-        return checker.unexpected(tree, rule, known)
-    start, marks = len(checker.problems), dict(checker.marks) if len(variants) > 1 else {}
-    first: list[Any] = []
-    for variant in variants:
-        value = checker.check(tree, variant, path)
-        if len(variants) == 1 or len(checker.problems) == start:
-            return value
-        failed = checker.problems.take_from(start)
-        first = first or failed
-        checker.marks = dict(marks)
-    checker.problems.put_back(first)
-    return INVALID
-
-
-_CHECKS: Mapping[type, Callable[..., Any]] = {
-    Null: check_scalars.null,
-    Bool: check_scalars.boolean,
-    Number: check_scalars.number,
-    Text: check_scalars.text,
-    OneOf: check_scalars.one_of,
-    Anything: check_scalars.anything,
-    ListOf: check_containers.list_of,
-    Fixed: check_containers.fixed,
-    DictOf: check_containers.dict_of,
-    Record: _record,
-    ChoiceOf: check_choices.choice,
-    Layers: check_layers.layers,
-    AnyOf: _any_of,
-}
+    def warn_former_name(self, mark: Mark, former: str, name: str) -> None:
+        """Note, once for each former name, that another one is the documented one."""
+        message = f"`{former}` is now called `{name}`; the former name still works"
+        if all(warning.message != message for warning in self.warnings):
+            self.warnings.append(self.problems.make_problem(mark, message))

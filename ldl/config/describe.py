@@ -1,4 +1,4 @@
-"""Names in plain words: what a rule expects and what was found instead."""
+"""Rules and values in words, for messages."""
 
 from __future__ import annotations
 
@@ -25,11 +25,18 @@ from ldl.config.type_rules import (
     variants_of,
 )
 
-_YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_BOOLEAN_WORDS = {
+    "yes": "true",
+    "on": "true",
+    "y": "true",
+    "no": "false",
+    "off": "false",
+    "n": "false",
+}
 
 
-def found(tree: Tree) -> str:
-    """What stands there: "the text 'abc'", "the number 3", "a list", "nothing"."""
+def describe_value(tree: Tree) -> str:
+    """A value in words: "the text 'abc'", "the number 3", "a list", "nothing"."""
     value = tree.value
     if value is None:
         return "nothing"
@@ -42,27 +49,27 @@ def found(tree: Tree) -> str:
     return "a list" if isinstance(value, list) else "a mapping"
 
 
-def expected(rule: Rule) -> str:
-    """What the rule takes: "a whole number or a list of whole numbers"."""
+def describe_rule(rule: Rule) -> str:
+    """What a rule accepts: "a whole number or a list of whole numbers"."""
     variants = [variant for variant in variants_of(rule) if not isinstance(variant, Null)]
     words = list(dict.fromkeys(_singular(variant) for variant in variants))
     if {"a number", "a whole number"} <= set(words):
         words.remove("a whole number")
     if len(variants) < len(variants_of(rule)):
         words.append("nothing (`null`)" if not words else "`null`")
-    return either(words)
+    return alternatives(words)
 
 
-def hint(tree: Tree, rule: Rule) -> str:
-    """What to write instead, where a value only looks like another type."""
+def conversion_hint(tree: Tree, rule: Rule) -> str:
+    """What to write instead of a value that only looks like another type; else empty."""
     rule_types = {type(variant) for variant in variants_of(rule)}
     value = tree.value
     if isinstance(value, bool | int | float):
         return "put it in quotes to make it text" if Text in rule_types else ""
     if not isinstance(value, str):
         return ""
-    if Bool in rule_types and value.lower() in _YES:
-        return f"did you mean `{_YES[value.lower()]}`?"
+    if Bool in rule_types and value.lower() in _BOOLEAN_WORDS:
+        return f"did you mean `{_BOOLEAN_WORDS[value.lower()]}`?"
     number = value.replace(",", ".").replace("_", "").strip()
     return (
         f"write `{number}`, without quotes" if Number in rule_types and _is_number(number) else ""
@@ -76,8 +83,8 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def either(words: list[str]) -> str:
-    """ "a, b or c"."""
+def alternatives(words: list[str]) -> str:
+    """The words as "a, b or c"."""
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
 
 
@@ -120,14 +127,14 @@ def _plural(rule: Rule) -> str:
         case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
             return plural(choice.kind)
         case AnyOf(variants=variants):
-            return either(list(dict.fromkeys(_plural(variant) for variant in variants)))
+            return alternatives(list(dict.fromkeys(_plural(variant) for variant in variants)))
         case _:
             return "items"
 
 
 def literals(values: tuple[Any, ...]) -> str:
-    """ "`a`, `b` or `c`"."""
-    return either([f"`{literal(value)}`" for value in values])
+    """The words of a Literal as "`a`, `b` or `c`"."""
+    return alternatives([f"`{literal(value)}`" for value in values])
 
 
 def literal(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Plain data → YAML text that reads back as the same data, under YAML 1.2 and 1.1 alike."""
+"""Writes data as YAML that reads back as the same data, by YAML 1.1 and 1.2 alike."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from ldl.config.tree import Registries
 
 WIDTH: Final = 100
 
-# Begins with a letter or `/`, so it is no number in any YAML; the words below are the rest.
+# Text that begins with a letter or `/` is no number in any YAML; the reserved words are below.
 _SAFE = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./+-]| (?=[A-Za-z0-9_./+]))*")
 _RESERVED = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
 
 
-def to_yaml(value: Any, registries: Registries, header: str = "") -> str:
-    """The resolved configuration as text; `header` goes in front as a comment.
+def to_yaml(value: Any, registries: Registries, header: str = "", first_names: bool = False) -> str:
+    """The resolved configuration as text; `header` comes first as a comment.
 
-    Loading the text gives an equal value, and `to_yaml` of that the same text.
+    Loading the text gives an equal value, and `to_yaml` of that the same text. With `first_names`,
+    settings bear the first name that they ever had: content keys hash that text, so that a renamed
+    setting changes no key.
     """
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-    return comment + emit(to_builtins(value, registries))
+    return comment + emit(to_builtins(value, registries, first_names))
 
 
 def emit(data: Any) -> str:
-    """Plain data as YAML: in brackets what fits in 100 columns, the rest in lines."""
+    """The data as YAML: in brackets where it fits in 100 columns, else one entry a line."""
     if isinstance(data, dict) and data:
         return "\n".join(_entries(data, 0)) + "\n"
     if isinstance(data, list) and data:
@@ -66,7 +68,7 @@ def _fits(head: str, value: Any) -> bool:
 
 
 def flow(data: Any) -> str:
-    """Plain data on one line."""
+    """The data as YAML on one line."""
     if isinstance(data, dict):
         return "{" + ", ".join(f"{text(k)}: {flow(v)}" for k, v in data.items()) + "}"
     if isinstance(data, list | tuple):
@@ -81,7 +83,7 @@ def flow(data: Any) -> str:
 
 
 def real(value: float) -> str:
-    """The shortest digits that read back as the same float; with a dot, for YAML 1.1."""
+    """The shortest digits that read back as the same float, with a dot for YAML 1.1."""
     if math.isnan(value):
         return ".nan"
     if math.isinf(value):
@@ -91,7 +93,7 @@ def real(value: float) -> str:
 
 
 def text(value: str) -> str:
-    """Text, in quotes where it could be taken for something else."""
+    """Text, in double quotes where YAML could read it as something else."""
     if _SAFE.fullmatch(value) and value.lower() not in _RESERVED:
         return value
     return '"' + "".join(map(_escape, value)) + '"'

@@ -1,14 +1,14 @@
-"""The one grammar of everything that can be chosen, as questions about a Tree.
+"""The grammar of everything that can be chosen, as questions about a Tree.
 
-A bare name `relu`, a name with its main value `linear: 64`, a name with its settings
-`linear: {units: 64}`; in lists of layers and in dataclasses with a `Siblings` field other keys
-(`as`, `from`, `weight` …) stand beside the name.
+A choice is a name `relu`, a name with its main value `linear: 64`, or a name with its settings
+`linear: {units: 64}`. In lists of layers, and in dataclasses with a `Siblings` field, other keys
+(`as`, `from`, `weight`, …) stand beside the name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,71 +34,106 @@ from ldl.config.type_rules import (
     siblings_choice,
     variants_of,
 )
+from ldl.fields import former_names
 
 LAYER_SIBLINGS = ("as", "from", "same")
 
 
 @dataclass(frozen=True)
 class ParsedChoice:
-    """A choice taken apart: the name, its settings (None if bare) and the keys beside it."""
+    """A choice in its parts: name, settings (None for a bare name), keys beside the name."""
 
     name: str
     mark: Mark
     settings: Tree | None
-    beside: dict[str, Tree]
-
-
-def parse_choice(tree: Tree, beside: Collection[str] = ()) -> ParsedChoice | None:
-    """The parts of a well-formed choice; None for anything else."""
-    if isinstance(tree.value, str):
-        return ParsedChoice(tree.value, tree.mark, None, {})
-    if not isinstance(tree.value, dict):
-        return None
-    names = [key for key in tree.value if key not in beside]
-    if len(names) != 1:
-        return None
-    settings = tree.value[names[0]]
-    rest = {key: value for key, value in tree.value.items() if key in beside}
-    mark = settings.key or settings.mark
-    return ParsedChoice(names[0], mark, None if settings.value is None else settings, rest)
+    siblings: dict[str, Tree]
 
 
 def normalize_settings(settings: Tree | None, fields: tuple[Field, ...], mark: Mark) -> Tree:
-    """Settings as a mapping: a main value goes under the first field's name."""
+    """Settings as a mapping with documented keys; a main value goes to the first field."""
     if settings is None:
         return Tree({}, mark, mark)
-    if isinstance(settings.value, dict | Invalid):
+    if isinstance(settings.value, dict):
+        return replace(settings, value=rename_aliases(settings.value, fields))
+    if isinstance(settings.value, Invalid):
         return settings
     main = Tree(settings.value, settings.mark, settings.key)
     return Tree({fields[0].key: main} if fields else {}, settings.mark, settings.key)
 
 
+def rename_aliases(entries: dict[str, Tree], fields: tuple[Field, ...]) -> dict[str, Tree]:
+    """The entries with former names of settings replaced; each Tree keeps its own as `alias`.
+
+    Where a setting is given by both names, the entry with the former one is left as it is.
+    """
+    documented = {alias: field.key for field in fields for alias in field.aliases}
+    if not any(key in documented for key in entries):
+        return dict(entries)
+    renamed: dict[str, Tree] = {}
+    for key, value in entries.items():
+        name = documented.get(key, key)
+        if name == key or name in entries or name in renamed:
+            renamed[key] = value
+        else:
+            renamed[name] = replace(value, alias=key)
+    return renamed
+
+
 def sibling_keys(cls: type) -> tuple[str, ...]:
     """The keys that stand beside the choice of a dataclass with a Siblings field."""
-    return tuple(field.key for field in fields_of(cls) if not field.siblings)
+    return tuple(field.key for field in fields_of(cls) if not field.has_siblings)
 
 
 class Grammar:
-    """The registries and the names of blocks; says which rule a value is meant for."""
+    """The registries and the names of blocks; tells which rule a value is meant for."""
 
     def __init__(self, registries: Registries, blocks: Mapping[str, Mark] | None = None) -> None:
         self.registries = registries
         self.blocks = blocks or {}
+        self._documented: dict[str, dict[str, str]] = {}
 
     @cached_property
     def layers(self) -> Mapping[str, type]:
-        """All names that a list of layers may use; a block's class is `BlockUse`."""
+        """All names that a list of layers may use; the class of a block's name is `BlockUse`."""
         return {**dict.fromkeys(self.blocks, BlockUse), **self.names("layer")}
 
     def names(self, kind: str) -> Mapping[str, type]:
-        """The registry `kind`; an unknown one is an error in the program."""
+        """The registry `kind`; an unknown kind is an error of the program."""
         return self.registries[kind]
 
+    def entry_class(self, name: str, kind: str, siblings: Collection[str]) -> type | None:
+        """The class of a registry entry; in lists of layers also `BlockUse`; None if unknown."""
+        names = self.layers if siblings == LAYER_SIBLINGS else self.names(kind)
+        return names.get(name)
+
+    def documented_name(self, kind: str, name: str) -> str:
+        """The name under which an entry is documented, for a former name of it; else `name`."""
+        if kind not in self._documented:
+            entries = self.names(kind).items()
+            self._documented[kind] = {old: new for new, cls in entries for old in former_names(cls)}
+        known = name in (self.layers if kind == "layer" else self.names(kind))
+        return name if known else self._documented[kind].get(name, name)
+
+    def parse_choice(self, tree: Tree, kind: str, siblings: Collection[str]) -> ParsedChoice | None:
+        """The parts of a well-formed choice, by its documented name; None for anything else."""
+        if isinstance(tree.value, str):
+            return ParsedChoice(self.documented_name(kind, tree.value), tree.mark, None, {})
+        if not isinstance(tree.value, dict):
+            return None
+        names = [key for key in tree.value if key not in siblings]
+        if len(names) != 1:
+            return None
+        settings = tree.value[names[0]]
+        rest = {key: value for key, value in tree.value.items() if key in siblings}
+        mark = settings.key or settings.mark
+        name = self.documented_name(kind, names[0])
+        return ParsedChoice(name, mark, None if settings.value is None else settings, rest)
+
     def words(self, rule: Rule) -> list[str]:
-        """The names and keys that the rule knows at its top."""
+        """The names and keys that may stand at the top of a value of the rule."""
         match rule:
             case ChoiceOf(kind=kind):
-                return list(self.names(kind))
+                return self._entry_names(kind)
             case Layers():
                 return [*self.layers, *LAYER_SIBLINGS]
             case OneOf(values=values):
@@ -106,7 +141,7 @@ class Grammar:
             case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
                 return [*self.words(choice), *sibling_keys(cls)]
             case Record(cls=cls):
-                return [field.key for field in fields_of(cls)]
+                return [key for field in fields_of(cls) for key in (field.key, *field.aliases)]
             case ListOf(item=item):
                 return self.words(item) if self.takes_one(rule) else []
             case AnyOf(variants=variants):
@@ -114,8 +149,13 @@ class Grammar:
             case _:
                 return []
 
+    def _entry_names(self, kind: str) -> list[str]:
+        """The names of a registry, then the former ones."""
+        names = self.names(kind)
+        return [*names, *(old for cls in names.values() for old in former_names(cls))]
+
     def names_of(self, rule: Rule) -> list[str]:
-        """The words that may stand alone as a value of the rule."""
+        """The words that alone are a value of the rule."""
         match rule:
             case Layers():
                 return list(self.layers)
@@ -130,7 +170,7 @@ class Grammar:
                 return self.words(rule)
 
     def takes_one(self, rule: Rule) -> bool:
-        """Whether a single item may stand for a list: only for lists of choices."""
+        """Whether one item may be written for a list: only for lists of choices."""
         return isinstance(rule, ListOf) and all(
             isinstance(variant, ChoiceOf)
             or (isinstance(variant, Record) and siblings_choice(variant.cls) is not None)
@@ -138,45 +178,44 @@ class Grammar:
         )
 
     def variants(self, rule: Rule, tree: Tree) -> list[Rule]:
-        """The alternatives that the value can be meant for, the likeliest first."""
+        """The variants of a rule that the value can be meant for, the most likely first."""
         if not isinstance(rule, AnyOf):
             return [rule]
         value = tree.value
         if isinstance(value, str):
-            return self._for_word(rule.variants, value)
+            return self._variants_for_word(rule.variants, value)
         if isinstance(value, dict):
-            return self._for_mapping(rule.variants, value)
+            return self._variants_for_mapping(rule.variants, value)
         ranked = [(_rank(variant, value), variant) for variant in rule.variants]
-        return [
-            variant for rank, variant in sorted(ranked, key=lambda pair: pair[0]) if rank < _NEVER
-        ]
+        ranked.sort(key=lambda pair: pair[0])
+        return [variant for rank, variant in ranked if rank < _NO_MATCH]
 
-    def _for_word(self, variants: tuple[Rule, ...], word: str) -> list[Rule]:
-        knowing = [variant for variant in variants if word in self.names_of(variant)]
+    def _variants_for_word(self, variants: tuple[Rule, ...], word: str) -> list[Rule]:
+        exact = [variant for variant in variants if word in self.names_of(variant)]
         texts = [variant for variant in variants if isinstance(variant, Text | Anything)]
-        if knowing or texts:
-            return knowing + texts
-        naming = [variant for variant in variants if self.names_of(variant)]
-        near = [variant for variant in naming if nearest(word, self.names_of(variant))]
+        if exact or texts:
+            return exact + texts
+        with_names = [variant for variant in variants if self.names_of(variant)]
+        near = [variant for variant in with_names if nearest(word, self.names_of(variant))]
         if len(near) == 1:
             return near
         scalars = any(isinstance(variant, Number | Bool) for variant in variants)
-        return naming if len(naming) == 1 and not scalars else []
+        return with_names if len(with_names) == 1 and not scalars else []
 
-    def _for_mapping(self, variants: tuple[Rule, ...], value: dict[str, Tree]) -> list[Rule]:
-        fitting = [
-            variant for variant in variants if _takes_mappings(variant) or self.takes_one(variant)
-        ]
+    def _variants_for_mapping(
+        self, variants: tuple[Rule, ...], value: dict[str, Tree]
+    ) -> list[Rule]:
+        mappings = [v for v in variants if _takes_mappings(v) or self.takes_one(v)]
 
-        def fit(variant: Rule) -> tuple[int, int]:
+        def similarity(variant: Rule) -> tuple[int, int]:
             words = self.words(variant)
-            known = sum(key in words for key in value)
-            return known, sum(nearest(key, words) is not None for key in list(value)[:20])
+            matches = sum(key in words for key in value)
+            return matches, sum(nearest(key, words) is not None for key in list(value)[:20])
 
-        return sorted(fitting, key=fit, reverse=True)[:1] if len(fitting) > 1 else fitting
+        return sorted(mappings, key=similarity, reverse=True)[:1] if len(mappings) > 1 else mappings
 
 
-_NEVER = 9
+_NO_MATCH = 9
 
 
 def _takes_mappings(rule: Rule) -> bool:
@@ -184,22 +223,22 @@ def _takes_mappings(rule: Rule) -> bool:
 
 
 def _rank(rule: Rule, value: Any) -> int:
-    """How well a scalar that is no text, or a list, fits a rule: 0 exactly, 9 not at all."""
+    """How well a list, or a scalar that is no text, matches a rule: 0 exactly, 9 not at all."""
     match rule:
         case Anything():
             return 5
         case OneOf(values=values):
             same = any(value == word and type(value) is type(word) for word in values)
-            return 0 if same else _NEVER
+            return 0 if same else _NO_MATCH
         case Null():
-            return 0 if value is None else _NEVER
+            return 0 if value is None else _NO_MATCH
         case Record(cls=cls) if value is None:
-            return _NEVER if any(field.required for field in fields_of(cls)) else 1
+            return _NO_MATCH if any(field.required for field in fields_of(cls)) else 1
         case Bool():
-            return 0 if isinstance(value, bool) else _NEVER
+            return 0 if isinstance(value, bool) else _NO_MATCH
         case Number(whole=whole) if isinstance(value, int | float) and not isinstance(value, bool):
             return 0 if whole == isinstance(value, int) else 1
         case ListOf() | Fixed() | Layers():
-            return 1 if isinstance(value, list) else _NEVER
+            return 1 if isinstance(value, list) else _NO_MATCH
         case _:
-            return _NEVER
+            return _NO_MATCH

@@ -1,4 +1,4 @@
-"""From files and overrides to a typed configuration, or to all that is wrong with them."""
+"""Loads a typed configuration from files and overrides, or reports all of its problems."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ldl.config.check_layers import block_names, check_blocks
-from ldl.config.checker import Checker
-from ldl.config.extends import Reader
+from ldl.config.checks import new_checker
+from ldl.config.extends import FileReader
 from ldl.config.grammar import Grammar
-from ldl.config.overrides import Override, apply, read_overrides
-from ldl.config.problems import Problems
-from ldl.config.tree import NOWHERE, KeyPath, Mark, Registries, Tree
+from ldl.config.overrides import Override, apply_overrides, read_overrides
+from ldl.config.problems import ProblemCollector
+from ldl.config.tree import NOWHERE, KeyPath, Mark, Registries, Tree, path_prefixes
 from ldl.config.type_rules import Record
 from ldl.errors import Problem
 
@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 @dataclass
 class Loaded(Generic[T]):
-    """A checked configuration and where each of its values stands.
+    """A checked configuration and where each of its values is written.
 
-    `marks` has the path of every value that is written somewhere, as the resolved file spells it:
+    `marks` has the path of every value that is written, as in the resolved file:
     ("network", 0, "linear", "units"). `text` is the top file as it was read, `ignored_sections`
-    holds the top-level keys that were not checked.
+    holds the top-level keys that were not checked, `warnings` has a note for each former name.
     """
 
     value: T
@@ -35,34 +35,34 @@ class Loaded(Generic[T]):
     text: str = field(repr=False)
     overrides: tuple[str, ...] = ()
     ignored_sections: dict[str, Tree] = field(default_factory=dict, repr=False)
+    warnings: tuple[Problem, ...] = ()
 
     def mark(self, path: KeyPath) -> Mark:
-        """Where the value at `path` stands, or the nearest thing around it that is written."""
-        steps = (path[:length] for length in range(len(path), -1, -1))
-        return next((self.marks[step] for step in steps if step in self.marks), NOWHERE)
+        """Where the value at `path` is written, or the nearest thing around it that is."""
+        return next((self.marks[p] for p in path_prefixes(path) if p in self.marks), NOWHERE)
 
-    def problem(self, path: KeyPath, message: str, advice: str = "") -> Problem:
-        """A mistake that is found later, at the place of the value at `path`."""
-        return self.problem_at(self.mark(path), message, advice)
+    def problem(self, path: KeyPath, message: str, hint: str = "") -> Problem:
+        """A problem of the value at `path`, found after loading."""
+        return self.problem_at(self.mark(path), message, hint)
 
-    def problem_at(self, mark: Mark, message: str, advice: str = "") -> Problem:
-        """A mistake at a mark, such as an Item's."""
-        problems = Problems()
+    def problem_at(self, mark: Mark, message: str, hint: str = "") -> Problem:
+        """A problem at a mark, such as that of an Item, found after loading."""
+        problems = ProblemCollector()
         problems.sources = self.sources
-        return problems.build(mark, message, advice)
+        return problems.make_problem(mark, message, hint)
 
 
 @dataclass
 class UncheckedConfig:
-    """A file, what it extends and the overrides as one tree, not yet checked.
+    """A file, the files that it extends and the overrides merged into one tree, not yet checked.
 
-    `tree` is None, and `problems` says why, where there is nothing to look at. `partial`: a file
-    it extends is missing.
+    `tree` is None where the file cannot be read; `problems` then has the reason. `partial` says
+    that an extended file is missing. `ignored_overrides` are those of the ignored sections.
     """
 
     tree: Tree | None
     text: str = field(repr=False)
-    problems: Problems = field(repr=False)
+    problems: ProblemCollector = field(repr=False)
     partial: bool = False
     overrides: tuple[str, ...] = ()
     ignored_overrides: tuple[Override, ...] = field(default=(), repr=False)
@@ -70,8 +70,9 @@ class UncheckedConfig:
     def apply_ignored_overrides(self, root: type, registries: Registries) -> None:
         """Apply the overrides of the sections that were ignored when the file was read."""
         if self.tree is not None:
-            grammar = Grammar(registries, block_names(self.tree, root))
-            self.tree = apply(self.tree, root, self.ignored_overrides, grammar, self.problems)
+            self.tree = apply_overrides(
+                self.tree, root, self.ignored_overrides, registries, self.problems
+            )
         self.ignored_overrides = ()
 
 
@@ -82,11 +83,11 @@ def load_unchecked(
     overrides: Sequence[str] = (),
     ignored_sections: Sequence[str] = (),
 ) -> UncheckedConfig:
-    """A file with the overrides laid over it, without those of `ignored_sections`."""
-    problems = Problems()
-    reader = Reader(problems, root, registries)
-    tree, text = reader.file(str(path))
-    return _changed(tree, text, reader, problems, root, registries, overrides, ignored_sections)
+    """A file with what it extends and the overrides, without those of `ignored_sections`."""
+    problems = ProblemCollector()
+    reader = FileReader(problems, root, registries)
+    tree, text = reader.read_file(str(path))
+    return _override(tree, text, reader, root, registries, overrides, ignored_sections)
 
 
 def load(
@@ -99,11 +100,11 @@ def load(
 ) -> Loaded[T]:
     """The configuration in a file, with what it extends and the overrides, checked against `root`.
 
-    With `only`, the other top-level keys are skipped. `ignored_sections` are kept unchecked
-    in the result. Raises ConfigError with all problems, in the order of the files.
+    With `only`, the other top-level keys are skipped; `ignored_sections` are kept unchecked.
+    Raises ConfigError with all problems, in the order of the files.
     """
-    gathered = load_unchecked(path, root, registries, overrides, ignored_sections)
-    return check_config(gathered, root, registries, only, ignored_sections)
+    unchecked = load_unchecked(path, root, registries, overrides, ignored_sections)
+    return check_config(unchecked, root, registries, only, ignored_sections)
 
 
 def loads(
@@ -115,56 +116,57 @@ def loads(
     ignored_sections: Sequence[str] = (),
     emitted: bool = False,
 ) -> Loaded[T]:
-    """`load` of a text; messages call it `name`, and files are looked for in `name`'s folder.
+    """`load` of a text; messages call it `name`, and extended files are relative to its folder.
 
-    One that `to_yaml` has `emitted` is read faster.
+    `emitted` says that `to_yaml` wrote the text, which is then read faster.
     """
-    problems = Problems()
-    reader = Reader(problems, root, registries)
-    tree = reader.text(name, text, emitted)
-    gathered = _changed(tree, text, reader, problems, root, registries, overrides, ignored_sections)
-    return check_config(gathered, root, registries, ignored_sections=ignored_sections)
+    reader = FileReader(ProblemCollector(), root, registries)
+    tree = reader.read_text(name, text, emitted)
+    unchecked = _override(tree, text, reader, root, registries, overrides, ignored_sections)
+    return check_config(unchecked, root, registries, (), ignored_sections)
 
 
-def _changed(
+def _override(
     tree: Tree | None,
     text: str,
-    reader: Reader,
-    problems: Problems,
+    reader: FileReader,
     root: type,
     registries: Registries,
-    overrides: Sequence[str],
+    texts: Sequence[str],
     ignored_sections: Sequence[str],
 ) -> UncheckedConfig:
-    parsed = read_overrides(overrides, problems)
-    ignored = [change for change in parsed if change.steps[0].name in ignored_sections]
-    changes = [change for change in parsed if change not in ignored]
+    """The tree of a file with the overrides laid over it."""
+    problems = reader.problems
+    applied: list[Override] = []
+    ignored: list[Override] = []
+    for override in read_overrides(texts, problems):
+        (ignored if override.steps[0].name in ignored_sections else applied).append(override)
     if tree is not None:
-        tree = apply(tree, root, changes, Grammar(registries, block_names(tree, root)), problems)
-    return UncheckedConfig(tree, text, problems, reader.failed, tuple(overrides), tuple(ignored))
+        tree = apply_overrides(tree, root, applied, registries, problems)
+    return UncheckedConfig(tree, text, problems, reader.failed, tuple(texts), tuple(ignored))
 
 
 def check_config(
-    gathered: UncheckedConfig,
+    unchecked: UncheckedConfig,
     root: type[T],
     registries: Registries,
     only: Sequence[str] = (),
     ignored_sections: Sequence[str] = (),
 ) -> Loaded[T]:
-    """The configuration in `gathered`, which is not changed, checked against `root`; as `load`."""
-    tree, problems = gathered.tree, gathered.problems.copy()
+    """`load` of a file that is read already; `unchecked` stays unchanged. Raises ConfigError."""
+    tree, problems = unchecked.tree, unchecked.problems.copy()
     if tree is None:
         problems.raise_if_any()
     assert tree is not None
-    kept: dict[str, Tree] = {}
+    ignored: dict[str, Tree] = {}
     if isinstance(tree.value, dict):
-        kept = {key: value for key, value in tree.value.items() if key in ignored_sections}
-        chosen = {key: value for key, value in tree.value.items() if key not in kept}
+        ignored = {key: value for key, value in tree.value.items() if key in ignored_sections}
+        checked = {key: value for key, value in tree.value.items() if key not in ignored}
         if only:
-            chosen = {key: value for key, value in chosen.items() if key in only}
-        tree = Tree(chosen, tree.mark, tree.key)
+            checked = {key: value for key, value in checked.items() if key in only}
+        tree = Tree(checked, tree.mark, tree.key)
     grammar = Grammar(registries, block_names(tree, root))
-    checker = Checker(grammar, problems, gathered.partial, ignored_sections)
+    checker = new_checker(grammar, problems, unchecked.partial, ignored_sections)
     value = checker.check(tree, Record(root), ())
     check_blocks(checker)
     problems.raise_if_any()
@@ -172,7 +174,8 @@ def check_config(
         value,
         checker.marks,
         problems.sources,
-        gathered.text,
-        gathered.overrides,
-        ignored_sections=kept,
+        unchecked.text,
+        unchecked.overrides,
+        ignored,
+        tuple(checker.warnings),
     )

@@ -1,4 +1,4 @@
-"""Problems as a person reads them: `FILE:LINE:COL: message`, the line, a caret, advice."""
+"""Problems as text: `FILE:LINE:COL: message`, the source line, a caret, a hint."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ldl.errors import ConfigError, Problem
 
 _WIDTH = 96
 _MARGIN = 30
-_LOOK = 4 * _WIDTH  # a line may be a megabyte long; only what can be shown is measured
+_MEASURED = 4 * _WIDTH  # of a line, which may be a megabyte long
 _INDENT = "  "
 
 
 def render(error: ConfigError, limit: int = 20) -> str:
-    """All problems of the error, at most `limit` of them in full."""
+    """The problems of the error as text, at most `limit` of them."""
     shown = [render_problem(problem) for problem in error.problems[:limit]]
     if len(error.problems) > limit:
         shown.append(f"… and {len(error.problems) - limit} more")
@@ -21,9 +21,9 @@ def render(error: ConfigError, limit: int = 20) -> str:
 
 
 def render_problem(problem: Problem) -> str:
-    """One problem: its place and message, the line with a caret under it, the advice."""
-    place = problem.location
-    lines = [f"{place}: {problem.message}" if place else problem.message]
+    """One problem: its location and message, the source line with a caret under it, the hint."""
+    location = problem.location
+    lines = [f"{location}: {problem.message}" if location else problem.message]
     if problem.source.strip():
         lines += [_INDENT + line.rstrip() for line in _caret(problem)]
     if problem.hint:
@@ -36,7 +36,11 @@ def _caret(problem: Problem) -> tuple[str, str]:
     source, start = problem.source, max(problem.column - 1, 0)
     end = min(start + max(problem.width, 1), max(len(source), start + 1))
     before, marked, after = source[:start], source[start:end], source[end:]
-    head, body, tail = _show(before[-_LOOK:]), _show(marked[:_LOOK]), _show(after[:_LOOK])
+    head, body, tail = (
+        _show(before[-_MEASURED:]),
+        _show(marked[:_MEASURED]),
+        _show(after[:_MEASURED]),
+    )
     if _cells(head) + _cells(body) + _cells(tail) > _WIDTH:
         head, body, tail = _trim(head, body, tail)
     underline = "^" + "~" * (_cells(body) - 1)
@@ -44,48 +48,51 @@ def _caret(problem: Problem) -> tuple[str, str]:
 
 
 def _trim(head: str, body: str, tail: str) -> tuple[str, str, str]:
-    """A window of the line around the caret; `…` stands for what is left out."""
+    """The part of the line around the caret; `…` stands for what is cut off."""
     if _cells(head) > _MARGIN:
         head = "…" + _last(head, _MARGIN - 1)
-    room = _WIDTH - _cells(head)
-    if _cells(body) > room:
-        return head, _first(body, room - 1) + "…", ""
-    room -= _cells(body)
-    if _cells(tail) > room:
-        tail = _first(tail, room - 1) + "…" if room > 0 else ""
+    space = _WIDTH - _cells(head)
+    if _cells(body) > space:
+        return head, _first(body, space - 1) + "…", ""
+    space -= _cells(body)
+    if _cells(tail) > space:
+        tail = _first(tail, space - 1) + "…" if space > 0 else ""
     return head, body, tail
 
 
 def _show(text: str) -> str:
-    """Text as one line that moves no cursor: a tab is four spaces, what cannot be shown `?`."""
-    plain = text.replace("\ufeff", "").replace("\t", "    ")
-    return "".join(c if c.isprintable() else "?" for c in plain)
+    """Text that moves no cursor: a tab becomes four spaces, an unprintable character `?`."""
+    clean = text.replace("\ufeff", "").replace("\t", "    ")
+    return "".join(c if c.isprintable() else "?" for c in clean)
 
 
 def _cell(character: str) -> int:
-    """How many terminal cells a character takes: 2 if wide, 0 if it combines."""
+    """The terminal cells that a character takes: 2 if wide, 0 if combining."""
     if unicodedata.category(character) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _cells(text: str) -> int:
+    """The terminal cells that a text takes."""
     return sum(map(_cell, text))
 
 
 def _first(text: str, cells: int) -> str:
-    taken = 0
+    """The beginning of the text that fits into so many cells."""
+    width = 0
     for position, character in enumerate(text):
-        taken += _cell(character)
-        if taken > cells:
+        width += _cell(character)
+        if width > cells:
             return text[:position]
     return text
 
 
 def _last(text: str, cells: int) -> str:
-    taken = 0
+    """The end of the text that fits into so many cells."""
+    width = 0
     for position in range(len(text) - 1, -1, -1):
-        taken += _cell(text[position])
-        if taken > cells:
+        width += _cell(text[position])
+        if width > cells:
             return text[position + 1 :]
     return text

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a configuration, so that all of it is said at once."""
+"""Collects the problems of a configuration, so that all of them are reported at once."""
 
 from __future__ import annotations
 
@@ -8,61 +8,61 @@ from typing import Final
 from ldl.config.tree import NOWHERE, Mark
 from ldl.errors import ConfigError, Problem
 
-# The breaks that PyYAML counts, so that its line numbers and ours agree.
-_BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+# The line breaks that PyYAML counts, so that its line numbers and ours agree.
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
-MOST: Final = 1000
-_LONGEST = 400
-_MOST_LINES = 20  # of advice
+MAX_PROBLEMS: Final = 1000
+_MAX_SENTENCE = 400  # characters
+_MAX_HINT_LINES = 20
 
 
 def split_lines(text: str) -> list[str]:
     """The lines of `text` as YAML counts them."""
-    return _BREAKS.split(text)
+    return _LINE_BREAK.split(text)
 
 
-def _clean(sentence: str) -> str:
-    """A sentence that may quote what a file holds: one line of printable characters, not long."""
-    shown = sentence if len(sentence) <= _LONGEST else sentence[:_LONGEST] + "…"
-    return shown if shown.isprintable() else "".join(c if c.isprintable() else " " for c in shown)
+def _printable(sentence: str) -> str:
+    """A sentence that may quote a file's content, as one short line of printable characters."""
+    short = sentence if len(sentence) <= _MAX_SENTENCE else sentence[:_MAX_SENTENCE] + "…"
+    return short if short.isprintable() else "".join(c if c.isprintable() else " " for c in short)
 
 
-class Problems:
-    """Mistakes and the texts they stand in; the sources' order is the order of the report."""
+class ProblemCollector:
+    """The problems found so far and the texts of the files; the order of `sources` is reported."""
 
     def __init__(self) -> None:
         self.sources: dict[str, str] = {}
         self._lines: dict[str, list[str]] = {}
-        self._found: list[Problem] = []
+        self._problems: list[Problem] = []
 
-    def copy(self) -> Problems:
-        """The same problems; those that are added to the copy are not added here."""
-        problems = Problems()
+    def copy(self) -> ProblemCollector:
+        """A collector with the same problems; what is added to it is not added here."""
+        problems = ProblemCollector()
         problems.sources, problems._lines = self.sources, self._lines
-        problems._found = list(self._found)
+        problems._problems = list(self._problems)
         return problems
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._problems)
 
-    def build(self, mark: Mark, message: str, advice: str = "") -> Problem:
-        """The problem at `mark`, with its source line."""
-        place = (mark.file, mark.line, mark.column, self.line(mark), mark.width)
-        lines = [_clean(line) for line in advice.split("\n")[:_MOST_LINES]]
-        return Problem(_clean(message), *place, "\n".join(lines))
+    def make_problem(self, mark: Mark, message: str, hint: str = "") -> Problem:
+        """The problem at `mark`, with its source line; it is not recorded."""
+        position = (mark.file, mark.line, mark.column, self.line(mark), mark.width)
+        hints = [_printable(line) for line in hint.split("\n")[:_MAX_HINT_LINES]]
+        return Problem(_printable(message), *position, "\n".join(hints))
 
-    def add(self, mark: Mark, message: str, advice: str = "") -> None:
-        """Record a mistake. Raises ConfigError when there are more than anybody reads."""
-        self._found.append(self.build(mark, message, advice))
-        if len(self._found) >= MOST:
+    def add(self, mark: Mark, message: str, hint: str = "") -> None:
+        """Record a problem. Raises ConfigError when there are MAX_PROBLEMS of them."""
+        self._problems.append(self.make_problem(mark, message, hint))
+        if len(self._problems) >= MAX_PROBLEMS:
             self.raise_if_any()
 
-    def add_file(self, file: str, message: str, advice: str = "") -> None:
-        """Record that a whole file cannot be used."""
-        self.add(Mark(file, 0, 0), message, advice)
+    def add_file(self, file: str, message: str, hint: str = "") -> None:
+        """Record a problem of a whole file."""
+        self.add(Mark(file, 0, 0), message, hint)
 
     def line(self, mark: Mark) -> str:
-        """The text of the line that `mark` stands on; empty where there is none."""
+        """The text of the line at `mark`; empty where there is none."""
         if mark.file not in self.sources or mark == NOWHERE:
             return ""
         if mark.file not in self._lines:
@@ -70,23 +70,23 @@ class Problems:
         lines = self._lines[mark.file]
         return lines[mark.line - 1] if 1 <= mark.line <= len(lines) else ""
 
-    def take_from(self, start: int) -> list[Problem]:
-        """Remove and return what was recorded since there were `start` problems."""
-        taken = self._found[start:]
-        del self._found[start:]
-        return taken
+    def pop_from(self, start: int) -> list[Problem]:
+        """Remove and return the problems after the first `start` ones."""
+        removed = self._problems[start:]
+        del self._problems[start:]
+        return removed
 
-    def put_back(self, problems: list[Problem]) -> None:
-        """Record what `take_from` removed."""
-        self._found.extend(problems)
+    def restore(self, problems: list[Problem]) -> None:
+        """Record again what `pop_from` removed."""
+        self._problems.extend(problems)
 
     def sorted(self) -> list[Problem]:
-        """Each mistake once, file by file in reading order, by position."""
+        """Each problem once, by file in the order of reading, then by position."""
         order = {file: number for number, file in enumerate(self.sources)}
-        unique = list(dict.fromkeys(self._found))
+        unique = list(dict.fromkeys(self._problems))
         return sorted(unique, key=lambda p: (order.get(p.file, len(order)), p.line, p.column))
 
     def raise_if_any(self) -> None:
         """Raises ConfigError with all problems, if there are any."""
-        if self._found:
+        if self._problems:
             raise ConfigError(self.sorted())

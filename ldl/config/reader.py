@@ -1,8 +1,8 @@
-"""Reads one YAML text into a Tree and refuses what the language leaves out, with positions.
+"""Reads one YAML text into a Tree and reports, with positions, what the language does not have.
 
-Built on PyYAML's pure-Python events: its C loader crashes on deep nesting, its composer expands
-aliases and keeps the last of two equal keys. What `to_yaml` has written may go through the parser
-in C, which takes a tenth of the time, but tabs and question marks where they are a mistake.
+It uses the events of PyYAML's pure-Python parser: the C parser crashes on deep nesting and accepts
+tabs and question marks where they are mistakes, and PyYAML's composer expands aliases and keeps the
+last of two equal keys. Text that `to_yaml` wrote goes through the C parser, in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ldl.config.problems import Problems, split_lines
+from ldl.config.problems import ProblemCollector, split_lines
 from ldl.config.scalars import NumberError, resolve
 from ldl.config.syntax import explain
 from ldl.config.tree import INVALID, Invalid, Mark, Scalar, Tree
@@ -24,22 +24,24 @@ MAX_KEY = 100
 
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BAD_ESCAPE = re.compile(r"\\U(?!0010|000)[0-9a-fA-F]{8}")
-_NO_ALIAS = "write the value out; what several files share goes into one that they extend"
+_NO_ALIAS_HINT = "write the value out; what several files share goes into one that they extend"
 
 
 class _StopError(Exception):
-    """Reading cannot go on; the problem has been recorded."""
+    """Reading cannot go on; the problem is recorded."""
 
 
-def parse(text: str, origin: Mark, problems: Problems, emitted: bool = False) -> Tree | None:
-    """The Tree of `text`, whose first character stands at `origin`.
+def parse(
+    text: str, origin: Mark, problems: ProblemCollector, emitted: bool = False
+) -> Tree | None:
+    """The Tree of `text`, whose first character is at `origin`.
 
-    None where the syntax is wrong or a limit is passed. An empty text gives a null Tree. What can
-    be skipped (a second key of the same name, an alias, a tag …) is recorded and reading goes on.
-    A text that was `emitted` by `to_yaml` is read faster.
+    None where the syntax is wrong or a limit is exceeded. An empty text gives a null Tree. What
+    can be skipped (a repeated key, an alias, a tag, …) is recorded and reading goes on. `emitted`
+    says that `to_yaml` wrote the text, which is then read faster.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader) if emitted else yaml.SafeLoader
-    reader = _Reader(text, origin, problems, loader)
+    reader = _TextReader(text, origin, problems, loader)
     try:
         return reader.document()
     except _StopError:
@@ -48,14 +50,16 @@ def parse(text: str, origin: Mark, problems: Problems, emitted: bool = False) ->
         problem = explain(error, reader.lines)
         problems.add(reader.at(problem.line, problem.column), problem.message, problem.hint)
     except (yaml.YAMLError, ValueError, OverflowError):
-        # PyYAML passes on what chr() and int() raise, without a place.
+        # PyYAML lets through what chr() and int() raise, without a position.
         mark, message = reader.bad_escape()
         problems.add(mark, message)
     return None
 
 
-class _Reader:
-    def __init__(self, text: str, origin: Mark, problems: Problems, loader: type) -> None:
+class _TextReader:
+    """Turns the events of PyYAML into a Tree."""
+
+    def __init__(self, text: str, origin: Mark, problems: ProblemCollector, loader: type) -> None:
         self._text, self._loader = text, loader
         self.lines = split_lines(text)
         self._origin = origin
@@ -65,24 +69,25 @@ class _Reader:
         self.last = replace(origin, width=1)
 
     def at(self, line: int, column: int, width: int = 1) -> Mark:
-        """The mark of a line and column of this text, both from 0."""
+        """The mark of a line and column of this text, both counted from 0."""
         origin = self._origin
         shift = origin.column if line == 0 else 1
         return Mark(origin.file, origin.line + line, shift + column, max(width, 1))
 
     def bad_escape(self) -> tuple[Mark, str]:
-        """The place of an escape beyond Unicode, or else of the last thing that was read."""
-        found = _BAD_ESCAPE.search(self._text)
-        if found is None:
+        """The mark and message of an escape beyond Unicode, else of the last event."""
+        match = _BAD_ESCAPE.search(self._text)
+        if match is None:
             return self.last, "what follows cannot be read as YAML"
-        return self._offset(found.start(), 10), "this escape is beyond Unicode"
+        return self._offset(match.start(), 10), "this escape is beyond Unicode"
 
     def _offset(self, position: int, width: int = 1) -> Mark:
         before = split_lines(self._text[:position])
         return self.at(len(before) - 1, len(before[-1]), width)
 
     def document(self) -> Tree:
-        self._refuse_control_characters()
+        """The Tree of the only document."""
+        self._reject_control_characters()
         self._events = yaml.parse(self._text, Loader=self._loader)
         self._next()
         event = self._next()
@@ -92,8 +97,8 @@ class _Reader:
         self._next()
         event = self._next()
         if not isinstance(event, yaml.StreamEndEvent):
-            advice = "put it into a file of its own"
-            self._problem(self._mark(event), "a second document begins here", advice)
+            hint = "put it into a file of its own"
+            self._problem(self._mark(event), "a second document begins here", hint)
         return tree
 
     def _next(self) -> Any:
@@ -108,23 +113,23 @@ class _Reader:
         rest = len(self.lines[start.line].rstrip()) - start.column
         return self.at(start.line, start.column, rest)
 
-    def _problem(self, mark: Mark, message: str, advice: str = "") -> None:
+    def _problem(self, mark: Mark, message: str, hint: str = "") -> None:
         if not self._quiet:
-            self._problems.add(mark, message, advice)
+            self._problems.add(mark, message, hint)
 
-    def _refuse_control_characters(self) -> None:
-        found = _CONTROL.search(self._text)
-        if found:
-            code = f"U+{ord(found.group()):04X}"
-            self._problem(self._offset(found.start()), f"a control character ({code})", "delete it")
+    def _reject_control_characters(self) -> None:
+        match = _CONTROL.search(self._text)
+        if match:
+            code = f"U+{ord(match.group()):04X}"
+            self._problem(self._offset(match.start()), f"a control character ({code})", "delete it")
             raise _StopError
 
     def _node(self, event: Any, depth: int) -> Tree:
         mark = self._mark(event)
         if isinstance(event, yaml.AliasEvent):
-            self._problem(mark, f"an alias (`*{event.anchor}`) cannot be used", _NO_ALIAS)
+            self._problem(mark, f"an alias (`*{event.anchor}`) cannot be used", _NO_ALIAS_HINT)
             return Tree(INVALID, mark)
-        tagged = self._refuse_anchor_and_tag(event, mark)
+        tagged = self._reject_anchor_and_tag(event, mark)
         if isinstance(event, yaml.ScalarEvent):
             value = INVALID if tagged else self._scalar(event, mark)
             return Tree(value, mark)
@@ -137,11 +142,11 @@ class _Reader:
             tree = self._mapping(event, mark, depth)
         return Tree(INVALID, tree.mark) if tagged else tree
 
-    def _refuse_anchor_and_tag(self, event: Any, mark: Mark) -> bool:
-        """Whether the node has a tag, so that its value means something else."""
+    def _reject_anchor_and_tag(self, event: Any, mark: Mark) -> bool:
+        """Records an anchor or a tag; whether there is a tag, which would change the value."""
         if event.anchor is not None:
             name = f"an anchor (`&{event.anchor}`)"
-            self._problem(mark, f"{name} cannot be used", _NO_ALIAS)
+            self._problem(mark, f"{name} cannot be used", _NO_ALIAS_HINT)
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             self._problem(mark, f"a tag (`{tag}`) cannot be used", "leave the tag out")
@@ -160,7 +165,7 @@ class _Reader:
         return str(event.value)
 
     def _close(self, start: Any, end: Any, mark: Mark) -> Mark:
-        """`mark` widened over a collection in brackets that ends on the line it began on."""
+        """`mark`, for a collection in brackets on one line widened to all of it."""
         first, last = start.start_mark, end.end_mark
         if start.flow_style and first.line == last.line:
             return replace(mark, width=max(1, last.column - first.column))
@@ -194,15 +199,15 @@ class _Reader:
             self._node(event, depth + 1)
             self._quiet -= 1
             return None
-        self._refuse_anchor_and_tag(event, mark)
+        self._reject_anchor_and_tag(event, mark)
         key = str(event.value)
         first = entries[key].key if key in entries else None
         if key == "<<" and not event.style:
-            self._problem(mark, "a merge key (`<<`) cannot be used", _NO_ALIAS)
+            self._problem(mark, "a merge key (`<<`) cannot be used", _NO_ALIAS_HINT)
             return None
         if first is not None:
-            where = f"line {first.line}" if first.line != mark.line else "the same line"
-            message = f"key `{key}` stands twice: on line {mark.line} and before on {where}"
+            line = f"line {first.line}" if first.line != mark.line else "the same line"
+            message = f"key `{key}` stands twice: on line {mark.line} and before on {line}"
             self._problem(mark, message, "keep one of the two")
         elif not key and not event.style:
             self._problem(mark, "a key is missing before this `:`")

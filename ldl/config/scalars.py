@@ -1,4 +1,4 @@
-"""Plain scalars by the core schema of YAML 1.2: `1e-3` is a float, `no` a text, `017` is 17.
+"""Unquoted scalars by the core schema of YAML 1.2: `1e-3` is a float, `no` a text, `017` is 17.
 
 Source: YAML 1.2.2, section 10.3.2.
 """
@@ -19,15 +19,15 @@ _NAN = frozenset({".nan", ".NaN", ".NAN"})
 _WORDS: dict[str, Scalar] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
 _WORDS |= dict.fromkeys(("true", "True", "TRUE"), True)
 _WORDS |= dict.fromkeys(("false", "False", "FALSE"), False)
-_MOST_DIGITS = 400
+_MAX_DIGITS = 400
 
 
 class NumberError(ValueError):
-    """A number that cannot be held; the argument says why."""
+    """A number that no float can hold; the argument is the message."""
 
 
 def resolve(text: str) -> Scalar:
-    """The value of an unquoted scalar. Raises NumberError for what no float can hold."""
+    """The value of an unquoted scalar. Raises NumberError for a number that no float can hold."""
     if text in _WORDS:
         return _WORDS[text]
     if not (text[0].isdigit() or text[0] in "+-."):
@@ -43,7 +43,7 @@ def _number(text: str) -> int | float | None:
     elif not whole and text.startswith("0x"):
         whole, base = _HEX.fullmatch(text), 16
     if whole or _FLOAT.fullmatch(text):
-        if len(text) > _MOST_DIGITS:
+        if len(text) > _MAX_DIGITS:
             raise NumberError("a number of too many digits")
         if not whole:
             return _finite(float(text))

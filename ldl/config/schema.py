@@ -1,7 +1,7 @@
-"""The configuration's JSON Schema (draft 2020-12), for editors: completion and descriptions.
+"""The JSON Schema (draft 2020-12) of configurations, for completion and descriptions in editors.
 
-It accepts every valid configuration; what it cannot say (shapes, references, blocks that contain
-themselves) only `ldl check` finds.
+It accepts every valid configuration. Shapes, references and blocks that contain themselves are
+beyond it; `ldl check` finds those.
 """
 
 from __future__ import annotations
@@ -32,33 +32,35 @@ from ldl.config.type_rules import (
     fields_of,
     siblings_choice,
 )
-from ldl.fields import Range
+from ldl.fields import Range, former_names
 
 Schema = dict[str, Any]
 
 
 def json_schema(root: type, registries: Registries) -> Schema:
     """The schema of configurations of the dataclass `root`."""
-    writer = _Writer(registries, any(is_blocks(field.rule) for field in fields_of(root)))
-    top = writer.record(root)
+    builder = _SchemaBuilder(registries, any(is_blocks(f.rule) for f in fields_of(root)))
+    top = builder.record(root)
     name = {"type": "string", "description": "A file, relative to this one, that this one changes."}
     top["properties"]["extends"] = {"anyOf": [name, {"type": "array", "items": name}]}
-    # What is required may stand in the file that is extended.
+    # The extended file may give what is required.
     top.pop("required", None)
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **top}
-    return {**schema, "$defs": dict(sorted(writer.defs.items()))}
+    return {**schema, "$defs": dict(sorted(builder.defs.items()))}
 
 
 def first_line(cls: type) -> str:
-    """The first line of a class's own docstring."""
+    """The first line of the class's own docstring."""
     lines = (cls.__dict__.get("__doc__") or "").strip().splitlines()
     # A dataclass without a docstring is given its signature.
     return "" if not lines or lines[0].startswith(f"{cls.__name__}(") else lines[0]
 
 
-class _Writer:
+class _SchemaBuilder:
+    """Builds the schema of rules; `defs` collects the named parts."""
+
     def __init__(self, registries: Registries, blocks: bool) -> None:
-        self._kinds = registries
+        self._registries = registries
         self._grammar = Grammar(registries)
         self._blocks = blocks
         self.defs: dict[str, Schema] = {}
@@ -101,16 +103,22 @@ class _Writer:
         schema: Schema = {"type": "object", "additionalProperties": False}
         if first_line(cls):
             schema["description"] = first_line(cls)
-        schema["properties"] = {field.key: self._field(field) for field in fields}
-        required = [field.key for field in fields if field.required]
+        schema["properties"] = {k: v for field in fields for k, v in self._properties(field)}
+        required = [field.key for field in fields if field.required and not field.aliases]
         return {**schema, "required": required} if required else schema
+
+    def _properties(self, field: Field) -> list[tuple[str, Schema]]:
+        """The setting under its key, and as deprecated under each former name."""
+        schema = self._field(field)
+        former = {**schema, "description": f"Former name of {field.key}.", "deprecated": True}
+        return [(field.key, schema), *((alias, former) for alias in field.aliases)]
 
     def _field(self, field: Field) -> Schema:
         schema = self.rule(field.rule)
         if field.required:
             return schema
         try:
-            default = to_builtins_by_rule(field.make_default(), field.rule, self._kinds)
+            default = to_builtins_by_rule(field.make_default(), field.rule, self._registries)
         except (TypeError, KeyError):
             return schema
         return {**schema, "default": default}
@@ -121,18 +129,21 @@ class _Writer:
             section = self.record(cls)
             # `train:` with nothing under it is its defaults.
             return section if "required" in section else {"anyOf": [section, {"type": "null"}]}
-        beside = [field for field in fields_of(cls) if not field.siblings]
-        properties = {field.key: self._field(field) for field in beside}
-        return self._choice(choice.kind, properties, [f.key for f in beside if f.required])
+        siblings = [field for field in fields_of(cls) if not field.has_siblings]
+        properties = {field.key: self._field(field) for field in siblings}
+        return self._choice(choice.kind, properties, [f.key for f in siblings if f.required])
 
-    def _choice(self, kind: str, beside: Schema, required: list[str]) -> Schema:
+    def _choice(self, kind: str, siblings: Schema, required: list[str]) -> Schema:
         options: list[Schema] = []
-        for name, cls in self._kinds[kind].items():
-            described = {"description": first_line(cls)} if first_line(cls) else {}
-            if not required:
-                options.append({"const": name, **described})
+        for name, cls in self._registries[kind].items():
             settings = self._define(f"{kind}.{name}", lambda cls=cls: self._settings(cls))
-            options.append(_one(name, {**settings, **described}, beside, required))
+            described = {"description": first_line(cls)} if first_line(cls) else {}
+            former = {"description": f"Former name of {name}.", "deprecated": True}
+            for key in (name, *former_names(cls)):
+                notes = described if key == name else former
+                if not required:
+                    options.append({"const": key, **notes})
+                options.append(_one(key, {**settings, **notes}, siblings, required))
         return {"anyOf": options}
 
     def _settings(self, cls: type) -> Schema:
@@ -145,23 +156,24 @@ class _Writer:
     def _layers(self) -> Schema:
         name = {"type": "string"}
         names = {"anyOf": [name, {"type": "array", "items": name, "minItems": 1}]}
-        beside = {"as": name, "from": names}
-        item = self._choice("layer", beside, [])
-        same = {"type": "object", "properties": {**beside, "same": name}, "required": ["same"]}
+        siblings = {"as": name, "from": names}
+        item = self._choice("layer", siblings, [])
+        same = {"type": "object", "properties": {**siblings, "same": name}, "required": ["same"]}
         item["anyOf"].append({**same, "additionalProperties": False})
         if self._blocks:
             bare = {"anyOf": [{"type": "null"}, {"type": "object", "maxProperties": 0}]}
-            use = {"type": "object", "properties": beside, "additionalProperties": bare}
+            use = {"type": "object", "properties": siblings, "additionalProperties": bare}
             item["anyOf"] += [name, use]
         self.defs["item"] = item
         ref = {"$ref": "#/$defs/item"}
         return {"anyOf": [ref, {"type": "array", "items": ref}]}
 
 
-def _one(name: str, settings: Schema, beside: Schema, required: list[str]) -> Schema:
+def _one(name: str, settings: Schema, siblings: Schema, required: list[str]) -> Schema:
+    """A choice by one name: a mapping of the name to its settings, with the sibling keys."""
     return {
         "type": "object",
-        "properties": {name: settings, **beside},
+        "properties": {name: settings, **siblings},
         "required": [name, *required],
         "additionalProperties": False,
     }

@@ -1,4 +1,4 @@
-"""The nearest valid word to a misspelt one, and lists of the valid ones."""
+"""Suggestions for misspelt words, lists of valid ones, and small helpers for messages."""
 
 from __future__ import annotations
 
@@ -6,49 +6,49 @@ import difflib
 from collections.abc import Collection, Iterable
 from itertools import islice
 
-_LONGEST_WORD = 60
-_LONGEST_LIST = 12
-_MOST_NAMES = 300  # no person's file has more; hostile ones must end in bounded time
+_MAX_WORD = 60
+_MAX_LISTED = 12
+_MAX_NAMES = 300  # bounds the time that a hostile file can take
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
-    """The valid word that was most likely meant, or None.
+    """The valid word that was probably meant, or None.
 
     By difflib's ratio, then by prefix (`activ`), then by initials (`lr` for `learning_rate`).
     """
-    valid = list(islice(valid, _MOST_NAMES))
-    if not word or len(word) > _LONGEST_WORD:
+    valid = list(islice(valid, _MAX_NAMES))
+    if not word or len(word) > _MAX_WORD:
         return None
     folded = {name.lower().replace("-", "_"): name for name in reversed(valid)}
-    wanted = word.lower().replace("-", "_")
-    close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
+    key = word.lower().replace("-", "_")
+    close = difflib.get_close_matches(key, folded, n=1, cutoff=0.6)
     if close:
         return folded[close[0]]
-    if len(wanted) < 2:
+    if len(key) < 2:
         return None
-    prefixed = [name for key, name in folded.items() if key.startswith(wanted)]
-    initials = [n for k, n in folded.items() if "".join(p[:1] for p in k.split("_")) == wanted]
-    for names in (prefixed, initials):
+    with_prefix = [name for k, name in folded.items() if k.startswith(key)]
+    with_initials = [n for k, n in folded.items() if "".join(p[:1] for p in k.split("_")) == key]
+    for names in (with_prefix, with_initials):
         if len(names) == 1:
             return names[0]
     return None
 
 
 def listing(names: Collection[str]) -> str:
-    """The names, in backticks; a long list is cut."""
-    shown = [f"`{name}`" for name in sorted(islice(names, _MOST_NAMES))[:_LONGEST_LIST]]
-    if len(names) > _LONGEST_LIST:
-        return f"{', '.join(shown)} and {len(names) - _LONGEST_LIST} more"
-    return ", ".join(shown)
+    """The names in backticks, sorted; a long list is cut."""
+    names_shown = [f"`{name}`" for name in sorted(islice(names, _MAX_NAMES))[:_MAX_LISTED]]
+    if len(names) > _MAX_LISTED:
+        return f"{', '.join(names_shown)} and {len(names) - _MAX_LISTED} more"
+    return ", ".join(names_shown)
 
 
-def spelling_hint(word: str, valid: Collection[str], what: str = "valid here") -> str:
-    """Advice for an unknown word: "did you mean `x`? known: …"."""
+def spelling_hint(word: str, valid: Collection[str], label: str = "valid here") -> str:
+    """The hint for an unknown word: "did you mean `x`? LABEL: `x`, `y`"."""
     near = nearest(word, valid)
     head, colon, rest = word.partition(":")
     if colon and head in valid:
         return f"a space is missing after the colon: `{head}: {rest}`"
-    listed = f"{what}: {listing(valid)}" if valid else ""
+    listed = f"{label}: {listing(valid)}" if valid else ""
     if near is None:
         return listed
     question = f"did you mean `{near}`?"
@@ -61,7 +61,7 @@ def article(noun: str) -> str:
 
 
 def plural(noun: str) -> str:
-    """Several of the noun."""
+    """The plural of the noun."""
     return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
 
 

@@ -1,4 +1,4 @@
-"""Says in plain words what PyYAML's scanner and parser found wrong with a text."""
+"""Explains the syntax errors of PyYAML's scanner and parser."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _INDENT = "lines of one mapping or list begin in the same column"
 _NO_KEY = "a key is missing before this `:`"
 _CLOSER = re.compile(r"(?:<block end>|'<document start>'), but found '([]:},])'")
 
-# (in the problem, message, advice, whether the place is where the construct began)
-_PLAIN: tuple[tuple[str, str, str, bool], ...] = (
+# (part of PyYAML's message, our message, hint, whether to point at the start of the construct)
+_EXPLANATIONS: tuple[tuple[str, str, str, bool], ...] = (
     (r"found character '\t'", "a tab cannot indent", "use spaces", False),
     (
         "mapping values are not allowed here",
@@ -55,39 +55,47 @@ _PLAIN: tuple[tuple[str, str, str, bool], ...] = (
 
 
 def explain(error: yaml.MarkedYAMLError, lines: list[str]) -> SyntaxProblem:
-    """Where the error is and what to do about it; `lines` is the text that was read."""
+    """The position of the error, a message and a hint; `lines` is the text that was read."""
     problem = f"{error.context or ''} {error.problem or ''}"
-    place, start = error.problem_mark or error.context_mark, error.context_mark
+    position, start = error.problem_mark or error.context_mark, error.context_mark
     if "but got '<stream end>'" in problem and start is not None:
         bracket = "[" if "']'" in problem else "{"
         return SyntaxProblem(start.line, start.column, f"this `{bracket}` is never closed")
-    if place is None:
+    if position is None:
         return SyntaxProblem(0, 0, f"this is not YAML: {problem.strip()}")
     if "cannot start any token" in problem and r"'\t'" not in problem:
-        found = problem.split("found character ")[1].split(" that")[0].strip("'\"")
-        return SyntaxProblem(place.line, place.column, f"a value cannot begin with {found}", _QUOTE)
-    if r"'\t'" in problem and lines[place.line][: place.column].strip():
-        return SyntaxProblem(place.line, place.column, "a tab cannot stand here", "use spaces")
+        character = problem.split("found character ")[1].split(" that")[0].strip("'\"")
+        return SyntaxProblem(
+            position.line, position.column, f"a value cannot begin with {character}", _QUOTE
+        )
+    if r"'\t'" in problem and lines[position.line][: position.column].strip():
+        return SyntaxProblem(
+            position.line, position.column, "a tab cannot stand here", "use spaces"
+        )
     closer = _CLOSER.search(problem)
     if closer is not None:
-        found = closer.group(1)
-        message = _NO_KEY if found == ":" else f"this `{found}` does not belong here"
-        return SyntaxProblem(place.line, place.column, message)
+        token = closer.group(1)
+        message = _NO_KEY if token == ":" else f"this `{token}` does not belong here"
+        return SyntaxProblem(position.line, position.column, message)
     if "expected the node content" in problem:
-        return _no_content(problem, place)
-    for part, message, advice, at_start in _PLAIN:
+        return _missing_value(problem, position)
+    for part, message, hint, at_start in _EXPLANATIONS:
         if part in problem:
-            at = start if at_start and start is not None else place
-            return SyntaxProblem(at.line, at.column, message, advice)
+            at = start if at_start and start is not None else position
+            return SyntaxProblem(at.line, at.column, message, hint)
     return SyntaxProblem(
-        place.line, place.column, f"this is not YAML: {error.problem or problem.strip()}"
+        position.line, position.column, f"this is not YAML: {error.problem or problem.strip()}"
     )
 
 
-def _no_content(problem: str, place: yaml.Mark) -> SyntaxProblem:
+def _missing_value(problem: str, position: yaml.Mark) -> SyntaxProblem:
     if "'<stream end>'" in problem:
-        return SyntaxProblem(place.line, place.column, "the text ends in the middle of a value")
-    found = problem.rsplit("but found ", 1)[-1].strip("'")
-    if found == ":":
-        return SyntaxProblem(place.line, place.column, _NO_KEY)
-    return SyntaxProblem(place.line, place.column, f"a value is missing before this `{found}`")
+        return SyntaxProblem(
+            position.line, position.column, "the text ends in the middle of a value"
+        )
+    token = problem.rsplit("but found ", 1)[-1].strip("'")
+    if token == ":":
+        return SyntaxProblem(position.line, position.column, _NO_KEY)
+    return SyntaxProblem(
+        position.line, position.column, f"a value is missing before this `{token}`"
+    )

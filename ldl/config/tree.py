@@ -1,4 +1,4 @@
-"""What a configuration is made of: values with the place where each one stands."""
+"""The parts of a configuration: values together with the position where each is written."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 KeyPath = tuple[str | int, ...]
-"""A place in the resolved configuration: ("network", 0, "linear", "units")."""
+"""The keys that lead to a value of the resolved file: ("network", 0, "linear", "units")."""
 
 Registries = Mapping[str, Mapping[str, type]]
-"""The registries: kind -> name -> dataclass."""
+"""Kind of entry -> name -> dataclass."""
 
 COMMAND_LINE: Final = "command line"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a file; line and column count from 1, `width` is how much the caret underlines."""
+    """A position in a file; line and column count from 1, a caret underlines `width` characters."""
 
     file: str
     line: int
@@ -29,7 +29,7 @@ NOWHERE: Final = Mark("", 0, 0)
 
 
 class Invalid:
-    """The value of a place whose mistake has been reported: nothing more is said about it."""
+    """The type of INVALID, the value of what is wrong and has been reported."""
 
 
 INVALID: Final = Invalid()
@@ -39,11 +39,16 @@ Scalar = None | bool | int | float | str
 
 @dataclass(slots=True)
 class Tree:
-    """A value as it is written, and where; `key` is the place of its key in a mapping."""
+    """A value as it is written.
+
+    `mark` is the position of the value, `key` that of its key in a mapping. `alias` is the former
+    name of the setting, where the mapping that contains the value uses one.
+    """
 
     value: Scalar | Invalid | list[Tree] | dict[str, Tree]
     mark: Mark
     key: Mark | None = None
+    alias: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,8 @@ class BlockUse:
 class Item:
     """One item of a list of layers: an entry of the registry "layer", a `BlockUse`, or `same`.
 
-    `layer` is None exactly when `same` names the layer to apply again. Two items are equal when
-    they say the same, wherever they stand.
+    `layer` is None exactly when `same` names the layer to apply again. Two items with the same
+    content are equal, wherever they are written.
     """
 
     layer: Any
@@ -71,7 +76,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Siblings:
-    """Marks a dataclass's one Choice field whose entry is written beside the other fields.
+    """Marks the one Choice field of a dataclass whose entry is written beside the other fields.
 
     With `Term(loss: Annotated[Any, Choice("loss"), Siblings()], weight: float = 1.0)` a Term is
     written `mse`, `{mse: {}, weight: 0.3}` or `{mse: {reduction: sum}, weight: 0.3}`.
@@ -83,6 +88,6 @@ def child(path: KeyPath, *steps: str | int) -> KeyPath:
     return (*path, *steps)
 
 
-def dotted(path: KeyPath) -> str:
-    """The path as an override writes it."""
-    return ".".join(map(str, path))
+def path_prefixes(path: KeyPath) -> list[KeyPath]:
+    """`path` and all that leads to it, the longest first."""
+    return [path[:length] for length in range(len(path), -1, -1)]

@@ -1,7 +1,8 @@
-"""One configuration laid over another: what `extends` and overrides do.
+"""Merging of configurations: `extends` and overrides lay one over another.
 
-The same choice by the same name merges its settings, another name replaces it; mappings merge key
-by key; lists and scalars replace. One item alone in a list of choices merges as a choice does.
+Two choices of the same name merge their settings; a choice of another name replaces. Mappings merge
+key by key; lists and scalars replace. A list of choices that is written as one item merges as that
+choice does.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from ldl.config.grammar import (
     Grammar,
     ParsedChoice,
     normalize_settings,
-    parse_choice,
+    rename_aliases,
     sibling_keys,
 )
 from ldl.config.tree import BlockUse, Tree
@@ -30,7 +31,7 @@ from ldl.config.type_rules import (
 
 
 def merge(base: Tree, over: Tree, rule: Rule, grammar: Grammar) -> Tree:
-    """`over` laid over `base`; marks stay with the values."""
+    """`over` laid over `base`; every value keeps its mark."""
     match rule:
         case AnyOf():
             below, above = grammar.variants(rule, base)[:1], grammar.variants(rule, over)[:1]
@@ -38,65 +39,67 @@ def merge(base: Tree, over: Tree, rule: Rule, grammar: Grammar) -> Tree:
         case ListOf(item=item) if grammar.takes_one(rule):
             return over if isinstance(over.value, list) else merge(base, over, item, grammar)
         case ChoiceOf(kind=kind):
-            return _choice(base, over, kind, (), None, grammar)
+            return _merge_choices(base, over, kind, (), None, grammar)
         case Layers():
-            return _choice(base, over, "layer", LAYER_SIBLINGS, None, grammar)
+            return _merge_choices(base, over, "layer", LAYER_SIBLINGS, None, grammar)
         case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
-            return _choice(base, over, choice.kind, sibling_keys(cls), cls, grammar)
+            return _merge_choices(base, over, choice.kind, sibling_keys(cls), cls, grammar)
     if not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
     match rule:
         case Record(cls=cls):
-            rules = {field.key: field.rule for field in fields_of(cls)}
-            return _mappings(base, over, rules, None, grammar)
+            fields = fields_of(cls)
+            old = rename_aliases(base.value, fields)
+            new = rename_aliases(over.value, fields)
+            rules = {field.key: field.rule for field in fields}
+            return Tree(_merge_entries(old, new, rules, None, grammar), over.mark, over.key)
         case DictOf(item=item):
-            return _mappings(base, over, {}, item, grammar)
+            value = _merge_entries(base.value, over.value, {}, item, grammar)
+            return Tree(value, over.mark, over.key)
         case Anything():
-            return _mappings(base, over, {}, Anything(), grammar)
+            value = _merge_entries(base.value, over.value, {}, Anything(), grammar)
+            return Tree(value, over.mark, over.key)
     return over
 
 
-def _mappings(
-    base: Tree, over: Tree, rules: dict[str, Rule], other: Rule | None, grammar: Grammar
-) -> Tree:
-    assert isinstance(base.value, dict)
-    assert isinstance(over.value, dict)
-    merged = dict(base.value)
-    for key, value in over.value.items():
-        rule = rules.get(key, other)
+def _merge_entries(
+    base: dict[str, Tree],
+    over: dict[str, Tree],
+    rules: dict[str, Rule],
+    default_rule: Rule | None,
+    grammar: Grammar,
+) -> dict[str, Tree]:
+    """The entries of both; a key of both merges by its rule and replaces where it has none."""
+    merged = dict(base)
+    for key, value in over.items():
+        rule = rules.get(key, default_rule)
         if key in merged and rule is not None:
-            value = merge(merged[key], value, rule, grammar)
-        merged[key] = value
-    return Tree(merged, over.mark, over.key)
+            merged[key] = merge(merged[key], value, rule, grammar)
+        else:
+            merged[key] = value
+    return merged
 
 
-def _choice(
-    base: Tree, over: Tree, kind: str, beside: tuple[str, ...], cls: type | None, grammar: Grammar
+def _merge_choices(
+    base: Tree, over: Tree, kind: str, siblings: tuple[str, ...], cls: type | None, grammar: Grammar
 ) -> Tree:
-    below, above = parse_choice(base, beside), parse_choice(over, beside)
+    """Two choices merged; `cls` is the dataclass whose fields their sibling keys are, if any."""
+    below = grammar.parse_choice(base, kind, siblings)
+    above = grammar.parse_choice(over, kind, siblings)
     if below is None or above is None or below.name != above.name:
         return over
-    settings = merge_settings(below, above, _class(above.name, kind, beside, grammar), grammar)
+    entry = grammar.entry_class(above.name, kind, siblings)
+    settings = merge_settings(below, above, entry, grammar)
     rules = {} if cls is None else {field.key: field.rule for field in fields_of(cls)}
-    merged = dict(below.beside)
-    for key, value in above.beside.items():
-        known = key in merged and key in rules
-        merged[key] = merge(merged[key], value, rules[key], grammar) if known else value
-    return Tree({above.name: settings, **merged}, over.mark, over.key)
-
-
-def _class(name: str, kind: str, beside: tuple[str, ...], grammar: Grammar) -> type | None:
-    if beside == LAYER_SIBLINGS:
-        cls = grammar.layers.get(name)
-        return None if cls is BlockUse else cls
-    return grammar.names(kind).get(name)
+    beside = _merge_entries(below.siblings, above.siblings, rules, None, grammar)
+    return Tree({above.name: settings, **beside}, over.mark, over.key)
 
 
 def merge_settings(
     below: ParsedChoice, above: ParsedChoice, cls: type | None, grammar: Grammar
 ) -> Tree:
-    """The settings of one entry laid over others of the same entry."""
-    if cls is None or not fields_of(cls):
+    """The settings of one registry entry laid over those of the same entry."""
+    if cls is None or cls is BlockUse or not fields_of(cls):
         kept = above.settings or below.settings
         return kept if kept is not None else Tree(None, above.mark, above.mark)
     fields = fields_of(cls)

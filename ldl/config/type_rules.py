@@ -1,4 +1,4 @@
-"""Type hints, compiled into the rules that checking, merging and the schema all follow."""
+"""Type hints compiled into rules, which checking, merging and the JSON Schema follow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ldl.config.tree import Siblings
-from ldl.fields import Choice, Doc, DottedKeys, FilePath, LayerList, Range
+from ldl.fields import Alias, Choice, Doc, DottedKeys, FilePath, LayerList, Range
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Bool:
 
 @dataclass(frozen=True)
 class Number:
-    """A number within `limits`; a whole one if `whole`."""
+    """A number within `limits`; a whole number if `whole`."""
 
     whole: bool
     limits: Range | None = None
@@ -32,21 +32,21 @@ class Number:
 
 @dataclass(frozen=True)
 class Text:
-    """Text; if `file`, the name of a file relative to where it is written."""
+    """Text; if `file`, the name of a file, relative to the file that contains it."""
 
     file: bool = False
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of some words or numbers."""
+    """One of several words or numbers."""
 
     values: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class ListOf:
-    """Any number of items, as a list or a tuple."""
+    """A list of any length; a tuple in Python if `as_tuple`."""
 
     item: Rule
     as_tuple: bool
@@ -54,14 +54,14 @@ class ListOf:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A tuple of so many items, each with its own rule."""
+    """A tuple of a fixed length, each item with its own rule."""
 
     items: tuple[Rule, ...]
 
 
 @dataclass(frozen=True)
 class DictOf:
-    """A mapping from any text; from dotted places if `dotted`."""
+    """A mapping from any text; its keys are dotted key paths if `dotted`."""
 
     item: Rule
     dotted: bool = False
@@ -88,14 +88,14 @@ class Layers:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """The first of several rules that fits."""
+    """The first of several rules that accepts the value."""
 
     variants: tuple[Rule, ...]
 
 
 @dataclass(frozen=True)
 class Anything:
-    """Whatever is written."""
+    """Any data."""
 
 
 Rule = (
@@ -106,21 +106,25 @@ Rule = (
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a dataclass: `key` is its name in YAML (`from_` is written `from`), `doc` what
-    it means, in a line.
+    """One field of a dataclass: a setting.
+
+    `key` is its name in YAML (`from_` is written `from`), `aliases` are its former names, oldest
+    first, `doc` is its meaning in one line. A field that `has_siblings` is the choice beside
+    which the other fields are written.
     """
 
     name: str
     key: str
     rule: Rule
     required: bool
-    siblings: bool
+    has_siblings: bool
     make_default: Callable[[], Any]
     doc: str
+    aliases: tuple[str, ...] = ()
 
 
 def fields_of(cls: type) -> tuple[Field, ...]:
-    """The settings of a dataclass, in order; none for another class."""
+    """The settings of a dataclass, in order; none for any other class."""
     return _fields_of(cls)
 
 
@@ -138,9 +142,11 @@ def _field(field: Any, hint: Any) -> Field:
     if field.default is None and not isinstance(rule, Anything):
         rule = any_of((Null(), rule))
     marks = getattr(hint, "__metadata__", ())
-    siblings = any(isinstance(m, Siblings) for m in marks)
+    has_siblings = any(isinstance(m, Siblings) for m in marks)
     doc = next((m.text for m in marks if isinstance(m, Doc)), "")
-    return Field(field.name, field.name.rstrip("_"), rule, required, siblings, make, doc)
+    aliases = tuple(m.name for m in marks if isinstance(m, Alias))
+    key = field.name.rstrip("_")
+    return Field(field.name, key, rule, required, has_siblings, make, doc, aliases)
 
 
 def _default_maker(field: Any) -> Callable[[], Any]:
@@ -151,27 +157,27 @@ def _default_maker(field: Any) -> Callable[[], Any]:
 
 
 def siblings_choice(cls: type) -> ChoiceOf | None:
-    """The choice written beside the dataclass's other fields, if it has one."""
+    """The choice beside whose name the other fields of the dataclass are written, if any."""
     for field in fields_of(cls):
-        if field.siblings:
-            return next((a for a in variants_of(field.rule) if isinstance(a, ChoiceOf)), None)
+        if field.has_siblings:
+            return next((v for v in variants_of(field.rule) if isinstance(v, ChoiceOf)), None)
     return None
 
 
 def variants_of(rule: Rule) -> tuple[Rule, ...]:
-    """The alternatives of a rule; the rule itself if it has none."""
+    """The variants of a union; of another rule the rule itself."""
     return rule.variants if isinstance(rule, AnyOf) else (rule,)
 
 
 def any_of(rules: tuple[Rule, ...]) -> Rule:
-    """One rule for several, flattened."""
+    """The union of several rules, flattened and without repetition."""
     flat = tuple(dict.fromkeys(variant for rule in rules for variant in variants_of(rule)))
     if any(isinstance(variant, Anything) for variant in flat):
         return Anything()
     return flat[0] if len(flat) == 1 else AnyOf(flat)
 
 
-_PLAIN: dict[Any, Rule] = {
+_SCALAR_RULES: dict[Any, Rule] = {
     None: Null(),
     type(None): Null(),
     bool: Bool(),
@@ -184,13 +190,13 @@ _PLAIN: dict[Any, Rule] = {
 
 
 def rule_of(hint: Any) -> Rule:
-    """The rule of a type hint. Raises TypeError for a type that the language has no words for."""
+    """The rule of a type hint. Raises TypeError for a type that the language cannot express."""
     if isinstance(hint, type) and is_dataclass(hint):
         return Record(hint)
     origin, args = get_origin(hint), get_args(hint)
     if origin is None:
-        if hint in _PLAIN:
-            return _PLAIN[hint]
+        if hint in _SCALAR_RULES:
+            return _SCALAR_RULES[hint]
     elif origin is Annotated:
         return _annotated(rule_of(args[0]), args[1:])
     elif origin in (Union, types.UnionType):
@@ -207,7 +213,7 @@ def rule_of(hint: Any) -> Rule:
         return Fixed(tuple(rule_of(arg) for arg in args))
     elif origin is dict and args[0] is str:
         return DictOf(rule_of(args[1]))
-    raise TypeError(f"the configuration language has no words for {hint!r}")
+    raise TypeError(f"the configuration language cannot express {hint!r}")
 
 
 def _annotated(rule: Rule, marks: tuple[Any, ...]) -> Rule:

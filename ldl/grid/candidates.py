@@ -11,7 +11,7 @@ from typing import Any, Final
 from ldl.compile import Config, EncoderDecoder, PathProblem
 from ldl.compile.experiment import Experiment
 from ldl.config import BlockUse, Item, Mark, Tree
-from ldl.config.problems import Problems
+from ldl.config.problems import ProblemCollector
 from ldl.config.tree import INVALID, KeyPath
 from ldl.config.type_rules import fields_of
 from ldl.data import DatasetInfo, describe_data
@@ -95,7 +95,7 @@ class Resolver:
 
     def __init__(
         self, base: Tree, space: SearchSpace, objective: Objective | None, mark: Mark,
-        problems: Problems, name: str,
+        problems: ProblemCollector, name: str,
     ) -> None:  # fmt: skip
         self.sections = Sections(base, space.keys, problems)
         self.resolved = 0  # assignments so far
@@ -137,7 +137,7 @@ class Resolver:
                 first = describe_values(counted.values)
                 where = f"in {counted.count} of {self.resolved} candidates, the first: {first}"
                 hint = f"{hint}\n{where}" if hint else where
-            problems.append(self._builder.build(mark, message, hint))
+            problems.append(self._builder.make_problem(mark, message, hint))
         return problems
 
     def _check(self, variants: Mapping[str, SectionVariant]) -> _CheckedConfig:
@@ -256,11 +256,11 @@ def _blocks_in(value: Any) -> list[str]:
 class Enumerator:
     """Lists the candidates that a search starts with: all, some drawn ones, or a first round.
 
-    Problems are added to `problems`; `mark_of` gives the mark of a key of the grid block.
+    ProblemCollector are added to `problems`; `mark_of` gives the mark of a key of the grid block.
     """
 
     def __init__(
-        self, block: GridBlock, space: SearchSpace, resolver: Resolver, problems: Problems,
+        self, block: GridBlock, space: SearchSpace, resolver: Resolver, problems: ProblemCollector,
         mark_of: Callable[[str], Mark],
     ) -> None:  # fmt: skip
         self.notes: list[str] = []

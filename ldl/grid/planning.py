@@ -12,10 +12,10 @@ from typing import Any
 from ldl.compile import Config, Experiment
 from ldl.config import Mark, Tree, to_yaml
 from ldl.config.checker import Checker
-from ldl.config.describe import found as describe_tree
+from ldl.config.checks import new_checker
 from ldl.config.grammar import Grammar
 from ldl.config.load import UncheckedConfig, load_unchecked
-from ldl.config.problems import Problems
+from ldl.config.problems import ProblemCollector
 from ldl.config.suggest import nearest
 from ldl.config.tree import INVALID
 from ldl.config.type_rules import DictOf, Record, fields_of
@@ -166,7 +166,7 @@ class _GridReader:
     def __init__(
         self, unchecked: UncheckedConfig, base: PreparedExperiment | None, path: Path
     ) -> None:
-        self.problems: Problems = unchecked.problems
+        self.problems: ProblemCollector = unchecked.problems
         self.candidate_problems: list[Problem] = []
         self.tree, self.base, self.path = unchecked.tree, base, path
         self.experiment: Experiment | None = base.experiment if base else None
@@ -220,17 +220,17 @@ class _GridReader:
             for tree in group.value.values() if isinstance(group.value, dict) else ():
                 mapping = isinstance(tree.value, dict) and not _like_spacing(tree.value)
                 if mapping or isinstance(tree.value, str):
-                    message = f"expected a list of values, found {describe_tree(tree)}"
+                    message = f"expected a list of values, found {describe_value(tree)}"
                     self.problems.add(tree.mark, message, "put it in brackets: `[…]`")
                     tree.value = INVALID
 
     def _block(self) -> GridBlock:
         """The block; where parts of it have problems, the other parts, to be checked too."""
-        checker = Checker(Grammar(GRID_REGISTRIES), self.problems)
+        checker = new_checker(Grammar(GRID_REGISTRIES), self.problems)
         block = checker.check(self.block_tree, Record(GridBlock), ("grid",))
         if block is not INVALID:
             return block  # type: ignore[no-any-return]
-        checker = Checker(Grammar(GRID_REGISTRIES), Problems())
+        checker = new_checker(Grammar(GRID_REGISTRIES), ProblemCollector())
         values: dict[str, Any] = {"objective": ""}
         entries = self.block_tree.value if isinstance(self.block_tree.value, dict) else {}
         sound: dict[str, Tree] = {}

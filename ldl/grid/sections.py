@@ -11,10 +11,11 @@ from ldl.compile import Config
 from ldl.config import Mark, Tree
 from ldl.config.check_layers import block_names, check_blocks
 from ldl.config.checker import Checker
+from ldl.config.checks import new_checker
 from ldl.config.emit import emit
 from ldl.config.grammar import Grammar
 from ldl.config.override_paths import OverridePathError, PathWriter
-from ldl.config.problems import Problems
+from ldl.config.problems import ProblemCollector
 from ldl.config.resolved import to_builtins_by_rule
 from ldl.config.suggest import spelling_hint
 from ldl.config.tree import INVALID, Invalid, KeyPath
@@ -51,7 +52,9 @@ class Sections:
     values within a section is checked once, however many candidates share it.
     """
 
-    def __init__(self, base: Tree, keys: Mapping[str, VariedKey], problems: Problems) -> None:
+    def __init__(
+        self, base: Tree, keys: Mapping[str, VariedKey], problems: ProblemCollector
+    ) -> None:
         self._base: Mapping[str, Tree] = base.value if isinstance(base.value, dict) else {}
         self._mark, self._keys, self._problems = base.mark, keys, problems
         self._variants: dict[tuple[object, ...], SectionVariant] = {}
@@ -121,11 +124,11 @@ class Sections:
                     self._problems.add(*_conflict_error(other, key))
         if blocks is None:
             grammar = Grammar(REGISTRIES, block_names(tree, Config))
-        checker = Checker(grammar, self._problems)
+        checker = new_checker(grammar, self._problems)
         value = self._check(checker, name, tree)
         if blocks is None:
             check_blocks(checker)
-        problems = tuple(self._problems.take_from(start))
+        problems = tuple(self._problems.pop_from(start))
         return SectionVariant(INVALID if problems else value, checker.marks, problems, grammar)
 
     def _check(self, checker: Checker, name: str, tree: Tree) -> Any:

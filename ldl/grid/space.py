@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ldl.config import Mark, Tree
 from ldl.config.override_paths import PathStep
-from ldl.config.problems import Problems
+from ldl.config.problems import ProblemCollector
 from ldl.config.suggest import spelling_hint
 from ldl.config.tree import Invalid
 from ldl.grid.block import GridBlock
@@ -183,10 +183,10 @@ def _equal(a: Any, b: Any) -> bool:
 # --- from a grid block ----------------------------------------------------------------------
 
 
-def parse_space(block: GridBlock, tree: Tree, problems: Problems) -> SearchSpace:
+def parse_space(block: GridBlock, tree: Tree, problems: ProblemCollector) -> SearchSpace:
     """The search space of a block that was read from `tree`.
 
-    Problems between the block's parts are added to `problems`; the parts that have them are left
+    ProblemCollector between the block's parts are added to `problems`; the parts that have them are left
     out, so that the others can be checked.
     """
     return _SpaceParser(block, tree, problems).parse()
@@ -195,7 +195,7 @@ def parse_space(block: GridBlock, tree: Tree, problems: Problems) -> SearchSpace
 class _SpaceParser:
     """Builds the search space of one block; `keys` and `values` are those varied so far."""
 
-    def __init__(self, block: GridBlock, tree: Tree, problems: Problems) -> None:
+    def __init__(self, block: GridBlock, tree: Tree, problems: ProblemCollector) -> None:
         self.block, self.problems = block, problems
         self.sections: dict[str, Tree] = tree.value if isinstance(tree.value, dict) else {}
         self.mark = tree.key or tree.mark

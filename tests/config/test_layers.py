@@ -151,7 +151,7 @@ def test_depth_counts_what_shorthands_leave_out() -> None:
     assert read(to_yaml(value, REGISTRIES)) == value
     deeper = "[{residual: " * 14 + "relu" + "}]" * 14
     assert [line.split(" ", 1)[1] for line in wrong(deeper)] == [
-        "nested more than 40 deep when spelt out"
+        "nested more than 40 deep when written out"
     ]
 
 

@@ -5,14 +5,14 @@ import time
 import pytest
 
 from ldl.config import Mark, Tree
-from ldl.config.problems import Problems
+from ldl.config.problems import ProblemCollector
 from ldl.config.reader import MAX_DEPTH, parse
 
 from .toys import GOOD, NAME, refused
 
 
 def tree(text: str) -> Tree:
-    problems = Problems()
+    problems = ProblemCollector()
     found = parse(text, Mark(NAME, 1, 1), problems)
     assert not len(problems)
     assert found is not None
