@@ -1,6 +1,6 @@
-"""Measures of how well a network does, each a pure function of NumPy arrays, in float64.
+"""Evaluation metrics, each a pure function of NumPy arrays, computed in float64.
 
-Letters: N samples, C classes, K outputs of a sample, R rows and L columns of a contingency matrix.
+Letters: N samples, C classes, K outputs per sample, R rows and L columns of a contingency matrix.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ldl.arrays import Array
 Floats = NDArray[np.float64]
 
 EPSILON = 1 / 255
-"""One grey level of an eight-bit image: what `kl_divergence` adds to every pixel."""
+"""What `kl_divergence` adds to every pixel: one grey level of an eight-bit image."""
 
-_BLOCK = 1024
+_BLOCK = 1024  # samples converted to float64 at a time, to save memory
 
 
 def accuracy(true: Array, predicted: Array) -> float:
@@ -23,10 +23,12 @@ def accuracy(true: Array, predicted: Array) -> float:
     return float(np.mean(true == predicted))
 
 
-def contingency(true: Array, predicted: Array, rows: int, columns: int | None = None) -> Array:
+def contingency_matrix(
+    true: Array, predicted: Array, rows: int, columns: int | None = None
+) -> Array:
     """m[r, l] = Σₙ [trueₙ = r][predictedₙ = l], an int64 matrix (rows, columns).
 
-    `columns` is `rows` where it is left out; it differs when clusters are held against classes.
+    `columns` defaults to `rows`; the two differ when clusters are compared with classes.
     """
     columns = rows if columns is None else columns
     cells = np.asarray(true, np.int64) * columns + np.asarray(predicted, np.int64)
@@ -36,7 +38,8 @@ def contingency(true: Array, predicted: Array, rows: int, columns: int | None = 
 def precision_recall(counts: Array) -> tuple[Floats, Floats]:
     """precision[c] = m[c, c] / Σᵣ m[r, c],  recall[c] = m[c, c] / Σₗ m[c, l],  both (C,).
 
-    `counts` is a square contingency matrix. A class that is never predicted (or never true) gets 0.
+    `counts` is a square contingency matrix. A class that is never predicted has precision 0, one
+    that is never true recall 0.
     """
     hits = np.diagonal(counts).astype(np.float64)
     return _ratio(hits, counts.sum(axis=0)), _ratio(hits, counts.sum(axis=1))
@@ -51,16 +54,16 @@ def f1(precision: Floats, recall: Floats) -> Floats:
 
 
 def purity(counts: Array) -> float:
-    """1/N · Σᵣ maxₗ m[r, l]: the share of samples that belong to their cluster's commonest class.
+    """1/N · Σᵣ maxₗ m[r, l]: the share of samples that have their cluster's most frequent class.
 
-    `counts` (R, L) has a row a cluster and a column a class; N is its sum.
+    `counts` (R, L) has a row per cluster and a column per class; N is its sum.
     Source: Manning, Raghavan, Schütze, Introduction to Information Retrieval, 2008, section 16.3.
     """
     return float(counts.max(axis=1).sum() / counts.sum())
 
 
 def cluster_purity(counts: Array) -> Floats:
-    """maxₗ m[r, l] / Σₗ m[r, l], (R,): the share of a cluster's commonest class; NaN if empty."""
+    """maxₗ m[r, l] / Σₗ m[r, l], (R,): the share of a cluster's most frequent class; NaN if empty."""
     total = counts.sum(axis=1)
     share: Floats = np.full(len(counts), np.nan)
     np.divide(counts.max(axis=1), total, out=share, where=total > 0)
@@ -68,24 +71,23 @@ def cluster_purity(counts: Array) -> Floats:
 
 
 def class_purity(counts: Array) -> Floats:
-    """Σ m[r, c] / Σₗ m[r, l] over the clusters r whose commonest class is c, (L,); NaN without any.
+    """Σ m[r, c] / Σₗ m[r, l] over the clusters r with most frequent class c, (L,); NaN if none.
 
-    How pure the clusters are that go by the class's name; of equally common classes the first one
-    gives a cluster its name.
+    The first of equally frequent classes counts as the most frequent.
     """
-    named = counts.argmax(axis=1)[:, None] == np.arange(counts.shape[1])
-    named &= counts.sum(axis=1, keepdims=True) > 0
-    own = (counts * named).sum(axis=0)
-    total = (counts.sum(axis=1, keepdims=True) * named).sum(axis=0)
-    share: Floats = np.full(len(own), np.nan)
-    np.divide(own, total, out=share, where=total > 0)
+    is_label = counts.argmax(axis=1)[:, None] == np.arange(counts.shape[1])
+    is_label &= counts.sum(axis=1, keepdims=True) > 0
+    matched = (counts * is_label).sum(axis=0)
+    total = (counts.sum(axis=1, keepdims=True) * is_label).sum(axis=0)
+    share: Floats = np.full(len(matched), np.nan)
+    np.divide(matched, total, out=share, where=total > 0)
     return share
 
 
 def nmi(counts: Array) -> float:
     """2·I / (Hʳ + Hˡ): mutual information of rows and columns over the mean of their entropies.
 
-    I = Σ p[r, l]·ln(p[r, l] / (p[r]·p[l])), p = m / N; 1 where neither side varies.
+    I = Σ p[r, l]·ln(p[r, l] / (p[r]·p[l])), p = m / N; 1 where both sides are constant.
     Source: Strehl and Ghosh, Cluster Ensembles, 2002, with the arithmetic mean of the entropies.
     """
     p = counts / counts.sum()
@@ -100,21 +102,23 @@ def nmi(counts: Array) -> float:
 def ari(counts: Array) -> float:
     """(Σ C(m[r, l], 2) − e) / ((a + b)/2 − e),  a = Σᵣ C(mᵣ, 2), b = Σₗ C(mₗ, 2), e = a·b/C(N, 2).
 
-    The adjusted Rand index: pairs of samples that both sides keep together, 0 on average by chance.
+    The adjusted Rand index counts pairs of samples that share a row and a column; by chance it is 0.
     Source: Hubert and Arabie, Comparing Partitions, 1985.
     """
     a, b = (_pairs(counts.sum(axis=axis)).sum() for axis in (1, 0))
     together = _pairs(counts).sum()
     all_pairs = _pairs(counts.sum())
     expected = a * b / all_pairs if all_pairs else 0.0
-    most = (a + b) / 2
-    return 1.0 if most == expected else float((together - expected) / (most - expected))
+    maximum = (a + b) / 2
+    if maximum == expected:
+        return 1.0
+    return float((together - expected) / (maximum - expected))
 
 
 def log_loss(true: Array, probabilities: Array) -> float:
-    """-1/N · Σₙ ln p[n, trueₙ], in nats; true (N,) indices, probabilities (N, C).
+    """-1/N · Σₙ ln p[n, trueₙ], in nats; true (N,) class indices, probabilities (N, C).
 
-    A probability below its type's machine epsilon counts as that epsilon, so the loss is finite.
+    Probabilities are clipped to the machine epsilon of their type, so the loss is finite.
     """
     chosen = probabilities[np.arange(len(true)), true]
     floor = np.finfo(probabilities.dtype).eps
@@ -122,16 +126,16 @@ def log_loss(true: Array, probabilities: Array) -> float:
 
 
 def mse(true: Array, predicted: Array) -> float:
-    """1/(N·K) · Σ (true - predicted)²: the mean over samples and over the outputs of each."""
+    """1/(N·K) · Σ (true - predicted)²: the mean over samples and outputs."""
     total = 0.0
-    for start in range(0, len(true), _BLOCK):  # float64 takes twice the memory
-        here = slice(start, start + _BLOCK)
-        total += float(np.square(np.subtract(true[here], predicted[here], dtype=np.float64)).sum())
+    for start in range(0, len(true), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        total += float(np.square(np.subtract(true[rows], predicted[rows], dtype=np.float64)).sum())
     return total / true.size
 
 
 def rmse(true: Array, predicted: Array) -> float:
-    """√mse: one root over all outputs together, not the mean of a root for each."""
+    """√mse: the root over all outputs, not the mean of one root per output."""
     return float(np.sqrt(mse(true, predicted)))
 
 
@@ -148,23 +152,23 @@ def max_error(true: Array, predicted: Array) -> float:
 def r2(true: Array, predicted: Array) -> float:
     """1 - Σ (true - predicted)² / Σ (true - mean)², the mean over outputs; arrays (N,) or (N, K).
 
-    An output that never varies gives 1 where it is met exactly and 0 otherwise.
+    A constant output gives 1 where the prediction is exact and 0 otherwise.
     """
     t = np.asarray(true, np.float64).reshape(len(true), -1)
-    left = np.square(t - np.asarray(predicted, np.float64).reshape(t.shape)).sum(axis=0)
-    spread = np.square(t - t.mean(axis=0)).sum(axis=0)
-    varies = spread > 0
-    score = 1 - np.divide(left, spread, out=(left > 0).astype(np.float64), where=varies)
+    residual = np.square(t - np.asarray(predicted, np.float64).reshape(t.shape)).sum(axis=0)
+    variation = np.square(t - t.mean(axis=0)).sum(axis=0)
+    varies = variation > 0
+    score = 1 - np.divide(residual, variation, out=(residual > 0).astype(np.float64), where=varies)
     return float(score.mean())
 
 
 def kl_divergence(original: Array, reconstruction: Array, epsilon: float = EPSILON) -> float:
     """1/N · Σₙ Σᵢ p[n, i] · ln(p[n, i] / q[n, i]), in nats: KL(original ‖ reconstruction).
 
-    Both arrays (N, …) hold intensities, meant to lie in [0, 1]. Each sample becomes a distribution
-    over its own pixels: p = (max(x, 0) + ε) / Σᵢ (max(xᵢ, 0) + ε), and q likewise. 0 means the same
-    picture up to its overall brightness. ε bounds what one black pixel can cost; the figure depends
-    on it, so compare only figures that share it.
+    Both arrays (N, …) hold intensities in [0, 1]. Each sample becomes a distribution over its own
+    pixels: p = (max(x, 0) + ε) / Σᵢ (max(xᵢ, 0) + ε), and q likewise. 0 means the same image up to
+    its overall brightness. ε bounds the contribution of a black pixel; only values with the same ε
+    can be compared.
     Source: Kullback and Leibler, On Information and Sufficiency, 1951.
     """
     total = 0.0
@@ -187,12 +191,12 @@ def _ratio(top: Floats, bottom: Array) -> Floats:
 
 def _entropy(p: Array) -> float:
     """−Σ p·ln p, in nats."""
-    held = p[p > 0]
-    return float(-np.sum(held * np.log(held)))
+    positive = p[p > 0]
+    return float(-np.sum(positive * np.log(positive)))
 
 
 def _pairs(m: Array) -> Floats:
     """C(m, 2), elementwise."""
-    each = np.asarray(m, np.float64)
-    pairs: Floats = each * (each - 1) / 2
+    counts = np.asarray(m, np.float64)
+    pairs: Floats = counts * (counts - 1) / 2
     return pairs

@@ -1,4 +1,4 @@
-"""Every measure against scikit-learn or SciPy, and by hand at its edges."""
+"""Every metric compared with scikit-learn or SciPy, and with values computed by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ldl import metrics
 rng = np.random.default_rng(7)
 TRUE = rng.integers(0, 5, 300)
 PREDICTED = np.where(rng.random(300) < 0.6, TRUE, rng.integers(0, 4, 300))
-COUNTS = metrics.contingency(TRUE, PREDICTED, 5)
+COUNTS = metrics.contingency_matrix(TRUE, PREDICTED, 5)
 
 
 def test_accuracy_and_contingency_are_sklearns() -> None:
@@ -24,13 +24,13 @@ def test_accuracy_and_contingency_are_sklearns() -> None:
 
 
 def test_contingency_has_true_rows_and_keeps_absent_classes() -> None:
-    counts = metrics.contingency(np.array([0, 0, 1]), np.array([1, 1, 0]), 3)
+    counts = metrics.contingency_matrix(np.array([0, 0, 1]), np.array([1, 1, 0]), 3)
     assert counts.tolist() == [[0, 2, 0], [1, 0, 0], [0, 0, 0]]
 
 
 def test_contingency_of_clusters_and_classes_need_not_be_square() -> None:
     clusters, classes = np.array([0, 1, 1, 1]), np.array([2, 0, 0, 1])
-    assert metrics.contingency(clusters, classes, 2, 3).tolist() == [[0, 0, 1], [2, 1, 0]]
+    assert metrics.contingency_matrix(clusters, classes, 2, 3).tolist() == [[0, 0, 1], [2, 1, 0]]
 
 
 def test_precision_recall_and_f1_are_sklearns_also_for_a_class_never_predicted() -> None:
@@ -48,7 +48,7 @@ def test_precision_recall_and_f1_are_sklearns_also_for_a_class_never_predicted()
 
 
 def test_squares_beyond_float32() -> None:
-    """Neither vanish nor overflow."""
+    """They neither underflow nor overflow."""
     for size in (1e-30, 1e30):
         true, predicted = np.full(2000, size, np.float32), np.zeros(2000, np.float32)
         assert metrics.rmse(true, predicted) == pytest.approx(size, rel=1e-6)
@@ -90,18 +90,18 @@ def test_r2_of_a_target_that_never_varies_is_sklearns(predicted: list[float]) ->
 
 
 def test_kl_divergence_is_scipys_over_each_samples_own_distribution() -> None:
-    original, rebuilt = rng.random((5, 4, 4, 1)), rng.random((5, 4, 4, 1)) - 0.1
+    original, reconstruction = rng.random((5, 4, 4, 1)), rng.random((5, 4, 4, 1)) - 0.1
     p = (original.reshape(5, -1) + metrics.EPSILON).T
-    q = (np.clip(rebuilt, 0, None).reshape(5, -1) + metrics.EPSILON).T
+    q = (np.clip(reconstruction, 0, None).reshape(5, -1) + metrics.EPSILON).T
     expected = stats.entropy(p, q).mean()
-    assert metrics.kl_divergence(original, rebuilt) == pytest.approx(expected)
+    assert metrics.kl_divergence(original, reconstruction) == pytest.approx(expected)
 
 
 def test_kl_divergence_by_hand() -> None:
-    original, rebuilt = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    original, reconstruction = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
     p = np.array([1.5, 0.5]) / 2
     by_hand = p[0] * math.log(3) + p[1] * math.log(1 / 3)
-    assert metrics.kl_divergence(original, rebuilt, epsilon=0.5) == pytest.approx(by_hand)
+    assert metrics.kl_divergence(original, reconstruction, epsilon=0.5) == pytest.approx(by_hand)
 
 
 def test_kl_divergence_is_0_for_itself_and_counts_every_sample_of_a_large_set() -> None:
@@ -110,3 +110,49 @@ def test_kl_divergence_is_0_for_itself_and_counts_every_sample_of_a_large_set() 
     y = rng.random((2500, 3)).astype(np.float32)
     one_by_one = [metrics.kl_divergence(x[i : i + 1], y[i : i + 1]) for i in range(2500)]
     assert metrics.kl_divergence(x, y) == pytest.approx(np.mean(one_by_one))
+
+
+# --- clusters ---------------------------------------------------------------------------------
+
+
+# Two clusters: one of 3 a and 1 b, one of 2 b and 2 c; a third one is empty.
+CLUSTERS = np.array([[3, 1, 0], [0, 2, 2], [0, 0, 0]])
+
+
+def test_purities_by_hand() -> None:
+    assert metrics.purity(CLUSTERS) == 5 / 8
+    np.testing.assert_array_equal(metrics.cluster_purity(CLUSTERS), [3 / 4, 2 / 4, np.nan])
+    # b is the first of two equally frequent classes of the second cluster; c is the most frequent
+    # class of no cluster, and an empty cluster has none.
+    np.testing.assert_array_equal(metrics.class_purity(CLUSTERS), [3 / 4, 2 / 4, np.nan])
+
+
+def test_the_clusters_of_a_class_count_together() -> None:
+    counts = np.array([[8, 2], [5, 5], [1, 9]])
+    np.testing.assert_allclose(metrics.class_purity(counts), [13 / 20, 9 / 10])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nmi_and_ari_are_those_of_scikit_learn(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    clusters, classes = rng.integers(0, 1 + seed % 7, 50), rng.integers(0, 1 + seed % 4, 50)
+    counts = metrics.contingency_matrix(clusters, classes, 8, 5)  # some rows and columns are empty
+    assert metrics.nmi(counts) == pytest.approx(
+        sk.normalized_mutual_info_score(classes, clusters), abs=1e-12
+    )
+    assert metrics.ari(counts) == pytest.approx(
+        sk.adjusted_rand_score(classes, clusters), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("counts", [np.diag([3, 4, 5]), np.array([[7]]), np.array([[1]])])
+def test_identity_is_1(counts: np.ndarray) -> None:
+    assert metrics.nmi(counts) == pytest.approx(1.0)
+    assert metrics.ari(counts) == 1.0
+
+
+def test_independence_is_0() -> None:
+    counts = np.full((4, 5), 6)
+    assert metrics.nmi(counts) == pytest.approx(0.0, abs=1e-12)
+    assert abs(metrics.ari(counts)) < 0.05
+    assert metrics.nmi(np.array([[4, 4]])) == metrics.ari(np.array([[4, 4]])) == 0.0

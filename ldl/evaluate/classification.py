@@ -55,7 +55,7 @@ class Classification(Evaluation):
         probabilities, note = context.probabilities(outputs), context.probability_note(outputs)
         predicted = context.classes(outputs)
         names = context.dataset.info.target.names
-        counts = metrics.contingency(true, predicted, len(names))
+        counts = metrics.contingency_matrix(true, predicted, len(names))
         write_contingency(evaluated.contingency("classification"), counts, names)
         wrong = self._worst(true, predicted, probabilities)
         _write_mistakes(evaluated, wrong, predicted, probabilities)

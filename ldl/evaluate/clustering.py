@@ -88,7 +88,7 @@ class Clustering(Evaluation):
         majority = np.full(len(centres), "")
         if info.target.kind == "classes":
             classes = info.target.names
-            counts = metrics.contingency(
+            counts = metrics.contingency_matrix(
                 clusters, labels(evaluated.split), len(centres), len(classes)
             )
             order, majority = _by_majority_class(counts, classes)

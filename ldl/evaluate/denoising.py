@@ -101,7 +101,7 @@ class Denoising(Evaluation):
         accuracy = {}
         for name, x in samples.items():
             predicted = classify(x)
-            counts = metrics.contingency(true, predicted, len(target.names))
+            counts = metrics.contingency_matrix(true, predicted, len(target.names))
             write_contingency(evaluated.contingency(name), counts, target.names)
             accuracy[name] = json_number(metrics.accuracy(true, predicted))
         return accuracy

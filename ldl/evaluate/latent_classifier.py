@@ -83,7 +83,7 @@ class LatentClassifier(Evaluation):
         )
         true = labels(evaluated.split)
         predicted = classify(standardise(latents(context, self.place, evaluated.split)))
-        counts = metrics.contingency(true, predicted, len(names))
+        counts = metrics.contingency_matrix(true, predicted, len(names))
         write_contingency(evaluated.contingency("latent_classifier"), counts, names)
         return {
             "part": evaluated.name,

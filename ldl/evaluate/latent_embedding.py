@@ -154,7 +154,7 @@ def _agreement(
     is_self[~is_self.any(axis=1), -1] = True  # of equal points, the query may omit the point itself
     neighbour_classes = classes[nearest[~is_self].reshape(len(y), count)]
     votes = np.stack([(neighbour_classes == c).sum(axis=1) for c in range(len(names))], axis=1)
-    counts = metrics.contingency(classes, votes.argmax(axis=1), len(names))
+    counts = metrics.contingency_matrix(classes, votes.argmax(axis=1), len(names))
     confused = counts + counts.T
     np.fill_diagonal(confused, 0)
     pair = sorted(map(int, np.unravel_index(confused.argmax(), confused.shape)))
