@@ -13,6 +13,7 @@ from ldl.compile import Config, Experiment
 from ldl.config import Mark, Tree, to_yaml
 from ldl.config.checker import Checker
 from ldl.config.checks import new_checker
+from ldl.config.describe import describe_value
 from ldl.config.grammar import Grammar
 from ldl.config.load import UncheckedConfig, load_unchecked
 from ldl.config.problems import ProblemCollector
