@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ldl.data.dataset import DatasetInfo
 from ldl.evaluate.ablation import Ablation
 from ldl.evaluate.activations import Activations
 from ldl.evaluate.baselines import Baselines
@@ -21,9 +20,6 @@ from ldl.evaluate.noise_sweep import NoiseSweep
 from ldl.evaluate.reconstruction import Reconstruction
 from ldl.evaluate.regions import DecisionRegions
 from ldl.evaluate.regression import Regression
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 __all__ = [
     "EVALUATIONS",

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+from ldl.data.dataset import DatasetInfo
 from ldl.engine.optim import Adam, Sgd
 from ldl.errors import DataError, RunError
 from ldl.evaluate.context import Evaluation, EvaluationContext, SplitName, Task
 from ldl.evaluate.folds import task_metrics
 from ldl.evaluate.result_files import write_table
 from ldl.fields import Choice, Doc
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 OWN_LOSS = "own"  # the run's own loss, where no losses are named
 
@@ -82,5 +80,4 @@ class Ablation(Evaluation):
             for name in self.optimizers
         ]
         write_table(evaluated.plot("matrix", "csv"), ["loss", "optimizer", *table], rows)
-        head = {"part": evaluated.name, "samples": evaluated.samples}
-        return {**head, **table, "notes": notes}
+        return evaluated.results(table, notes)

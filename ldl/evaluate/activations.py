@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl.arrays import Array
+from ldl.data.dataset import DatasetInfo
 from ldl.evaluate.context import (
     Evaluation,
     EvaluationContext,
     NetworkInfo,
     SettingProblem,
     SplitName,
-    json_number,
     unknown_node,
 )
 from ldl.evaluate.result_files import write_arrays
 from ldl.evaluate.sample_images import class_names, sample_images, spread_over_classes
 from ldl.fields import Doc, Size
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 MAX_CHANNELS = 16
 
@@ -60,17 +57,15 @@ class Activations(Evaluation):
             arrays["images"] = sample_images(split.inputs["x"][indices], info)
         write_arrays(evaluated.plot("activations", "npz"), place=np.array(node), **arrays)
         flat = z.reshape(-1, z.shape[-1]) if z.ndim > 1 else z[:, None]
-        return {
-            "part": evaluated.name,
-            "samples": evaluated.samples,
+        results = {
             "place": node,
             "shape": list(z.shape[1:]),
-            "mean": json_number(float(flat.mean(dtype=np.float64))),
-            "sd": json_number(float(flat.std(dtype=np.float64))),
-            "zeros": json_number(float((flat == 0).mean())),
+            "mean": flat.mean(dtype=np.float64),
+            "sd": flat.std(dtype=np.float64),
+            "zeros": (flat == 0).mean(),
             "constant_units": int((flat.max(axis=0) == flat.min(axis=0)).sum()),
-            "notes": list(evaluated.notes),
         }
+        return evaluated.results(results)
 
 
 def _plottable(z: Array) -> Array:

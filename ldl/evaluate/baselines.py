@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
+from ldl.data.dataset import DatasetInfo
 from ldl.data.split import random_split
 from ldl.errors import DataError, SettingError
 from ldl.evaluate.context import (
@@ -21,7 +22,6 @@ from ldl.evaluate.context import (
     SplitName,
     Task,
     feature_names,
-    json_number,
     labels,
     unknown_node,
 )
@@ -30,9 +30,6 @@ from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_pr
 from ldl.evaluate.regions import grid_lines
 from ldl.evaluate.result_files import write_arrays, write_table
 from ldl.fields import Doc, Positive, Size
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 ModelName = Literal["linear_svm", "rbf_svm", "logistic_regression"]
 FOLDS = 5
@@ -97,8 +94,7 @@ class Baselines(Evaluation):
         notes = list(evaluated.notes)
         compare = self._pca if context.task == "reconstruction" else self._classifiers
         results = compare(evaluated, notes)
-        head = {"part": evaluated.name, "samples": evaluated.samples}
-        return {**head, **results, "notes": list(dict.fromkeys(notes))}
+        return evaluated.results(results, list(dict.fromkeys(notes)))
 
     def _pca(self, evaluated: EvaluatedSplit, notes: list[str]) -> dict[str, Any]:
         """The errors of PCA and of the autoencoder."""
@@ -109,8 +105,8 @@ class Baselines(Evaluation):
         outputs = {"network": context.predict(split.inputs).reshape(clean.shape), "pca": rebuilt}
         return {
             "components": components,
-            "variance": json_number(variance),
-            "mse": {name: json_number(metrics.mse(clean, x)) for name, x in outputs.items()},
+            "variance": variance,
+            "mse": {name: metrics.mse(clean, x) for name, x in outputs.items()},
             "kl_divergence": kl_divergences(clean, outputs, notes),
             "units": UNITS,
         }
@@ -126,8 +122,8 @@ class Baselines(Evaluation):
         majority = np.bincount(classes).argmax()
         predicted = context.classes(context.predict(evaluated.split.inputs))
         accuracy = {
-            "network": json_number(metrics.accuracy(true, predicted)),
-            "majority": json_number(metrics.accuracy(true, np.full_like(true, majority))),
+            "network": metrics.accuracy(true, predicted),
+            "majority": metrics.accuracy(true, np.full_like(true, majority)),
         }
         models: dict[str, Any] = {}
         rows: list[list[object]] = [["network", "", "", "", accuracy["network"], ""]]
@@ -136,11 +132,11 @@ class Baselines(Evaluation):
             with deterministic(notes):
                 by_c = self._sweep(evaluated, name, x, classes, notes)
             best = max(by_c, key=lambda c: (by_c[c].selection, -c))
-            chosen[name], accuracy[name] = by_c[best].model, json_number(by_c[best].evaluated)
+            chosen[name], accuracy[name] = by_c[best].model, by_c[best].evaluated
             models[name] = {
                 "C": best,
-                "chosen_by": json_number(by_c[best].selection),
-                "accuracies": {f"{c:g}": json_number(fit.evaluated) for c, fit in by_c.items()},
+                "chosen_by": by_c[best].selection,
+                "accuracies": {f"{c:g}": fit.evaluated for c, fit in by_c.items()},
             }
             rows += [
                 [name, c, fit.training, fit.selection, fit.evaluated, int(c == best)]

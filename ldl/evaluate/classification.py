@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
+from ldl.data.dataset import DatasetInfo
 from ldl.evaluate.context import (
     EvaluatedSplit,
     Evaluation,
@@ -16,15 +17,11 @@ from ldl.evaluate.context import (
     SplitName,
     Task,
     feature_names,
-    json_number,
     labels,
 )
 from ldl.evaluate.result_files import write_arrays, write_contingency, write_table
 from ldl.evaluate.sample_images import sample_images
 from ldl.fields import Count, Doc
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 _MAX_FEATURES = 64  # in the table of mistakes
 
@@ -59,15 +56,14 @@ class Classification(Evaluation):
         write_contingency(evaluated.contingency("classification"), counts, names)
         wrong = self._worst(true, predicted, probabilities)
         _write_mistakes(evaluated, wrong, predicted, probabilities)
-        return {
-            "part": evaluated.name,
-            "samples": len(true),
-            "accuracy": json_number(metrics.accuracy(true, predicted)),
-            "log_loss": json_number(metrics.log_loss(true, probabilities)),
+        results = {
+            "accuracy": metrics.accuracy(true, predicted),
+            "log_loss": metrics.log_loss(true, probabilities),
             **_class_metrics(counts, names),
             "units": {"log_loss": "nats"},
-            "notes": [*evaluated.notes, *([f"log_loss: {note}"] if note else [])],
         }
+        notes = [*evaluated.notes, *([f"log_loss: {note}"] if note else [])]
+        return evaluated.results(results, notes)
 
     def _worst(self, true: Array, predicted: Array, probabilities: Array) -> Array:
         """Indices of the wrong predictions, the most confident first."""

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
+from ldl.data.data_spec import SplitSpec
+from ldl.data.dataset import DatasetInfo
 from ldl.data.split import split_sizes
 from ldl.errors import DataError
 from ldl.evaluate.context import (
     EvaluatedSplit,
-    Evaluation,
     EvaluationContext,
-    NetworkInfo,
-    SettingProblem,
+    NodeEvaluation,
     SplitName,
     Task,
-    json_number,
     labels,
-    unknown_node,
 )
 from ldl.evaluate.latents import deterministic, latents, random_state
 from ldl.evaluate.result_files import write_arrays, write_contingency
 from ldl.evaluate.sample_images import sample_images
 from ldl.fields import Doc, Size
 
-if TYPE_CHECKING:
-    from ldl.data.data_spec import SplitSpec
-    from ldl.data.dataset import DatasetInfo
-
 
 @dataclass(frozen=True)
-class Clustering(Evaluation):
+class Clustering(NodeEvaluation):
     """min over μ of Σₙ minᵣ ‖zₙ − μᵣ‖²: k-means on the values z (n, d) of one node, μ (k, d).
 
     The centres are fitted on the training split: k-means++, the best of `n_init` starts, Lloyd's
@@ -67,10 +61,6 @@ class Clustering(Evaluation):
         train = split_sizes(split, info).train
         return f"clustering: {k} clusters of {train} training samples" if k > train else None
 
-    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
-        """The network needs the node."""
-        return unknown_node(self.place, network)
-
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The inertia; purities, NMI and ARI where there are classes."""
         evaluated = self.select_split(context, self.part)
@@ -78,11 +68,9 @@ class Clustering(Evaluation):
         points = latents(context, self.place, evaluated.split)
         centres, clusters = self._cluster(context, points, notes)
         results = {
-            "part": evaluated.name,
-            "samples": evaluated.samples,
             "place": self.place,
             "k": len(centres),
-            "inertia": json_number(float(np.square(points - centres[clusters]).sum(axis=1).mean())),
+            "inertia": np.square(points - centres[clusters]).sum(axis=1).mean(),
         }
         names = [f"c{r + 1}" for r in range(len(centres))]
         majority = np.full(len(centres), "")
@@ -98,7 +86,7 @@ class Clustering(Evaluation):
             results |= _purities(counts, names, classes)
         self._write_points(evaluated, points, clusters, centres)
         self._write_centres(evaluated, clusters, centres, majority)
-        return results | {"notes": notes}
+        return evaluated.results(results, notes)
 
     def _cluster(
         self, context: EvaluationContext, points: Array, notes: list[str]
@@ -165,20 +153,17 @@ def _purities(counts: Array, names: list[str], classes: tuple[str, ...]) -> dict
     clusters = {
         name: {
             "class": classes[int(row.argmax())] if row.sum() else None,
-            "purity": json_number(value),
+            "purity": value,
             "samples": int(row.sum()),
         }
         for name, row, value in zip(names, counts, by_cluster, strict=True)
     }
     return {
-        "purity": json_number(metrics.purity(counts)),
-        "median_purity": json_number(np.nanmedian(by_cluster)),
-        "lowest_purity": json_number(np.nanmin(by_cluster)),
-        "nmi": json_number(metrics.nmi(counts)),
-        "ari": json_number(metrics.ari(counts)),
-        "classes": {
-            name: {"purity": json_number(value)}
-            for name, value in zip(classes, by_class, strict=True)
-        },
+        "purity": metrics.purity(counts),
+        "median_purity": np.nanmedian(by_cluster),
+        "lowest_purity": np.nanmin(by_cluster),
+        "nmi": metrics.nmi(counts),
+        "ari": metrics.ari(counts),
+        "classes": {name: {"purity": value} for name, value in zip(classes, by_class, strict=True)},
         "clusters": clusters,
     }

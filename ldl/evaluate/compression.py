@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
+from ldl.data.dataset import DatasetInfo
 from ldl.evaluate import jpeg
-from ldl.evaluate.context import (
-    EvaluatedSplit,
-    Evaluation,
-    EvaluationContext,
-    NetworkInfo,
-    SettingProblem,
-    SplitName,
-    Task,
-    json_number,
-    unknown_node,
-)
+from ldl.evaluate.context import EvaluatedSplit, EvaluationContext, NodeEvaluation, SplitName, Task
 from ldl.evaluate.latents import pca_reconstruction
 from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
 from ldl.evaluate.result_files import write_arrays
@@ -33,15 +24,12 @@ from ldl.evaluate.sample_images import (
 )
 from ldl.fields import Doc, Share
 
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
-
 FLOAT_BYTES = 4  # of a float32
 _NO_JPEG = "JPEG takes images of one or three channels: not compared with it"
 
 
 @dataclass(frozen=True)
-class Compression(Evaluation):
+class Compression(NodeEvaluation):
     """rate = values of the code / values of the input; mean squared error and KL divergence.
 
     The network is compared with principal components, as many as the code has values, fitted on
@@ -63,10 +51,6 @@ class Compression(Evaluation):
         """The network needs to reconstruct its single input."""
         return reconstruction_problem(info, task, "compression")
 
-    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
-        """The network needs the node."""
-        return unknown_node(self.place, network)
-
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The sizes, and the errors of network, PCA and JPEG."""
         evaluated = self.select_split(context, self.part)
@@ -76,28 +60,26 @@ class Compression(Evaluation):
         outputs = {"network": context.predict(split.inputs).reshape(clean.shape)}
         train = context.dataset.train.clean["x"]
         outputs["pca"], variance, components = pca_reconstruction(train, x, count, notes)
-        pca = {"components": components, "variance": json_number(variance)}
+        pca = {"components": components, "variance": variance}
         details: dict[str, Any] = {"pca": pca}
         if info.image is None:
             notes.append(NO_IMAGES)
         elif info.image[-1] in (1, 3):
             outputs["jpeg"], size, quality = _jpeg(context, x, FLOAT_BYTES * count)
-            details["jpeg"] = {"bytes": json_number(size), "quality": quality}
+            details["jpeg"] = {"bytes": size, "quality": quality}
         else:
             notes.append(_NO_JPEG)
         if info.image is not None:
             self._write(evaluated, outputs)
-        return {
-            "part": evaluated.name,
-            "samples": evaluated.samples,
+        results = {
             "place": self.place,
             **_sizes(info, count),
-            "mse": {name: json_number(metrics.mse(clean, y)) for name, y in outputs.items()},
+            "mse": {name: metrics.mse(clean, y) for name, y in outputs.items()},
             "kl_divergence": kl_divergences(clean, outputs, notes),
             **details,
             "units": UNITS,
-            "notes": notes,
         }
+        return evaluated.results(results, notes)
 
     def _write(self, evaluated: EvaluatedSplit, outputs: dict[str, Array]) -> None:
         """Write images of a few samples, their codes and the network's errors."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ldl.data.dataset import DatasetInfo
 from ldl.evaluate.context import Evaluation, EvaluationContext, NetworkInfo, SettingProblem
 from ldl.fields import Size
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from ldl.arrays import Array, Shape
 from ldl.config import suggest
+from ldl.data.data_spec import SplitSpec
+from ldl.data.dataset import Dataset, DatasetInfo, Split
 from ldl.errors import DataError
-
-if TYPE_CHECKING:
-    from ldl.data.data_spec import SplitSpec
-    from ldl.data.dataset import Dataset, DatasetInfo, Split
 
 SplitName = Literal["test", "validation", "train"]
 Task = Literal["classification", "regression", "reconstruction"]
@@ -122,6 +121,12 @@ class EvaluatedSplit:
         """The path of a plot's data."""
         return self.context.folder / "plots" / self.context.file_name(self.name, stem, suffix)
 
+    def results(self, metrics: dict[str, Any], notes: list[str] | None = None) -> dict[str, Any]:
+        """What `run` gives: split, size, `metrics`, and `notes`, by default the split's."""
+        notes = list(self.notes) if notes is None else notes
+        results = {"part": self.name, "samples": self.samples, **metrics, "notes": notes}
+        return {name: json_values(value) for name, value in results.items()}
+
     def contingency(self, stem: str) -> Path:
         """The path of a contingency matrix."""
         file_name = self.context.file_name(self.name, stem, "csv")
@@ -182,6 +187,16 @@ class Evaluation:
         return EvaluatedSplit(available, getattr(context.dataset, available), notes, context)
 
 
+class NodeEvaluation(Evaluation):
+    """An evaluation of the node that its setting `place` names."""
+
+    place: str
+
+    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
+        """The network needs the node."""
+        return unknown_node(self.place, network)
+
+
 def available_split(dataset: Dataset, name: SplitName) -> SplitName | None:
     """`name`, or the next of test, validation, train that has samples; None without any."""
     for candidate in SPLIT_NAMES[SPLIT_NAMES.index(name) :]:
@@ -215,6 +230,12 @@ def feature_names(info: DatasetInfo, size: int) -> list[str]:
     return ["x"] if size == 1 else [f"x{i + 1}" for i in range(size)]
 
 
-def json_number(value: float) -> float | None:
-    """A float that JSON can hold: None in place of NaN and the infinities."""
-    return float(value) if math.isfinite(value) else None
+def json_values(results: Any) -> Any:
+    """Results that JSON can hold: Python floats, None in place of NaN and the infinities."""
+    if isinstance(results, dict):
+        return {key: json_values(value) for key, value in results.items()}
+    if isinstance(results, list | tuple):
+        return [json_values(value) for value in results]
+    if isinstance(results, float | np.floating):
+        return float(results) if np.isfinite(results) else None
+    return results

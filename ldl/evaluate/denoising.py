@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from ldl import metrics
 from ldl.arrays import Array, Shape
 from ldl.config.tree import Item
+from ldl.data.dataset import DatasetInfo
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
 from ldl.engine.layers.reshape import Flatten
@@ -20,16 +21,12 @@ from ldl.evaluate.context import (
     NetworkInfo,
     SplitName,
     Task,
-    json_number,
     labels,
 )
 from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
 from ldl.evaluate.result_files import write_arrays, write_contingency
 from ldl.evaluate.sample_images import NO_IMAGES, comparison_images, spread_over_classes
 from ldl.fields import Doc, LayerList, Positive, Size
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 CLASSIFIER = (Item(Flatten()), Item(Linear(64)), Item(Tanh()), Item(Linear()))
 
@@ -76,15 +73,13 @@ class Denoising(Evaluation):
             images = comparison_images(info, split, indices, noisy=noisy, denoised=denoised)
             write_arrays(evaluated.plot("denoising", "npz"), **images)
         outputs = {"noisy": noisy, "denoised": denoised}
-        return {
-            "part": evaluated.name,
-            "samples": evaluated.samples,
+        results = {
             "accuracy": accuracy,
-            "mse": {name: json_number(metrics.mse(clean, x)) for name, x in outputs.items()},
+            "mse": {name: metrics.mse(clean, x) for name, x in outputs.items()},
             "kl_divergence": kl_divergences(clean, outputs, notes),
             "units": UNITS,
-            "notes": notes,
         }
+        return evaluated.results(results, notes)
 
     def _accuracy(
         self, evaluated: EvaluatedSplit, samples: dict[str, Array], notes: list[str]
@@ -98,12 +93,12 @@ class Denoising(Evaluation):
             return None
         classify = input_classifier(self, evaluated.context)
         true = labels(evaluated.split)
-        accuracy = {}
+        accuracy: dict[str, float | None] = {}
         for name, x in samples.items():
             predicted = classify(x)
             counts = metrics.contingency_matrix(true, predicted, len(target.names))
             write_contingency(evaluated.contingency(name), counts, target.names)
-            accuracy[name] = json_number(metrics.accuracy(true, predicted))
+            accuracy[name] = metrics.accuracy(true, predicted)
         return accuracy
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from ldl.data.dataset import DatasetInfo
 from ldl.errors import DataError
 from ldl.evaluate.context import (
     Evaluation,
@@ -15,13 +16,9 @@ from ldl.evaluate.context import (
     FirstLayer,
     NetworkInfo,
     SettingProblem,
-    json_number,
 )
 from ldl.evaluate.result_files import write_arrays
 from ldl.fields import Doc, Size
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 NO_FILTERS = "filters shows a first layer that is linear on images or a convolution"
 
@@ -67,7 +64,7 @@ class Filters(Evaluation):
             "layer": first.name,
             "count": len(filters),
             "shape": list(shape),
-            "norm": json_number(float(norms.mean())),
+            "norm": float(norms.mean()),
             "dead": int((norms < 1e-3 * norms.max()).sum()),
             "notes": [],
         }

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
+from ldl.data.data_spec import SplitSpec
+from ldl.data.dataset import DatasetInfo, Split
 from ldl.data.split import random_split, split_sizes
 from ldl.errors import DataError
-from ldl.evaluate.context import (
-    Evaluation,
-    EvaluationContext,
-    SplitName,
-    Task,
-    json_number,
-    labels,
-)
+from ldl.evaluate.context import Evaluation, EvaluationContext, SplitName, Task, json_values, labels
 from ldl.evaluate.latents import random_stream
 from ldl.evaluate.reconstruction import UNITS, reconstruction_errors, reconstruction_problem
 from ldl.evaluate.regression import ERROR_UNITS, regression_metrics
 from ldl.evaluate.result_files import write_table
 from ldl.fields import Doc, Range
-
-if TYPE_CHECKING:
-    from ldl.data.data_spec import SplitSpec
-    from ldl.data.dataset import DatasetInfo, Split
 
 Metrics = dict[str, float | None]
 
@@ -145,23 +136,25 @@ def task_metrics(
     split: Split | None = getattr(context.dataset, split_name)
     assert split is not None
     outputs = context.predict(split.inputs)
+    results: Metrics
     if context.task == "reconstruction":
         clean = split.clean["x"]
-        return reconstruction_errors(clean, outputs.reshape(clean.shape), notes)
-    true = labels(split)
-    if context.task == "classification":
-        probabilities = context.probabilities(outputs)
-        return {
-            "accuracy": json_number(metrics.accuracy(true, context.classes(outputs))),
-            "log_loss": json_number(metrics.log_loss(true, probabilities)),
+        results = reconstruction_errors(clean, outputs.reshape(clean.shape), notes)
+    elif context.task == "classification":
+        true, probabilities = labels(split), context.probabilities(outputs)
+        results = {
+            "accuracy": metrics.accuracy(true, context.classes(outputs)),
+            "log_loss": metrics.log_loss(true, probabilities),
         }
-    true = true.reshape(len(true), -1)
-    return regression_metrics(true, outputs.reshape(true.shape))
+    else:
+        true = labels(split).reshape(len(outputs), -1)
+        results = {**regression_metrics(true, outputs.reshape(true.shape))}
+    return {name: json_values(value) for name, value in results.items()}
 
 
 def _summary(values: list[float | None]) -> Metrics:
     finite = np.array([value for value in values if value is not None])
     return {
-        "mean": json_number(float(finite.mean())) if len(finite) else None,
-        "sd": json_number(float(finite.std(ddof=1))) if len(finite) > 1 else None,
+        "mean": float(finite.mean()) if len(finite) else None,
+        "sd": float(finite.std(ddof=1)) if len(finite) > 1 else None,
     }

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array, Shape
+from ldl.data.dataset import DatasetInfo
 from ldl.evaluate.context import (
     ClassifierSettings,
-    Evaluation,
     EvaluationContext,
     NetworkInfo,
-    SettingProblem,
+    NodeEvaluation,
     SplitName,
     Task,
-    json_number,
     labels,
-    unknown_node,
 )
 from ldl.evaluate.denoising import CLASSIFIER
 from ldl.evaluate.latents import latents
 from ldl.evaluate.result_files import write_contingency
 from ldl.fields import Doc, LayerList, Positive, Size
 
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
-
 
 @dataclass(frozen=True)
-class LatentClassifier(Evaluation):
+class LatentClassifier(NodeEvaluation):
     """accuracy = 1/N · Σₙ [predicted from zₙ = true class], z (n, d) the values of one node.
 
     A classifier with d inputs and an output for each class is trained with Adam on the training
@@ -54,10 +49,6 @@ class LatentClassifier(Evaluation):
         if info.target.kind != "classes":
             return "latent_classifier needs data with classes"
         return None
-
-    def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
-        """The network needs the node."""
-        return unknown_node(self.place, network)
 
     def own_classifier(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape] | None:
         """The classifier reads all values of the node."""
@@ -85,12 +76,10 @@ class LatentClassifier(Evaluation):
         predicted = classify(standardise(latents(context, self.place, evaluated.split)))
         counts = metrics.contingency_matrix(true, predicted, len(names))
         write_contingency(evaluated.contingency("latent_classifier"), counts, names)
-        return {
-            "part": evaluated.name,
-            "samples": evaluated.samples,
+        results = {
             "place": self.place,
             "numbers": train_latents.shape[1],
-            "accuracy": json_number(metrics.accuracy(true, predicted)),
-            "train_accuracy": json_number(metrics.accuracy(labels(train), classify(inputs))),
-            "notes": list(evaluated.notes),
+            "accuracy": metrics.accuracy(true, predicted),
+            "train_accuracy": metrics.accuracy(labels(train), classify(inputs)),
         }
+        return evaluated.results(results)

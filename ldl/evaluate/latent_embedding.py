@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
+from ldl.data.dataset import DatasetInfo, Split
 from ldl.data.split import random_split
 from ldl.evaluate.context import (
-    Evaluation,
     EvaluationContext,
     NetworkInfo,
+    NodeEvaluation,
     SettingProblem,
     SplitName,
-    json_number,
     labels,
-    unknown_node,
 )
 from ldl.evaluate.latents import deterministic, latents, random_state, random_stream
 from ldl.evaluate.result_files import write_arrays
 from ldl.fields import Doc, Positive, Size
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo, Split
 
 NEIGHBOURS = 5
 MIN_POINTS = 4
@@ -35,7 +31,7 @@ Classes = dict[str, Array]  # class indices (n,) by split; empty without classes
 
 
 @dataclass(frozen=True)
-class LatentEmbedding(Evaluation):
+class LatentEmbedding(NodeEvaluation):
     """t-SNE: y (n, 2) least in Σ p·ln(p/q), p neighbourhoods among z (n, d), q among y; and PCA.
 
     Points are the values of one node, of the training split and of the evaluated split, at most
@@ -59,7 +55,7 @@ class LatentEmbedding(Evaluation):
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """The network needs the node, with two values or more."""
-        problems = unknown_node(self.place, network)
+        problems = super().network_problems(info, network)
         if not problems and prod(network.shapes[self.place]) < 2:
             return [("place", f"embedding needs two numbers at least; {self.place} has one")]
         return problems
@@ -75,7 +71,7 @@ class LatentEmbedding(Evaluation):
         z = np.concatenate(points)
         if len(z) < MIN_POINTS or len(points[0]) < 2 or np.ptp(z, axis=0).max() == 0:
             notes.append("too few samples, or all equal: there is no embedding")
-            return {"part": evaluated.name, "samples": len(z), "notes": notes}
+            return evaluated.results({"samples": len(z)}, notes)
         target = context.dataset.info.target
         classes: Classes = {}
         if target.kind == "classes":
@@ -89,9 +85,9 @@ class LatentEmbedding(Evaluation):
             arrays = _plot_arrays(plane, classes, target.names)
             write_arrays(evaluated.plot(name, "npz"), place=np.array(self.place), **arrays)
         counts = {name: len(rows) for name, rows in indices.items()}
-        head = {"part": evaluated.name, "samples": len(points[-1]), "place": self.place}
+        head = {"samples": len(points[-1]), "place": self.place, "points": counts}
         units = {"kl_divergence": "nats"}
-        return {**head, "points": counts, **results, "units": units, "notes": notes}
+        return evaluated.results({**head, **results, "units": units}, notes)
 
     def _choose(self, context: EvaluationContext, name: str, split: Split) -> Array:
         """Indices of the split's samples that become points, in ascending order."""
@@ -113,7 +109,7 @@ class LatentEmbedding(Evaluation):
         with deterministic(notes):
             tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
             y = tsne.fit_transform(z)
-        results = {"kl_divergence": json_number(tsne.kl_divergence_), "perplexity": perplexity}
+        results = {"kl_divergence": tsne.kl_divergence_, "perplexity": perplexity}
         return np.split(y, np.cumsum([len(p) for p in points])[:-1]), results
 
 
@@ -125,7 +121,7 @@ def _pca(
     with deterministic(notes):
         pca = PCA(2, svd_solver="full").fit(points[0])
         embedded = [pca.transform(z) for z in points]
-    return embedded, {"variance": json_number(float(pca.explained_variance_ratio_.sum()))}
+    return embedded, {"variance": pca.explained_variance_ratio_.sum()}
 
 
 def _agreements(plane: Plane, classes: Classes, names: tuple[str, ...]) -> dict[str, Any]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ldl.arrays import Array
+from ldl.data.dataset import Split
 from ldl.engine.streams import stream
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import Split
-    from ldl.evaluate.context import EvaluationContext
+from ldl.evaluate.context import EvaluationContext
 
 
 def latents(

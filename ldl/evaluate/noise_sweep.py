@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array, Shape
+from ldl.data.dataset import DatasetInfo
 from ldl.data.noise import NOISES, Gaussian
 from ldl.errors import SettingError
 from ldl.evaluate.context import (
@@ -19,23 +20,15 @@ from ldl.evaluate.context import (
     NetworkInfo,
     SplitName,
     Task,
-    json_number,
+    json_values,
     labels,
 )
 from ldl.evaluate.denoising import CLASSIFIER, input_classifier
 from ldl.evaluate.latents import random_stream
 from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
 from ldl.evaluate.result_files import write_arrays, write_table
-from ldl.evaluate.sample_images import (
-    NO_IMAGES,
-    class_names,
-    sample_images,
-    spread_over_classes,
-)
+from ldl.evaluate.sample_images import NO_IMAGES, class_names, sample_images, spread_over_classes
 from ldl.fields import Choice, Doc, LayerList, Positive, Size
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 LEVELS = tuple(Gaussian(level) for level in (0.1, 0.2, 0.3, 0.4, 0.5))
 CLEAN, OWN = "clean", "own"  # inputs without noise, and with the data's noise
@@ -85,7 +78,7 @@ class NoiseSweep(Evaluation):
         notes, clean = list(evaluated.notes), evaluated.split.clean["x"]
         has_classes = context.dataset.info.target.kind == "classes"
         classify = input_classifier(self, context) if has_classes else None
-        results: dict[str, dict[str, dict[str, float | None]]] = {}
+        results: dict[str, Any] = {}
         rows: list[list[object]] = []
         samples: dict[str, dict[str, Array]] = {}
         for noise, level, noisy in self._inputs(evaluated):
@@ -102,8 +95,8 @@ class NoiseSweep(Evaluation):
             ]
         write_table(evaluated.plot("noise_sweep", "csv"), HEADER, rows)
         _write_images(evaluated, samples, notes)
-        head = {"part": evaluated.name, "samples": evaluated.samples, "levels": list(samples)}
-        return {**head, **results, "units": UNITS, "notes": list(dict.fromkeys(notes))}
+        results = {"levels": list(samples), **results, "units": UNITS}
+        return evaluated.results(results, list(dict.fromkeys(notes)))
 
     def _inputs(self, evaluated: EvaluatedSplit) -> Iterator[tuple[str, float | None, Array]]:
         """(noise, level, noisy inputs): clean ones, the data's own, then each of the noises.
@@ -152,15 +145,15 @@ def _side_metrics(
     """Distances from the clean inputs, and the classifier's accuracy, of both sides."""
     clean = evaluated.split.clean["x"]
     results = {
-        "mse": {side: json_number(metrics.mse(clean, x)) for side, x in sides.items()},
+        "mse": {side: metrics.mse(clean, x) for side, x in sides.items()},
         "kl_divergence": kl_divergences(clean, sides, notes),
     }
     if classify is not None:
         true = labels(evaluated.split)
         results["accuracy"] = {
-            side: json_number(metrics.accuracy(true, classify(x))) for side, x in sides.items()
+            side: metrics.accuracy(true, classify(x)) for side, x in sides.items()
         }
-    return results
+    return {metric: json_values(values) for metric, values in results.items()}
 
 
 def _unique_name(noise: str, level: float | None, names: Collection[str]) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
-from ldl.evaluate.context import Evaluation, EvaluationContext, SplitName, Task, json_number
+from ldl.data.dataset import DatasetInfo
+from ldl.evaluate.context import Evaluation, EvaluationContext, SplitName, Task
 from ldl.evaluate.result_files import write_arrays
 from ldl.evaluate.sample_images import NO_IMAGES, comparison_images, spread_over_classes
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 NEGATIVE = "the inputs have negative values, which no distribution has: no KL divergence"
 UNITS = {"kl_divergence": "nats"}
@@ -52,13 +50,8 @@ class Reconstruction(Evaluation):
             indices = spread_over_classes(split.targets, evaluated.samples)
             images = comparison_images(info, split, indices, reconstruction=outputs)
             write_arrays(evaluated.plot("reconstruction", "npz"), **images)
-        return {
-            "part": evaluated.name,
-            "samples": evaluated.samples,
-            **reconstruction_errors(clean, outputs, notes),
-            "units": UNITS,
-            "notes": notes,
-        }
+        results = {**reconstruction_errors(clean, outputs, notes), "units": UNITS}
+        return evaluated.results(results, notes)
 
 
 def reconstruction_problem(info: DatasetInfo, task: Task, name: str) -> str | None:
@@ -74,8 +67,8 @@ def reconstruction_errors(
     clean: Array, outputs: Array, notes: list[str]
 ) -> dict[str, float | None]:
     """`mse` and `kl_divergence` of outputs shaped like the clean inputs."""
-    mse = json_number(metrics.mse(clean, outputs))
-    return {"mse": mse, **kl_divergences(clean, {"kl_divergence": outputs}, notes)}
+    divergence = kl_divergences(clean, {"kl_divergence": outputs}, notes)
+    return {"mse": metrics.mse(clean, outputs), **divergence}
 
 
 def kl_divergences(
@@ -88,4 +81,4 @@ def kl_divergences(
     if -np.minimum(clean, 0).sum() > _MAX_NEGATIVE_SHARE * np.abs(clean).sum():
         notes.append(NEGATIVE)
         return dict.fromkeys(outputs)
-    return {name: json_number(metrics.kl_divergence(clean, x)) for name, x in outputs.items()}
+    return {name: metrics.kl_divergence(clean, x) for name, x in outputs.items()}

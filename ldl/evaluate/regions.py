@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ldl.arrays import Array
+from ldl.data.dataset import DatasetInfo
 from ldl.evaluate.context import (
     EvaluatedSplit,
     Evaluation,
@@ -20,9 +21,6 @@ from ldl.evaluate.context import (
 from ldl.evaluate.hyperplanes import segments
 from ldl.evaluate.result_files import write_arrays
 from ldl.fields import Doc, Range
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 _MARGIN = 0.08  # of the values' range
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ldl import metrics
 from ldl.arrays import Array
+from ldl.data.dataset import DatasetInfo
 from ldl.evaluate.context import (
     EvaluatedSplit,
     Evaluation,
@@ -16,13 +17,9 @@ from ldl.evaluate.context import (
     SplitName,
     Task,
     feature_names,
-    json_number,
     labels,
 )
 from ldl.evaluate.result_files import write_table
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo
 
 ERROR_UNITS = dict.fromkeys(("mae", "rmse", "max_error"), "the target's")
 
@@ -50,20 +47,19 @@ class Regression(Evaluation):
         predicted = context.predict(evaluated.split.inputs).reshape(true.shape)
         names = context.dataset.info.target.names
         _write_fit(evaluated, true, predicted)
-        results: dict[str, Any] = {"part": evaluated.name, "samples": len(true)}
-        results |= regression_metrics(true, predicted)
+        results: dict[str, Any] = regression_metrics(true, predicted)
         if len(names) > 1:
             results["targets"] = {
                 name: regression_metrics(true[:, i], predicted[:, i])
                 for i, name in enumerate(names)
             }
-        return results | {"units": ERROR_UNITS, "notes": list(evaluated.notes)}
+        return evaluated.results(results | {"units": ERROR_UNITS})
 
 
-def regression_metrics(true: Array, predicted: Array) -> dict[str, float | None]:
+def regression_metrics(true: Array, predicted: Array) -> dict[str, float]:
     """R² and errors of two arrays of one shape, in the targets' units."""
     functions = (metrics.r2, metrics.mae, metrics.rmse, metrics.max_error)
-    return {function.__name__: json_number(function(true, predicted)) for function in functions}
+    return {function.__name__: function(true, predicted) for function in functions}
 
 
 def _write_fit(evaluated: EvaluatedSplit, true: Array, predicted: Array) -> None:

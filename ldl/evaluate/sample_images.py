@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from math import isqrt, prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ldl.arrays import Array
-
-if TYPE_CHECKING:
-    from ldl.data.dataset import DatasetInfo, Split
+from ldl.data.dataset import DatasetInfo, Split
 
 SHOWN_SAMPLES = 10
 NO_IMAGES = "the inputs are not images: no image plots"
