@@ -27,7 +27,7 @@ class ConsistencyCheck(Evaluation):
         if network.chain:
             return []
         reason = "by_hand needs a chain of layers with one loss and without random draws"
-        return [("", f"{reason}, and any optimizer but lbfgs")]
+        return [("", f"{reason}, and an optimizer that takes one gradient per step")]
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The largest differences of any weight, in float32, and whether all are 0."""

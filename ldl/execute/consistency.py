@@ -1,4 +1,9 @@
-"""A network trained in three ways that have to agree: the loop, the graph, layers by hand."""
+"""One network trained in three ways that must give the same weights, bit for bit.
+
+`loop` is the training loop. `graph` calls the graph's forward and backward, then the optimizer on
+all weights at once. `hand` calls one layer after another, each with arrays of its own, then the
+optimizer on each weight array by itself.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +15,11 @@ import numpy as np
 from ldl.arrays import Array
 from ldl.compile import Experiment
 from ldl.data import Dataset
-from ldl.engine.graph import LossNode
+from ldl.engine.graph import Graph, LossNode
 from ldl.engine.layer import Context, LayerPlan
 from ldl.engine.liveness import Liveness
 from ldl.engine.memory import Flat, aligned, samples_last
 from ldl.engine.model import Model
-from ldl.engine.optim import Optimizer
 from ldl.engine.streams import stream
 from ldl.train import EpochMetrics, TrainLoop
 
@@ -26,28 +30,27 @@ Weights = Mapping[str, Array]
 def consistency_checker(
     experiment: Experiment, dataset: Dataset
 ) -> Callable[[int], dict[str, float]]:
-    """Steps to the largest difference of any weight from the training loop's, by way."""
+    """A function from a number of steps to the largest |θ − θ_loop| of the ways `graph`, `hand`."""
 
-    def drive(steps: int) -> dict[str, float]:
+    def compare(steps: int) -> dict[str, float]:
         batches = _batches(experiment, dataset, steps)
-        optimizer = experiment.config.optimizer
-        loop = _loop(experiment, batches)
+        reference = _train_by_loop(experiment, batches)
         with np.errstate(all="ignore"):
-            others = {
-                "graph": _graph(experiment, optimizer, batches),
-                "hand": _hand(experiment, optimizer, batches),
+            weights_by_way = {
+                "graph": _train_by_graph(experiment, batches),
+                "hand": _train_by_layer(experiment, batches),
             }
-        return {way: _apart(loop, weights) for way, weights in others.items()}
+        return {way: _max_difference(reference, w) for way, w in weights_by_way.items()}
 
-    return drive
+    return compare
 
 
-def _apart(a: Weights, b: Weights) -> float:
+def _max_difference(a: Weights, b: Weights) -> float:
     return max(float(np.abs(a[name] - b[name]).max()) for name in a)
 
 
 def _batches(experiment: Experiment, dataset: Dataset, steps: int) -> Batches:
-    """As many batches of the training part as there are steps, in their order, again and again."""
+    """One batch of the training data per step, in order, starting over at the end."""
     arrays = experiment.arrays(dataset.train, dataset.target_scaler)
     size, count = experiment.batch_size, len(next(iter(arrays.values())))
     starts = islice(cycle(range(0, count - size + 1, size)), steps)
@@ -55,104 +58,104 @@ def _batches(experiment: Experiment, dataset: Dataset, steps: int) -> Batches:
     return [{name: arrays[name][start : start + size] for name in names} for start in starts]
 
 
-def _loop(experiment: Experiment, batches: Batches) -> Weights:
-    """By the training loop: one epoch of all batches in their order."""
+def _train_by_loop(experiment: Experiment, batches: Batches) -> Weights:
+    """One epoch of the training loop over all batches, in order."""
     model = Model(experiment.graph, experiment.config.seed)
     arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-    size = experiment.batch_size
-    optimizer = experiment.config.optimizer
+    size, optimizer = experiment.batch_size, experiment.config.optimizer
     loop = TrainLoop(model, optimizer, arrays, size, seed=0, shuffle=False, outer_products=False)
     loop.run_epoch(1, EpochMetrics())
     return model.parameters.weights
 
 
-def _graph(experiment: Experiment, optimizer: Optimizer, batches: Batches) -> Weights:
-    """By the graph's two passes and the optimizer on all weights at once."""
-    model = Model(experiment.graph, experiment.config.seed)
-    parameters, binding = model.parameters, model.training_executor(experiment.batch_size)
-    memory = optimizer.start(parameters.theta)
+def _train_by_graph(experiment: Experiment, batches: Batches) -> Weights:
+    """Forward and backward of the whole graph, then the optimizer on all weights at once."""
+    model, optimizer = Model(experiment.graph, experiment.config.seed), experiment.config.optimizer
+    parameters, executor = model.parameters, model.training_executor(experiment.batch_size)
+    theta, gradient, decay_slices = parameters.theta, parameters.gradient, parameters.decay_slices
+    state = optimizer.start(theta)
     for batch in batches:
         for name, values in batch.items():
-            binding.inputs[name][...] = values
-        binding.forward()
-        binding.backward()
-        rate = optimizer.learning_rate
-        optimizer.step(parameters.theta, parameters.gradient, memory, rate, parameters.decay_slices)
+            executor.inputs[name][...] = values
+        executor.forward()
+        executor.backward()
+        optimizer.step(theta, gradient, state, optimizer.learning_rate, decay_slices)
     return parameters.weights
 
 
-def _hand(experiment: Experiment, optimizer: Optimizer, batches: Batches) -> Weights:
-    """By layers called one after another, and the optimizer on each weight by itself."""
-    graph, size = experiment.graph, experiment.batch_size
-    start = Model(graph, experiment.config.seed).parameters.weights
+def _train_by_layer(experiment: Experiment, batches: Batches) -> Weights:
+    """One layer after another, then the optimizer on each weight array by itself."""
+    graph, optimizer = experiment.graph, experiment.config.optimizer
+    weights = Model(graph, experiment.config.seed).parameters.weights
     inputs = {name: np.array(values) for name, values in batches[0].items()}
-    nodes = _nodes(experiment, inputs, start, size)
-    weights = {f"{p}.{key}": (n.w[key], n.dw[key]) for p, n in nodes.items() for key in n.w}
-    memories = {name: optimizer.start(w.reshape(-1)) for name, (w, _) in weights.items()}
-    places = [(place.layer, nodes[place.name]) for place in graph.order]
+    contexts = _contexts(graph, inputs, weights, experiment.batch_size)
+    arrays = {f"{node}.{key}": (c.w[key], c.dw[key]) for node, c in contexts.items() for key in c.w}
+    states = {name: optimizer.start(w.reshape(-1)) for name, (w, _) in arrays.items()}
+    calls = [(node.layer, contexts[node.name]) for node in graph.order]
     for batch in batches:
         for name, values in batch.items():
             inputs[name][...] = values
-        for layer, node in places:
-            layer.forward(node)
-        for layer, node in reversed(places):
-            layer.backward(node)
-        for name, (w, dw) in weights.items():
-            decayed = [slice(0, w.size)] if graph.weights[name].decay else []
+        for layer, context in calls:
+            layer.forward(context)
+        for layer, context in reversed(calls):
+            layer.backward(context)
+        for name, (w, dw) in arrays.items():
+            decay_slices = [slice(0, w.size)] if graph.weights[name].decay else []
             rate = optimizer.learning_rate
-            optimizer.step(w.reshape(-1), dw.reshape(-1), memories[name], rate, decayed)
-    return {name: w for name, (w, _) in weights.items()}
+            optimizer.step(w.reshape(-1), dw.reshape(-1), states[name], rate, decay_slices)
+    return {name: w for name, (w, _) in arrays.items()}
 
 
-def _nodes(
-    experiment: Experiment, inputs: dict[str, Array], start: Weights, size: int
+def _contexts(
+    graph: Graph, inputs: dict[str, Array], weights: Weights, samples: int
 ) -> dict[str, Context]:
-    """A node a place, every array its own; a value's gradient is the same array at both ends.
+    """A context for each node. A value's gradient is one array for its producer and its consumer.
 
-    The order in which BLAS adds depends on the order of memory, so hidden values have samples last
-    here too, with a row to spare, and a bias lies behind its weight.
+    The order in which BLAS adds depends on the memory layout. Therefore the hidden values have the
+    layout that they have in the graph, (F + 1, N) with a spare row, and a bias follows its weight.
     """
-    graph = experiment.graph
-    hidden = Liveness(graph, [loss.name for loss in graph.losses], gradients=True).samples_last()
-    rows: dict[str, Array] = {}
+    losses = [loss.name for loss in graph.losses]
+    hidden = Liveness(graph, losses, gradients=True).samples_last()
+    padded: dict[str, Array] = {}
     values: dict[str, Array] = dict(inputs)
     gradients: dict[str, Array] = {}
-    nodes: dict[str, Context] = {}
-    for place in graph.order:
-        plan = graph.plans[place.name]
-        y = aligned((size, *plan.y), np.float32)
-        if place.name in hidden:
-            rows[place.name] = samples_last(plan.y[0], size, np.float32)
-            y = rows[place.name][:-1].T
-        values[place.name] = y
-        dy = gradients[place.name] = np.zeros_like(y)
-        if isinstance(place, LossNode):
-            dy.fill(place.weight / size)
-        w, dw = (_weights(plan) for _ in range(2))
+    contexts: dict[str, Context] = {}
+    for node in graph.order:
+        plan = graph.plans[node.name]
+        if node.name in hidden:
+            padded[node.name] = samples_last(plan.y[0], samples, np.float32)
+            y = padded[node.name][:-1].T
+        else:
+            y = aligned((samples, *plan.y), np.float32)
+        values[node.name] = y
+        dy = gradients[node.name] = np.zeros_like(y)
+        if isinstance(node, LossNode):
+            dy.fill(node.weight / samples)
+        w, dw = (_weight_arrays(plan) for _ in range(2))
         for key, array in w.items():
-            array[...] = start[f"{place.name}.{key}"]
-        made = nodes[place.name] = Context(
-            x=tuple(values[name] for name in place.inputs),
+            array[...] = weights[f"{node.name}.{key}"]
+        context = contexts[node.name] = Context(
+            x=tuple(values[name] for name in node.inputs),
             y=y,
-            dx=tuple(gradients.get(name) for name in place.inputs),
+            dx=tuple(gradients.get(name) for name in node.inputs),
             dy=dy,
             w=w,
             dw=dw,
             state={},
             tmp={
-                key: aligned((size, *buffer.shape), np.int64 if buffer.integer else np.float32)
+                key: aligned((samples, *buffer.shape), np.int64 if buffer.integer else np.float32)
                 for key, buffer in plan.tmp.items()
             },
-            rng=stream(0, place.name),
+            rng=stream(0, node.name),
             train=True,
-            rows=rows.get(place.inputs[0]),
+            rows=padded.get(node.inputs[0]),
         )
-        place.layer.bind(made)
-    return nodes
+        node.layer.bind(context)
+    return contexts
 
 
-def _weights(plan: LayerPlan) -> dict[str, Array]:
-    """Memory for a layer's weights, each bias behind its weight."""
+def _weight_arrays(plan: LayerPlan) -> dict[str, Array]:
+    """Memory for the weights of a layer, each bias directly after its weight."""
     shapes = {key: weight.shape for key, weight in plan.w.items()}
-    behind = {key for key, weight in plan.w.items() if weight.behind}
-    return Flat(shapes, np.float32, behind).views
+    biases = {key for key, weight in plan.w.items() if weight.behind}
+    return Flat(shapes, np.float32, biases).views

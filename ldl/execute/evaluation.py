@@ -1,43 +1,34 @@
-"""What a trained network is worth, and its answers to new samples."""
+"""Evaluations of a trained network: what they receive, and the file of their results."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-
 from ldl.arrays import Array
-from ldl.compile import Config, Experiment, compile_config
-from ldl.config import Item, load, loads
-from ldl.data import (
-    AffineScaler,
-    Dataset,
-    DatasetInfo,
-    InputScalers,
-    ProgressCallback,
-    Split,
-    Target,
-    read_new_samples,
-    to_source_units,
-)
+from ldl.compile import Config, Experiment
+from ldl.config import Item, loads
+from ldl.data import Dataset, DatasetInfo, ProgressCallback, Split, Target
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
-from ldl.errors import DataError, Diverged, RunError, RunFolderError, UsageError
-from ldl.evaluate import EVALUATIONS, ClassifierSettings, Evaluation, EvaluationContext
+from ldl.errors import DataError, Diverged, RunError, UsageError
+from ldl.evaluate import ClassifierSettings, Evaluation, EvaluationContext
 from ldl.evaluate.context import available_split
 from ldl.execute.consistency import consistency_checker
+from ldl.execute.evaluation_checks import (
+    EVALUATION_NAMES,
+    classifier_experiment,
+    evaluation_problems,
+)
 from ldl.execute.introspection import decoder_from, network_info, value_reader
-from ldl.execute.preparation import REGISTRIES, classifier_experiment, evaluation_problems, prepare
-from ldl.execute.retraining import UNCHANGED, retrainer
+from ldl.execute.preparation import REGISTRIES
+from ldl.execute.retraining import retrainer
+from ldl.execute.saved_run import prepare_saved, trained_model
 from ldl.fields import Choice
-from ldl.runs import RunFolder, load_tensors, read_json, write_json
+from ldl.runs import RunFolder, read_json, write_json
 from ldl.train import EpochMetrics, TrainLoop
-
-SCALER = "scaler.safetensors"
 
 
 def run_evaluations(
@@ -48,55 +39,47 @@ def run_evaluations(
     evaluations: Sequence[Evaluation],
     stage: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Run evaluations and add their results to results.json; gives what was added.
+    """Run evaluations, add their results to results.json, and return these results.
 
-    A result bears its evaluation's name, with the part after it where that is not the test part,
-    and a number where the same is there twice. Raises RunError where one fails, when the others'
-    results are written.
+    Results are keyed `name[-split][-n]`: the split if it is not the test split, a number if the
+    same key occurs again. `stage` is called with the name of each evaluation. Raises RunError
+    when evaluations fail, after the results of the others are written.
     """
-    names = {kind: name for name, kind in EVALUATIONS.items()}
     context = _context(experiment, model, dataset, run)
-    added: dict[str, Any] = {}
-    failed: list[str] = []
-    seen: Counter[tuple[str, str | None]] = Counter()
+    results: dict[str, Any] = {}
+    errors: list[str] = []
+    occurrences: Counter[tuple[str, str | None]] = Counter()
     for evaluation in evaluations:
-        name = names[type(evaluation)]
+        name = EVALUATION_NAMES[type(evaluation)]
         stage(name)
-        here = (name, available_split(dataset, getattr(evaluation, "part", "test")))
-        seen[here] += 1
+        split = available_split(dataset, getattr(evaluation, "part", "test"))
+        occurrences[name, split] += 1
         try:
-            found = evaluation.run(replace(context, occurrence=seen[here]))
+            result = evaluation.run(replace(context, occurrence=occurrences[name, split]))
         except (DataError, RunError) as error:
-            failed.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
+            errors.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
             continue
-        key = name + ("" if found["part"] == "test" else f"-{found['part']}")
-        twice = sum(each.rstrip("0123456789-") == key for each in added)
-        added[f"{key}-{twice + 1}" if twice else key] = found
-    before = read_json(run.results) if run.results.exists() else {}
-    write_json(run.results, {**before, **added})
-    if failed:
-        raise RunError("; ".join(failed))
-    return added
+        key = name + ("" if result["part"] == "test" else f"-{result['part']}")
+        count = sum(other.rstrip("0123456789-") == key for other in results)
+        results[f"{key}-{count + 1}" if count else key] = result
+    previous = read_json(run.results) if run.results.exists() else {}
+    write_json(run.results, {**previous, **results})
+    if errors:
+        raise RunError("; ".join(errors))
+    return results
 
 
 def _context(
     experiment: Experiment, model: Model, dataset: Dataset, run: RunFolder
 ) -> EvaluationContext:
-    """A trained network as evaluations see it."""
-    again = retrainer(experiment, dataset, run)
-
-    def retrain(
-        training: Array,
-        validation: Array | None,
-        judged: Array | None,
-        changes: Mapping[str, Any] = UNCHANGED,
-    ) -> EvaluationContext:
-        return _context(*again(training, validation, judged, changes), run)
+    """A trained network and its data, as evaluations see them."""
+    train_again = retrainer(experiment, dataset, run)
 
     def predict(inputs: Mapping[str, Array]) -> Array:
         outputs = experiment.final_outputs(model.predict(inputs, experiment.output))
-        repeats = experiment.task == "reconstruction"  # inputs, which have no target's units
-        return outputs if repeats else dataset.to_target_units(outputs)
+        if experiment.task == "reconstruction":  # the outputs are inputs, not targets
+            return outputs
+        return dataset.to_target_units(outputs)
 
     return EvaluationContext(
         dataset=dataset,
@@ -112,13 +95,13 @@ def _context(
         node_values=value_reader(experiment, model),
         weights=model.parameters.weights,
         decoder=decoder_from(experiment, model),
-        retrain=retrain,
+        retrain=lambda *parts_and_changes: _context(*train_again(*parts_and_changes), run),
         check_consistency=consistency_checker(experiment, dataset),
     )
 
 
 def _classifier_trainer(config: Config) -> Any:
-    """What evaluations train a classifier of their own with, from the run's seed."""
+    """The function with which evaluations train classifiers of their own, with the run's seed."""
 
     def train_classifier(
         layers: Sequence[Item], inputs: Array, labels: Array, classes: int,
@@ -140,96 +123,38 @@ def _classifier_trainer(config: Config) -> Any:
     return train_classifier
 
 
-def check_data_unchanged(run: RunFolder, dataset: Dataset) -> None:
-    """Refuse data that has changed since the run began."""
-    before = read_json(run.environment).get("data_sha256")
-    if before != dataset.sha256:
-        raise RunFolderError(
-            f"the data has changed since {run.name} began: its SHA-256 was {before} and now is "
-            f"{dataset.sha256}"
-        )
-
-
 def evaluate(
     run: RunFolder,
     evaluations: Sequence[Evaluation] | None = None,
     progress: ProgressCallback | None = None,
 ) -> dict[str, Any]:
-    """Judge a run's saved network again, by its own evaluations or by others."""
+    """Evaluate the saved network of a run, with its own evaluations or with others.
+
+    Returns the results and adds them to results.json. Raises UsageError for evaluations that do
+    not fit the network, RunFolderError for a run without weights or with changed data.
+    """
     with run.lock():
-        prepared = prepare(run.config, start=False)
-        dataset = prepared.data(progress, stored_scaler(run))
-        check_data_unchanged(run, dataset)
+        prepared, dataset = prepare_saved(run, progress)
         experiment = prepared.experiment
-        chosen = list(evaluations or experiment.config.evaluate or [])
-        asked = replace(experiment.config, evaluate=chosen)
-        faults = evaluation_problems(asked, experiment.info, network_info(experiment))
-        if faults:
-            raise UsageError("\n".join(message for _, message in faults))
+        config = experiment.config
+        chosen = list(evaluations or config.evaluate or [])
+        problems = evaluation_problems(
+            replace(config, evaluate=chosen), experiment.info, network_info(experiment)
+        )
+        if problems:
+            raise UsageError("\n".join(message for _, message in problems))
         model = trained_model(run, experiment)
         return run_evaluations(experiment, model, dataset, run, chosen, lambda stage: None)
 
 
 @dataclass(frozen=True)
-class _Evaluations:
-    """The section `evaluate` alone."""
+class _EvaluateSection:
+    """A configuration with the section `evaluate` only."""
 
     evaluate: list[Annotated[Any, Choice("evaluation")]]
 
 
 def read_evaluations(texts: Sequence[str]) -> list[Evaluation]:
-    """Evaluations as a configuration writes them: `classification`, `denoising: {epochs: 5}`."""
+    """Evaluations from their YAML: `classification`, `denoising: {epochs: 5}`."""
     text = f"evaluate: [{', '.join(texts)}]"
-    return loads(text, "command line", _Evaluations, REGISTRIES).value.evaluate
-
-
-def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
-    """A run's network applied to the samples in a file: the experiment and outputs (n, …).
-
-    Values, and the inputs that an autoencoder repeats, are in the units of the data; only crops of
-    whitened pictures stay whitened.
-    """
-    info = DatasetInfo.from_state(read_json(run.path / "data.json")["info"])
-    experiment = compile_config(load(run.config, Config, REGISTRIES).value, info)
-    scaler = stored_scaler(run)
-    delimiter = getattr(experiment.config.data.source, "delimiter", ",")
-    samples = read_new_samples(path, info, scaler, delimiter)
-    outputs = trained_model(run, experiment).predict(samples.inputs, experiment.output)
-    outputs = experiment.final_outputs(outputs)
-    if experiment.task == "reconstruction":
-        undone = to_source_units(outputs, info, scaler)
-        return experiment, outputs if undone is None else undone
-    state = read_json(run.path / "data.json")["target_scale"]
-    scale = AffineScaler(*(np.asarray(state[key]) for key in ("shift", "scale"))) if state else None
-    return experiment, scale.inverse(outputs) if scale else outputs
-
-
-def stored_scaler(run: RunFolder) -> InputScalers | None:
-    """The scaling that a run was trained with. Raises RunFolderError for damaged files."""
-    state = read_json(run.path / "data.json")["scaler"]
-    if not state:
-        return None
-    file = run.path / SCALER
-    try:
-        return InputScalers.from_state(state, load_tensors(file)[0] if file.exists() else {})
-    except KeyError as error:
-        raise RunFolderError(f"{run.name}: {SCALER} lacks {error}") from error
-
-
-def trained_model(run: RunFolder, experiment: Experiment) -> Model:
-    """The network of a run with its saved weights. Raises RunFolderError where they do not fit."""
-    model = Model(experiment.graph, experiment.config.seed)
-    load_weights(model, run)
-    return model
-
-
-def load_weights(model: Model, run: RunFolder) -> None:
-    """Give a network a run's saved weights. Raises RunFolderError where they do not fit."""
-    status = run.read_status()
-    if not run.model.exists() and status.status != "completed":
-        raise RunFolderError(f"{run.name} left no weights: {status.status}, {status.reason}")
-    arrays, _ = load_tensors(run.model)
-    try:
-        model.parameters.load(arrays)
-    except (KeyError, ValueError) as error:
-        raise RunFolderError(f"{run.model} does not fit its config.yaml: {error}") from error
+    return loads(text, "command line", _EvaluateSection, REGISTRIES).value.evaluate

@@ -1,4 +1,4 @@
-"""The inside of a network, for evaluations: its values by name, and the way from one to the end."""
+"""The structure of a network for evaluations: named values, first layer, decoders."""
 
 from __future__ import annotations
 
@@ -10,112 +10,118 @@ from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.conv import Conv1d, Conv2d
 from ldl.engine.layers.linear import Linear
+from ldl.engine.liveness import sources
 from ldl.engine.model import Model
 from ldl.evaluate.context import FirstLayer, FirstLayerKind, NetworkInfo
 
-CODE = "code"  # what an autoencoder's innermost value is called, whatever layer gives it
+CODE = "code"  # the name of an autoencoder's innermost value, whichever layer computes it
 FIRST_KINDS: dict[type, FirstLayerKind] = {Linear: "linear", Conv1d: "conv1d", Conv2d: "conv2d"}
 
 
 def network_info(experiment: Experiment) -> NetworkInfo:
-    """What evaluations may know before any training."""
+    """The structure of a network, known before any training."""
     graph, info = experiment.graph, experiment.info
-    places = [place.name for place in graph.order if isinstance(place, Node)]
-    shapes = {name: graph.specs[name].shape for name in (*info.inputs, *places)}
+    names = [node.name for node in graph.order if isinstance(node, Node)]
+    shapes = {name: graph.specs[name].shape for name in (*info.inputs, *names)}
     if experiment.code is not None:
         shapes.setdefault(CODE, graph.specs[experiment.code].shape)
-    return NetworkInfo(shapes, _first(graph), experiment.task, _is_chain(experiment))
+    return NetworkInfo(shapes, _first_layer(graph), experiment.task, _is_chain(experiment))
 
 
 def _is_chain(experiment: Experiment) -> bool:
-    """Whether each place reads the one before it alone, and each sample is treated by itself.
+    """Whether the network can be trained layer by layer, without the graph.
 
-    And a step looks at one place only, not along a line.
+    Each node then receives a gradient from the next node only, and no two nodes share weights, so
+    no gradients are added up. There is one loss, samples do not interact, and nothing is random.
+    The optimizer needs one gradient per step.
     """
-    graph, before = experiment.graph, None
-    for place in graph.order:
-        plan = graph.plans[place.name]
-        first = before is None and place.inputs[0] in graph.inputs
-        if (not first and place.inputs[0] != before) or place.layer.view or plan.state:
+    graph, previous = experiment.graph, None
+    for node in graph.order:
+        hidden = [name for name in sources(node) if name not in graph.inputs]
+        is_next = hidden == ([] if previous is None else [previous])
+        is_shared = graph.owners[node.name] != node.name
+        if not is_next or is_shared or node.layer.view or graph.plans[node.name].state:
             return False
-        before = place.name
-    steps = not experiment.config.optimizer.needs_closure
-    return steps and graph.data_parallel and len(graph.losses) == 1
+        previous = node.name
+    one_gradient = not experiment.config.optimizer.needs_closure
+    return one_gradient and graph.data_parallel and len(graph.losses) == 1
 
 
 def value_reader(
     experiment: Experiment, model: Model
 ) -> Callable[[str, Mapping[str, Array]], Array]:
-    """(name, inputs) to that value."""
+    """A function of (name, inputs {name: (n, …)}) that gives that value of the network (n, …)."""
 
-    def value(name: str, inputs: Mapping[str, Array]) -> Array:
-        return inputs[name] if name in inputs else model.predict(inputs, _place(experiment, name))
+    def read_value(name: str, inputs: Mapping[str, Array]) -> Array:
+        if name in inputs:
+            return inputs[name]
+        return model.predict(inputs, _graph_name(experiment, name))
 
-    return value
+    return read_value
 
 
 def decoder_from(
     experiment: Experiment, model: Model
 ) -> Callable[[str], Callable[[Array], Array] | None]:
-    """A value's name to what leads from it to the output, where nothing else is needed."""
+    """A function from the name of a value to the decoder from that value (n, …) to the output.
 
-    def way(name: str) -> Callable[[Array], Array] | None:
-        graph, start = experiment.graph, _place(experiment, name)
-        wanted, kept = {experiment.output}, []
-        for place in reversed(graph.order):
-            if isinstance(place, Node) and place.name in wanted and place.name != start:
-                kept.append(place)
-                wanted.update(place.inputs)
-        if start not in wanted or wanted & set(graph.inputs) - {start}:
+    It gives None where the output needs more than that value.
+    """
+
+    def decoder(name: str) -> Callable[[Array], Array] | None:
+        graph, start = experiment.graph, _graph_name(experiment, name)
+        needed, nodes = {experiment.output}, []
+        for node in reversed(graph.order):
+            if isinstance(node, Node) and node.name in needed and node.name != start:
+                nodes.append(node)
+                needed.update(node.inputs)
+        if start not in needed or needed & set(graph.inputs) - {start}:
             return None
-        rest = Model(Graph({start: graph.specs[start]}, kept[::-1]))
-        arrays = model.parameters.arrays()
-        rest.parameters.load(
-            {name: arrays[_owner(graph, name)] for name in rest.parameters.arrays()}
-        )
-        return lambda x: experiment.final_outputs(rest.predict({start: x}, experiment.output))
+        submodel = Model(Graph({start: graph.specs[start]}, nodes[::-1]))
+        arrays, parameters = model.parameters.arrays(), submodel.parameters
+        parameters.load({n: arrays[_owned_name(graph, n)] for n in parameters.arrays()})
+        return lambda x: experiment.final_outputs(submodel.predict({start: x}, experiment.output))
 
-    return way
+    return decoder
 
 
-def _place(experiment: Experiment, name: str) -> str:
-    """The value that a name stands for: `code` may be another name of a layer's value."""
+def _graph_name(experiment: Experiment, name: str) -> str:
+    """The name of a value in the graph: `code` may stand for the value of another layer."""
     if name == CODE and name not in experiment.graph.specs and experiment.code is not None:
         return experiment.code
     return name
 
 
-def _owner(graph: Graph, name: str) -> str:
-    """`place.weight` as the whole graph calls it: shared weights bear their first place's name."""
-    place, _, key = name.rpartition(".")
-    return f"{graph.owners[place]}.{key}"
+def _owned_name(graph: Graph, name: str) -> str:
+    """The name of an array in the whole graph: shared weights are named after their first node."""
+    node, _, key = name.rpartition(".")
+    return f"{graph.owners[node]}.{key}"
 
 
-def _first(graph: Graph) -> FirstLayer | None:
-    """The first layer with a matrix of weights."""
-    leading = next((p.name for p in graph.order if graph.plans[p.name].w), None)
-    by_name = {place.name: place for place in graph.order}
-    for place in graph.order:
-        weight = graph.plans[place.name].w.get("weight")
-        if isinstance(place, LossNode) or weight is None:
+def _first_layer(graph: Graph) -> FirstLayer | None:
+    """The first layer with a weight matrix."""
+    first_trained = next((node.name for node in graph.order if graph.plans[node.name].w), None)
+    by_name = {node.name: node for node in graph.order}
+    for node in graph.order:
+        weight = graph.plans[node.name].w.get("weight")
+        if isinstance(node, LossNode) or weight is None:
             continue
-        source = place.inputs[0]
+        source = node.inputs[0]
         while source in by_name and by_name[source].layer.view:
             source = by_name[source].inputs[0]
-        kind = FIRST_KINDS.get(type(place.layer), "other")
         return FirstLayer(
-            place.name,
-            kind,
+            node.name,
+            FIRST_KINDS.get(type(node.layer), "other"),
             source if source in graph.inputs else None,
             weight.shape,
-            _activated(graph, leading or place.name),
+            _activated(graph, first_trained or node.name),
         )
     return None
 
 
 def _activated(graph: Graph, name: str) -> str:
-    """The activation that alone reads a value, else that value."""
-    readers = [place for place in graph.order if name in place.inputs]
-    if len(readers) == 1 and isinstance(readers[0].layer, Activation):
-        return readers[0].name
+    """The activation of a value, if that is the only node that reads it; else the value itself."""
+    consumers = [node for node in graph.order if name in node.inputs]
+    if len(consumers) == 1 and isinstance(consumers[0].layer, Activation):
+        return consumers[0].name
     return name

@@ -1,9 +1,10 @@
-"""The same network trained again on other rows, for evaluations such as cross-validation."""
+"""The same network trained again on other samples, for evaluations such as cross-validation."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,57 +16,56 @@ from ldl.compile.experiment_config import LossTerm
 from ldl.data import Dataset, SplitSpec, load_data, redraw_noise
 from ldl.engine.model import Model
 from ldl.errors import Diverged, RunError
-from ldl.execute.transfer import START, copy_matching
-from ldl.runs import RunFolder, load_tensors
+from ldl.execute.transfer import copy_matching, initial_weights
+from ldl.runs import RunFolder
 from ldl.train import Trainer
 
-SCRATCH = ".retraining-"  # the beginning of a folder's name within the run's, gone when it is done
-UNCHANGED: Mapping[str, Any] = {}
+SCRATCH_PREFIX = ".retraining-"  # of a temporary folder in the run folder
+NO_CHANGES: Mapping[str, Any] = {}
 Retrained = tuple[Experiment, Model, Dataset]
 
 
 def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Callable[..., Retrained]:
-    """(rows to train on, to validate on, to judge, changes) to a trained experiment.
+    """A function that trains the network of a run on other samples of its data source.
 
-    The configuration and the seed are the run's own, but for a `loss` and an `optimizer` among the
-    changes; scaling, noise and the kept epoch follow from the given rows. Raises RunError where
-    the training diverges, cannot be built or has data that changed.
+    It takes the sample indices (n,) for training, validation and testing, None for an empty part,
+    and optionally another `loss` or `optimizer` in a mapping. Everything else in the configuration
+    and the seed are the run's; scalers, noise and the best epoch are determined anew. It raises
+    RunError when the training diverges, cannot be built or when the data has changed.
     """
 
     def retrain(
         training: Array,
         validation: Array | None,
-        judged: Array | None,
-        changes: Mapping[str, Any] = UNCHANGED,
+        test: Array | None,
+        changes: Mapping[str, Any] = NO_CHANGES,
     ) -> Retrained:
-        given = {"train": training, "test": judged, "validation": validation}
-        rows = {part: chosen for part, chosen in given.items() if chosen is not None}
-        config = changed(experiment.config, changes)
-        data = load_data(config.data, config.seed, sample_indices=rows)
+        parts = {"train": training, "test": test, "validation": validation}
+        indices = {name: part for name, part in parts.items() if part is not None}
+        config = apply_changes(experiment.config, changes)
+        data = load_data(config.data, config.seed, sample_indices=indices)
         if data.sha256 != dataset.sha256:
-            raise RunError("the data has changed since the run began: it cannot be trained again")
-        counts = {part: len(chosen) for part, chosen in rows.items()}
+            raise RunError("the data has changed since the run started: cannot train again")
+        counts = {name: len(part) for name, part in indices.items()}
         split = SplitSpec(counts["train"], counts.get("validation", 0), counts.get("test", 0))
-        asked = replace(config, data=replace(config.data, split=split), evaluate=[])
+        again = replace(config, data=replace(config.data, split=split), evaluate=[])
         try:
-            again = compile_config(asked, replace(experiment.info, official_test=0))
+            new_experiment = compile_config(again, replace(experiment.info, official_test=0))
         except CompileError as error:
             raise RunError(str(error)) from error
-        for stray in run.path.glob(f"{SCRATCH}*"):  # of a process that was killed
-            shutil.rmtree(stray, ignore_errors=True)
-        with TemporaryDirectory(prefix=SCRATCH, dir=run.path) as scratch:
-            model = _trained(again, data, RunFolder(Path(scratch)), run)
-        if config.data.fresh_noise:  # judged with that of `load`, as the run is
+        model = _train_in_scratch_folder(new_experiment, data, run)
+        if config.data.fresh_noise:  # evaluate with the noise of `load_data`, as the run does
             redraw_noise(data, config.data, config.seed, 0)
-        return again, model, data
+        return new_experiment, model, data
 
     return retrain
 
 
-def changed(config: Config, changes: Mapping[str, Any]) -> Config:
-    """With another loss or optimizer; one that takes the whole set a step is let.
+def apply_changes(config: Config, changes: Mapping[str, Any]) -> Config:
+    """The configuration with another `loss` or `optimizer`.
 
-    The loss stands in for the first one, in its place and with its target and weight.
+    The loss replaces the first one and keeps its input, target and weight. Full-batch optimizers
+    ignore `batch_size`.
     """
     if "loss" in changes:
         loss = config.loss
@@ -79,17 +79,28 @@ def changed(config: Config, changes: Mapping[str, Any]) -> Config:
     return config
 
 
-def _trained(experiment: Experiment, data: Dataset, scratch: RunFolder, run: RunFolder) -> Model:
-    """The network after its training, with the weights that are kept."""
+def _train_in_scratch_folder(experiment: Experiment, data: Dataset, run: RunFolder) -> Model:
+    """The trained network with its best weights; the folder of the training is removed."""
+    for stale in run.path.glob(f"{SCRATCH_PREFIX}*"):  # of a killed process
+        shutil.rmtree(stale, ignore_errors=True)
+    with TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run.path) as folder:
+        trainer = Trainer(experiment, data, RunFolder(Path(folder)))
+        copy_matching(trainer.model.parameters, initial_weights(run))
+        try:
+            with blas_threads(experiment.parallelism.blas_threads):
+                trainer.fit()
+        except Diverged as error:
+            raise RunError(f"trained again: {error}") from error
+    return trainer.model
+
+
+@contextmanager
+def blas_threads(count: int | None) -> Iterator[None]:
+    """Limit every loaded BLAS to `count` threads within the block; None changes nothing."""
+    if count is None:
+        yield
+        return
     from threadpoolctl import threadpool_limits
 
-    trainer = Trainer(experiment, data, scratch)
-    start = run.path / START
-    if start.exists():
-        copy_matching(trainer.model.parameters, load_tensors(start)[0])
-    try:
-        with threadpool_limits(experiment.parallelism.blas_threads, user_api="blas"):
-            trainer.fit()
-    except Diverged as error:
-        raise RunError(f"trained again: {error}") from error
-    return trainer.model
+    with threadpool_limits(count, user_api="blas"):
+        yield

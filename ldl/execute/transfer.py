@@ -1,4 +1,4 @@
-"""Weights of another run as a start: taken by name where the shapes fit."""
+"""Pretrained weights: arrays of another run, copied by name where the shapes match."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from pathlib import Path
 from ldl.arrays import Array
 from ldl.engine.parameters import Parameters
 from ldl.errors import DataError, RunFolderError
-from ldl.runs import load_tensors
+from ldl.runs import RunFolder, load_tensors
 
-SHOWN = 6  # names in a note
-WEIGHTS = "model.safetensors"  # a run's own, at its end
-START = "start.safetensors"  # a run's own copy of the weights that it starts from
+MAX_LISTED = 6  # names in a note
+MODEL_FILE = "model.safetensors"
+INITIAL_WEIGHTS_FILE = "start.safetensors"  # a run's copy of the pretrained weights
 
 
 @dataclass(frozen=True)
 class TransferResult:
-    """What was taken from another run, and what was not, by the weights' names."""
+    """The names of the arrays that were copied, and of those that were not."""
 
-    taken: tuple[str, ...]
-    misfits: tuple[str, ...]  # the same name with another shape
-    missing: tuple[str, ...]  # not there at all
+    copied: tuple[str, ...]
+    mismatched: tuple[str, ...]  # the pretrained array has another shape
+    missing: tuple[str, ...]  # the pretrained run has no such array
 
     def __str__(self) -> str:
-        """In a sentence."""
-        parts = [f"{len(self.taken)} of {len(self.taken + self.misfits + self.missing)} taken"]
-        for what, names in (("of another shape", self.misfits), ("not there", self.missing)):
+        """The result as a sentence."""
+        total = len(self.copied + self.mismatched + self.missing)
+        parts = [f"{len(self.copied)} of {total} arrays copied"]
+        for label, names in (("another shape", self.mismatched), ("missing", self.missing)):
             if names:
-                more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-                parts.append(f"{what}: {', '.join(names[:SHOWN])}{more}")
+                extra = len(names) - MAX_LISTED
+                more = f" and {extra} more" if extra > 0 else ""
+                parts.append(f"{label}: {', '.join(names[:MAX_LISTED])}{more}")
         return "start_from: " + "; ".join(parts)
 
 
 def pretrained_weights(path: str) -> dict[str, Array]:
-    """The weights of a run's folder. Raises DataError where there are none to read."""
-    file = Path(path) / WEIGHTS
+    """The weights in the run folder `path`, by name. Raises DataError when it has none."""
+    file = Path(path) / MODEL_FILE
     if not file.exists():
-        unfinished = "has no model.safetensors: it is not completed"
-        raise DataError(f"{path} {unfinished if Path(path).is_dir() else 'is no run'}")
+        if Path(path).is_dir():
+            raise DataError(f"{path} has no {MODEL_FILE}: the run is not completed")
+        raise DataError(f"{path} is not a run folder")
     try:
         return load_tensors(file)[0]
     except RunFolderError as error:
@@ -47,24 +50,30 @@ def pretrained_weights(path: str) -> dict[str, Array]:
 
 
 def pretrained_digest(path: str | None) -> str:
-    """SHA-256 of the weights that a configuration starts from; empty where there are none."""
+    """The SHA-256 of the weights in the run folder `path`; empty when there are none."""
     if path is None:
         return ""
     try:
-        return hashlib.sha256((Path(path) / WEIGHTS).read_bytes()).hexdigest()
+        return hashlib.sha256((Path(path) / MODEL_FILE).read_bytes()).hexdigest()
     except OSError:
         return ""
 
 
-def copy_matching(parameters: Parameters, arrays: dict[str, Array]) -> TransferResult:
-    """Copy what fits into `parameters`."""
-    taken, misfits, missing = [], [], []
-    for name, mine in parameters.arrays().items():
-        if name not in arrays:
+def initial_weights(run: RunFolder) -> dict[str, Array]:
+    """The pretrained weights that a run started from; empty when it started from random ones."""
+    file = run.path / INITIAL_WEIGHTS_FILE
+    return load_tensors(file)[0] if file.exists() else {}
+
+
+def copy_matching(parameters: Parameters, pretrained: dict[str, Array]) -> TransferResult:
+    """Copy the pretrained arrays of equal name and shape into `parameters`."""
+    copied, mismatched, missing = [], [], []
+    for name, array in parameters.arrays().items():
+        if name not in pretrained:
             missing.append(name)
-        elif arrays[name].shape != mine.shape:
-            misfits.append(name)
+        elif pretrained[name].shape != array.shape:
+            mismatched.append(name)
         else:
-            mine[...] = arrays[name]
-            taken.append(name)
-    return TransferResult(tuple(taken), tuple(misfits), tuple(missing))
+            array[...] = pretrained[name]
+            copied.append(name)
+    return TransferResult(tuple(copied), tuple(mismatched), tuple(missing))

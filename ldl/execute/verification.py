@@ -1,31 +1,33 @@
-"""A finished run trained once more, to see whether it comes out the same."""
+"""The replay of a run, which shows whether training gives the same bits again."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ldl.errors import Diverged, LdlError, RunFolderError
-from ldl.execute.evaluation import check_data_unchanged, stored_scaler
-from ldl.execute.preparation import prepare
-from ldl.execute.run_training import Watchers, initial_weights, train
+from ldl.execute.run_training import Watchers, train
+from ldl.execute.saved_run import prepare_saved
+from ldl.execute.transfer import initial_weights
 from ldl.runs import RunFolder, read_json, read_metrics
 from ldl.train import TrainProgress
 
-CLOCK = "seconds"  # the one column that no two runs share
-DECISIVE = ("versions", "system", "processor", "threads", "blas", "variables")
+TIME_COLUMN = "seconds"  # the only column that differs between equal runs
+COMPARED_KEYS = ("versions", "system", "processor", "threads", "blas", "variables")
 
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """What a replay found; `epoch` is the first that differs, None where none does.
+    """The comparison of a replay with its run.
 
-    `column`, `before` and `now` are that epoch's first figure that differs. `weights` says whether
-    the saved weights are the same bytes, None where the run had none. `environment_changes`
-    names what differs from the time of the run: versions, processor, BLAS, threads.
+    `epochs` counts the compared rows of metrics.csv. `epoch` is the first that differs, None if
+    none does; `column` is its first value that differs, `before` in the run and `now` in the
+    replay. `weights` says whether the saved weights are the same bytes, None if the run has none.
+    `environment_changes` names what differs from the time of the run: versions, processor, BLAS,
+    threads.
     """
 
     epochs: int
@@ -48,71 +50,75 @@ class ReplayResult:
         return {"same": self.identical, **values}
 
 
-class _Found(LdlError):
-    """Ends the replay: at the first row that differs, or after the last that there is."""
+class _ReplayEnded(LdlError):
+    """Ends the training: at the first row that differs, or after the last row of the run."""
 
     def __init__(self, row: dict[str, Any], column: str | None) -> None:
-        super().__init__("the replay is over")
+        super().__init__("the replay has ended")
         self.row, self.column = row, column
 
 
 def verify(run: RunFolder, watchers: Watchers) -> ReplayResult:
-    """Train a run again from its config.yaml and hold every epoch's row against metrics.csv.
+    """Train a run again from its config.yaml and compare every row with its metrics.csv.
 
-    A run that was interrupted or diverged is held against the rows that it has. Raises
-    RunFolderError where there are none, or where the data is not what it was.
+    For an interrupted or diverged run the existing rows are compared. Raises RunFolderError when
+    there are none, or when the data has changed.
     """
     rows = read_metrics(run.metrics) if run.metrics.exists() else []
     if not rows:
-        raise RunFolderError(f"{run.name} has no finished epoch to hold a replay against")
-    prepared = replace(prepare(run.config, start=False), weights=initial_weights(run))
-    check_data_unchanged(run, prepared.data(watchers.data, stored_scaler(run)))
-    config = replace(prepared.experiment.config, evaluate=[])
-    prepared = replace(prepared, experiment=replace(prepared.experiment, config=config))
-    whole = run.read_status().status == "completed"
-    follow = replace(watchers, training=_comparer(rows, whole, watchers))
-    found, weights = None, None
+        raise RunFolderError(f"{run.name} has no finished epoch to compare a replay with")
+    prepared, _ = prepare_saved(run, watchers.data)
+    experiment = prepared.experiment
+    experiment = replace(experiment, config=replace(experiment.config, evaluate=[]))
+    prepared = replace(prepared, experiment=experiment, weights=initial_weights(run))
+    completed = run.read_status().status == "completed"
+    comparing = replace(watchers, training=_row_comparer(rows, completed, watchers))
+    end, same_weights = None, None
     with tempfile.TemporaryDirectory() as folder:
         try:
-            again = train(prepared, Path(folder), follow)
-            weights = again.model.read_bytes() == run.model.read_bytes()
-            ended = len(read_metrics(again.metrics))
-            if ended < len(rows):
-                found = _Found({"epoch": ended + 1}, "epoch")
-        except _Found as error:
-            found = error
+            replay = train(prepared, Path(folder), comparing)
+            same_weights = replay.model.read_bytes() == run.model.read_bytes()
+            epochs = len(read_metrics(replay.metrics))
+            if epochs < len(rows):
+                end = _ReplayEnded({"epoch": epochs + 1}, "epoch")
+        except _ReplayEnded as error:
+            end = error
         except Diverged:
-            if whole:
+            if completed:
                 raise
         changes = _environment_changes(run, RunFolder(next(Path(folder).iterdir())))
-    if found is None or found.column is None:
-        return ReplayResult(len(rows), None, None, None, None, weights, changes)
-    number, column = int(found.row["epoch"]), found.column
-    before = rows[number - 1].get(column) if number <= len(rows) else None
-    now = found.row.get(column) if weights is None else None
-    return ReplayResult(len(rows), number, column, before, now, None, changes)
+    if end is None or end.column is None:
+        return ReplayResult(len(rows), None, None, None, None, same_weights, changes)
+    epoch, column = int(end.row["epoch"]), end.column
+    before = rows[epoch - 1].get(column) if epoch <= len(rows) else None
+    now = end.row.get(column) if same_weights is None else None
+    return ReplayResult(len(rows), epoch, column, before, now, None, changes)
 
 
-def _comparer(rows: Sequence[dict[str, Any]], whole: bool, watchers: Watchers) -> Any:
-    """A watcher that ends the replay at the first row that is not as it was."""
+def _row_comparer(
+    rows: Sequence[dict[str, Any]], completed: bool, watchers: Watchers
+) -> Callable[[TrainProgress], None]:
+    """A training callback that raises `_ReplayEnded` at the first row that differs from `rows`.
 
-    def see(progress: TrainProgress) -> None:
+    If the run is not completed, the callback also ends the replay after the last of the rows.
+    """
+
+    def compare(progress: TrainProgress) -> None:
         watchers.training(progress)
-        row = progress.row
+        row, epoch = progress.row, progress.epoch
         if row is None:
             return
-        number = progress.epoch
-        before = rows[number - 1] if number <= len(rows) else {}
+        recorded = rows[epoch - 1] if epoch <= len(rows) else {}
         for column in row:
-            if column != CLOCK and row[column] != before.get(column):
-                raise _Found(row, column)
-        if number == len(rows) and not whole:
-            raise _Found(row, None)
+            if column != TIME_COLUMN and row[column] != recorded.get(column):
+                raise _ReplayEnded(row, column)
+        if epoch == len(rows) and not completed:
+            raise _ReplayEnded(row, None)
 
-    return see
+    return compare
 
 
-def _environment_changes(before: RunFolder, now: RunFolder) -> tuple[str, ...]:
-    """What environment.json has otherwise than it was."""
-    old, new = read_json(before.environment), read_json(now.environment)
-    return tuple(key for key in DECISIVE if old.get(key) != new.get(key))
+def _environment_changes(run: RunFolder, replay: RunFolder) -> tuple[str, ...]:
+    """The keys of environment.json that differ."""
+    old, new = read_json(run.environment), read_json(replay.environment)
+    return tuple(key for key in COMPARED_KEYS if old.get(key) != new.get(key))

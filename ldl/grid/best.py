@@ -11,7 +11,7 @@ from typing import Any, Final
 from ldl.errors import Diverged, Interrupted, LdlError, RunError
 from ldl.execute import SILENT, Watchers, prepare
 from ldl.execute import train as train_run
-from ldl.execute.run_training import initial_weights
+from ldl.execute.transfer import initial_weights
 from ldl.grid.grid_results import GridResults, GridRow
 from ldl.grid.trial import Trial
 from ldl.grid.trial_store import folder_lock

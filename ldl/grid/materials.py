@@ -12,7 +12,7 @@ from ldl.data import Dataset, ProgressCallback, load_data
 from ldl.errors import LdlError
 from ldl.execute import PreparedExperiment
 from ldl.execute.preparation import prepare_text
-from ldl.execute.run_training import data_files
+from ldl.execute.run_files import data_files
 from ldl.grid.trial import Trial
 
 NAME = "config.yaml"

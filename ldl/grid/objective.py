@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from ldl.config.suggest import nearest, spelling_hint
 from ldl.data import split_sizes
 from ldl.evaluate import EVALUATIONS
+from ldl.execute.evaluation_checks import evaluation_problems
 from ldl.execute.introspection import network_info
-from ldl.execute.preparation import evaluation_problems
 
 if TYPE_CHECKING:
     from ldl.compile import Config, Experiment

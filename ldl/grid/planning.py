@@ -23,12 +23,7 @@ from ldl.config.type_rules import DictOf, Record, fields_of
 from ldl.data import ProgressCallback
 from ldl.errors import ConfigError, Problem
 from ldl.execute import PreparedExperiment
-from ldl.execute.preparation import (
-    IGNORED_SECTIONS,
-    REGISTRIES,
-    prepare_unchecked,
-    sorted_problems,
-)
+from ldl.execute.preparation import IGNORED_SECTIONS, REGISTRIES, prepare_unchecked, sorted_problems
 from ldl.grid.block import (
     GRID_REGISTRIES,
     SEARCHES,

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ldl.atomic_file import durable_writes, write_bytes
 from ldl.errors import RunError, RunFolderError
 from ldl.execute import PreparedExperiment, Watchers
-from ldl.execute.evaluation import check_data_unchanged
-from ldl.execute.run_training import initial_files, initial_weights, train_into
+from ldl.execute.run_files import initial_files
+from ldl.execute.run_training import train_into
+from ldl.execute.saved_run import check_data_unchanged
+from ldl.execute.transfer import initial_weights
 from ldl.grid.materials import Materials
 from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial

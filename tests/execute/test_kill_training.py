@@ -1,4 +1,4 @@
-"""Runs killed with SIGKILL at random moments and resumed end in the same bytes."""
+"""Runs that are killed with SIGKILL at random times and resumed give the same bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from ldl.runs.run_list import list_runs, run_folders
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIG = """\
 name: killed
 seed: 3
@@ -41,7 +41,7 @@ OPTIMIZERS = {
 
 
 def ldl(*arguments: str) -> subprocess.Popen[bytes]:
-    """`ldl …` as a process of its own."""
+    """A process that runs `ldl …`."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen([sys.executable, str(ROOT / "cli.py"), *arguments], **quiet)
 
@@ -55,13 +55,13 @@ def weights(root: Path) -> bytes:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_killed_and_resumed_runs_give_the_same_bytes(name: str, tmp_path: Path) -> None:
-    """Ten runs an optimizer or more, each killed up to twice anywhere between start and end."""
+    """At least ten runs per optimizer, each killed up to twice between start and end."""
     file = tmp_path / "killed.yaml"
     file.write_text(CONFIG.replace("OPTIMIZER", OPTIMIZERS[name]))
     whole = tmp_path / "whole"
-    began = time.monotonic()
+    start = time.monotonic()
     assert ldl("train", str(file), "--runs", str(whole)).wait() == 0
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - start
     rng = random.Random(name)
     kills = 0
     for attempt in range(30):
@@ -73,14 +73,14 @@ def test_killed_and_resumed_runs_give_the_same_bytes(name: str, tmp_path: Path) 
             time.sleep(rng.uniform(0.15, 0.8) * seconds)
             alive = process.poll() is None
             kills += alive
-            seconds *= 1.1 if alive else 0.7  # what others do to a machine changes by the minute
+            seconds *= 1.1 if alive else 0.7  # the speed of a shared machine varies
             process.kill()
             process.wait()
             assert all(run.status != "unreadable" for run in list_runs(root))
-            verb = "resume" if run_folders(root) else "train"
-            target = "last" if verb == "resume" else str(file)
-            process = ldl(verb, target, "--runs", str(root))
-        assert process.wait() in (0, 2)  # 2: it had been completed, so there was nothing to resume
+            command = "resume" if run_folders(root) else "train"
+            target = "last" if command == "resume" else str(file)
+            process = ldl(command, target, "--runs", str(root))
+        assert process.wait() in (0, 2)  # 2: the run was completed, so there was nothing to resume
         assert weights(root) == weights(whole), f"attempt {attempt}"
     assert kills >= 10
 

@@ -1,4 +1,4 @@
-"""The whole way through the library: prepare, train, evaluate, predict, resume."""
+"""Whole runs through the library: prepare, train, evaluate, predict, resume."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ train: {epochs: 4, batch_size: 8}
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A configuration beside its table: two classes told apart by a line, one column in words."""
+    """A configuration and its CSV file: two classes separated by a line, labels as words."""
     x = np.random.default_rng(0).normal(3.0, 2.0, size=(90, 3)).round(4)
     lines = [f"{a},{b},{c},{'oak' if a + b > 6 else 'elm'}" for a, b, c in x]
     (tmp_path / "table.csv").write_text("\n".join(["a,b,c,kind", *lines]) + "\n")
@@ -37,17 +37,17 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_name_is_the_files_where_none_is_given(file: Path) -> None:
-    """And the evaluation is the task's own."""
+def test_the_default_name_is_that_of_the_file(file: Path) -> None:
+    """The default evaluation is that of the task."""
     config = prepare(file).experiment.config
     assert config.name == "trees"
     assert [type(e).__name__ for e in config.evaluate or []] == ["Classification"]
 
 
-def test_preparing_reads_no_data_and_leaves_nothing(
+def test_prepare_loads_no_data_and_writes_nothing(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A configuration is found wrong before anything is loaded."""
+    """Problems are found before any data is loaded."""
     from ldl.execute import preparation as module
 
     monkeypatch.setattr(module, "load_data", lambda *_: pytest.fail("data was loaded"))
@@ -57,8 +57,8 @@ def test_preparing_reads_no_data_and_leaves_nothing(
     assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "trees.yaml"}
 
 
-def test_the_folder_repeats_the_run(file: Path, tmp_path: Path) -> None:
-    """`config.yaml` trains to the same bytes, from anywhere, without the overrides."""
+def test_the_resolved_configuration_repeats_the_run(file: Path, tmp_path: Path) -> None:
+    """`config.yaml` gives the same bytes in any folder, without the overrides."""
     run = train(prepare(file, ["train.epochs=2", "optimizer={sgd: 0.1}"]), tmp_path / "runs")
     assert yaml.safe_load(run.overrides.read_text()) == ["train.epochs=2", "optimizer={sgd: 0.1}"]
     again = train(prepare(run.config), tmp_path / "elsewhere" / "runs")
@@ -69,36 +69,34 @@ def test_the_folder_repeats_the_run(file: Path, tmp_path: Path) -> None:
 
 
 def test_predictions_are_those_of_the_evaluation(file: Path, tmp_path: Path) -> None:
-    """The whole table predicted: on the test part's rows the accuracy that was reported."""
+    """Predictions for the whole file give the accuracies of the three splits."""
     from ldl.data import load_data
 
     prepared = prepare(file)
     run = train(prepared, tmp_path / "runs")
     experiment, outputs = predict(run, tmp_path / "table.csv")
     names = [line.rsplit(",", 1)[1] for line in (tmp_path / "table.csv").read_text().split()[1:]]
-    known = experiment.info.target.names
-    right = experiment.predicted_classes(outputs) == [known.index(name) for name in names]
+    class_names = experiment.info.target.names
+    correct = experiment.predicted_classes(outputs) == [class_names.index(n) for n in names]
     data = load_data(prepared.experiment.config.data, 4)
     parts = [part for part in (data.train, data.validation, data.test) if part]
-    counted = 0.0
+    correct_count = 0.0
     for part, name in zip(parts, ("train", "validation", "test"), strict=True):
-        (judgement,) = evaluate(
-            run, read_evaluations([f"classification: {{part: {name}}}"])
-        ).values()
-        assert judgement["samples"] == len(part)
-        counted += judgement["accuracy"] * len(part)
-    assert counted == pytest.approx(right.sum())
+        (result,) = evaluate(run, read_evaluations([f"classification: {{part: {name}}}"])).values()
+        assert result["samples"] == len(part)
+        correct_count += result["accuracy"] * len(part)
+    assert correct_count == pytest.approx(correct.sum())
 
 
-def test_stages_are_told(file: Path, tmp_path: Path) -> None:
-    """Each evaluation by its name."""
+def test_stages_are_reported(file: Path, tmp_path: Path) -> None:
+    """Each evaluation, by name, and the plots."""
     stages: list[str] = []
     train(prepare(file), tmp_path / "runs", Watchers(stage=stages.append))
     assert stages == ["classification", "pictures"]
 
 
-def test_two_at_once(file: Path, tmp_path: Path) -> None:
-    """Runs that begin in the same second have folders of their own; both are complete."""
+def test_concurrent_runs(file: Path, tmp_path: Path) -> None:
+    """Runs that start in the same second have folders of their own; both are completed."""
     prepared = [prepare(file), prepare(file)]
     errors: list[BaseException] = []
 
@@ -114,16 +112,14 @@ def test_two_at_once(file: Path, tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    found = list_runs(tmp_path / "runs")
-    assert [run.status for run in found] == ["completed", "completed"]
-    one, two = (run.path / "model.safetensors" for run in found)
+    summaries = list_runs(tmp_path / "runs")
+    assert [run.status for run in summaries] == ["completed", "completed"]
+    one, two = (run.path / "model.safetensors" for run in summaries)
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_a_failure_is_written_down(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An error in an evaluation: status failed, the traceback in the log; resume goes on."""
+def test_a_failure_is_recorded(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in an evaluation: status failed, the traceback in the log; resume completes it."""
     from ldl.evaluate.classification import Classification
 
     def fail(*_: object) -> None:
@@ -133,9 +129,9 @@ def test_a_failure_is_written_down(
         patched.setattr(Classification, "run", fail)
         with pytest.raises(OSError, match="no space"):
             train(prepare(file), tmp_path / "runs")
-    (found,) = list_runs(tmp_path / "runs")
-    assert found.status == "failed" and "no space" in found.reason
-    run = RunFolder.open(found.path)
+    (summary,) = list_runs(tmp_path / "runs")
+    assert summary.status == "failed" and "no space" in summary.reason
+    run = RunFolder.open(summary.path)
     assert "Traceback" in run.log.read_text()
     whole = train(prepare(file), tmp_path / "whole")
     resume(run)
@@ -144,15 +140,15 @@ def test_a_failure_is_written_down(
     assert run.results.read_bytes() == whole.results.read_bytes()
 
 
-def test_a_run_in_use_is_left_alone(file: Path, tmp_path: Path) -> None:
-    """Who holds it is wording."""
+def test_a_locked_run_is_not_evaluated(file: Path, tmp_path: Path) -> None:
+    """The error says that another process uses the run."""
     run = train(prepare(file), tmp_path / "runs")
     with run.lock(), pytest.raises(RunFolderError, match="in use"):
         evaluate(run)
 
 
-def test_data_that_changed_is_not_judged(file: Path, tmp_path: Path) -> None:
-    """The parts would be others."""
+def test_changed_data_is_not_evaluated(file: Path, tmp_path: Path) -> None:
+    """The splits would hold other samples."""
     run = train(prepare(file), tmp_path / "runs")
     before = run.results.read_bytes()
     table = tmp_path / "table.csv"
@@ -172,7 +168,7 @@ def test_weights_of_another_network_are_refused(file: Path, tmp_path: Path) -> N
         predict(run, tmp_path / "table.csv")
 
 
-def test_samples_are_separated_as_the_training_file_is(file: Path, tmp_path: Path) -> None:
+def test_new_samples_have_the_delimiter_of_the_training_file(file: Path, tmp_path: Path) -> None:
     """Another delimiter is refused."""
     table = (tmp_path / "table.csv").read_text()
     (tmp_path / "new.csv").write_text(table)
@@ -183,8 +179,8 @@ def test_samples_are_separated_as_the_training_file_is(file: Path, tmp_path: Pat
         predict(run, tmp_path / "new.csv")
 
 
-def test_logits_of_an_autoencoder_become_values(file: Path, tmp_path: Path) -> None:
-    """The sigmoid of bce_with_logits, then the scaling undone: within the training data's range."""
+def test_logits_of_an_autoencoder_become_values_in_source_units(file: Path, tmp_path: Path) -> None:
+    """The sigmoid of bce_with_logits, then the inverse scaling: within the range of the data."""
     text = "data: {source: iris, scale: minmax}\nloss: bce_with_logits\ntrain: {epochs: 2}\n"
     file.write_text(text + "network: {encoder: [{linear: 2}], decoder: [linear]}\n")
     run = train(prepare(file), tmp_path / "runs")
@@ -193,26 +189,26 @@ def test_logits_of_an_autoencoder_become_values(file: Path, tmp_path: Path) -> N
     _, outputs = predict(run, tmp_path / "x.npz")
     assert (outputs > x.min(axis=0)).all() and (outputs < x.max(axis=0)).all()
     scaled = (x - x.min(axis=0)) / (x.max(axis=0) - x.min(axis=0))
-    answers = (outputs - x.min(axis=0)) / (x.max(axis=0) - x.min(axis=0))
-    judged = np.load(run.path / "split.npz")["test"]
-    mse = ((answers - scaled)[judged] ** 2).mean()
+    predictions = (outputs - x.min(axis=0)) / (x.max(axis=0) - x.min(axis=0))
+    test_indices = np.load(run.path / "split.npz")["test"]
+    mse = ((predictions - scaled)[test_indices] ** 2).mean()
     assert json.loads(run.results.read_text())["reconstruction"]["mse"] == pytest.approx(mse, 0.05)
 
 
-def test_saturated_outputs_are_judged_as_training_counts_them(file: Path, tmp_path: Path) -> None:
-    """Probabilities that float32 rounds to 1 are no ties."""
+def test_saturated_outputs_are_classified_as_in_training(file: Path, tmp_path: Path) -> None:
+    """Probabilities that float32 rounds to 1 are not ties."""
     text = (
         "data: {source: digits}\nnetwork: [linear]\nloss: bce_with_logits\noptimizer: {sgd: 0.1}\n"
     )
     file.write_text(text + "train: {epochs: 1}\nevaluate: [{classification: {part: validation}}]\n")
     run = train(prepare(file), tmp_path / "runs")
     (row,) = read_metrics(run.metrics)
-    judged = json.loads(run.results.read_text())["classification-validation"]
-    assert judged["accuracy"] == pytest.approx(row["validation_accuracy"])
+    result = json.loads(run.results.read_text())["classification-validation"]
+    assert result["accuracy"] == pytest.approx(row["validation_accuracy"])
 
 
-def test_results_are_json_with_no_nan(file: Path, tmp_path: Path) -> None:
-    """Strict JSON, though a class may never be predicted."""
+def test_results_are_strict_json(file: Path, tmp_path: Path) -> None:
+    """Even when a class is never predicted."""
     run = train(prepare(file, ["train.epochs=1", "optimizer={sgd: 1e-30}"]), tmp_path / "runs")
 
     def refuse(name: str) -> float:
@@ -223,8 +219,8 @@ def test_results_are_json_with_no_nan(file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", ["flat", "image"])
-def test_the_file_that_trained_it_can_be_read_again(tmp_path: Path, shape: str) -> None:
-    """Several inputs, one of them pictures, whatever the network sees them as."""
+def test_the_training_file_can_be_predicted(tmp_path: Path, shape: str) -> None:
+    """Several inputs, one of them images, whichever shape the network reads."""
     rng = np.random.default_rng(0)
     arrays = {"a": rng.random((60, 4)), "b": rng.random((60, 6, 5, 2)), "y": np.arange(60) % 2}
     np.savez(tmp_path / "two.npz", **arrays)  # type: ignore[arg-type]
@@ -239,19 +235,19 @@ def test_the_file_that_trained_it_can_be_read_again(tmp_path: Path, shape: str) 
 
 
 def test_a_path_that_is_not_utf_8(tmp_path: Path) -> None:
-    """Its page has the bytes as escapes."""
-    odd = tmp_path / os.fsdecode(b"\xe9t\xe9")
-    odd.mkdir()
-    (odd / "flowers.yaml").write_text(IRIS)
-    run = with_run_page(lambda: train(prepare(odd / "flowers.yaml"), odd / "runs"))
+    """The page shows the bytes as escapes."""
+    folder = tmp_path / os.fsdecode(b"\xe9t\xe9")
+    folder.mkdir()
+    (folder / "flowers.yaml").write_text(IRIS)
+    run = with_run_page(lambda: train(prepare(folder / "flowers.yaml"), folder / "runs"))
     assert run.report.exists() and "<h1" in run.report.read_text()
 
 
-def test_a_fault_of_a_file_stands_where_its_path_does(file: Path) -> None:
-    """On the command line, if it comes from there."""
-    with pytest.raises(ConfigError) as caught:
+def test_a_missing_data_file_has_the_location_of_its_path(file: Path) -> None:
+    """The command line, if the path is an override."""
+    with pytest.raises(ConfigError) as raised:
         prepare(file, ["data.source.csv.path=gone.csv"])
-    (problem,) = caught.value.problems
+    (problem,) = raised.value.problems
     assert problem.file == "command line" and "no such file" in problem.message
 
 

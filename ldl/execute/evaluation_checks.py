@@ -1,0 +1,107 @@
+"""Checks of the evaluations in a configuration, before any data is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ldl.compile import CompileError, Config, Experiment, PathProblem, compile_config, task_of
+from ldl.config import Item
+from ldl.config.tree import KeyPath
+from ldl.data import DatasetInfo, SplitSpec
+from ldl.evaluate import EVALUATIONS, Evaluation, default_evaluations
+from ldl.evaluate.context import NetworkInfo
+from ldl.execute.retraining import apply_changes
+
+EVALUATION_NAMES = {kind: name for name, kind in EVALUATIONS.items()}
+
+
+def with_default_evaluations(config: Config, info: DatasetInfo) -> Config:
+    """The configuration with the default evaluations of its task, if it names none."""
+    if config.evaluate is not None:
+        return config
+    return replace(config, evaluate=list(default_evaluations(task_of(config, info), info)))
+
+
+def evaluation_problems(
+    config: Config, info: DatasetInfo, network: NetworkInfo | None
+) -> list[PathProblem]:
+    """Evaluations that do not fit the data, task or network, or whose own networks do not compile.
+
+    Without a `network`, because it does not compile, the checks that need it are left out.
+    """
+    return [
+        problem
+        for i, evaluation in enumerate(config.evaluate or [])
+        for problem in _problems(config, info, network, evaluation, ("evaluate", i))
+    ]
+
+
+def _problems(
+    config: Config,
+    info: DatasetInfo,
+    network: NetworkInfo | None,
+    evaluation: Evaluation,
+    path: KeyPath,
+) -> list[PathProblem]:
+    """The problems of the evaluation at `path` in the configuration."""
+    message = evaluation.data_problem(info, task_of(config, info))
+    message = message or evaluation.size_problem(info, config.data.split)
+    if message:
+        return [(path, message)]
+    settings_path = (*path, EVALUATION_NAMES[type(evaluation)])
+    network_problems = evaluation.network_problems(info, network) if network else []
+    problems: list[PathProblem] = [
+        ((*settings_path, key) if key else path, message) for key, message in network_problems
+    ]
+    if network is not None:
+        problems += _changes_problems(config, info, evaluation, settings_path)
+    if info.target.kind == "classes" and not network_problems:
+        problems += _classifier_problems(config, info, network, evaluation, settings_path)
+    return problems
+
+
+def _changes_problems(
+    config: Config, info: DatasetInfo, evaluation: Evaluation, path: KeyPath
+) -> list[PathProblem]:
+    """The problems of the changed configurations that an evaluation trains."""
+    problems: list[PathProblem] = []
+    for keys, changes in evaluation.config_changes():
+        try:
+            compile_config(apply_changes(config, changes), info)
+        except CompileError as error:
+            messages = dict.fromkeys(message for _, message in error.problems)
+            problems += [((*path, *keys), message) for message in messages]
+    return problems
+
+
+def _classifier_problems(
+    config: Config,
+    info: DatasetInfo,
+    network: NetworkInfo | None,
+    evaluation: Evaluation,
+    path: KeyPath,
+) -> list[PathProblem]:
+    """The problems of the classifier that an evaluation trains, if it trains one."""
+    classifier = evaluation.own_classifier(info, network or NetworkInfo())
+    if classifier is None:
+        return []
+    layers, shape = classifier
+    try:
+        inputs = DatasetInfo({"x": shape}, info.target, None, info.samples)
+        classifier_experiment(config, layers, inputs)
+    except CompileError as error:
+        classifier_path = (*path, "classifier")
+        return [
+            (problem_path if problem_path[0] == "evaluate" else classifier_path, message)
+            for problem_path, message in error.problems
+        ]
+    return []
+
+
+def classifier_experiment(config: Config, layers: Sequence[Item], info: DatasetInfo) -> Experiment:
+    """The experiment of a classifier that an evaluation trains on `info`. Raises CompileError."""
+    everything = SplitSpec(train=1.0, validation=0, test=0)  # `info` counts training samples only
+    data = replace(config.data, target="labels", noise=None, fresh_noise=False, split=everything)
+    own_config = Config(data=data, network=layers, blocks=config.blocks, seed=config.seed)
+    return compile_config(own_config, info)

@@ -1,0 +1,80 @@
+"""Checks of loaded data: targets outside the range of a loss, values without an embedding row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldl.errors import ConfigError
+from ldl.execute import prepare, train
+from ldl.runs import read_json
+
+REGRESSION = """\
+data: {source: diabetes, scale: standard, scale_targets: SCALE}
+network: [linear, sigmoid]
+loss: bce
+"""
+EMBEDDING = """\
+data: {source: {npz: {path: words.npz}}, scale: SCALE}
+network: [{embedding: {units: 3, entries: ENTRIES}}, flatten, linear]
+"""
+
+
+def test_bce_needs_targets_from_0_to_1(tmp_path: Path) -> None:
+    """Targets from 25 to 346 are refused; minmax scales them to 0 to 1."""
+    file = tmp_path / "values.yaml"
+    file.write_text(REGRESSION.replace("SCALE", "null"))
+    with pytest.raises(ConfigError, match=r"from 0 to 1.*use `data.scale_targets: minmax`"):
+        prepare(file).data()
+    file.write_text(REGRESSION.replace("SCALE", "minmax"))
+    assert prepare(file).data().target_scaler is not None
+
+
+def test_bce_on_inputs_names_the_scaling_of_the_inputs(tmp_path: Path) -> None:
+    """The targets of an autoencoder are its inputs."""
+    file = tmp_path / "inputs.yaml"
+    file.write_text(
+        "data: {source: diabetes}\n"
+        "network: {encoder: [{linear: 2}], decoder: [linear, sigmoid]}\nloss: bce\n"
+    )
+    with pytest.raises(ConfigError, match=r"from 0 to 1.*use `data.scale: minmax`"):
+        prepare(file).data()
+
+
+def test_an_autoencoder_is_evaluated_in_the_units_of_its_inputs(tmp_path: Path) -> None:
+    """The scaling of targets that it does not learn changes nothing."""
+    text = "network: {encoder: [{linear: 6}], decoder: [linear]}\ntrain: {epochs: 2}\n"
+    errors = []
+    for i, more in enumerate(("", ", scale_targets: standard")):
+        file = tmp_path / f"{i}.yaml"
+        file.write_text(f"data: {{source: diabetes, scale: minmax{more}}}\n{text}")
+        run = train(prepare(file), tmp_path / "runs")
+        errors.append(read_json(run.results)["reconstruction"]["mse"])
+    assert errors[0] == errors[1] < 1.0
+
+
+@pytest.mark.parametrize(
+    ("entries", "scale", "message"),
+    [
+        ("9", "null", "embedding takes whole numbers from 0 to 8, and these go from 0 to 9"),
+        ("10", "minmax", "fractions from 0 to 1; `data.scale`"),
+        ("10", "null", ""),
+    ],
+)
+def test_values_without_an_embedding_row_are_refused(
+    entries: str, scale: str, message: str, tmp_path: Path
+) -> None:
+    """The problem has the location of the layer and is raised before training."""
+    x = np.arange(200, dtype=np.float32).reshape(50, 4) % 10
+    np.savez(tmp_path / "words.npz", x=x, y=np.arange(50) % 2)
+    file = tmp_path / "words.yaml"
+    file.write_text(EMBEDDING.replace("SCALE", scale).replace("ENTRIES", entries))
+    if not message:
+        assert prepare(file).data().train.inputs["x"].max() == 9
+        return
+    with pytest.raises(ConfigError, match=message) as raised:
+        prepare(file).data()
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.column) == (2, 12)
