@@ -123,10 +123,10 @@ def train_into(
             watchers.note(str(transfer))
             if random := sorted(experiment.frozen - {*transfer.copied}):
                 watchers.note(f"freeze keeps weights that were not copied: {', '.join(random)}")
-        with _outcome_in_status(trainer, log, watchers):
-            # blas_threads acts on the libraries that are loaded by now
-            with interrupt_on_signal(), blas_threads(experiment.parallelism.blas_threads):
-                _train_and_evaluate(trainer, log, watchers, trained)
+        threads = experiment.parallelism.blas_threads  # of all libraries that are loaded by now
+        recorded = _outcome_in_status(trainer, log, watchers)
+        with recorded, interrupt_on_signal(), blas_threads(threads):
+            _train_and_evaluate(trainer, log, watchers, trained)
 
 
 @contextmanager
