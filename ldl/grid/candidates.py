@@ -16,8 +16,8 @@ from ldl.config.tree import INVALID, KeyPath
 from ldl.config.type_rules import fields_of
 from ldl.data import DatasetInfo, describe_data
 from ldl.errors import DataError, Problem, SettingError
-from ldl.execute.preparation import build_and_check, data_setting, with_batch_size
 from ldl.execute.evaluation_checks import with_default_evaluations
+from ldl.execute.preparation import build_and_check, data_setting, with_batch_size
 from ldl.execute.transfer import pretrained_weights
 from ldl.grid.block import GridBlock, Halving, Random, Tpe
 from ldl.grid.labels import describe_values

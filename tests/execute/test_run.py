@@ -175,7 +175,7 @@ def test_new_samples_have_the_delimiter_of_the_training_file(file: Path, tmp_pat
     (tmp_path / "table.csv").write_text(table.replace(",", ";"))
     run = train(prepare(file, ['data.source.csv.delimiter=";"']), tmp_path / "runs")
     assert len(predict(run, tmp_path / "table.csv")[1]) == 90
-    with pytest.raises(DataError, match='write ";" in its place'):
+    with pytest.raises(DataError, match='replace it by ";"'):
         predict(run, tmp_path / "new.csv")
 
 
