@@ -57,7 +57,8 @@ def print_error(error: LdlError) -> None:
             print(f"continue it with: ldl resume {quote(str(folder))}", file=sys.stderr)
     if "--json" in sys.argv:
         problems = error.problems if isinstance(error, ConfigError) else ()
-        listed = [asdict(problem) for problem in problems]
+        # `advice` is the former key of the hint, which scripts may read.
+        listed = [{**asdict(problem), "advice": problem.hint} for problem in problems]
         print_json({"error": str(error), "run": folder, "problems": listed})
 
 
@@ -65,6 +66,8 @@ def print_notes(prepared: PreparedExperiment) -> None:
     """Print on stderr what a valid configuration probably does not intend, with its position."""
     from ldl.compile import config_warnings
 
+    for warning in prepared.loaded.warnings:
+        log(f"{warning.location}: note: {warning.message}")
     for path, message in config_warnings(prepared.experiment):
         mark = prepared.loaded.mark(path)
         log(f"{mark.file}:{mark.line}:{mark.column}: note: {message}")

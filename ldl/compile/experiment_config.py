@@ -10,7 +10,7 @@ from ldl.config.tree import Siblings
 from ldl.data.data_spec import DataSpec
 from ldl.engine.optim import Adam
 from ldl.errors import SettingError
-from ldl.fields import Choice, Count, Doc, FilePath, LayerList, NonNegative, Positive, Size
+from ldl.fields import Alias, Choice, Count, Doc, FilePath, LayerList, NonNegative, Positive, Size
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,10 @@ class Training:
     ] = None
     shuffle: bool = True
     early_stopping: EarlyStopping | None = None
-    stop_gradient_norm: Annotated[
-        Positive | None, Doc("stop when an epoch's mean gradient norm is below")
+    gradient_tolerance: Annotated[
+        Positive | None,
+        Doc("stop when the mean gradient norm of an epoch is below"),
+        Alias("stop_gradient_norm"),
     ] = None
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0

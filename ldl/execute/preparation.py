@@ -53,6 +53,11 @@ class PreparedExperiment:
         """The resolved configuration, with every default."""
         return to_yaml(self.experiment.config, REGISTRIES)
 
+    @property
+    def key_text(self) -> str:
+        """The resolved configuration by the first name of every setting, for content keys."""
+        return to_yaml(self.experiment.config, REGISTRIES, first_names=True)
+
     def data(
         self, progress: ProgressCallback | None = None, scaler: InputScalers | None = None
     ) -> Dataset:

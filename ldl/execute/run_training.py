@@ -68,7 +68,7 @@ def train(
         **initial_files(prepared, dataset, collect_environment(sys.argv, config.seed)),
         **(files or {}),
     }
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(prepared.key_text.encode()).hexdigest()
     run = RunFolder.create(root, config.name, digest, contents)
     with run.lock():
         train_into(prepared, dataset, run, watchers, trained)

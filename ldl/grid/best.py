@@ -37,7 +37,8 @@ def _trained(run: RunFolder) -> bool:
     try:
         status, rows = run.read_status(), read_metrics(run.metrics)
         load_tensors(run.model)
-        config = prepare(run.config, start=False).yaml == run.config.read_text("utf-8")
+        prepared = prepare(run.config, start=False)
+        config = run.config.read_text("utf-8") in (prepared.yaml, prepared.key_text)
     except (LdlError, OSError, ValueError):
         return False
     return config and status.status == "completed" and len(rows) == status.epoch

@@ -149,7 +149,8 @@ def _check_grid(unchecked: UncheckedConfig, path: Path) -> CheckedGrid:
 
 def _base_digest(config: Config, objective: Objective) -> str:
     """SHA-256 of the resolved configuration, without its claim, and of the objective."""
-    parts = [to_yaml(replace(config, claim=None), REGISTRIES), objective.name, objective.goal]
+    text = to_yaml(replace(config, claim=None), REGISTRIES, first_names=True)
+    parts = [text, objective.name, objective.goal]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

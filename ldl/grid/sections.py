@@ -154,8 +154,8 @@ class Sections:
 
 
 def section_text(name: str, value: Any) -> str:
-    """A section as the resolved configuration has it."""
-    return emit({name: to_builtins_by_rule(value, FIELDS[name].rule, REGISTRIES)})
+    """A section of the resolved configuration, by first names: content keys hash it."""
+    return emit({name: to_builtins_by_rule(value, FIELDS[name].rule, REGISTRIES, True)})
 
 
 # --- keys that set the same value -----------------------------------------------------------

@@ -12,6 +12,7 @@ from ldl.config.override_paths import PathStep
 from ldl.config.problems import ProblemCollector
 from ldl.config.suggest import spelling_hint
 from ldl.config.tree import Invalid
+from ldl.cycles import find_cycles
 from ldl.grid.block import GridBlock
 from ldl.grid.labels import one_line
 
@@ -289,27 +290,10 @@ class _SpaceParser:
                 self.problems.add(conditions.mark, message)
             for other, pattern in _entries(conditions):
                 self._check_pattern(other, pattern)
-        for cycle in self._cycles():
+        for cycle in find_cycles(self.block.when):
             first = next(entry for name, entry in _entries(tree) if name == cycle[0])
             self._add_problem(first, f"the conditions of `when` form a cycle: {' → '.join(cycle)}")
         return {} if len(self.problems) > start else dict(self.block.when)
-
-    def _cycles(self) -> Iterator[list[str]]:
-        """Keys whose conditions lead back to themselves, each cycle once."""
-        seen: set[str] = set()
-        for start in self.block.when:
-            trail, waiting = [start], [iter(self.block.when[start])]
-            while waiting and start not in seen:
-                name = next(waiting[-1], None)
-                if name is None:
-                    waiting.pop()
-                    trail.pop()
-                elif name == start:
-                    yield [*trail, start]
-                    seen |= set(trail)
-                elif name not in trail and name in self.block.when:
-                    trail.append(name)
-                    waiting.append(iter(self.block.when[name]))
 
     def _exclude(self) -> Iterator[Mapping[str, Any]]:
         """The items of `exclude` that have no problem."""

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from ldl.compile import Claim
 from ldl.config import render
+from ldl.cycles import closed_cycle
 from ldl.data import list_sources
 from ldl.data.catalogue import DERIVED_FROM
 from ldl.errors import ConfigError, LdlError, UsageError
@@ -230,8 +231,8 @@ def _reference_problem(stem: str, claim: Claim, files: Mapping[str, Prepared]) -
             return f"it names the file {name}, which is not there; there are {', '.join(files)}"
     chain = [stem]
     while claim.after is not None and claim.after in files:
-        if claim.after in chain:
-            return f"`after` goes in a circle: {' → '.join([*chain, claim.after])}"
+        if cycle := closed_cycle(chain, claim.after):
+            return f"`after` goes in a circle: {' → '.join(cycle)}"
         chain.append(claim.after)
         following = claim_of(files[claim.after])
         if following is None:

@@ -69,7 +69,7 @@ def _key(prepared: PreparedExperiment, seed: int, donor: str | None) -> str:
     config = replace(prepared.experiment.config, seed=seed, claim=None)
     bare = replace(prepared, experiment=replace(prepared.experiment, config=config))
     start = donor or pretrained_digest(config.start_from)
-    parts = [bare.yaml, data_mark(config), __version__, start]
+    parts = [bare.key_text, data_mark(config), __version__, start]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -203,8 +203,8 @@ class Trainer:
     def _stop_reason(self, row: Row) -> str | None:
         """Why training is over after the epoch of this row, or None."""
         settings, norm = self.settings, row["gradient_norm"]
-        if norm is not None and norm < (settings.stop_gradient_norm or 0.0):
-            return f"the gradient's norm fell below {settings.stop_gradient_norm:g}"
+        if norm is not None and norm < (settings.gradient_tolerance or 0.0):
+            return f"the gradient's norm fell below {settings.gradient_tolerance:g}"
         stopping = settings.early_stopping
         if stopping and self.monitor.waited >= stopping.patience:
             return f"no better {self.monitor.column} for {stopping.patience} epochs"

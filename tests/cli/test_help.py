@@ -152,6 +152,19 @@ def test_advice_stands_on_stderr(ldl: Ldl, tmp_path: Path) -> None:
     assert "note" not in done.out
 
 
+def test_a_former_name_of_a_setting_is_noted_once(ldl: Ldl, tmp_path: Path) -> None:
+    """In the file or as an override; it trains the same."""
+    file = experiment(tmp_path)
+    note = "`stop_gradient_norm` is now called `gradient_tolerance`; the former name still works"
+    done = ldl("check", file, "train.stop_gradient_norm=0.5")
+    assert done.code == 0 and done.err.count(note) == 1
+    assert "note" not in ldl("check", file, "train.gradient_tolerance=0.5").err
+    old = prepare(file, ["train.stop_gradient_norm=0.5"])
+    new = prepare(file, ["train.gradient_tolerance=0.5"])
+    assert old.yaml == new.yaml and "gradient_tolerance: 0.5" in new.yaml
+    assert old.key_text == new.key_text and "stop_gradient_norm: 0.5" in new.key_text
+
+
 # --- as a process ---------------------------------------------------------------------------
 
 

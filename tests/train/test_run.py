@@ -132,7 +132,7 @@ def test_training_stops_below_a_gradient_norm(tmp_path: Path) -> None:
     first = next(e for e, norm in enumerate(free, 1) if norm < limit)
     assert 1 < first < 100
     stopped = trained(
-        tmp_path, REGRESSION, "optimizer={gd: 0.2}", f"train.stop_gradient_norm={limit}"
+        tmp_path, REGRESSION, "optimizer={gd: 0.2}", f"train.gradient_tolerance={limit}"
     )
     assert column(stopped, "gradient_norm") == free[:first]
     assert "0.01" in stopped.read_status().reason
