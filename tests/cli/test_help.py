@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ldl.execute import prepare
+
 from .conftest import CLASSES, Ldl
 
 ROOT = Path(__file__).parents[2]
