@@ -19,7 +19,7 @@ from ldl.grid.labels import one_line
 Assignment = dict[str, Tree]
 """The values of one candidate by their keys; a key that `when` rules out is not among them."""
 
-LOCKED: Final = {
+FIXED_SECTIONS: Final = {
     "seed": "`seeds: 3` trains each candidate with three seeds",
     "name": "a name changes nothing in a training",
     "claim": "a claim changes nothing in a training",
@@ -273,8 +273,8 @@ class _SpaceParser:
         if not all(part.strip() == part and part for part in parts):
             self.problems.add(mark, "a key is written as in an override: `train.epochs`")
             return None
-        if parts[0] in LOCKED:
-            self.problems.add(mark, f"`{parts[0]}` cannot be varied", LOCKED[parts[0]])
+        if parts[0] in FIXED_SECTIONS:
+            self.problems.add(mark, f"`{parts[0]}` cannot be varied", FIXED_SECTIONS[parts[0]])
             return None
         return VariedKey(name, mark, tuple(steps))
 

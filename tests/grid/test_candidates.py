@@ -10,7 +10,7 @@ from ldl.config.emit import flow
 from ldl.execute import prepare
 from ldl.grid.sections import FIELDS
 
-from .planned import BASE, file, planned, read
+from .plans import BASE, checked_grid, grid_plan, write_config
 
 AUTO = """\
 name: auto
@@ -55,18 +55,20 @@ BLOCKS = {
 def test_a_setting_is_the_file_with_these_overrides(name: str, tmp_path: Path) -> None:
     """The resolved configurations are the same, byte for byte, but for the thread of a trial."""
     base, block = BLOCKS[name]
-    grid = read(tmp_path, block, base=base)
+    grid = checked_grid(tmp_path, block, base=base)
     assert len(grid.candidates) == grid.space.size > 1
     for setting in grid.candidates:
         inner = sorted(setting.values.items(), key=lambda pair: pair[0].count("."))
         changes = [f"{key}={flow(value)}" for key, value in inner]
-        alone = prepare(file(tmp_path, block, base), [*changes, "train.threads=1", "seed=3"])
+        alone = prepare(
+            write_config(tmp_path, block, base), [*changes, "train.threads=1", "seed=3"]
+        )
         assert setting.yaml(3) == alone.yaml, changes
 
 
 def test_the_yaml_is_that_of_a_run(tmp_path: Path) -> None:
     """Training on it gives the same resolved configuration again."""
-    for trial in planned(tmp_path, "vary: {network.1: [tanh, relu]}\nseeds: 2").search.ask([]):
+    for trial in grid_plan(tmp_path, "vary: {network.1: [tanh, relu]}\nseeds: 2").search.ask([]):
         path = tmp_path / "trial.yaml"
         path.write_text(trial.yaml)
         prepared = prepare(path)
@@ -77,21 +79,23 @@ def test_the_yaml_is_that_of_a_run(tmp_path: Path) -> None:
 def test_wholes_are_laid_before_their_parts(tmp_path: Path) -> None:
     """Whatever their order in the block."""
     block = "vary:\n  optimizer.sgd.momentum: [0.0, 0.9]\n  optimizer: [{sgd: 0.5}]"
-    found = [s.yaml(0) for s in read(tmp_path, block).candidates]
+    found = [s.yaml(0) for s in checked_grid(tmp_path, block).candidates]
     assert all("learning_rate: 0.5" in text for text in found)
     assert ["momentum: 0.9" in text for text in found] == [False, True]
 
 
 def test_a_choice_of_the_same_name_keeps_its_other_settings(tmp_path: Path) -> None:
     """As with an override."""
-    (first, second) = read(tmp_path, "vary: {optimizer: [adam, {adam: {beta1: 0.5}}]}").candidates
+    (first, second) = checked_grid(
+        tmp_path, "vary: {optimizer: [adam, {adam: {beta1: 0.5}}]}"
+    ).candidates
     assert "learning_rate: 0.01" in first.yaml(0) and "learning_rate: 0.01" in second.yaml(0)
     assert "beta1: 0.5" in second.yaml(0)
 
 
 def test_a_claim_is_no_part_of_a_trial(tmp_path: Path) -> None:
     """Its figures are not the trial's."""
-    assert "claim: null" in read(tmp_path, "seeds: 2").candidates[0].yaml(0)
+    assert "claim: null" in checked_grid(tmp_path, "seeds: 2").candidates[0].yaml(0)
     assert list(FIELDS)[:2] == ["name", "seed"]
 
 
@@ -102,7 +106,7 @@ def test_a_varied_file_lies_beside_the_configuration(tmp_path: Path) -> None:
     block = (
         "vary:\n  data.source: [{csv: {path: a.csv, target: y}}, {csv: {path: b.csv, target: y}}]"
     )
-    trials = planned(tmp_path, block).search.ask([])
+    trials = grid_plan(tmp_path, block).search.ask([])
     assert [
         str(tmp_path / name) in t.yaml for t, name in zip(trials, ("a.csv", "b.csv"), strict=True)
     ]

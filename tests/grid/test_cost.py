@@ -1,4 +1,4 @@
-"""Estimates from a few batches: not too exact, but of the right size."""
+"""The estimated cost of a grid, from made-up and from real timings."""
 
 from __future__ import annotations
 
@@ -9,77 +9,79 @@ import pytest
 from ldl.grid import cost
 from ldl.grid.cost import TrialTiming, estimate_cost, measure
 
-from .planned import BASE, RATES, SIZES, read
+from .plans import BASE, RATES, SIZES, checked_grid
 
 FIXED = TrialTiming(0.001, 0.01, 0.5, memory_bytes=10_000_000, weight_bytes=1000)
 
 
 @pytest.fixture
 def fixed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Measures nothing; notes how many settings it was asked about."""
-    asked: list[int] = []
+    """Replace `measure`; gives how many configurations each call was to time."""
+    counts: list[int] = []
 
-    def made_up(yamls: list[str], objective: object, jobs: int) -> list[TrialTiming]:
-        asked.append(len(yamls))
+    def fake_measure(yamls: list[str], objective: object, jobs: int) -> list[TrialTiming]:
+        counts.append(len(yamls))
         return [FIXED] * len(yamls)
 
-    monkeypatch.setattr(cost, "measure", made_up)
-    return asked
+    monkeypatch.setattr(cost, "measure", fake_measure)
+    return counts
 
 
 def test_the_sum(tmp_path: Path, fixed: list[int]) -> None:
-    """Epochs of batches and validations, judgements and overhead, divided among the workers."""
-    grid = read(tmp_path, f"seeds: 2\nvary: {{{SIZES}}}")
-    found = estimate_cost(grid, None, 2)
+    """Epochs of batches and validations, evaluations and overhead, divided among the workers."""
+    grid = checked_grid(tmp_path, f"seeds: 2\nvary: {{{SIZES}}}")
+    estimate = estimate_cost(grid, None, 2)
     batches = [-(-105 // size) for size in (8, 16, 32)]
-    each = [9 * (count * 0.001 + 0.01) + 0.5 + cost.TRIAL_OVERHEAD for count in batches]
-    assert found is not None and found.seconds == pytest.approx(2 * sum(each) / 2, rel=1e-6)
-    assert found.memory > 2 * FIXED.memory_bytes
+    costs = [9 * (count * 0.001 + 0.01) + 0.5 + cost.TRIAL_OVERHEAD for count in batches]
+    assert estimate is not None and estimate.seconds == pytest.approx(sum(costs), rel=1e-6)
+    assert estimate.memory > 2 * FIXED.memory_bytes
     half = estimate_cost(grid, {1: 1, 2: 1, 3: 1}, 2)
-    assert half is not None and half.seconds == pytest.approx(found.seconds / 2)
-    assert half.disk == pytest.approx(found.disk / 2, rel=0.01)
+    assert half is not None and half.seconds == pytest.approx(estimate.seconds / 2)
+    assert half.disk == pytest.approx(estimate.disk / 2, rel=0.01)
 
 
 def test_rates_need_no_timing_of_their_own(tmp_path: Path, fixed: list[int]) -> None:
-    """Batches of one size and network take as long, whatever the learning rate and epochs."""
-    estimate_cost(read(tmp_path, f"vary:\n  {SIZES}\n  {RATES}\n  train.epochs: [1, 2]"), None, 1)
-    estimate_cost(read(tmp_path, "vary: {train.batch_size: {range: [1, 40, 1]}}"), None, 1)
+    """The learning rate and the epochs do not change the time of a batch."""
+    estimate_cost(
+        checked_grid(tmp_path, f"vary:\n  {SIZES}\n  {RATES}\n  train.epochs: [1, 2]"), None, 1
+    )
+    estimate_cost(checked_grid(tmp_path, "vary: {train.batch_size: {range: [1, 40, 1]}}"), None, 1)
     assert fixed == [3, cost.MAX_TIMED]
 
 
 def test_halving_trains_each_epoch_once(tmp_path: Path, fixed: list[int]) -> None:
     """9 settings for an epoch, 3 for two more, one for six more."""
-    grid = read(tmp_path, f"search: halving\nvary:\n  {SIZES}\n  {RATES}")
-    found = estimate_cost(grid, None, 1)
-    whole = estimate_cost(read(tmp_path, f"vary:\n  {SIZES}\n  {RATES}"), None, 1)
-    assert found is not None and whole is not None
+    grid = checked_grid(tmp_path, f"search: halving\nvary:\n  {SIZES}\n  {RATES}")
+    estimate = estimate_cost(grid, None, 1)
+    whole = estimate_cost(checked_grid(tmp_path, f"vary:\n  {SIZES}\n  {RATES}"), None, 1)
+    assert estimate is not None and whole is not None
     other = 0.5 + cost.TRIAL_OVERHEAD
-    assert found.seconds - 13 * other == pytest.approx((whole.seconds - 9 * other) * 21 / 81)
+    assert estimate.seconds - 13 * other == pytest.approx((whole.seconds - 9 * other) * 21 / 81)
 
 
-def test_halving_that_starts_anew_trains_all_epochs(tmp_path: Path, fixed: list[int]) -> None:
-    """With a schedule over the whole training; and the first round is not trained twice."""
+def test_halving_without_checkpoints_trains_all_epochs(tmp_path: Path, fixed: list[int]) -> None:
+    """With a schedule over the whole training; trials that are finished cost nothing."""
     block = f"search: halving\nvary: {{{RATES}}}"
-    steady = read(tmp_path, block)
-    anew = read(tmp_path, block, base=f"{BASE}schedule: cosine\n")
-    whole = [estimate_cost(grid, None, 1) for grid in (steady, anew)]
-    begun = estimate_cost(steady, dict.fromkeys(range(1, 4), 0), 1)
+    continued = checked_grid(tmp_path, block)
+    restarted = checked_grid(tmp_path, block, base=f"{BASE}schedule: cosine\n")
+    whole = [estimate_cost(grid, None, 1) for grid in (continued, restarted)]
+    begun = estimate_cost(continued, dict.fromkeys(range(1, 4), 0), 1)
     assert whole[0] and whole[1] and begun and begun.seconds < whole[0].seconds < whole[1].seconds
 
 
 def test_tpe_counts_its_trials(tmp_path: Path, fixed: list[int]) -> None:
-    """Of settings that are drawn for the purpose."""
-    grid = read(tmp_path, f"search: {{tpe: 6}}\nvary: {{{RATES}}}")
-    found = estimate_cost(grid, None, 1)
+    """Candidates are drawn to be timed."""
+    grid = checked_grid(tmp_path, f"search: {{tpe: 6}}\nvary: {{{RATES}}}")
+    estimate = estimate_cost(grid, None, 1)
     one = 9 * (-(-105 // 16) * 0.001 + 0.01) + 0.5 + cost.TRIAL_OVERHEAD
-    assert found is not None and found.seconds == pytest.approx(6 * one, rel=1e-6)
+    assert estimate is not None and estimate.seconds == pytest.approx(6 * one, rel=1e-6)
 
 
 def test_measuring(tmp_path: Path) -> None:
-    """Real processes: plausible figures; a larger network takes longer, None for a bad one."""
-    grid = read(tmp_path, "objective: validation.classification.accuracy\n"
+    """In real processes a larger network takes longer; None for an invalid configuration."""
+    grid = checked_grid(tmp_path, "objective: validation.classification.accuracy\n"
                 "vary: {network.0: [{linear: 4}, {linear: 4000}]}")  # fmt: skip
-    texts = [setting.yaml(0) for setting in grid.candidates]
+    texts = [candidate.yaml(0) for candidate in grid.candidates]
     small, large, broken = measure([*texts, "network: []\n"], grid.objective, 2)
     assert small is not None and large is not None and broken is None
     assert (
@@ -91,7 +93,7 @@ def test_measuring(tmp_path: Path) -> None:
     assert 20e6 < small.memory_bytes < 2e9
 
 
-def test_where_nothing_can_be_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No estimate, and no error."""
+def test_nothing_can_be_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no estimate and no error."""
     monkeypatch.setattr(cost, "measure", lambda yamls, objective, jobs: [None] * len(yamls))
-    assert estimate_cost(read(tmp_path, f"vary: {{{SIZES}}}", base=BASE), None, 2) is None
+    assert estimate_cost(checked_grid(tmp_path, f"vary: {{{SIZES}}}", base=BASE), None, 2) is None

@@ -11,7 +11,7 @@ import pytest
 from ldl.errors import ConfigError, Problem
 from ldl.grid.planning import read_grid
 
-from .planned import BASE
+from .plans import BASE
 
 BLOCK = """\
 grid:

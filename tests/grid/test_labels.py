@@ -1,34 +1,43 @@
-"""Values in few letters: rounded, by name, and always told from one another."""
+"""Values as text: rounded, by name, and always distinct."""
 
 from __future__ import annotations
 
-from ldl.grid.labels import choice_labels, short_texts, table_cells
+from ldl.grid.labels import choice_labels, describe_values, one_line, short_texts, table_cells
 
 
-def test_numbers_have_four_digits() -> None:
-    """Within other values too; whole numbers and text stay."""
+def test_four_digits() -> None:
+    """Of fractions, inside other values too; integers and text are unchanged."""
     assert short_texts([0.000316227766017, 123456, "tanh"]) == ["0.0003162", "123456", "tanh"]
     assert short_texts([{"sgd": {"learning_rate": 0.0316227766}}]) == [
         "{sgd: {learning_rate: 0.03162}}"
     ]
 
 
-def test_more_digits_keep_them_apart() -> None:
-    """As many as it takes."""
+def test_more_digits() -> None:
+    """As many as keep the texts distinct."""
     assert short_texts([0.100001, 0.100002, 0.5]) == ["0.100001", "0.100002", "0.5"]
 
 
-def test_choices_go_by_their_names() -> None:
-    """By their settings where others have the name, and whole where these are the same too."""
+def test_choices() -> None:
+    """By name, by settings where names repeat, and whole where settings repeat too."""
     assert choice_labels(["adam", {"sgd": {"momentum": 0.9}}]) == ["adam", "sgd"]
     assert choice_labels(["sgd", {"sgd": {"momentum": 0.9}}]) == ["sgd", "momentum: 0.9"]
-    twice = [{"a": {"x": 1}}, {"a": {"x": 2, "z": 3}}, {"b": {"x": 1}}]
-    assert choice_labels(twice) == ["{a: {x: 1}}", "x: 2, z: 3", "b"]
+    choices = [{"a": {"x": 1}}, {"a": {"x": 2, "z": 3}}, {"b": {"x": 1}}]
+    assert choice_labels(choices) == ["{a: {x: 1}}", "x: 2, z: 3", "b"]
     assert choice_labels([{"sgd": 0.5}, {"sgd": 0.1}]) == ["{sgd: 0.5}", "{sgd: 0.1}"]
     assert choice_labels([[64, 32], None]) == ["[64, 32]", "null"]
 
 
-def test_cells_of_a_table() -> None:
-    """Empty where a setting lacks the key, and cut where long."""
-    settings = [{"a": 0.123456, "b": "long text"}, {"b": "short"}]
-    assert table_cells(settings, ["a", "b"], 6) == [["0.1235", "long …"], ["", "short"]]
+def test_table_cells() -> None:
+    """A cell is empty where its row lacks the key; long texts are cut."""
+    rows = [{"a": 0.123456, "b": "long text"}, {"b": "short"}]
+    assert table_cells(rows, ["a", "b"], 6) == [["0.1235", "long …"], ["", "short"]]
+
+
+def test_values_on_one_line() -> None:
+    """In YAML's flow style; long values are cut."""
+    assert (
+        describe_values({"loss": {"mse": "sum"}, "train.epochs": 5})
+        == "loss: {mse: sum}, train.epochs: 5"
+    )
+    assert one_line([100] * 50, 10) == "[100, 100…"

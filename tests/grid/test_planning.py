@@ -20,14 +20,14 @@ from ldl.grid import planning
 from ldl.grid.planning import check
 from ldl.grid.trial import Trial
 
-from .planned import BASE, RATES, SIZES, file, planned, read
+from .plans import BASE, RATES, SIZES, checked_grid, grid_plan, write_config
 
 GAUSSIANS = "name: drawn\ndata: {source: {gaussians: {samples: 60}}}\nnetwork: [linear]\n"
 
 
 def trials(folder: Path, block: str, *overrides: str, base: str = BASE) -> list[Trial]:
     """The trials that are known beforehand."""
-    return planned(folder, block, *overrides, base=base).search.ask([])
+    return grid_plan(folder, block, *overrides, base=base).search.ask([])
 
 
 # --- numbers and ids ------------------------------------------------------------------------
@@ -81,14 +81,15 @@ def test_ids_follow_the_data_and_the_version(
 
 def test_ids_follow_the_weights_that_are_started_from(tmp_path: Path) -> None:
     """Not the folder's name alone: what lies there may be another run by now."""
-    made = [train(prepare(file(tmp_path, ""), [f"seed={s}", "train.epochs=1"]), tmp_path / "runs")
-            for s in (0, 1)]  # fmt: skip
-    made[0].path.rename(tmp_path / "donor")
+    path = write_config(tmp_path, "")
+    overrides = (["seed=0", "train.epochs=1"], ["seed=1", "train.epochs=1"])
+    runs = [train(prepare(path, changes), tmp_path / "runs") for changes in overrides]
+    runs[0].path.rename(tmp_path / "donor")
     start = f"start_from={tmp_path / 'donor'}"
     before = trials(tmp_path, "seeds: 2", start)
     assert before == trials(tmp_path, "seeds: 2", start)
     shutil.rmtree(tmp_path / "donor")
-    made[1].path.rename(tmp_path / "donor")
+    runs[1].path.rename(tmp_path / "donor")
     after = trials(tmp_path, "seeds: 2", start)
     assert [t.yaml for t in before] == [t.yaml for t in after]
     assert not {t.id for t in before} & {t.id for t in after}
@@ -118,7 +119,7 @@ def test_values_are_those_of_the_block(tmp_path: Path) -> None:
 def test_settings_that_resolve_to_the_same_run_once(tmp_path: Path) -> None:
     """The first keeps its number, a note names both."""
     block = "vary: {optimizer: [adam, {adam: 0.01}, {adam: {learning_rate: 1e-2}}, {sgd: 0.1}]}"
-    grid = read(tmp_path, block)
+    grid = checked_grid(tmp_path, block)
     assert [setting.number for setting in grid.candidates] == [1, 2]
     (note,) = grid.notes
     assert note.startswith("2 candidates are the same as another and run once: ")
@@ -127,20 +128,20 @@ def test_settings_that_resolve_to_the_same_run_once(tmp_path: Path) -> None:
 
 def test_an_included_setting_that_is_there_already(tmp_path: Path) -> None:
     """Runs once."""
-    grid = read(tmp_path, f"vary: {{{SIZES}}}\ninclude: [{{train.batch_size: 8}}]")
+    grid = checked_grid(tmp_path, f"vary: {{{SIZES}}}\ninclude: [{{train.batch_size: 8}}]")
     assert len(grid.candidates) == 3 and "one candidate is the same" in grid.notes[0]
 
 
 def test_no_note_where_all_differ(tmp_path: Path) -> None:
     """Nothing to say."""
-    assert read(tmp_path, f"vary: {{{SIZES}}}").notes == []
+    assert checked_grid(tmp_path, f"vary: {{{SIZES}}}").notes == []
 
 
 def test_losses_that_do_not_compare(tmp_path: Path) -> None:
     """A note, unless another figure decides."""
     vary = "vary: {loss: [cross_entropy, mse]}"
-    assert "do not compare" in read(tmp_path, vary).notes[0]
-    assert read(tmp_path, f"objective: validation.accuracy\n{vary}").notes == []
+    assert "do not compare" in checked_grid(tmp_path, vary).notes[0]
+    assert checked_grid(tmp_path, f"objective: validation.accuracy\n{vary}").notes == []
 
 
 # --- the base -------------------------------------------------------------------------------
@@ -148,17 +149,17 @@ def test_losses_that_do_not_compare(tmp_path: Path) -> None:
 
 def test_the_base_is_the_file_without_its_grid(tmp_path: Path) -> None:
     """Other values and seeds are the same grid; another configuration or figure is not."""
-    first = planned(tmp_path, f"vary: {{{SIZES}}}").base_digest
+    first = grid_plan(tmp_path, f"vary: {{{SIZES}}}").base_digest
     assert (
-        planned(tmp_path, f"seeds: 3\nsearch: {{random: 2}}\nvary: {{{RATES}}}").base_digest
+        grid_plan(tmp_path, f"seeds: 3\nsearch: {{random: 2}}\nvary: {{{RATES}}}").base_digest
         == first
     )
-    assert planned(tmp_path, f"vary: {{{SIZES}}}", "grid.seeds=2").base_digest == first
+    assert grid_plan(tmp_path, f"vary: {{{SIZES}}}", "grid.seeds=2").base_digest == first
     others = {
-        planned(tmp_path, f"vary: {{{SIZES}}}", "train.epochs=8").base_digest,
-        planned(tmp_path, f"vary: {{{SIZES}}}", "seed=1").base_digest,
-        planned(tmp_path, f"objective: train.loss\nvary: {{{SIZES}}}").base_digest,
-        planned(tmp_path, f"goal: max\nvary: {{{SIZES}}}").base_digest,
+        grid_plan(tmp_path, f"vary: {{{SIZES}}}", "train.epochs=8").base_digest,
+        grid_plan(tmp_path, f"vary: {{{SIZES}}}", "seed=1").base_digest,
+        grid_plan(tmp_path, f"objective: train.loss\nvary: {{{SIZES}}}").base_digest,
+        grid_plan(tmp_path, f"goal: max\nvary: {{{SIZES}}}").base_digest,
     }
     assert len(others) == 4 and first not in others
 
@@ -181,10 +182,10 @@ def test_check_knows_both(tmp_path: Path) -> None:
     plain.write_text(BASE)
     prepared, grid = check(plain)
     assert grid is None and prepared.experiment.task == "classification"
-    _, grid = check(file(tmp_path, f"vary: {{{SIZES}}}"))
+    _, grid = check(write_config(tmp_path, f"vary: {{{SIZES}}}"))
     assert grid is not None and grid.max_trials == 3
     with pytest.raises(ConfigError) as caught:
-        check(file(tmp_path, "vary: {train.epoch: [1]}", BASE.replace("epochs", "epoch")))
+        check(write_config(tmp_path, "vary: {train.epoch: [1]}", BASE.replace("epochs", "epoch")))
     assert len(caught.value.problems) == 2
 
 
@@ -206,7 +207,7 @@ def test_a_file_is_parsed_once(
     command: Callable[[Path], object], broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether it is sound, or its experiment or its grid block has problems."""
-    path = file(tmp_path, f"vary: {{{SIZES}}}")
+    path = write_config(tmp_path, f"vary: {{{SIZES}}}")
     path.write_text(path.read_text().replace(broken, broken.replace(": ", "s: "), 1))
     parsed: list[str] = []
 

@@ -24,7 +24,7 @@ from ldl.grid.trial_store import open_grid_folder
 from ldl.runs import RunFolder, read_json
 
 from .made import made
-from .planned import planned
+from .plans import grid_plan
 from .running import Seen
 
 SETTINGS: list[dict[str, Any]] = [
@@ -193,7 +193,7 @@ def test_a_grid_and_its_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     block = "objective: validation.accuracy\nseeds: 2\nvary: {train.batch_size: [8, 64]}"
     tables = []
     for jobs in (1, 2):
-        plan = planned(tmp_path, block, "train.epochs=2")
+        plan = grid_plan(tmp_path, block, "train.epochs=2")
         folder = open_grid_folder(tmp_path / f"runs{jobs}", plan)
         run_grid(plan, folder, GridOptions(jobs=jobs), Seen())
         results, _ = write_results(folder)

@@ -13,7 +13,7 @@ from ldl.grid.block import Halving
 from ldl.grid.searches import horizon_independent, round_lengths
 from ldl.grid.trial import Trial, TrialOutcome
 
-from .planned import BASE, RATES, SIZES, planned, played, read
+from .plans import BASE, RATES, SIZES, checked_grid, grid_plan, simulate
 
 NINE = f"vary:\n  {SIZES}\n  {RATES}"
 HALVING = f"search: halving\n{NINE}"
@@ -37,24 +37,25 @@ def one_by_one(outcomes: Sequence[TrialOutcome]) -> Iterable[Sequence[TrialOutco
 
 def test_a_grid_asks_once(tmp_path: Path) -> None:
     """All at once, and then nothing."""
-    rounds = played(planned(tmp_path, f"seeds: 2\n{NINE}"), worth)
+    rounds = simulate(grid_plan(tmp_path, f"seeds: 2\n{NINE}"), worth)
     assert [len(each) for each in rounds] == [18]
 
 
 def test_random_draws_without_repeats(tmp_path: Path) -> None:
     """As many as asked, each once, numbered as drawn; the same seed draws the same."""
     block = f"search: {{random: {{trials: 5}}}}\n{NINE}"
-    found = planned(tmp_path, block).search.ask([])
-    every = {trial.id for trial in planned(tmp_path, NINE).search.ask([])}
+    found = grid_plan(tmp_path, block).search.ask([])
+    every = {trial.id for trial in grid_plan(tmp_path, NINE).search.ask([])}
     assert [trial.number for trial in found] == [1, 2, 3, 4, 5]
     assert len({t.id for t in found}) == 5 and {t.id for t in found} < every
-    assert planned(tmp_path, block).search.ask([]) == found
+    assert grid_plan(tmp_path, block).search.ask([]) == found
 
 
 def test_more_random_trials_keep_the_earlier_ones(tmp_path: Path) -> None:
     """So nothing is trained for nothing."""
     few, more = (
-        planned(tmp_path, f"search: {{random: {count}}}\n{NINE}").search.ask([]) for count in (3, 6)
+        grid_plan(tmp_path, f"search: {{random: {count}}}\n{NINE}").search.ask([])
+        for count in (3, 6)
     )
     assert more[:3] == few
 
@@ -63,7 +64,7 @@ def test_another_seed_draws_others(tmp_path: Path) -> None:
     """Each seed has its own order."""
     block = f"search: {{random: 6}}\n{NINE}"
     drawn = [
-        [trial.values for trial in planned(tmp_path, block, f"seed={seed}").search.ask([])]
+        [trial.values for trial in grid_plan(tmp_path, block, f"seed={seed}").search.ask([])]
         for seed in range(4)
     ]
     assert any(each != drawn[0] for each in drawn[1:])
@@ -72,7 +73,7 @@ def test_another_seed_draws_others(tmp_path: Path) -> None:
 def test_random_of_more_than_there_are(tmp_path: Path) -> None:
     """All of them, and a note; what is excluded is never drawn."""
     block = f"search: {{random: 50}}\nexclude: [{{train.batch_size: 8}}]\n{NINE}"
-    grid = read(tmp_path, block)
+    grid = checked_grid(tmp_path, block)
     assert len(grid.candidates) == 6 and grid.notes == ["there are only 6 candidates to draw from"]
     assert all(setting.values["train.batch_size"] != 8 for setting in grid.candidates)
 
@@ -81,7 +82,7 @@ def test_random_in_a_space_that_nobody_could_list(tmp_path: Path) -> None:
     """10¹² combinations; a few are made."""
     wide = "{linspace: [0.0, 1.0, 10000]}"
     block = f"search: {{random: 20}}\nvary: {{train.l1: {wide}, train.l2: {wide}, data.split.validation: {{linspace: [0.1, 0.2, 10000]}}}}"  # noqa: E501
-    found = planned(tmp_path, block).search.ask([])
+    found = grid_plan(tmp_path, block).search.ask([])
     assert len({trial.id for trial in found}) == 20
 
 
@@ -90,8 +91,8 @@ def test_random_in_a_space_that_nobody_could_list(tmp_path: Path) -> None:
 
 def test_halving_goes_on_with_the_best(tmp_path: Path) -> None:
     """9 settings for one epoch, 3 for three, 1 for nine; each goes on from its own trial."""
-    plan = planned(tmp_path, f"seeds: 2\n{HALVING}")
-    rounds = played(plan, worth)
+    plan = grid_plan(tmp_path, f"seeds: 2\n{HALVING}")
+    rounds = simulate(plan, worth)
     assert [len(each) for each in rounds] == [18, 6, 2]
     assert plan.max_trials == 26 and plan.keep_checkpoints and plan.keys[-1] == "train.epochs"
     assert [{t.values["train.epochs"] for t in each} for each in rounds] == [{1}, {3}, {9}]
@@ -112,14 +113,14 @@ def test_halving_goes_on_with_the_best(tmp_path: Path) -> None:
 
 def test_halving_depends_on_results_alone(tmp_path: Path) -> None:
     """Not on the order in which they are told, nor on how many at once."""
-    at_once = played(planned(tmp_path, f"seeds: 2\n{HALVING}"), worth)
-    assert played(planned(tmp_path, f"seeds: 2\n{HALVING}"), worth, one_by_one) == at_once
+    at_once = simulate(grid_plan(tmp_path, f"seeds: 2\n{HALVING}"), worth)
+    assert simulate(grid_plan(tmp_path, f"seeds: 2\n{HALVING}"), worth, one_by_one) == at_once
 
 
 def test_halving_by_accuracy(tmp_path: Path) -> None:
     """Larger is better there."""
-    plan = planned(tmp_path, f"objective: validation.accuracy\n{HALVING}")
-    rounds = played(plan, lambda trial: -worth(trial))
+    plan = grid_plan(tmp_path, f"objective: validation.accuracy\n{HALVING}")
+    rounds = simulate(plan, lambda trial: -worth(trial))
     assert rounds[2][0].values["train.batch_size"] == 16
 
 
@@ -130,18 +131,18 @@ def test_halving_leaves_out_what_failed(tmp_path: Path) -> None:
     def mostly(trial: Trial) -> float | None:
         return None if trial.values["train.batch_size"] == 16 and trial.seed == 1 else worth(trial)
 
-    rounds = played(planned(tmp_path, block), mostly)
+    rounds = simulate(grid_plan(tmp_path, block), mostly)
     assert [len(each) for each in rounds] == [18, 6, 2]
     assert all(t.values["train.batch_size"] != 16 for t in rounds[1])
-    few = played(planned(tmp_path, block), lambda t: 1.0 if t.number in (7, 10, 11) else None)
+    few = simulate(grid_plan(tmp_path, block), lambda t: 1.0 if t.number in (7, 10, 11) else None)
     assert [len(each) for each in few] == [18, 2, 2]
-    assert [len(each) for each in played(planned(tmp_path, block), lambda t: None)] == [18]
+    assert [len(each) for each in simulate(grid_plan(tmp_path, block), lambda t: None)] == [18]
 
 
 def test_a_schedule_over_the_whole_training_starts_anew(tmp_path: Path) -> None:
     """Going on would not be what training in one go is."""
     base = BASE + "schedule: {cosine: {}}\n"
-    rounds = played(planned(tmp_path, HALVING, base=base), worth)
+    rounds = simulate(grid_plan(tmp_path, HALVING, base=base), worth)
     assert [trial.after for trial in rounds[1]] == [None] * 3
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ldl.grid.trial import Trial
 
-from .planned import planned, played
+from .plans import grid_plan, simulate
 from .test_searches import one_by_one
 
 BLOCK = """\
@@ -30,8 +30,8 @@ def worth(trial: Trial) -> float:
 
 def test_batches(tmp_path: Path) -> None:
     """As many settings as asked, so many at a time, none twice, all within the block."""
-    plan = planned(tmp_path, f"seeds: 2\n{BLOCK}")
-    rounds = played(plan, worth)
+    plan = grid_plan(tmp_path, f"seeds: 2\n{BLOCK}")
+    rounds = simulate(plan, worth)
     assert [len(each) for each in rounds] == [8] * 6 and plan.max_trials == 48
     trials = [trial for each in rounds for trial in each]
     assert len({trial.id for trial in trials}) == 48
@@ -40,43 +40,43 @@ def test_batches(tmp_path: Path) -> None:
 
 def test_what_is_asked_depends_on_results_alone(tmp_path: Path) -> None:
     """Not on the order in which they come; and the same results ask the same again."""
-    first = played(planned(tmp_path, BLOCK), worth)
-    assert played(planned(tmp_path, BLOCK), worth) == first
-    assert played(planned(tmp_path, BLOCK), worth, one_by_one) == first
-    assert played(planned(tmp_path, BLOCK), lambda trial: -worth(trial)) != first
+    first = simulate(grid_plan(tmp_path, BLOCK), worth)
+    assert simulate(grid_plan(tmp_path, BLOCK), worth) == first
+    assert simulate(grid_plan(tmp_path, BLOCK), worth, one_by_one) == first
+    assert simulate(grid_plan(tmp_path, BLOCK), lambda trial: -worth(trial)) != first
 
 
 def test_nothing_is_asked_before_a_batch_has_ended(tmp_path: Path) -> None:
     """It waits for the slowest."""
-    from .planned import ended
+    from .plans import finished
 
-    search = planned(tmp_path, BLOCK).search
+    search = grid_plan(tmp_path, BLOCK).search
     batch = search.ask([])
-    assert search.ask([ended(trial, 1.0) for trial in batch[:-1]]) == []
-    assert len(search.ask([ended(batch[-1], 1.0)])) == 4
+    assert search.ask([finished(trial, 1.0) for trial in batch[:-1]]) == []
+    assert len(search.ask([finished(batch[-1], 1.0)])) == 4
 
 
 def test_it_learns(tmp_path: Path) -> None:
     """After its first guesses most settings have the layer that is best."""
-    rounds = played(planned(tmp_path, BLOCK), worth)
+    rounds = simulate(grid_plan(tmp_path, BLOCK), worth)
     layers = Counter(trial.values["network.1"] for each in rounds[3:] for trial in each)
     assert layers.most_common(1)[0][0] == "relu" and layers["relu"] >= 7
 
 
 def test_failures_are_told(tmp_path: Path) -> None:
     """A setting that diverges counts as the worst; one where all fail still ends."""
-    rounds = played(
-        planned(tmp_path, BLOCK), lambda t: None if t.values["network.1"] == "tanh" else worth(t)
+    rounds = simulate(
+        grid_plan(tmp_path, BLOCK), lambda t: None if t.values["network.1"] == "tanh" else worth(t)
     )
     assert sum(map(len, rounds)) == 24
-    assert sum(map(len, played(planned(tmp_path, BLOCK), lambda trial: None))) == 24
+    assert sum(map(len, simulate(grid_plan(tmp_path, BLOCK), lambda trial: None))) == 24
 
 
 def test_a_small_space_is_used_up(tmp_path: Path) -> None:
     """All that there is, and then it is over."""
     vary = "vary: {network.1: [tanh, relu], train.epochs: [1, 2]}"
     block = f"search: {{tpe: {{trials: 50, batch: 3}}}}\n{vary}"
-    rounds = played(planned(tmp_path, block), lambda trial: float(trial.number))
+    rounds = simulate(grid_plan(tmp_path, block), lambda trial: float(trial.number))
     assert sum(map(len, rounds)) == 4
 
 
@@ -89,7 +89,7 @@ def test_conditions_are_kept(tmp_path: Path) -> None:
         "when: {optimizer.sgd.momentum: {optimizer: sgd}}\n"
         "exclude: [{optimizer: adam, train.epochs: 2}]"
     )
-    rounds = played(planned(tmp_path, block), lambda trial: float(trial.number))
+    rounds = simulate(grid_plan(tmp_path, block), lambda trial: float(trial.number))
     found = [trial.values for each in rounds for trial in each]
     assert len(found) == 2 + 3 * 3
     for values in found:
@@ -100,7 +100,7 @@ def test_conditions_are_kept(tmp_path: Path) -> None:
 def test_included_settings_come_first(tmp_path: Path) -> None:
     """Whatever the search thinks of them."""
     block = BLOCK + "include: [{train.epochs: 3}, {train.epochs: 4}]\n"
-    (first, second, *_), *_ = played(planned(tmp_path, block), lambda trial: 1.0)
+    (first, second, *_), *_ = simulate(grid_plan(tmp_path, block), lambda trial: 1.0)
     assert [first.values, second.values] == [{"train.epochs": 3}, {"train.epochs": 4}]
 
 
@@ -110,7 +110,7 @@ def test_without_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError) as caught:
-        planned(tmp_path, BLOCK)
+        grid_plan(tmp_path, BLOCK)
     (problem,) = caught.value.problems
     assert "Optuna" in problem.message and "ldl[search]" in problem.hint
     assert (problem.line, problem.source.strip()) == (8, "search: {tpe: {trials: 24, batch: 4}}")
