@@ -252,7 +252,7 @@ def _blocks_in(value: Any) -> list[str]:
 class Enumerator:
     """Lists the candidates that a search starts with: all, some drawn ones, or a first round.
 
-    ProblemCollector are added to `problems`; `mark_of` gives the mark of a key of the grid block.
+    Problems are added to `problems`; `mark_of` gives the mark of a key of the grid block.
     """
 
     def __init__(

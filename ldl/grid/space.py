@@ -187,8 +187,8 @@ def _equal(a: Any, b: Any) -> bool:
 def parse_space(block: GridBlock, tree: Tree, problems: ProblemCollector) -> SearchSpace:
     """The search space of a block that was read from `tree`.
 
-    ProblemCollector between the block's parts are added to `problems`; the parts that have them are left
-    out, so that the others can be checked.
+    Problems between parts of the block are added to `problems`; such parts are left out, so that the
+    others can be checked.
     """
     return _SpaceParser(block, tree, problems).parse()
 
