@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any
 
 from ldl.arrays import Array
@@ -90,7 +91,7 @@ def _context(
         probability_note=experiment.probability_note,
         folder=run.path,
         seed=experiment.config.seed,
-        train_classifier=_classifier_trainer(experiment.config),
+        train_classifier=partial(_train_classifier, experiment.config),
         network=network_info(experiment),
         node_values=value_reader(experiment, model),
         weights=model.parameters.weights,
@@ -100,27 +101,30 @@ def _context(
     )
 
 
-def _classifier_trainer(config: Config) -> Any:
-    """The function with which evaluations train classifiers of their own, with the run's seed."""
+def _train_classifier(
+    config: Config,
+    layers: Sequence[Item],
+    inputs: Array,
+    labels: Array,
+    classes: int,
+    settings: ClassifierSettings,
+) -> Callable[[Array], Array]:
+    """Train an evaluation's own classifier on inputs (n, …) and labels (n,), with the run's seed.
 
-    def train_classifier(
-        layers: Sequence[Item], inputs: Array, labels: Array, classes: int,
-        settings: ClassifierSettings,
-    ) -> Callable[[Array], Array]:  # fmt: skip
-        names = tuple(map(str, range(classes)))
-        info = DatasetInfo({"x": inputs.shape[1:]}, Target("classes", names), None, len(inputs))
-        experiment = classifier_experiment(config, layers, info)
-        model, adam = Model(experiment.graph, config.seed), Adam(settings.learning_rate)
-        arrays = experiment.arrays(Split({"x": inputs}, {"x": inputs}, labels))
-        loop = TrainLoop(model, adam, arrays, settings.batch_size, config.seed)
-        try:
-            for epoch in range(1, settings.epochs + 1):
-                loop.run_epoch(epoch, EpochMetrics())
-        except Diverged as error:
-            raise RunError(f"the evaluation's own classifier: {error}") from error
-        return lambda x: experiment.predicted_classes(model.predict({"x": x}, experiment.output))
-
-    return train_classifier
+    Returns a function from inputs (n, …) to class indices (n,). Raises RunError if it diverges.
+    """
+    names = tuple(map(str, range(classes)))
+    info = DatasetInfo({"x": inputs.shape[1:]}, Target("classes", names), None, len(inputs))
+    experiment = classifier_experiment(config, layers, info)
+    model, adam = Model(experiment.graph, config.seed), Adam(settings.learning_rate)
+    arrays = experiment.arrays(Split({"x": inputs}, {"x": inputs}, labels))
+    loop = TrainLoop(model, adam, arrays, settings.batch_size, config.seed)
+    try:
+        for epoch in range(1, settings.epochs + 1):
+            loop.run_epoch(epoch, EpochMetrics())
+    except Diverged as error:
+        raise RunError(f"the evaluation's own classifier: {error}") from error
+    return lambda x: experiment.predicted_classes(model.predict({"x": x}, experiment.output))
 
 
 def evaluate(

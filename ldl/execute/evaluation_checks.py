@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ldl.arrays import Shape
 from ldl.compile import CompileError, Config, Experiment, PathProblem, compile_config, task_of
 from ldl.config import Item
 from ldl.config.tree import KeyPath
@@ -30,34 +31,24 @@ def evaluation_problems(
 
     Without a `network`, because it does not compile, the checks that need it are left out.
     """
-    return [
-        problem
-        for i, evaluation in enumerate(config.evaluate or [])
-        for problem in _problems(config, info, network, evaluation, ("evaluate", i))
-    ]
-
-
-def _problems(
-    config: Config,
-    info: DatasetInfo,
-    network: NetworkInfo | None,
-    evaluation: Evaluation,
-    path: KeyPath,
-) -> list[PathProblem]:
-    """The problems of the evaluation at `path` in the configuration."""
-    message = evaluation.data_problem(info, task_of(config, info))
-    message = message or evaluation.size_problem(info, config.data.split)
-    if message:
-        return [(path, message)]
-    settings_path = (*path, EVALUATION_NAMES[type(evaluation)])
-    network_problems = evaluation.network_problems(info, network) if network else []
-    problems: list[PathProblem] = [
-        ((*settings_path, key) if key else path, message) for key, message in network_problems
-    ]
-    if network is not None:
-        problems += _changes_problems(config, info, evaluation, settings_path)
-    if info.target.kind == "classes" and not network_problems:
-        problems += _classifier_problems(config, info, network, evaluation, settings_path)
+    problems: list[PathProblem] = []
+    for i, evaluation in enumerate(config.evaluate or []):
+        path: KeyPath = ("evaluate", i)
+        settings_path = (*path, EVALUATION_NAMES[type(evaluation)])
+        message = evaluation.data_problem(info, task_of(config, info))
+        message = message or evaluation.size_problem(info, config.data.split)
+        if message:
+            problems.append((path, message))
+            continue
+        unfit = evaluation.network_problems(info, network) if network else []
+        problems += [((*settings_path, key) if key else path, message) for key, message in unfit]
+        if network is not None:
+            problems += _changes_problems(config, info, evaluation, settings_path)
+        if info.target.kind == "classes" and not unfit:
+            classifier = evaluation.own_classifier(info, network or NetworkInfo())
+            if classifier is not None:
+                layers, shape = classifier
+                problems += _classifier_problems(config, info, layers, shape, settings_path)
     return problems
 
 
@@ -76,26 +67,15 @@ def _changes_problems(
 
 
 def _classifier_problems(
-    config: Config,
-    info: DatasetInfo,
-    network: NetworkInfo | None,
-    evaluation: Evaluation,
-    path: KeyPath,
+    config: Config, info: DatasetInfo, layers: Sequence[Item], shape: Shape, path: KeyPath
 ) -> list[PathProblem]:
-    """The problems of the classifier that an evaluation trains, if it trains one."""
-    classifier = evaluation.own_classifier(info, network or NetworkInfo())
-    if classifier is None:
-        return []
-    layers, shape = classifier
+    """The problems of the classifier that an evaluation trains on samples of this shape."""
     try:
         inputs = DatasetInfo({"x": shape}, info.target, None, info.samples)
         classifier_experiment(config, layers, inputs)
     except CompileError as error:
-        classifier_path = (*path, "classifier")
-        return [
-            (problem_path if problem_path[0] == "evaluate" else classifier_path, message)
-            for problem_path, message in error.problems
-        ]
+        own_path = (*path, "classifier")
+        return [(at if at[0] == "evaluate" else own_path, text) for at, text in error.problems]
     return []
 
 

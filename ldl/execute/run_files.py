@@ -19,11 +19,28 @@ from ldl.runs.tensors import serialize
 
 
 def data_files(dataset: Dataset) -> dict[str, bytes]:
-    """data.json, split.npz and the arrays of the input scaler, by file name."""
+    """data.json, split.npz and the arrays of the input scaler, by file name.
+
+    split.npz holds the source's sample indices (n,) of each split, counted from 0.
+    """
+    scaler, target_scaler = dataset.scaler, dataset.target_scaler
+    state = {
+        "info": dataset.info.state(),
+        "scaler": scaler.state() if scaler else None,
+        "target_scale": target_scaler.state() if target_scaler else None,
+    }
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    indices: dict[str, Any] = {
+        name: split.sample_indices
+        for name, split in splits.items()
+        if split and split.sample_indices is not None
+    }
+    split_file = io.BytesIO()
+    np.savez_compressed(split_file, **indices)
     return {
-        DATA_FILE: to_json(_data_state(dataset)),
-        "split.npz": _split_file(dataset),
-        **_tensor_files(SCALER_FILE, dataset.scaler.arrays() if dataset.scaler else {}),
+        DATA_FILE: to_json(state),
+        "split.npz": split_file.getvalue(),
+        **_tensor_files(SCALER_FILE, scaler.arrays() if scaler else {}),
     }
 
 
@@ -35,41 +52,18 @@ def initial_files(
     `environment` is that of the process, from `collect_environment`; seed, data and threads of the
     run are added here.
     """
-    experiment = prepared.experiment
-    parallelism = experiment.parallelism
+    config, parallelism = prepared.experiment.config, prepared.experiment.parallelism
     run_environment = {
-        "seed": experiment.config.seed,
+        "seed": config.seed,
         "data_sha256": dataset.sha256,
         "threads": {
-            "asked": experiment.config.train.threads,
+            "asked": config.train.threads,
             "parts_of_a_batch": parallelism.shards,
             "blas": parallelism.blas_threads,
         },
     }
     weights = _tensor_files(INITIAL_WEIGHTS_FILE, prepared.weights)
     return {**weights, "environment.json": to_json({**environment, **run_environment})}
-
-
-def _data_state(dataset: Dataset) -> dict[str, Any]:
-    """The shapes, names and fitted scalers of the data, which `predict` reads."""
-    return {
-        "info": dataset.info.state(),
-        "scaler": dataset.scaler.state() if dataset.scaler else None,
-        "target_scale": dataset.target_scaler.state() if dataset.target_scaler else None,
-    }
-
-
-def _split_file(dataset: Dataset) -> bytes:
-    """An npz file with the source's sample indices (n,) of each part, counted from 0."""
-    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    indices: dict[str, Any] = {
-        name: part.sample_indices
-        for name, part in parts.items()
-        if part and part.sample_indices is not None
-    }
-    content = io.BytesIO()
-    np.savez_compressed(content, **indices)
-    return content.getvalue()
 
 
 def _tensor_files(name: str, arrays: Mapping[str, Array]) -> dict[str, bytes]:

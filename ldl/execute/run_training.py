@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from logging import Logger
@@ -55,15 +55,18 @@ def train(
     same configuration, its weights and metrics are copied instead of training again. Raises
     Diverged, Interrupted, or the errors of evaluations; status.json then holds the reason.
     """
+    import yaml
+
     config = prepared.experiment.config
     dataset = prepared.data(watchers.data)
     for warning in data_warnings(prepared.experiment, dataset):
         watchers.note(warning)
     text = prepared.yaml
+    overrides = yaml.safe_dump([*prepared.loaded.overrides], allow_unicode=True)
     contents = {
         "config.yaml": text.encode(),
         "source.yaml": prepared.loaded.text.encode(),
-        "overrides.yaml": _overrides_file(prepared.loaded.overrides),
+        "overrides.yaml": overrides.encode(),
         **data_files(dataset),
         **initial_files(prepared, dataset, collect_environment(sys.argv, config.seed)),
         **(files or {}),
@@ -73,14 +76,6 @@ def train(
     with run.lock():
         train_into(prepared, dataset, run, watchers, trained)
     return run
-
-
-def _overrides_file(overrides: Sequence[str]) -> bytes:
-    """The content of overrides.yaml: a list of texts, as on the command line."""
-    import yaml
-
-    text: str = yaml.safe_dump(list(overrides), allow_unicode=True, default_flow_style=False)
-    return text.encode()
 
 
 def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:

@@ -51,11 +51,11 @@ class ReplayResult:
 
 
 class _ReplayEnded(LdlError):
-    """Ends the training: at the first row that differs, or after the last row of the run."""
+    """Ends the training: at the first value that differs, or after the last row of the run."""
 
-    def __init__(self, row: dict[str, Any], column: str | None) -> None:
+    def __init__(self, epoch: int | None = None, column: str = "", now: Any = None) -> None:
         super().__init__("the replay has ended")
-        self.row, self.column = row, column
+        self.epoch, self.column, self.now = epoch, column, now
 
 
 def verify(run: RunFolder, watchers: Watchers) -> ReplayResult:
@@ -73,26 +73,24 @@ def verify(run: RunFolder, watchers: Watchers) -> ReplayResult:
     prepared = replace(prepared, experiment=experiment, weights=initial_weights(run))
     completed = run.read_status().status == "completed"
     comparing = replace(watchers, training=_row_comparer(rows, completed, watchers))
-    end, same_weights = None, None
+    end, same_weights = _ReplayEnded(), None
     with tempfile.TemporaryDirectory() as folder:
         try:
             replay = train(prepared, Path(folder), comparing)
             same_weights = replay.model.read_bytes() == run.model.read_bytes()
             epochs = len(read_metrics(replay.metrics))
             if epochs < len(rows):
-                end = _ReplayEnded({"epoch": epochs + 1}, "epoch")
+                end = _ReplayEnded(epochs + 1, "epoch")
         except _ReplayEnded as error:
             end = error
         except Diverged:
             if completed:
                 raise
         changes = _environment_changes(run, RunFolder(next(Path(folder).iterdir())))
-    if end is None or end.column is None:
+    if end.epoch is None:
         return ReplayResult(len(rows), None, None, None, None, same_weights, changes)
-    epoch, column = int(end.row["epoch"]), end.column
-    before = rows[epoch - 1].get(column) if epoch <= len(rows) else None
-    now = end.row.get(column) if same_weights is None else None
-    return ReplayResult(len(rows), epoch, column, before, now, None, changes)
+    before = rows[end.epoch - 1].get(end.column) if end.epoch <= len(rows) else None
+    return ReplayResult(len(rows), end.epoch, end.column, before, end.now, None, changes)
 
 
 def _row_comparer(
@@ -111,9 +109,9 @@ def _row_comparer(
         recorded = rows[epoch - 1] if epoch <= len(rows) else {}
         for column in row:
             if column != TIME_COLUMN and row[column] != recorded.get(column):
-                raise _ReplayEnded(row, column)
+                raise _ReplayEnded(epoch, column, row[column])
         if epoch == len(rows) and not completed:
-            raise _ReplayEnded(row, None)
+            raise _ReplayEnded
 
     return compare
 
