@@ -1,4 +1,4 @@
-"""Run folders made by hand, and small experiments with claims."""
+"""Helpers: run folders with given content, small experiments with claims, an HTML reader."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ train: {{epochs: {epochs}}}
 """
 
 
-def made_run(
+def make_run(
     root: Path,
     results: Mapping[str, Any] | None = None,
     columns: Mapping[str, Sequence[float | None]] | None = None,
@@ -60,7 +60,7 @@ def macro(name: str, *args: Any, **kwargs: Any) -> str:
 
 
 class Reader(HTMLParser):
-    """A page taken apart: every tag with its attributes, and whether all are closed."""
+    """Parses a page: every tag with its attributes, the text, the tags that stay open."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -88,16 +88,16 @@ class Reader(HTMLParser):
 
     @property
     def text(self) -> str:
-        """What can be read."""
+        """The visible text."""
         return " ".join(" ".join(self.words).split())
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of every tag of a kind."""
+        """The attributes of every tag of this name."""
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def sound(text: str) -> Reader:
-    """The page, once it is known to be whole, explained and sealed."""
+def check_page(text: str) -> Reader:
+    """The parsed page, checked: valid, accessible, and with a strict content security policy."""
     page = Reader(text)
     assert page.open == []
     metas = page.all("meta")

@@ -1,6 +1,6 @@
 """The pages in Chromium: no error, no request, readable on a phone, in dark and light, by keyboard.
 
-Screenshots go to the folder that LDL_SCREENSHOTS names, where it is set.
+Screenshots go to the folder that LDL_SCREENSHOTS names.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ for (const element of document.querySelectorAll(texts)) {
   const style = getComputedStyle(element);
   const pair = [light(parse(style.color)), light(behind(element))].sort((a, b) => b - a);
   const ratio = (pair[0] + 0.05) / (pair[1] + 0.05);
-  const told = [element.tagName, element.className, element.textContent.slice(0, 30), ratio];
-  if (ratio < 4.5) bad.push(told);
+  const failure = [element.tagName, element.className, element.textContent.slice(0, 30), ratio];
+  if (ratio < 4.5) bad.push(failure);
 }
 return bad;
 """
@@ -87,7 +87,7 @@ return wide;
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A page of each kind."""
+    """A page of each kind: of a run, of a comparison, of claims."""
     folder = tmp_path_factory.mktemp("pages")
     (folder / "digits.yaml").write_text(DIGITS)
     watchers = Watchers(draw=draw)
@@ -96,8 +96,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for words in ([], ["optimizer={adam: 0.02}"])
     ]
     comparison = folder / "comparison.html"
-    found = compare_runs(runs, lambda path: {"file": str(read(path).tree.mark)})
-    comparison.write_text(comparison_page(found, runs))
+    compared = compare_runs(runs, lambda path: {"file": str(read(path).tree.mark)})
+    comparison.write_text(comparison_page(compared, runs))
     return {"run": write_run_page(runs[0]), "comparison": comparison, "claims": _claims(folder)}
 
 
@@ -115,16 +115,16 @@ def _claims(folder: Path) -> Path:
     fault = f"id: a1\nwhat: x\nfault: twice\n{judged.format('regression.r2', 2)}"
     experiment(claims, "a1-fault", fault)
     (claims / "report.toml").write_text('title = "Redone"\n[sources.b]\ntitle = "B"\nclaims = 2\n')
-    entries, titles = read_claim_files(claims), read_report_titles(claims)
-    known = run_missing(entries, root, 2, lambda missing, whole: None, lambda each, run: None)
-    results = evaluate_claims(entries, known, titles, True)
+    files, titles = read_claim_files(claims), read_report_titles(claims)
+    known = run_missing(files, root, 2, lambda missing, total: None, lambda job, run: None)
+    results = evaluate_claims(files, known, titles, True)
     publish(Reproduction(titles, "full", results), root, "report", "")
     return root / "report.html"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium without a window; missing, the tests fail and say so."""
+    """Headless Chromium; without it the tests fail with a message."""
     names = ("chromium", "chromium-browser", "google-chrome")
     binary = next((path for name in names if (path := shutil.which(name))), None)
     driver = shutil.which("chromedriver")
@@ -142,8 +142,8 @@ def browser() -> Iterator[Any]:
 
 def show(browser: Any, page: Path, width: int = 1280, scheme: str = "light") -> None:
     """Open a page at this width."""
-    wanted = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
-    features = [{"name": name, "value": value} for name, value in wanted.items()]
+    preferences = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+    features = [{"name": name, "value": value} for name, value in preferences.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
@@ -154,7 +154,7 @@ def show(browser: Any, page: Path, width: int = 1280, scheme: str = "light") -> 
 
 
 def keep(browser: Any, name: str) -> None:
-    """A screenshot of the whole page, where a folder for them is named."""
+    """Save a screenshot of the whole page, if LDL_SCREENSHOTS names a folder."""
     folder = os.environ.get("LDL_SCREENSHOTS")
     if folder:
         height = min(browser.execute_script("return document.documentElement.scrollHeight"), 6000)
@@ -166,24 +166,26 @@ def keep(browser: Any, name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_no_error_and_no_request(name: str, browser: Any, pages: dict[str, Path]) -> None:
-    """Nothing is logged, and nothing is asked for but the file itself and what it holds."""
+    """The console is empty, and only the file itself is requested."""
     show(browser, pages[name])
     assert browser.get_log("browser") == []
     script = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
-    assert [each for each in browser.execute_script(script) if not each.startswith("data:")] == []
-    asked = []
+    assert [url for url in browser.execute_script(script) if not url.startswith("data:")] == []
+    requested = []
     for entry in browser.get_log("performance"):
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
-            asked.append(message["params"]["request"]["url"])
-    assert [u for u in asked if not u.startswith(("data:", "about:"))] == [pages[name].as_uri()]
+            requested.append(message["params"]["request"]["url"])
+    assert [url for url in requested if not url.startswith(("data:", "about:"))] == [
+        pages[name].as_uri()
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
 def test_readable(name: str, width: int, scheme: str, browser: Any, pages: dict[str, Path]) -> None:
-    """Nothing sticks out of the page, and every text stands out from what is behind it."""
+    """Nothing overflows the page, and every text has enough contrast."""
     show(browser, pages[name], width, scheme)
     size = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     whole, seen = browser.execute_script(size)
@@ -195,7 +197,7 @@ def test_readable(name: str, width: int, scheme: str, browser: Any, pages: dict[
 
 @pytest.mark.parametrize("name", PAGES)
 def test_printed_in_black_on_white(name: str, browser: Any, pages: dict[str, Path]) -> None:
-    """Also where the screen is dark; the filter is left out, and there are pages."""
+    """Also with a dark colour scheme."""
     show(browser, pages[name], 1280, "dark")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
     script = "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
@@ -206,7 +208,7 @@ def test_printed_in_black_on_white(name: str, browser: Any, pages: dict[str, Pat
 
 
 def focused(browser: Any, text: str) -> Any:
-    """Press Tab until the focus is on something whose class or tag holds the text."""
+    """Press Tab until the focused element's class or tag contains the text."""
     for _ in range(200):
         ActionChains(browser).send_keys(Keys.TAB).perform()
         element = browser.switch_to.active_element
@@ -216,7 +218,7 @@ def focused(browser: Any, text: str) -> Any:
 
 
 def test_a_chart_is_read_by_keyboard(browser: Any, pages: dict[str, Path]) -> None:
-    """Tab comes to it, with a ring; arrows read the epochs; Escape ends."""
+    """Tab focuses the chart, arrows move through the epochs, Escape hides the values."""
     show(browser, pages["run"])
     area = focused(browser, "area")
     assert area.value_of_css_property("outline-style") == "solid"
@@ -236,7 +238,7 @@ def test_a_chart_is_read_by_keyboard(browser: Any, pages: dict[str, Path]) -> No
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_a_chart_is_read_by_pointer(width: int, browser: Any, pages: dict[str, Path]) -> None:
-    """The numbers of the nearest epoch stand within the page, and go with the pointer."""
+    """The values of the nearest epoch are shown within the page while the pointer is over it."""
     show(browser, pages["run"], width)
     area = browser.find_element(By.CLASS_NAME, "area")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", area)
@@ -252,7 +254,7 @@ def test_a_chart_is_read_by_pointer(width: int, browser: Any, pages: dict[str, P
 
 
 def test_claims_are_filtered(browser: Any, pages: dict[str, Path]) -> None:
-    """By verdict; a link in the summary shows its claim again."""
+    """By verdict; a link in the summary shows a hidden claim."""
     show(browser, pages["claims"])
     cards = browser.find_elements(By.CLASS_NAME, "claim")
     assert len(cards) == 4 and all(card.is_displayed() for card in cards)
@@ -262,8 +264,8 @@ def test_claims_are_filtered(browser: Any, pages: dict[str, Path]) -> None:
     assert browser.find_element(By.ID, "a1").is_displayed()
 
 
-def test_a_picture_is_enlarged(browser: Any, pages: dict[str, Path]) -> None:
-    """By pointer and by keyboard, and made small again."""
+def test_a_plot_is_enlarged(browser: Any, pages: dict[str, Path]) -> None:
+    """By pointer and by keyboard, and reduced again."""
     show(browser, pages["claims"])
     image = browser.find_element(By.CSS_SELECTOR, ".plots:not(.few) img")
     before = image.size["width"]
@@ -274,7 +276,7 @@ def test_a_picture_is_enlarged(browser: Any, pages: dict[str, Path]) -> None:
 
 
 def test_without_a_script(browser: Any, pages: dict[str, Path]) -> None:
-    """All is there: curves with their description, every claim; the filter is not."""
+    """Curves with their description and all claims are shown, the filter is hidden."""
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         show(browser, pages["run"])
@@ -289,7 +291,7 @@ def test_without_a_script(browser: Any, pages: dict[str, Path]) -> None:
 def test_an_injected_script_does_not_run(
     browser: Any, pages: dict[str, Path], tmp_path: Path
 ) -> None:
-    """The policy holds even where escaping would have failed."""
+    """The policy blocks a script that was not escaped."""
     text = pages["run"].read_text()
     evil = "<script>window.evil = 1</script><img src=x onerror='window.evil = 2'>"
     page = tmp_path / "evil.html"

@@ -1,4 +1,4 @@
-"""The section `claim` of a configuration: its grammar, its mistakes, what it does not change."""
+"""The section `claim` of a configuration: its grammar, its errors, its inheritance."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ network: [linear]
 
 def claim(text: str) -> Claim:
     """The claim of a configuration."""
-    found = loads(f"{EXPERIMENT}claim:\n{text}", "x.yaml", Config, REGISTRIES).value.claim
-    assert found is not None
-    return found
+    parsed = loads(f"{EXPERIMENT}claim:\n{text}", "x.yaml", Config, REGISTRIES).value.claim
+    assert parsed is not None
+    return parsed
 
 
 def problems(figure: str) -> list[str]:
-    """What is wrong with a claim of one figure."""
+    """The messages about a claim with this metric."""
     with pytest.raises(ConfigError) as caught:
         claim(f"  id: a1\n  what: x\n  figures:\n    - {figure}\n")
     return [problem.message for problem in caught.value.problems]
 
 
 def test_a_whole_claim() -> None:
-    """Every key, and numbers and words as they are written."""
-    found = claim(
+    """Every key; a claimed value may be a number or text."""
+    parsed = claim(
         "  id: a5\n  what: denoising\n  case: first\n  where: section 5\n  outcome: readable\n"
         "  because: another split\n  time: 49 s\n  seeds: 3\n  shows: [loss]\n  quick: []\n"
         "  figures:\n    - {name: one, measured: a.b, claimed: 1}\n"
         '    - {name: two, measured: c, claimed: "< 0.01", at_most: 0.01}\n'
     )
-    one, two = found.figures
+    one, two = parsed.figures
     assert (one.claimed, one.is_number, two.claimed, two.is_number) == (1.0, True, "< 0.01", False)
-    assert found.counted and found.seeds == 3 and found.quick == []
+    assert parsed.counted and parsed.seeds == 3 and parsed.quick == []
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_whole_claim() -> None:
         "{name: x, measured: y, minus: z, same_as: other}",
     ],
 )
-def test_what_judges_a_figure(figure: str) -> None:
-    """One way each, and all of them are ways."""
+def test_conditions_of_a_metric(figure: str) -> None:
+    """Each condition is accepted."""
     assert claim(f"  id: a1\n  what: x\n  figures:\n    - {figure}\n").figures
 
 
@@ -78,14 +78,14 @@ def test_what_judges_a_figure(figure: str) -> None:
         ("{name: x, measured: y, claimed: 1, sens: near}", "unknown key `sens`"),
     ],
 )
-def test_mistakes_in_a_figure(figure: str, word: str) -> None:
-    """One message each, and it says what is wrong."""
+def test_errors_in_a_metric(figure: str, word: str) -> None:
+    """Each error has one message."""
     (message,) = problems(figure)
     assert word in message
 
 
-def test_a_mistake_has_its_place(tmp_path: Path) -> None:
-    """Line and column, as everywhere in the language."""
+def test_an_error_has_a_position(tmp_path: Path) -> None:
+    """An invalid id is reported with line and column."""
     file = tmp_path / "x.yaml"
     file.write_text(f"{EXPERIMENT}claim: {{id: 5a, what: x}}\n")
     with pytest.raises(ConfigError) as caught:
@@ -94,28 +94,28 @@ def test_a_mistake_has_its_place(tmp_path: Path) -> None:
     assert (problem.line, problem.column) == (3, 13) and "5a" in problem.message
 
 
-def test_a_fault_and_evidence_do_not_go_together() -> None:
-    """Either the file repeats a mistake, or it explains one."""
+def test_fault_and_evidence_exclude_each_other() -> None:
+    """A file has one or the other, and is not counted."""
     with pytest.raises(SettingError):
         Claim(id="a1", what="x", fault="twice", evidence="longer")
     assert not Claim(id="a1", what="x", fault="twice").counted
     assert not Claim(id="a1", what="x", evidence="longer").counted
 
 
-def test_a_claim_is_inherited_key_by_key(tmp_path: Path) -> None:
-    """`fault: null` takes one back; lists are replaced."""
+def test_a_claim_is_inherited_by_key(tmp_path: Path) -> None:
+    """`fault: null` removes one; lists are replaced."""
     (tmp_path / "base.yaml").write_text(
         f"{EXPERIMENT}claim:\n  id: a1\n  what: x\n  fault: twice\n"
         "  figures: [{name: x, measured: y, claimed: 1}]\n"
     )
     over = "extends: base.yaml\nclaim: {fault: null, figures: [{name: z, measured: y, claimed: 2}]}"
     (tmp_path / "over.yaml").write_text(over)
-    found = prepare(tmp_path / "over.yaml").experiment.config.claim
-    assert found is not None and found.counted and found.what == "x"
-    assert [figure.name for figure in found.figures] == ["z"]
+    parsed = prepare(tmp_path / "over.yaml").experiment.config.claim
+    assert parsed is not None and parsed.counted and parsed.what == "x"
+    assert [figure.name for figure in parsed.figures] == ["z"]
 
 
-def test_the_file_that_judges() -> None:
-    """Whichever of the three names it; none where numbers do."""
+def test_the_file_it_is_compared_with() -> None:
+    """The file named by less_than, greater_than or same_as; None for bounds."""
     assert ClaimedMetric(name="gap", measured="a", minus="b", at_most=1.0).other is None
     assert ClaimedMetric(name="x", measured="a", same_as="e4").other == "e4"

@@ -1,4 +1,4 @@
-"""What a folder of claims asks for."""
+"""The claim files of a folder: order, selection, seeds, references, problems."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ JUDGED = "figures: [{name: r2, measured: regression.r2, at_least: 0.5}]"
 
 
 def claim(name: str, more: str = "") -> str:
-    """A claim with one figure."""
+    """The text of a claim with one metric."""
     return f"id: {name}\nwhat: a line\n{JUDGED}\n{more}"
 
 
-def entries(folder: Path, *only: str, profile: str = "full") -> dict[str, ClaimFile]:
-    """The entries by file, in their order."""
-    found = read_claim_files(folder, profile, only)  # type: ignore[arg-type]
-    return {entry.stem: entry for entry in found}
+def claim_files(folder: Path, *only: str, profile: str = "full") -> dict[str, ClaimFile]:
+    """The claim files by stem, in their order."""
+    files = read_claim_files(folder, profile, only)  # type: ignore[arg-type]
+    return {file.stem: file for file in files}
 
 
 def test_files_in_the_order_of_their_ids(tmp_path: Path) -> None:
-    """By letter and number; what is only shown stands last; files without a claim are left out."""
+    """By letter and number, uncounted files last; files without a claim are left out."""
     experiment(tmp_path, "b1", claim("b1"))
     experiment(tmp_path, "a10", claim("a10"))
     experiment(tmp_path, "a2-more", claim("a2", "fault: twice"))
     experiment(tmp_path, "a2", claim("a2"))
     (tmp_path / "plain.yaml").write_text("data: {source: iris}\nnetwork: [linear]\n")
-    assert list(entries(tmp_path)) == ["a2", "a2-more", "a10", "b1"]
+    assert list(claim_files(tmp_path)) == ["a2", "a2-more", "a10", "b1"]
 
 
-def test_a_job_a_seed(tmp_path: Path) -> None:
-    """Seeds follow that of the file; the first draws pictures; all share the cores."""
+def test_one_job_per_seed(tmp_path: Path) -> None:
+    """Seeds count from that of the file; the first job draws plots; each has one thread."""
     experiment(tmp_path, "a1", claim("a1", "seeds: 3"), more="seed: 7\n")
-    jobs = entries(tmp_path)["a1"].jobs
+    jobs = claim_files(tmp_path)["a1"].jobs
     assert [job.seed for job in jobs] == [7, 8, 9]
     assert [job.pictures for job in jobs] == [True, False, False]
     assert all("train.threads=1" in job.overrides for job in jobs)
     assert len({job.key for job in jobs}) == 3
-    (entry,) = read_claim_files(tmp_path, seed_offset=100)
-    assert [(job.seed, job.pictures) for job in entry.jobs] == [
+    (file,) = read_claim_files(tmp_path, seed_offset=100)
+    assert [(job.seed, job.pictures) for job in file.jobs] == [
         (107, True),
         (108, False),
         (109, False),
     ]
 
 
-def test_the_key_is_what_the_result_depends_on(tmp_path: Path) -> None:
-    """Words of the claim change nothing; settings, seeds and the user's own data do."""
+def test_the_key_depends_on_all_that_changes_the_result(tmp_path: Path) -> None:
+    """It changes with settings, seeds and the user's data, not with the claim."""
 
     def key(text: str, epochs: int = 3) -> str:
         experiment(tmp_path, "a1", text, epochs)
-        return entries(tmp_path)["a1"].jobs[0].key
+        return claim_files(tmp_path)["a1"].jobs[0].key
 
     before = key(claim("a1"))
     assert key(claim("a1", "because: another reason")) == before
@@ -66,36 +66,38 @@ def test_the_key_is_what_the_result_depends_on(tmp_path: Path) -> None:
     table.write_text("x,y\n" + "".join(f"{i},{2 * i}\n" for i in range(20)))
     source = "data: {source: {csv: {path: t.csv, target: y}}}\nnetwork: [linear]\n"
     (tmp_path / "a2.yaml").write_text(f"{source}claim: {{id: a2, what: x, {JUDGED}}}\n")
-    one = entries(tmp_path)["a2"].jobs[0].key
+    before = claim_files(tmp_path)["a2"].jobs[0].key
     table.write_text("x,y\n" + "".join(f"{i},{3 * i}\n" for i in range(20)))
-    assert entries(tmp_path)["a2"].jobs[0].key != one
+    assert claim_files(tmp_path)["a2"].jobs[0].key != before
 
 
-def test_only_some(tmp_path: Path) -> None:
-    """By id, file or document; with what they are judged by and go on from."""
+def test_selection_of_claims(tmp_path: Path) -> None:
+    """By id, file or document; files that they refer to are added."""
     experiment(tmp_path, "a1", claim("a1"))
     experiment(tmp_path, "a2", claim("a2", "after: a1"))
     other = "figures: [{name: x, measured: regression.r2, less_than: a2}]"
     experiment(tmp_path, "b1-one", f"id: b1\nwhat: x\n{other}")
     experiment(tmp_path, "b2", claim("b2"))
-    assert list(entries(tmp_path, "a2")) == ["a1", "a2"]
+    assert list(claim_files(tmp_path, "a2")) == ["a1", "a2"]
     assert (
-        list(entries(tmp_path, "b1")) == list(entries(tmp_path, "b1-one")) == ["a1", "a2", "b1-one"]
+        list(claim_files(tmp_path, "b1"))
+        == list(claim_files(tmp_path, "b1-one"))
+        == ["a1", "a2", "b1-one"]
     )
-    assert list(entries(tmp_path, "a")) == ["a1", "a2"]
+    assert list(claim_files(tmp_path, "a")) == ["a1", "a2"]
     with pytest.raises(UsageError, match="called c9; there are a1, a2, b1, b2"):
-        entries(tmp_path, "c9")
+        claim_files(tmp_path, "c9")
 
 
 def test_weights_of_another_file(tmp_path: Path) -> None:
-    """Each seed goes on from the same seed; what changes there changes here."""
+    """Each job starts from the job with the same seed; its key depends on that job's."""
     experiment(tmp_path, "a1", claim("a1", "seeds: 2"))
     experiment(tmp_path, "a2", claim("a2", "after: a1\nseeds: 3"))
-    found = entries(tmp_path)
-    before, after = found["a1"].jobs, found["a2"].jobs
+    files = claim_files(tmp_path)
+    before, after = files["a1"].jobs, files["a2"].jobs
     assert [job.after for job in after] == [before[0].key, before[1].key, before[1].key]
     experiment(tmp_path, "a1", claim("a1", "seeds: 2"), epochs=9)
-    assert entries(tmp_path)["a2"].jobs[0].key != after[0].key
+    assert claim_files(tmp_path)["a2"].jobs[0].key != after[0].key
 
 
 @pytest.mark.parametrize(
@@ -105,25 +107,25 @@ def test_weights_of_another_file(tmp_path: Path) -> None:
         ("after: a1", "in a circle: a1 → a1"),
     ],
 )
-def test_a_reference_that_leads_nowhere(more: str, word: str, tmp_path: Path) -> None:
-    """The file is at fault, and says so."""
+def test_invalid_references(more: str, word: str, tmp_path: Path) -> None:
+    """The file is broken, and its problem names the reference."""
     experiment(tmp_path, "a1", claim("a1", more))
-    entry = entries(tmp_path)["a1"]
-    assert word in entry.problem and entry.broken and not entry.jobs
+    file = claim_files(tmp_path)["a1"]
+    assert word in file.problem and file.broken and not file.jobs
 
 
-def test_a_file_with_mistakes_is_listed(tmp_path: Path) -> None:
-    """With all of them, each with its place; the others go on."""
+def test_a_file_with_errors_is_listed(tmp_path: Path) -> None:
+    """With all problems and their positions; other files are planned."""
     experiment(tmp_path, "a1", claim("a1"), more="sede: 3\n")
     experiment(tmp_path, "a2", claim("a2"))
-    found = entries(tmp_path)
-    assert "unknown key `sede`" in found["a1"].problem and found["a1"].broken
-    assert "a1.yaml:6:1" in found["a1"].problem
-    assert not found["a2"].problem
+    files = claim_files(tmp_path)
+    assert "unknown key `sede`" in files["a1"].problem and files["a1"].broken
+    assert "a1.yaml:6:1" in files["a1"].problem
+    assert not files["a2"].problem
 
 
-def test_a_data_set_that_is_not_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listed with the reason and how to get it; who goes on from it is listed too."""
+def test_missing_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listed with a hint; so are the files that start from it."""
     monkeypatch.setenv("LDL_DATA_DIR", str(tmp_path / "none"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
     for name, source in (("a1", "mnist"), ("a2", "digit_pairs")):
@@ -137,14 +139,14 @@ def test_a_data_set_that_is_not_at_hand(tmp_path: Path, monkeypatch: pytest.Monk
             f"claim: {{id: {name}, what: x, {JUDGED}}}\n"
         )
     experiment(tmp_path, "a3", claim("a3", "after: a1"))
-    found = entries(tmp_path)
+    files = claim_files(tmp_path)
     for name in ("a1", "a2", "a3"):
-        assert "ldl data fetch mnist" in found[name].problem, found[name]
-        assert not found[name].broken
+        assert "ldl data fetch mnist" in files[name].problem, files[name]
+        assert not files[name].broken
 
 
 def test_the_quick_profile(tmp_path: Path) -> None:
-    """Overrides are taken, a file without them stays out, and so does one that needs a data set."""
+    """It applies overrides; it leaves out files without them, and those that need a data set."""
     experiment(tmp_path, "a1", claim("a1", "quick: [train.epochs=1]\nseeds: 3"))
     experiment(tmp_path, "a2", claim("a2"))
     experiment(tmp_path, "a3", claim("a3", "quick: []\nseeds: 2"))
@@ -153,27 +155,27 @@ def test_the_quick_profile(tmp_path: Path) -> None:
         "data: {source: mnist}\nnetwork: [linear]\n"
         f"claim: {{id: a4, what: x, quick: [], {JUDGED}}}\n"
     )
-    found = entries(tmp_path, profile="quick")
-    (job,) = found["a1"].jobs
+    files = claim_files(tmp_path, profile="quick")
+    (job,) = files["a1"].jobs
     assert "train.epochs=1" in job.overrides
-    assert found["a2"].problem == "the quick profile leaves it out"
-    assert "for it needs mnist" in found["a4"].problem
-    assert len(found["a3"].jobs) == 2 and found["a3"].overrides == ()
-    assert found["a5"].broken and "epoch" in found["a5"].problem
+    assert files["a2"].problem == "the quick profile leaves it out"
+    assert "for it needs mnist" in files["a4"].problem
+    assert len(files["a3"].jobs) == 2 and files["a3"].overrides == ()
+    assert files["a5"].broken and "epoch" in files["a5"].problem
 
 
-def test_nothing_to_do(tmp_path: Path) -> None:
-    """A folder without claims is a mistake of the caller's."""
+def test_no_claims(tmp_path: Path) -> None:
+    """A folder without claims is a usage error."""
     with pytest.raises(UsageError, match="no configuration with a claim"):
         read_claim_files(tmp_path)
 
 
 def test_titles(tmp_path: Path) -> None:
-    """From report.toml; a mistake in it names the file."""
+    """From report.toml; an error in it names the file."""
     assert read_report_titles(tmp_path).title
     (tmp_path / "report.toml").write_text('title = "T"\n[sources.a]\ntitle = "A"\nclaims = 2\n')
-    found = read_report_titles(tmp_path)
-    assert (found.title, found.sources["a"].claims) == ("T", 2)
+    titles = read_report_titles(tmp_path)
+    assert (titles.title, titles.sources["a"].claims) == ("T", 2)
     for text in ("title = ", 'titel = "T"\n', "[sources.a]\nwho = 1\n", "sources = 3\n"):
         (tmp_path / "report.toml").write_text(text)
         with pytest.raises(UsageError, match=r"report\.toml"):
@@ -181,11 +183,11 @@ def test_titles(tmp_path: Path) -> None:
 
 
 def test_the_shipped_claims_are_sound() -> None:
-    """Every file of configs/reports can be read, bears its name, and is judged by something."""
-    for entry in read_claim_files(ROOT / "configs" / "reports"):
-        assert not entry.broken, entry.problem
-        assert entry.claim is not None
-        assert entry.stem.startswith(entry.claim.id)
-        figures = entry.claim.figures
+    """Every file of configs/reports is valid, is named for its id, and has a condition."""
+    for file in read_claim_files(ROOT / "configs" / "reports"):
+        assert not file.broken, file.problem
+        assert file.claim is not None
+        assert file.stem.startswith(file.claim.id)
+        figures = file.claim.figures
         judged = [figure for figure in figures if figure.sense != "shown"]
-        assert judged or not entry.claim.counted, f"{entry.stem} is judged by nothing"
+        assert judged or not file.claim.counted, f"{file.stem} is judged by nothing"

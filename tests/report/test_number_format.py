@@ -48,7 +48,7 @@ def test_numbers(value: object, text: str) -> None:
     ],
 )
 def test_mean_and_deviation(mean: float | None, std: float | None, text: str) -> None:
-    """As many places as the deviation has with two digits."""
+    """The mean has as many places as the deviation with two significant digits."""
     assert format_mean_std(mean, std).replace("\u202f", " ") == text
 
 

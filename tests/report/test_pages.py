@@ -1,4 +1,4 @@
-"""Pages of runs: whole, escaped, explained, and quick to make."""
+"""Pages of runs, comparisons and claims: complete, escaped, accessible, fast to write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ldl.report.verdicts import MetricVerdict
 from ldl.runs import RunFolder
 from ldl.runs.comparison import compare_runs
 
-from .helpers import LINE, made_run, sound
+from .helpers import LINE, check_page, make_run
 
 DIGITS = """\
 name: digits
@@ -37,48 +37,48 @@ EVIL = "<script>alert(1)</script>&\"'<img src=x onerror=alert(2)>"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A finished run with pictures."""
+    """A finished run with plots."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "digits.yaml").write_text(DIGITS)
     return train(prepare(folder / "digits.yaml"), folder / "runs", Watchers(draw=draw))
 
 
-def test_the_page_of_a_run(run: RunFolder) -> None:
-    """What it was, how it went, what came out."""
-    page = sound(run_page(run))
+def test_page_of_a_run(run: RunFolder) -> None:
+    """It has all sections, a chart per metric, and the plots that charts do not replace."""
+    page = check_page(run_page(run))
     for word in (
         *("digits", "completed", "Results", "Curves", "Contingency", "Plots"),
         *("Configuration", "Environment", "accuracy", "Loss by epoch", "training", "validation"),
     ):
         assert word in page.text, word
     assert DIGITS.splitlines()[2] in page.text
-    charts = [each for name, each in page.tags if "data-chart" in each]
+    charts = [attributes for _, attributes in page.tags if "data-chart" in attributes]
     assert len(charts) >= 2
     assert [t for t, a in page.tags if a.get("role") == "img"] == ["svg"] * len(charts)
     assert len(page.all("img")) == 1  # the mistakes; charts and tables replace the others
 
 
-def test_the_matrix_is_a_table(run: RunFolder) -> None:
-    """Every count of the file, with its class above and beside."""
+def test_contingency_matrix_is_a_table(run: RunFolder) -> None:
+    """The table has every count of the CSV file."""
     (path,) = run.contingency.glob("*.csv")
     counts = [line.split(",")[1:] for line in path.read_text().splitlines()[1:]]
     text = run_page(run)
     table = text[text.index('class="matrix"') :]
-    found = re.findall(r'<td class="[^"]*">(\d+)</td>', table[: table.index("</table>")])
-    assert found == [count for row in counts for count in row]
+    cells = re.findall(r'<td class="[^"]*">(\d+)</td>', table[: table.index("</table>")])
+    assert cells == [count for row in counts for count in row]
 
 
-def test_what_is_hostile_is_shown_as_it_is(tmp_path: Path) -> None:
-    """Names, reasons, results and matrices may hold anything; nothing of it is markup."""
+def test_hostile_texts_of_a_run_are_escaped(tmp_path: Path) -> None:
+    """Names, reasons, results, matrices and configurations are escaped."""
     results = {EVIL: {"part": EVIL, "notes": [EVIL], EVIL: 1.0, "classes": {EVIL: {"a": 1}}}}
-    run = made_run(tmp_path, results, {"epoch": [1, 2], "train_loss": [1.0, 2.0]}, status="failed")
+    run = make_run(tmp_path, results, {"epoch": [1, 2], "train_loss": [1.0, 2.0]}, status="failed")
     (run.path / "source.yaml").write_text(EVIL)
     (run.path / "config.yaml").write_text(EVIL)
     (run.path / "overrides.yaml").write_text(EVIL)
     (run.path / "environment.json").write_text('{"argv": ["</script><script>x"], "seed": "<i>"}')
     (run.path / "contingency").mkdir()
     (run.path / "contingency" / "x.csv").write_text('"<b>\\<i>","<u>"\n"<u>",3\n')
-    page = sound(run_page(run))
+    page = check_page(run_page(run))
     assert EVIL in page.text
     assert len(page.all("script")) == 1 and not page.all("i") and not page.all("u")
 
@@ -87,9 +87,9 @@ def test_hostile_texts_of_a_comparison_are_escaped(tmp_path: Path) -> None:
     """Names of runs, settings and their values, metrics, curves."""
     names = [f"20261120T091502Z-<script>alert(1)<i>-3f9a1{i}" for i in "ab"]
     columns = {"epoch": [1, 2], "train_<u>": [1.0, 2.0]}
-    runs = [made_run(tmp_path, {"<u>": {EVIL: 1.0}}, columns, name=name) for name in names]
+    runs = [make_run(tmp_path, {"<u>": {EVIL: 1.0}}, columns, name=name) for name in names]
     settings = iter([{EVIL: EVIL}, {EVIL: [EVIL]}])
-    page = sound(comparison_page(compare_runs(runs, lambda path: next(settings)), runs))
+    page = check_page(comparison_page(compare_runs(runs, lambda path: next(settings)), runs))
     assert EVIL in page.text and names[0] in page.text and "<u>" in page.text
     assert len(page.all("script")) == 1 and not page.all("i") and not page.all("u")
 
@@ -107,7 +107,7 @@ def test_hostile_texts_of_claims_are_escaped(tmp_path: Path) -> None:
     result = ClaimResult("a1", (cases[0], cases[0]), (cases[1],))
     titles = ReportTitles(EVIL, EVIL, {"a": SourceDocument("a", EVIL, EVIL)})
     reproduction = Reproduction(titles, "quick", (result,))
-    page = sound(claims_page(reproduction, tmp_path, {EVIL: EVIL}))
+    page = check_page(claims_page(reproduction, tmp_path, {EVIL: EVIL}))
     assert EVIL in page.text and "<i>" in page.text
     assert len(page.all("script")) == 1 and not page.all("i") and not page.all("img")
     text = claims_markdown(reproduction, tmp_path, {EVIL: EVIL})
@@ -115,8 +115,8 @@ def test_hostile_texts_of_claims_are_escaped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", ["running", "interrupted", "diverged", "failed"])
-def test_a_run_that_did_not_end_well_has_a_page(status: str, tmp_path: Path) -> None:
-    """With what there is: a single epoch, no numbers, nothing at all."""
+def test_unfinished_runs_have_a_page(status: str, tmp_path: Path) -> None:
+    """With a single epoch, without finite values, without any file."""
     for i, columns in enumerate(
         [
             None,
@@ -130,13 +130,13 @@ def test_a_run_that_did_not_end_well_has_a_page(status: str, tmp_path: Path) -> 
             },
         ]
     ):
-        run = made_run(tmp_path / str(i), None, columns, status=status)
-        page = sound(run_page(run))
+        run = make_run(tmp_path / str(i), None, columns, status=status)
+        page = check_page(run_page(run))
         assert status in page.text or status == "running"
 
 
 def test_ldl_train_leaves_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the end, and `ldl report` makes the same again."""
+    """`ldl train` writes the page, and `ldl report` writes the same again."""
 
     def ldl(*words: str) -> None:
         monkeypatch.setattr("sys.argv", ["ldl", *words, f"--runs={runs}"])
@@ -149,36 +149,36 @@ def test_ldl_train_leaves_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ldl("train", str(tmp_path / "x.yaml"), "-q")
     (page,) = runs.glob("*/report.html")
     text = page.read_text()
-    assert "completed" in sound(text).text
+    assert "completed" in check_page(text).text
     page.unlink()
     ldl("report", "last")
     assert page.read_text() == text
 
 
 def test_a_run_that_diverges_leaves_a_page(tmp_path: Path) -> None:
-    """The error goes on, and the page says why it ended."""
+    """The error is raised again, and the page shows the status."""
     text = LINE.format(name="x", epochs=500).replace("gd: 0.1", "gd: 1000")
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(Diverged):
         with_run_page(lambda: train(prepare(tmp_path / "x.yaml"), tmp_path / "runs"))
     (page,) = (tmp_path / "runs").glob("*/report.html")
-    assert "diverged" in sound(page.read_text()).text
+    assert "diverged" in check_page(page.read_text()).text
 
 
-def test_runs_side_by_side(run: RunFolder, tmp_path: Path) -> None:
-    """Settings that differ, curves over one another, results; two of one name are told apart."""
+def test_page_of_several_runs(run: RunFolder, tmp_path: Path) -> None:
+    """Settings that differ, overlaid curves, results; runs of the same name are numbered."""
     (tmp_path / "digits.yaml").write_text(DIGITS)
     other = train(prepare(tmp_path / "digits.yaml", ["train.epochs=5"]), tmp_path / "runs")
-    found = compare_runs([run, other], lambda path: {"epochs": len(read(path).tree.mark.file)})
-    page = sound(comparison_page(found, [run, other]))
+    compared = compare_runs([run, other], lambda path: {"epochs": len(read(path).tree.mark.file)})
+    page = check_page(comparison_page(compared, [run, other]))
     assert run.name in page.text and other.name in page.text
     assert "Loss by epoch, validation" in page.text and "classification.accuracy" in page.text
-    charts = [each["data-chart"] or "" for _, each in page.tags if "data-chart" in each]
+    charts = [a["data-chart"] or "" for _, a in page.tags if "data-chart" in a]
     assert charts and all("digits (1)" in chart and "digits (2)" in chart for chart in charts)
 
 
 def test_the_page_is_made_within_150_ms(run: RunFolder) -> None:
-    """Of the processor's time, for it is part of every `ldl train`; the quickest of three."""
+    """CPU time, the minimum of three, because every `ldl train` writes one."""
 
     def once() -> float:
         began = process_time()

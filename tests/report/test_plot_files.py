@@ -9,30 +9,30 @@ from PIL import Image
 
 from ldl.report.plot_files import MAX_WIDTH, PlotFile, png_size, reduced_png, select_plots
 
-from .helpers import made_run
+from .helpers import make_run
 
 
 def png(path: Path, width: int = 1200, height: int = 300) -> None:
-    """A plot with a gradient."""
+    """Write a PNG with a gradient."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.linear_gradient("L").resize((width, height)).convert("RGB").save(path)
 
 
 def test_selected_plots(tmp_path: Path) -> None:
-    """Those that a claim names, in its order; else all but the optimizer's."""
-    run = made_run(tmp_path)
+    """The plots that a claim names, in its order; by default all but the optimizer's."""
+    run = make_run(tmp_path)
     for name in ("plots/loss", "plots/optimizer", "plots/denoising", "contingency/noisy"):
         png(run.path / f"{name}.png", 8, 8)
     assert [p.name for p in select_plots(run, None)] == [
         "plots/loss", "plots/denoising", "contingency/noisy",
     ]  # fmt: skip
-    found = select_plots(run, ["contingency/*", "optimizer", "plots/loss", "nothing"])
-    assert [p.name for p in found] == ["contingency/noisy", "plots/optimizer", "plots/loss"]
-    assert found[0].title == "Contingency matrix, noisy"
+    selected = select_plots(run, ["contingency/*", "optimizer", "plots/loss", "nothing"])
+    assert [p.name for p in selected] == ["contingency/noisy", "plots/optimizer", "plots/loss"]
+    assert selected[0].title == "Contingency matrix, noisy"
 
 
 def test_reduced_plots(tmp_path: Path) -> None:
-    """Narrower and lighter, once; the size that the page says is the plot's."""
+    """Reduced once and cached; the size is read from the PNG."""
     png(tmp_path / "x.png")
     plot, cache = PlotFile(tmp_path / "x.png", "plots/x"), tmp_path / "cache"
     data = reduced_png(plot, cache)

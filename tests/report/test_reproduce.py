@@ -1,4 +1,4 @@
-"""`ldl report FOLDER`, from files to verdicts: nothing twice, nothing lost, nothing unmeasured."""
+"""`ldl report FOLDER`, from claim files to verdicts: runs are reused, resumed, never lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ldl.report import job_pool as pool
 from ldl.report.run_index import known_runs
 from ldl.runs.process import exclusive_lock
 
-from .helpers import experiment, sound
+from .helpers import check_page, experiment
 
 GOOD = "id: a1\nwhat: a line\nfigures: [{name: R², measured: regression.r2, at_least: 0.5}]"
 Report = Callable[..., tuple[int, str, str]]
@@ -46,13 +46,13 @@ def report(
 
 
 def verdicts(folder: Path, profile: str = "") -> dict[str, Any]:
-    """report.json, claims by their ids."""
-    found = json.loads((folder / "runs" / f"report{profile}.json").read_text())
-    return {claim["id"]: claim for claim in found["claims"]}
+    """The claims of report.json by id."""
+    report = json.loads((folder / "runs" / f"report{profile}.json").read_text())
+    return {claim["id"]: claim for claim in report["claims"]}
 
 
 def test_from_files_to_verdicts(report: Report, tmp_path: Path) -> None:
-    """Runs all seeds, tells of each, judges, writes the page and the Markdown."""
+    """Runs all seeds, logs each, gives verdicts, writes the page and the Markdown."""
     claims = tmp_path / "claims"
     experiment(claims, "a1", f"{GOOD}\nseeds: 2\nbecause: of <b>this</b>", epochs=60)
     bad = "id: a2\nwhat: not so\nfigures: [{name: R², measured: regression.r2, claimed: 2}]"
@@ -65,13 +65,13 @@ def test_from_files_to_verdicts(report: Report, tmp_path: Path) -> None:
     assert "a3.yaml: " in out and "there is no `regression.r3`" in out
     assert "4 of 4 runs to do" in err and "[4/4]" in err
     assert "1 of 4 claims met or exceeded; 1 not met; 1 not measured; 1 not run" in out
-    found = verdicts(tmp_path)
-    assert {k: v["verdict"] for k, v in found.items()} == {
+    results = verdicts(tmp_path)
+    assert {k: v["verdict"] for k, v in results.items()} == {
         "a1": "met", "a2": "not met", "a3": "not measured", "a4": "not run",
     }  # fmt: skip
-    assert len(found["a1"]["cases"][0]["figures"][0]["values"]) == 2
-    assert "regression.r2" in found["a3"]["cases"][0]["trouble"][0]
-    page = sound((tmp_path / "runs" / "report.html").read_text())
+    assert len(results["a1"]["cases"][0]["figures"][0]["values"]) == 2
+    assert "regression.r2" in results["a3"]["cases"][0]["trouble"][0]
+    page = check_page((tmp_path / "runs" / "report.html").read_text())
     assert "of <b>this</b>" in page.text and "no file reproduces it yet" in page.text
     text = (tmp_path / "runs" / "report.md").read_text()
     assert "# Redone" in text and "### a1 a line" in text
@@ -80,8 +80,8 @@ def test_from_files_to_verdicts(report: Report, tmp_path: Path) -> None:
             assert (tmp_path / "runs" / line.rpartition("(")[2].rstrip(")")).exists()
 
 
-def test_a_second_call_runs_nothing(report: Report, tmp_path: Path) -> None:
-    """Nor writes anything; words of a claim only make the page anew; a setting runs its file."""
+def test_a_second_call_reuses_all_runs(report: Report, tmp_path: Path) -> None:
+    """Texts of a claim only change the page; a changed setting runs its file again."""
     claims, page = tmp_path / "claims", tmp_path / "runs" / "report.html"
     experiment(claims, "a1", GOOD)
     experiment(claims, "a2", GOOD.replace("a1", "a2"))
@@ -103,8 +103,8 @@ def test_a_second_call_runs_nothing(report: Report, tmp_path: Path) -> None:
     assert page.read_text() == text  # the first runs are still there, and give the same page
 
 
-def test_a_part_leaves_the_whole_report_alone(report: Report, tmp_path: Path) -> None:
-    """Some of the claims, or other seeds, make a report of their own."""
+def test_a_partial_report_does_not_replace_the_whole(report: Report, tmp_path: Path) -> None:
+    """Selected claims and other seeds have a report of their own."""
     claims, page = tmp_path / "claims", tmp_path / "runs" / "report.html"
     experiment(claims, "a1", GOOD, epochs=50)
     experiment(claims, "a2", GOOD.replace("a1", "a2"), epochs=50)
@@ -117,8 +117,8 @@ def test_a_part_leaves_the_whole_report_alone(report: Report, tmp_path: Path) ->
     assert [*verdicts(tmp_path, "-seeds-7-part")] == ["a2"]
 
 
-def test_a_file_that_fails_is_told_and_the_others_go_on(report: Report, tmp_path: Path) -> None:
-    """Exit code 1; a run that diverges is no failure, but has no results to be measured."""
+def test_a_failed_file_does_not_stop_the_others(report: Report, tmp_path: Path) -> None:
+    """Exit code 1. A run that diverges has not failed, but has no results."""
     claims = tmp_path / "claims"
     experiment(claims, "a1", GOOD, epochs=60)
     wild = "optimizer: {gd: 1000}\n"
@@ -127,28 +127,28 @@ def test_a_file_that_fails_is_told_and_the_others_go_on(report: Report, tmp_path
     experiment(claims, "a3", GOOD.replace("a1", "a3"), more="sede: 1\n")
     code, _, err = report()
     assert code == 1 and "unknown key `sede`" in err and "a2 seed 0: diverged" in err
-    found = verdicts(tmp_path)
-    assert [found[k]["verdict"] for k in ("a1", "a2", "a3")] == ["met", "not measured", "not run"]
-    assert "left no results.json" in found["a2"]["cases"][0]["trouble"][0]
+    results = verdicts(tmp_path)
+    assert [results[k]["verdict"] for k in ("a1", "a2", "a3")] == ["met", "not measured", "not run"]
+    assert "left no results.json" in results["a2"]["cases"][0]["trouble"][0]
     assert "all 2 runs are there" in report()[2]
 
 
-def test_weights_are_handed_on(report: Report, tmp_path: Path) -> None:
-    """A file that goes on from another begins where that one ended."""
+def test_starting_from_pretrained_weights(report: Report, tmp_path: Path) -> None:
+    """A file with `after` starts from the trained weights of the other."""
     claims = tmp_path / "claims"
     experiment(claims, "a1", GOOD, epochs=50)
     first = "figures: [{name: loss, measured: metrics.train_loss.first, less_than: a1}]"
     experiment(claims, "a2", f"id: a2\nwhat: on\nafter: a1\n{first}", epochs=2)
     assert report()[0] == 0
-    found = verdicts(tmp_path)
-    assert found["a2"]["verdict"] == "met", found
+    results = verdicts(tmp_path)
+    assert results["a2"]["verdict"] == "met", results
     assert "all 2 runs are there" in report()[2]
 
 
-def test_nothing_goes_on_from_a_run_that_failed(
+def test_no_start_from_a_failed_run(
     report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not from fresh weights either; once the donor is there, it is done."""
+    """It does not start from new weights; it runs once the pretrained run exists."""
     claims = tmp_path / "claims"
     experiment(claims, "a1", GOOD, epochs=50)
     first = "figures: [{name: loss, measured: metrics.train_loss.first, less_than: a1}]"
@@ -168,8 +168,8 @@ def test_nothing_goes_on_from_a_run_that_failed(
     assert report()[0] == 0 and verdicts(tmp_path)["a2"]["verdict"] == "met"
 
 
-def test_workers_are_found_from_anywhere(tmp_path: Path) -> None:
-    """They run this very `ldl`, installed or not."""
+def test_workers_run_from_any_folder(tmp_path: Path) -> None:
+    """Workers use the same `ldl`, installed or not."""
     experiment(tmp_path / "claims", "a1", GOOD)
     clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     script = Path(__file__).parents[2] / "cli.py"
@@ -180,35 +180,37 @@ def test_workers_are_found_from_anywhere(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_no_place_for_runs(report: Report, tmp_path: Path) -> None:
-    """A file where the folder should be is told."""
+def test_runs_folder_is_a_file(report: Report, tmp_path: Path) -> None:
+    """A file in the place of the folder is a usage error."""
     experiment(tmp_path / "claims", "a1", GOOD)
     (tmp_path / "runs").touch()
     code, _, err = report()
     assert code == 2 and "cannot make runs in" in err
 
 
-def test_a_fault_is_shown_and_not_counted(report: Report, tmp_path: Path) -> None:
-    """The sound file alone tells the verdict."""
+def test_a_fault_is_not_counted(report: Report, tmp_path: Path) -> None:
+    """A file with `fault` does not change the verdict."""
     claims = tmp_path / "claims"
     experiment(claims, "a1", GOOD, epochs=60)
     bad = GOOD.replace("0.5", "2").replace("a line", "a line\nfault: softmax applied twice")
     experiment(claims, "a1-fault", bad)
     report()
     assert verdicts(tmp_path)["a1"]["verdict"] == "met"
-    page = sound((tmp_path / "runs" / "report.html").read_text())
+    page = check_page((tmp_path / "runs" / "report.html").read_text())
     assert "An error of the original, reproduced" in page.text
     assert "softmax applied twice" in page.text
 
 
-def test_the_quick_profile_judges_nothing_that_it_shortened(report: Report, tmp_path: Path) -> None:
-    """And has a page of its own."""
+def test_the_quick_profile_gives_no_verdict_on_shortened_runs(
+    report: Report, tmp_path: Path
+) -> None:
+    """Its report has a name of its own."""
     claims = tmp_path / "claims"
     experiment(claims, "a1", f"{GOOD}\nquick: [train.epochs=1]", epochs=100_000)
     experiment(claims, "a2", GOOD.replace("a1", "a2") + "\nquick: []", epochs=60)
     assert report("--profile", "quick")[0] == 0
-    found = verdicts(tmp_path, "-quick")
-    assert [found[k]["verdict"] for k in ("a1", "a2")] == ["shortened", "met"]
+    results = verdicts(tmp_path, "-quick")
+    assert [results[k]["verdict"] for k in ("a1", "a2")] == ["shortened", "met"]
     assert not (tmp_path / "runs" / "report.html").exists()
     assert "No verdicts" in (tmp_path / "runs" / "report-quick.html").read_text()
 
@@ -226,25 +228,25 @@ def under_way(folder: Path, since: float, seconds: float = 40.0) -> None:
     """Wait until both runs have written a checkpoint since then."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        found = (folder / "runs").glob("2*/checkpoints/last.safetensors")
-        if sum(path.stat().st_mtime > since for path in found) == 2:
+        checkpoints = (folder / "runs").glob("2*/checkpoints/last.safetensors")
+        if sum(path.stat().st_mtime > since for path in checkpoints) == 2:
             return
         time.sleep(0.02)
     raise AssertionError("no checkpoints appeared")
 
 
 def figures(folder: Path) -> list[Any]:
-    """All that is judged: what has to be the same after a kill."""
-    found = verdicts(folder)
-    return [case["figures"] for claim in found.values() for case in claim["cases"]]
+    """The metrics of all cases, which must not depend on interruptions."""
+    results = verdicts(folder)
+    return [case["figures"] for claim in results.values() for case in claim["cases"]]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_stopped_twice_and_called_again(
+def test_interrupted_twice_and_resumed(
     number: signal.Signals, report: Report, tmp_path: Path
 ) -> None:
-    """The same figures as undisturbed, from the same two runs; no worker outlives its master."""
+    """The same metrics as without interruption, from two runs; no worker survives."""
     claims, calm = tmp_path / "claims", tmp_path / "calm"
     epochs = 30_000
     text = "figures: [{name: loss, measured: metrics.train_loss.last, at_most: 10}]"
@@ -263,9 +265,9 @@ def test_stopped_twice_and_called_again(
     runs = sorted((tmp_path / "runs").glob("2*"))
     assert len(runs) == 2
     known, _ = known_runs(tmp_path / "runs")
-    assert all(each.done for each in known.values())
-    for each in known.values():
-        pid = each.status.pid
+    assert all(run.done for run in known.values())
+    for run in known.values():
+        pid = run.status.pid
         assert pid is not None
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -276,8 +278,8 @@ def test_stopped_twice_and_called_again(
     assert figures(calm) == figures(tmp_path)
 
 
-def test_two_at_once(report: Report, tmp_path: Path) -> None:
-    """The second is told who is at it, and does nothing."""
+def test_two_processes_at_once(report: Report, tmp_path: Path) -> None:
+    """The second process reports the owner of the lock and stops."""
     experiment(tmp_path / "claims", "a1", GOOD)
     (tmp_path / "runs").mkdir()
     with exclusive_lock(tmp_path / "runs" / ".lock"):

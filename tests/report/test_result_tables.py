@@ -19,7 +19,7 @@ def test_decimal_points_are_aligned() -> None:
 
 
 def test_results_of_any_shape() -> None:
-    """Tables for like things, rows for the rest, long lists by their length."""
+    """A table for each group of metrics, one for the rest; long lists by their length."""
     values = {
         "part": "test", "samples": 3, "units": {"a": "m"}, "notes": ["careful"],
         "a": 1.0, "deep": {"er": {"est": 2.0}}, "list": [1, 2], "long": list(range(99)),

@@ -1,4 +1,4 @@
-"""Paths into what a run left."""
+"""The metrics of a run by dotted paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ldl.execute import prepare, train
 from ldl.report.run_metrics import NotMeasured, RunMetrics, higher_is_better
 
-from .helpers import LINE, made_run
+from .helpers import LINE, make_run
 
 RESULTS = {
     "classification": {
@@ -37,7 +37,7 @@ COLUMNS = {
 @pytest.fixture
 def facts(tmp_path: Path) -> RunMetrics:
     """A run with results and metrics."""
-    return RunMetrics(made_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3}))
+    return RunMetrics(make_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3}))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def facts(tmp_path: Path) -> RunMetrics:
         ("seconds", 2.0),
     ],
 )
-def test_a_path_leads_to_its_number(path: str, value: float, facts: RunMetrics) -> None:
+def test_paths(path: str, value: float, facts: RunMetrics) -> None:
     """Results, metrics and those of the run itself."""
     assert facts.measure(path) == pytest.approx(value)
 
@@ -91,15 +91,15 @@ def test_a_path_leads_to_its_number(path: str, value: float, facts: RunMetrics) 
         ("", "holds several"),
     ],
 )
-def test_a_path_that_leads_nowhere_says_so(path: str, word: str, facts: RunMetrics) -> None:
-    """With the reason; most also with the paths that there are."""
+def test_invalid_paths(path: str, word: str, facts: RunMetrics) -> None:
+    """NotMeasured has the reason."""
     with pytest.raises(NotMeasured) as caught:
         facts.measure(path)
     assert word in str(caught.value)
 
 
 def test_valid_paths_are_valid(facts: RunMetrics) -> None:
-    """Every path that an error offers can be measured; those of the same beginning stand first."""
+    """Every path that an error lists can be measured; similar ones come first."""
     with pytest.raises(NotMeasured) as caught:
         facts.measure("classification.acuracy")
     valid = [
@@ -114,23 +114,23 @@ def test_valid_paths_are_valid(facts: RunMetrics) -> None:
 
 
 def test_a_run_that_diverged_has_metrics_alone(tmp_path: Path) -> None:
-    """Its results are missed with that reason."""
+    """A path into results.json fails with that reason."""
     facts = RunMetrics(
-        made_run(tmp_path, None, {"epoch": [1], "train_loss": [9.0]}, status="diverged")
+        make_run(tmp_path, None, {"epoch": [1], "train_loss": [9.0]}, status="diverged")
     )
     assert facts.measure("metrics.train_loss.last") == 9.0
     with pytest.raises(NotMeasured, match=r"left no results\.json"):
         facts.measure("regression.r2")
 
 
-def test_the_last_weights_are_those_kept(tmp_path: Path) -> None:
-    """With `keep: last`, though an earlier epoch was better."""
-    facts = RunMetrics(made_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3, "kept_epoch": 4}))
+def test_kept_epoch_is_the_last(tmp_path: Path) -> None:
+    """With `keep: last`, although an earlier epoch was better."""
+    facts = RunMetrics(make_run(tmp_path, RESULTS, COLUMNS, best={"epoch": 3, "kept_epoch": 4}))
     assert facts.measure("metrics.train_loss.kept") == 3.0 and facts.measure("best_epoch") == 3
 
 
-def test_what_is_known_of_the_network(tmp_path: Path) -> None:
-    """Weights in all and by layer, values a sample, samples a second, as of a real run."""
+def test_metrics_of_the_network(tmp_path: Path) -> None:
+    """Weights in total and by layer, outputs per sample, samples per second of a real run."""
     file = tmp_path / "x.yaml"
     text = LINE.format(name="x", epochs=2).replace("[linear]", "[{linear: 3}, tanh, linear]")
     file.write_text(text)
@@ -149,6 +149,6 @@ def test_what_is_known_of_the_network(tmp_path: Path) -> None:
     ("column", "higher"),
     [("validation_accuracy", True), ("train_r2", True), ("train_loss", False), ("kl", False)],
 )
-def test_which_way_is_better(column: str, higher: bool) -> None:
-    """Accuracies and their like go up."""
+def test_higher_is_better(column: str, higher: bool) -> None:
+    """Larger is better for accuracies and the like."""
     assert higher_is_better(column) is higher

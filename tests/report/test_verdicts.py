@@ -12,16 +12,16 @@ from ldl.compile import ClaimedMetric
 from ldl.report.run_metrics import RunMetrics
 from ldl.report.verdicts import MetricVerdict, Verdict, combined_verdict, metric_verdict
 
-from .helpers import made_run
+from .helpers import make_run
 
 
 def facts(tmp_path: Path, *values: float, name: str = "x") -> list[RunMetrics]:
-    """A run a value."""
+    """The metrics of a run for each value."""
     result = []
     for i, value in enumerate(values):
         folder = f"20261120T09150{i}Z-{name}-3f9a1c"
         result.append(
-            RunMetrics(made_run(tmp_path, {"r": {"v": value, "w": 10 * value}}, name=folder))
+            RunMetrics(make_run(tmp_path, {"r": {"v": value, "w": 10 * value}}, name=folder))
         )
     return result
 
@@ -85,7 +85,7 @@ def test_against_numbers(
 def test_against_another_file(
     settings: dict[str, Any], other_values: list[float], expected: str, tmp_path: Path
 ) -> None:
-    """The other file's runs, by its own path where it names one; the same is bit for bit."""
+    """Compared by means; `same_as` value by value, bit for bit without `within`."""
     metric = ClaimedMetric(name="f", measured="r.v", **settings)
     other = facts(tmp_path / "b", *other_values)
     result = metric_verdict(
@@ -94,15 +94,15 @@ def test_against_another_file(
     assert result.verdict == expected and len(result.other_values) == len(other_values)
 
 
-def test_minus_is_taken_off_both(tmp_path: Path) -> None:
-    """10 v − v of ours against that of theirs."""
+def test_minus_is_subtracted_from_both(tmp_path: Path) -> None:
+    """`minus` is subtracted in both files."""
     metric = ClaimedMetric(name="f", measured="r.w", minus="r.v", less_than="b")
     result = metric_verdict(metric, facts(tmp_path, 1.0), lambda stem: facts(tmp_path / "b", 2.0))
     assert (result.values, result.other_values, result.verdict) == ((9.0,), (18.0,), "met")
 
 
 def test_a_missing_value_is_never_met(tmp_path: Path) -> None:
-    """Neither ours nor the other file's; both say why, ours with the paths that there are."""
+    """Missing in this file or in the other: both have a reason."""
     own = facts(tmp_path, 1.0)
     result = metric_verdict(
         ClaimedMetric(name="f", measured="r.x", claimed=0.0), own, lambda stem: ""
@@ -117,7 +117,7 @@ def test_a_missing_value_is_never_met(tmp_path: Path) -> None:
     metric = ClaimedMetric(
         name="f", measured="metrics.l.until:0", minus="metrics.l.until:0", claimed=0.0
     )
-    never = RunMetrics(made_run(tmp_path / "c", {}, {"epoch": [1], "l": [1.0]}))
+    never = RunMetrics(make_run(tmp_path / "c", {}, {"epoch": [1], "l": [1.0]}))
     result = metric_verdict(metric, [never], lambda stem: "")
     assert result.verdict == "not measured" and "never reached" in result.reason
 
@@ -138,13 +138,13 @@ def test_a_missing_value_is_never_met(tmp_path: Path) -> None:
     ],
 )
 def test_the_worst_verdict_counts(verdicts: list[Verdict], expected: str) -> None:
-    """Nothing that is judged, nothing met; exceeded only where every claimed number is."""
+    """Without a judged metric \"not measured\"; exceeded only if every claimed number is."""
     metric = ClaimedMetric(name="f", measured="r.v", claimed=1.0)
     assert combined_verdict([MetricVerdict(metric, verdict) for verdict in verdicts]) == expected
 
 
 def test_what_cannot_be_bettered_holds_nothing_back() -> None:
-    """A bound, a comparison, a number to be hit: they are met, and that is all."""
+    """Bounds, other files and targets can only be met."""
     exceeded = MetricVerdict(ClaimedMetric(name="f", measured="r.v", claimed=1.0), "exceeded")
     for settings in ({"at_least": 1.0}, {"less_than": "b"}, {"claimed": 2.0, "sense": "near"}):
         other = MetricVerdict(ClaimedMetric(name="f", measured="r.v", **settings), "met")  # type: ignore[arg-type]
@@ -153,7 +153,7 @@ def test_what_cannot_be_bettered_holds_nothing_back() -> None:
 
 
 def test_mean_and_deviation(tmp_path: Path) -> None:
-    """With n − 1; none for a single run."""
+    """The deviation has n − 1, and is None for a single run."""
     metric = ClaimedMetric(name="f", measured="r.v", claimed=1.0)
     result = metric_verdict(metric, facts(tmp_path, 1.0, 3.0), lambda stem: "")
     assert result.mean == 2.0 and result.std == pytest.approx(2**0.5)
