@@ -63,7 +63,7 @@ def purity(counts: Array) -> float:
 
 
 def cluster_purity(counts: Array) -> Floats:
-    """maxₗ m[r, l] / Σₗ m[r, l], (R,): the share of a cluster's most frequent class; NaN if empty."""
+    """maxₗ m[r, l] / Σₗ m[r, l], (R,): the share of the most frequent class; NaN for an empty row."""
     total = counts.sum(axis=1)
     share: Floats = np.full(len(counts), np.nan)
     np.divide(counts.max(axis=1), total, out=share, where=total > 0)
@@ -102,7 +102,7 @@ def nmi(counts: Array) -> float:
 def ari(counts: Array) -> float:
     """(Σ C(m[r, l], 2) − e) / ((a + b)/2 − e),  a = Σᵣ C(mᵣ, 2), b = Σₗ C(mₗ, 2), e = a·b/C(N, 2).
 
-    The adjusted Rand index counts pairs of samples that share a row and a column; by chance it is 0.
+    The adjusted Rand index of pairs of samples that share a row and a column; by chance it is 0.
     Source: Hubert and Arabie, Comparing Partitions, 1985.
     """
     a, b = (_pairs(counts.sum(axis=axis)).sum() for axis in (1, 0))

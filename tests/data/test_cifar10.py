@@ -55,10 +55,10 @@ def jpeg(
 
 
 def files(train: int = 2, test: int = 1) -> dict[str, bytes]:
-    """A picture's colour tells its part, class and number."""
+    """JPEG files; an image's colour encodes its split, class and number."""
     return {
-        f"{part}/{name}/{i:04}.jpg": jpeg((25 * c, 80 * i, 200 if part == "test" else 40))
-        for part, count in (("train", train), ("test", test))
+        f"{split}/{name}/{i:04}.jpg": jpeg((25 * c, 80 * i, 200 if split == "test" else 40))
+        for split, count in (("train", train), ("test", test))
         for c, name in enumerate(CLASSES)
         for i in range(count)
     }
@@ -79,7 +79,7 @@ def write_folder(path: Path, content: dict[str, bytes]) -> None:
 
 
 def check(raw: Any) -> None:
-    """What `files` wrote is there, by part, class and number."""
+    """The samples are those of `files`, by split, class and number."""
     assert raw.info.official_test == 10
     assert raw.targets.tolist() == [*np.repeat(range(10), 2), *range(10)]
     x = raw.inputs["x"].reshape(30, 32, 32, 3).astype(int)
@@ -105,7 +105,7 @@ def test_jpeg_files(folder: Path, form: str) -> None:
     assert {line.name: line.state for line in list_sources()}["cifar10"] == "found"
 
 
-def test_description_reads_nothing() -> None:
+def test_description_reads_no_file() -> None:
     info = describe_data(DataSpec(SOURCES["cifar10"](), shape="image"))
     assert (info.inputs, info.image) == ({"x": (32, 32, 3)}, (32, 32, 3))
     assert (info.samples, info.official_test, info.target.names) == (60000, 10000, CLASSES)
@@ -115,10 +115,10 @@ def test_description_reads_nothing() -> None:
 def test_decoded_once(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    """From the cache as long as nothing changes; a damaged cache is made anew."""
-    place = folder / ("cifar10-jpeg.tar.xz" if form == "tar" else "cifar10")
+    """Read from the cache until a file changes; a damaged cache is replaced."""
+    path = folder / ("cifar10-jpeg.tar.xz" if form == "tar" else "cifar10")
     write = write_tar if form == "tar" else write_folder
-    write(place, files())
+    write(path, files())
     first = SOURCES["cifar10"]().read(0)
     (cached,) = (tmp_path / "cache" / "ldl").iterdir()
 
@@ -134,7 +134,7 @@ def test_decoded_once(
     assert SOURCES["cifar10"]().read(0).sha256() == first.sha256()
 
     time.sleep(0.01)
-    write(place, {**files(), "train/cat/0000.jpg": jpeg((255, 255, 255))})
+    write(path, {**files(), "train/cat/0000.jpg": jpeg((255, 255, 255))})
     changed = SOURCES["cifar10"]().read(0)
     assert changed.sha256() != first.sha256()
     assert (changed.inputs["x"][6] > 250).all()
@@ -151,7 +151,7 @@ def test_a_cache_that_cannot_be_written(
 
 
 @pytest.mark.parametrize(
-    ("extra", "words"),
+    ("extra", "message"),
     [
         ({"train/cat/9.jpg": jpeg((0, 0, 0), (30, 32))}, "train/cat/9.jpg is 32×30 RGB"),
         ({"train/cat/9.jpg": jpeg((0, 0, 0), mode="L")}, "is 32×32 L"),
@@ -161,9 +161,9 @@ def test_a_cache_that_cannot_be_written(
         ({"train/cat/9.jpg": b"\xff" * (1 << 21)}, "train/cat/9.jpg is 2,097,152 bytes"),
     ],
 )
-def test_pictures_that_do_not_fit(folder: Path, tmp_path: Path, extra: Any, words: str) -> None:
+def test_unsuitable_images(folder: Path, tmp_path: Path, extra: Any, message: str) -> None:
     write_tar(folder / "cifar10-jpeg.tar.xz", {**files(), **extra})
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DataError, match=message):
         SOURCES["cifar10"]().read(0)
     assert not list((tmp_path / "cache").rglob("*npz*"))
 
@@ -186,7 +186,7 @@ def test_damaged_archives(folder: Path) -> None:
     assert len(refused) > 20 and all(str(path) in text for text in refused)
 
 
-def test_links_in_a_tar_are_left_aside(folder: Path) -> None:
+def test_links_in_a_tar_are_ignored(folder: Path) -> None:
     path = folder / "cifar10-jpeg.tar"
     write_tar(path, files(), "w")
     with tarfile.open(path, "a") as archive:
@@ -196,15 +196,15 @@ def test_links_in_a_tar_are_left_aside(folder: Path) -> None:
     check(SOURCES["cifar10"]().read(0))
 
 
-def test_what_a_killed_writer_left_is_swept(folder: Path, tmp_path: Path) -> None:
-    """After a day; before, it may be at work."""
+def test_temporary_files_of_killed_writers_are_removed(folder: Path, tmp_path: Path) -> None:
+    """After a day; younger ones may belong to a live writer."""
     write_tar(folder / "cifar10-jpeg.tar.xz", files())
     cache = tmp_path / "cache" / "ldl"
     cache.mkdir(parents=True)
     for name, age in (("1-0a1b2c3d", 90_000), ("2-0a1b2c3d", 10)):
-        stray = cache / f".cifar10.decoded.npz.{name}.tmp"
-        stray.touch()
-        os.utime(stray, (time.time() - age,) * 2)
+        temporary = cache / f".cifar10.decoded.npz.{name}.tmp"
+        temporary.touch()
+        os.utime(temporary, (time.time() - age,) * 2)
     SOURCES["cifar10"]().read(0)
     names = {path.name for path in cache.iterdir()}
     assert names == {"cifar10.decoded.npz", ".cifar10.decoded.npz.2-0a1b2c3d.tmp"}
@@ -222,8 +222,8 @@ def batches(samples: int = 4) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("form", ["tar", "folder"])
 def test_binary_batches(folder: Path, form: str) -> None:
-    made = batches()
-    content = {f"cifar-10-batches-bin/{name}": rows.tobytes() for name, rows in made.items()}
+    arrays = batches()
+    content = {f"cifar-10-batches-bin/{name}": rows.tobytes() for name, rows in arrays.items()}
     content["cifar-10-batches-bin/readme.html"] = b"hello"
     if form == "tar":
         write_tar(folder / "cifar-10-binary.tar.gz", content, "w:gz")
@@ -231,23 +231,23 @@ def test_binary_batches(folder: Path, form: str) -> None:
         write_folder(folder, content)
     raw = SOURCES["cifar10"]().read(0)
     assert (raw.info.samples, raw.info.official_test) == (24, 4)
-    rows = np.concatenate(list(made.values()))
+    rows = np.concatenate(list(arrays.values()))
     assert raw.targets.tolist() == rows[:, 0].tolist()
     x = raw.inputs["x"].reshape(-1, 32, 32, 3)
     assert x[7, 2, 5, 1] == rows[7, 1 + 1024 + 2 * 32 + 5]
     assert x[23, 31, 0, 2] == rows[23, 1 + 2 * 1024 + 31 * 32]
 
 
-def test_binary_batches_that_do_not_fit(folder: Path) -> None:
-    place = folder / "cifar-10-batches-bin"
-    made = {name: rows.tobytes() for name, rows in batches().items()}
-    write_folder(place, {**made, "test_batch.bin": made["test_batch.bin"][:-1]})
+def test_unsuitable_binary_batches(folder: Path) -> None:
+    path = folder / "cifar-10-batches-bin"
+    content = {name: rows.tobytes() for name, rows in batches().items()}
+    write_folder(path, {**content, "test_batch.bin": content["test_batch.bin"][:-1]})
     with pytest.raises(DataError, match=r"test_batch\.bin is 12,291 bytes, not 3073 per image"):
         SOURCES["cifar10"]().read(0)
-    write_folder(place, {**made, "test_batch.bin": b"\x0a" + made["test_batch.bin"][1:]})
+    write_folder(path, {**content, "test_batch.bin": b"\x0a" + content["test_batch.bin"][1:]})
     with pytest.raises(DataError, match="a label is 10"):
         SOURCES["cifar10"]().read(0)
-    (place / "test_batch.bin").unlink()
+    (path / "test_batch.bin").unlink()
     with pytest.raises(DataError, match=r"without test_batch\.bin"):
         SOURCES["cifar10"]().read(0)
 
@@ -263,11 +263,11 @@ def test_pickles_are_never_opened(folder: Path, name: str) -> None:
 # --- missing, OpenML ----------------------------------------------------------------------------
 
 
-def test_missing_says_what_goes_where(folder: Path, tmp_path: Path) -> None:
+def test_missing_files_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         SOURCES["cifar10"]().read(0)
-    for words in ("cifar10-jpeg.tar.xz", "cifar-10-binary.tar.gz", str(folder), "LDL_DATA_DIR"):
-        assert words in str(caught.value)
+    for text in ("cifar10-jpeg.tar.xz", "cifar-10-binary.tar.gz", str(folder), "LDL_DATA_DIR"):
+        assert text in str(caught.value)
     with pytest.raises(DataError, match="ldl data fetch cifar10"):
         verify("cifar10")
 
@@ -278,8 +278,8 @@ def openml_rows(monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, list[str]]
     monkeypatch.setattr(Cifar10, "info", small)
     x = RNG.integers(0, 256, (30, 3072)).astype(np.float32)
     x[0, [0, 1024, 2048]] = 59, 62, 63
-    known = module.FIRST_LABELS
-    labels = [*known["y_train"], *range(10), *known["y_test"]]
+    first_labels = module.FIRST_LABELS
+    labels = [*first_labels["y_train"], *range(10), *first_labels["y_test"]]
     return x, list(map(str, labels))
 
 
@@ -289,17 +289,15 @@ def test_openml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     raw = SOURCES["cifar10"]().read(0)
     assert raw.targets.tolist() == list(map(int, labels))
     assert raw.info.official_test == 10
-    pictures = raw.inputs["x"].reshape(-1, 32, 32, 3)
-    np.testing.assert_array_equal(pictures[5, :, :, 2].ravel(), x[5, 2048:])
+    images = raw.inputs["x"].reshape(-1, 32, 32, 3)
+    np.testing.assert_array_equal(images[5, :, :, 2].ravel(), x[5, 2048:])
     assert fetch("cifar10") == tmp_path / "cache" / "ldl" / "cifar10.npz"
     with pytest.raises(DataError, match="SHA-256 are known for cifar10-jpeg"):
         verify("cifar10")
 
 
 @pytest.mark.parametrize("kind", ["order", "layout", "rows"])
-def test_openml_that_is_something_else(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
-) -> None:
+def test_other_data_from_openml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
     x, labels = openml_rows(monkeypatch)
     if kind == "order":
         labels = labels[::-1]
@@ -317,7 +315,7 @@ def test_openml_that_is_something_else(
 
 
 def real(monkeypatch: pytest.MonkeyPatch) -> Cifar10:
-    """The set in the LDL_DATA_DIR that the tests were started with; skips where it is not."""
+    """The set in the LDL_DATA_DIR of the environment; skips the test without it."""
     monkeypatch.setenv("LDL_DATA_DIR", HOME)
     source = Cifar10()
     if not HOME or source.find() is None:
@@ -327,7 +325,7 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Cifar10:
 
 @pytest.mark.slow
 def test_real_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole, as it should be, and at hand at once when it was decoded before."""
+    """Complete, with the expected checksums, and read from the cache the second time."""
     source = real(monkeypatch)
     assert all(check.matches for check in verify("cifar10"))
     seen: list[tuple[str, int, int]] = []
@@ -338,7 +336,7 @@ def test_real_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.bincount(again.targets).tolist() == [6000] * 10
     assert np.bincount(again.targets[-10_000:]).tolist() == [1000] * 10
     mean = again.inputs["x"][:50_000].reshape(-1, 3).mean(axis=0) / 255
-    np.testing.assert_allclose(mean, [0.491, 0.482, 0.447], atol=0.001)  # of claim c8
+    np.testing.assert_allclose(mean, [0.491, 0.482, 0.447], atol=0.001)
     spec = DataSpec(source, split=SplitSpec(500, 100, 200), shape="image")
     dataset = load_data(spec, 0)
     assert dataset.info == describe_data(spec)
@@ -347,11 +345,11 @@ def test_real_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_files_of_the_real_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fast: the head of the tar alone."""
-    place = real(monkeypatch).find()
-    assert place is not None
-    if place.name not in module.JPEGS:
-        pytest.skip("another form of the set")
-    (part, name, _), content = next(module._jpegs(place))
-    assert part in ("train", "test") and name in CLASSES
+    """Reads only the beginning of the tar."""
+    path = real(monkeypatch).find()
+    assert path is not None
+    if path.name not in module.JPEGS:
+        pytest.skip("the set has another form")
+    (split, name, _), content = next(module._jpegs(path))
+    assert split in ("train", "test") and name in CLASSES
     assert Image.open(io.BytesIO(content)).size == (32, 32)

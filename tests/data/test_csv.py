@@ -1,4 +1,4 @@
-"""CSV files: what is read, and that every kind of bad file is refused with its place."""
+"""CSV files: the samples, and errors with line and column for every kind of bad file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_whole_numbers_are_classes_up_to_twenty(tmp_path: Path) -> None:
     assert Csv(write(tmp_path, "x,y\n1,0\n2,1\n"), "y", "values").describe().target.names == ("y",)
 
 
-def test_whole_number_classes_are_in_their_order(tmp_path: Path) -> None:
+def test_whole_number_classes_are_in_ascending_order(tmp_path: Path) -> None:
     path = write(tmp_path, "x,y\n1,10\n2,9\n3,-1\n")
     assert Csv(path, "y").describe().target.names == ("-1", "9", "10")
 
@@ -105,7 +105,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_files_are_refused_with_their_place(tmp_path: Path, kind: str) -> None:
+def test_bad_files_are_refused_with_their_location(tmp_path: Path, kind: str) -> None:
     content, message = BAD[kind]
     path = write(tmp_path, content)
     with pytest.raises(DataError, match=message) as caught:
@@ -133,12 +133,12 @@ def test_another_delimiter_and_decimal_commas(tmp_path: Path) -> None:
         Csv(path, "y", delimiter=";").read(0)
 
 
-def test_a_name_in_other_letters_is_near(tmp_path: Path) -> None:
+def test_similar_names_ignore_case(tmp_path: Path) -> None:
     with pytest.raises(DataError, match='did you mean "BMI"'):
         Csv(write(tmp_path, "x,BMI\n1,2\n"), "bmi").read(0)
 
 
-def test_a_slip_in_a_column_of_numbers_is_no_class(tmp_path: Path) -> None:
+def test_a_typing_error_in_a_column_of_numbers_is_no_class(tmp_path: Path) -> None:
     rows = "".join(f"{i},{i / 7}\n" for i in range(30))
     path = write(tmp_path, f"x,y\n{rows}1,O.5\n")
     with pytest.raises(DataError, match=r'line 32, column "y": "O.5" is not a number'):
@@ -167,8 +167,8 @@ def test_read_once_and_again_when_the_file_changes(
 ) -> None:
     path = write(tmp_path, GOOD)
     calls = []
-    whole = csv_file.read_csv_table
-    monkeypatch.setattr(csv_file, "read_csv_table", lambda *a: calls.append(a) or whole(*a))
+    original = csv_file.read_csv_table
+    monkeypatch.setattr(csv_file, "read_csv_table", lambda *a: calls.append(a) or original(*a))
     spec = DataSpec(Csv(path, "kind"), split=SplitSpec(None, 0, 0))
     first = (describe_data(spec), load_data(spec, 0))[1]
     assert len(calls) == 1
@@ -179,7 +179,7 @@ def test_read_once_and_again_when_the_file_changes(
     assert len(calls) == 2
 
 
-def test_what_load_gives_may_be_changed(tmp_path: Path) -> None:
+def test_the_loaded_arrays_may_be_changed(tmp_path: Path) -> None:
     spec = DataSpec(Csv(write(tmp_path, GOOD), "kind"), split=SplitSpec(None, 0, 0))
     dataset = load_data(spec, 0)
     dataset.train.inputs["x"][:] = 0

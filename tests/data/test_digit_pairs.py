@@ -1,4 +1,4 @@
-"""Pairs of MNIST digits: halved pictures, comparison, digits as extra targets."""
+"""Pairs of MNIST digits: images at half size, comparison, digits as extra targets."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ TRAIN, TEST = 200, 60
 
 @pytest.fixture
 def mnist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[np.ndarray]:
-    """A small MNIST in which a digit's every pixel is 20 times the digit, plus its place in 2×2."""
-    within = np.tile(np.array([[0, 1], [2, 3]], np.uint8), (14, 14))
+    """A small MNIST whose pixels are 20 times the digit, plus 0 to 3 within each 2×2."""
+    offsets = np.tile(np.array([[0, 1], [2, 3]], np.uint8), (14, 14))
     labels = [RNG.integers(0, 10, n).astype(np.uint8) for n in (TRAIN, TEST)]
-    pictures = [(20 * y)[:, None, None] + within for y in labels]
-    arrays = [pictures[0], labels[0], pictures[1], labels[1]]
+    images = [(20 * y)[:, None, None] + offsets for y in labels]
+    arrays = [images[0], labels[0], images[1], labels[1]]
     for name, array in zip(Mnist.checksums, arrays, strict=True):
         (tmp_path / name).write_bytes(idx_bytes(array.astype(np.uint8)))
     monkeypatch.setenv("LDL_DATA_DIR", str(tmp_path))
@@ -36,7 +36,7 @@ def pairs(**settings: Any) -> Any:
     return SOURCES["digit_pairs"](**settings)
 
 
-def test_description_reads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_description_reads_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LDL_DATA_DIR", str(tmp_path))
     flat, image = (describe_data(DataSpec(pairs(), shape=shape)) for shape in ("flat", "image"))
     assert flat.inputs == {"first": (196,), "second": (196,)}
@@ -64,12 +64,12 @@ def test_pairs(mnist: list[np.ndarray]) -> None:
     assert pairs(pairs=90, test_pairs=25).read(4).sha256() != raw.sha256()
 
 
-def test_no_digit_twice_and_none_of_the_other_part(mnist: list[np.ndarray]) -> None:
-    """All digits of either part are used exactly once."""
+def test_no_digit_twice_and_none_of_the_other_split(mnist: list[np.ndarray]) -> None:
+    """All digits of each split are used exactly once."""
     raw = pairs(pairs=TRAIN // 2, test_pairs=TEST // 2).read(0)
     both = np.stack([raw.extra_targets["first_digit"], raw.extra_targets["second_digit"]])
-    for ours, theirs in ((both[:, : TRAIN // 2], mnist[1]), (both[:, TRAIN // 2 :], mnist[3])):
-        assert np.bincount(ours.ravel(), minlength=10).tolist() == np.bincount(theirs).tolist()
+    for used, available in ((both[:, : TRAIN // 2], mnist[1]), (both[:, TRAIN // 2 :], mnist[3])):
+        assert np.bincount(used.ravel(), minlength=10).tolist() == np.bincount(available).tolist()
     with pytest.raises(DataError, match="101 pairs need 202 digits; there are 200"):
         pairs(pairs=101, test_pairs=5).read(0)
 
@@ -78,14 +78,14 @@ def test_extra_targets_follow_their_samples(mnist: list[np.ndarray]) -> None:
     dataset = load_data(DataSpec(pairs(pairs=60, test_pairs=20), split=SplitSpec(validation=10)), 1)
     assert dataset.validation is not None and dataset.test is not None
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (50, 10, 20)
-    for part in (dataset.train, dataset.validation, dataset.test):
+    for split in (dataset.train, dataset.validation, dataset.test):
         for name in ("first", "second"):
-            digits = part.extra_targets[f"{name}_digit"]
+            digits = split.extra_targets[f"{name}_digit"]
             assert digits.dtype == np.int64
-            np.testing.assert_array_equal(part.inputs[name][:, 0], 20 * digits + 1.5)
-        assert part.targets is not None
+            np.testing.assert_array_equal(split.inputs[name][:, 0], 20 * digits + 1.5)
+        assert split.targets is not None
         np.testing.assert_array_equal(
-            part.targets, part.extra_targets["first_digit"] <= part.extra_targets["second_digit"]
+            split.targets, split.extra_targets["first_digit"] <= split.extra_targets["second_digit"]
         )
 
 

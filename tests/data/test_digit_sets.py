@@ -1,4 +1,4 @@
-"""MNIST and USPS: the IDX parser, where files are looked for, the download, the real sets."""
+"""MNIST and USPS: the IDX parser, the search for files, the download, the real sets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def tiny() -> list[np.ndarray]:
-    """Pictures and labels, training and test part."""
+    """Training images and labels, then test images and labels."""
     return [
         RNG.integers(0, 256, (30, 28, 28), np.uint8),
         np.arange(30, dtype=np.uint8) % 10,
@@ -89,7 +89,7 @@ BAD = {
     "cut header": ("00000801 0000", "ends within its header"),
     "short": ("00000801 00000003 0102", "declares 3 values of shape .* holds 2"),
     "long": ("00000801 00000001 0102", "declares 1 values of shape .* holds more"),
-    "lie": ("00000801 ffffffff 01", "declares 4,294,967,295"),
+    "false size": ("00000801 ffffffff 01", "declares 4,294,967,295"),
 }
 
 
@@ -106,7 +106,7 @@ def test_bad_idx_files(tmp_path: Path, kind: str, zipped: bool) -> None:
 
 
 def test_larger_than_any_memory(tmp_path: Path) -> None:
-    path = tmp_path / "pictures"
+    path = tmp_path / "images"
     path.write_bytes(bytes.fromhex("00000803 ffffffff ffffffff ffffffff 01"))
     with pytest.raises(DataError, match="declares 79,228,"):
         read_idx(path, 3)
@@ -150,7 +150,7 @@ def test_the_cache_is_searched_too(folder: Path, tmp_path: Path) -> None:
     assert SOURCES["mnist"]().find() == folder
 
 
-def test_descriptions_read_nothing(folder: Path) -> None:
+def test_descriptions_read_no_file(folder: Path) -> None:
     mnist, usps = (describe_data(DataSpec(SOURCES[name]())) for name in ("mnist", "usps"))
     assert mnist.inputs == {"x": (784,)}
     assert (mnist.samples, mnist.official_test) == (70000, 10000)
@@ -158,7 +158,7 @@ def test_descriptions_read_nothing(folder: Path) -> None:
     assert (usps.samples, usps.official_test) == (9298, 2007)
 
 
-def faulty(kind: str) -> list[np.ndarray]:
+def damaged(kind: str) -> list[np.ndarray]:
     arrays = tiny()
     if kind == "28×28":
         arrays[0] = arrays[0][:, :14]
@@ -170,13 +170,13 @@ def faulty(kind: str) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("kind", ["28×28", "30 images, 29 labels", "a label is 10"])
-def test_mnist_files_that_do_not_fit(folder: Path, kind: str) -> None:
-    write_mnist(folder, faulty(kind))
+def test_unsuitable_mnist_files(folder: Path, kind: str) -> None:
+    write_mnist(folder, damaged(kind))
     with pytest.raises(DataError, match=kind):
         SOURCES["mnist"]().read(0)
 
 
-def test_some_files_lacking(folder: Path) -> None:
+def test_some_files_missing(folder: Path) -> None:
     write_mnist(folder, tiny())
     (folder / NAMES[3]).unlink()
     with pytest.raises(DataError, match=f"the files {NAMES[3]}"):
@@ -187,13 +187,19 @@ def test_some_files_lacking(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist", "usps"])
-def test_missing_says_what_goes_where(folder: Path, tmp_path: Path, name: str) -> None:
+def test_missing_files_are_named(folder: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError) as caught:
         SOURCES[name]().read(0)
     text = str(caught.value)
     file = "train-images-idx3-ubyte" if name == "mnist" else "usps.npz"
-    for words in (file, str(folder), str(tmp_path / "cache" / "ldl"), "LDL_DATA_DIR", "no network"):
-        assert words in text
+    for phrase in (
+        file,
+        str(folder),
+        str(tmp_path / "cache" / "ldl"),
+        "LDL_DATA_DIR",
+        "no network",
+    ):
+        assert phrase in text
     assert not list((tmp_path / "cache").rglob("*.npz"))
     with pytest.raises(DataError, match=f"ldl data fetch {name}"):
         verify(name)
@@ -214,7 +220,7 @@ def test_usps_of_another_shape(folder: Path) -> None:
         SOURCES["usps"]().read(0)
 
 
-def test_a_damaged_file_is_to_be_downloaded_again(folder: Path) -> None:
+def test_a_damaged_file_should_be_downloaded_again(folder: Path) -> None:
     (folder / "usps.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(DataError, match="not a sound npz file") as caught:
         SOURCES["usps"]().read(0)
@@ -223,7 +229,7 @@ def test_a_damaged_file_is_to_be_downloaded_again(folder: Path) -> None:
     assert "savez" not in text
 
 
-def test_a_damaged_mnist_file_is_to_be_downloaded_again(folder: Path) -> None:
+def test_a_damaged_mnist_file_should_be_downloaded_again(folder: Path) -> None:
     write_mnist(folder, tiny())
     (folder / NAMES[1]).write_bytes(b"\0\0\x08\x01\0")
     with pytest.raises(DataError, match="or remove all four, and `ldl data fetch mnist`"):
@@ -231,18 +237,18 @@ def test_a_damaged_mnist_file_is_to_be_downloaded_again(folder: Path) -> None:
 
 
 def test_only_sets_with_files_are_fetched() -> None:
-    for name, words in (("digits", "needs no download"), ("mnits", "is no data set")):
-        with pytest.raises(UsageError, match=words):
+    for name, message in (("digits", "needs no download"), ("mnits", "is no data set")):
+        with pytest.raises(UsageError, match=message):
             fetch(name)
-        with pytest.raises(UsageError, match=words):
+        with pytest.raises(UsageError, match=message):
             verify(name)
 
 
 # --- the download -------------------------------------------------------------------------------
 
 
-class Answer(io.BytesIO):
-    """What `urlopen` returns, as far as it is used."""
+class Response(io.BytesIO):
+    """A response of `urlopen`, with the attributes that the download uses."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
@@ -266,32 +272,32 @@ def arff(arrays: list[np.ndarray], sparse: bool) -> bytes:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """A stand-in for OpenML; tests put what it serves into the dict."""
+    """A fake OpenML; tests put the file that it serves into the dict."""
     state: dict[str, Any] = {}
 
-    def answer(url: str) -> Answer:
+    def respond(url: str) -> Response:
         if "/api/" not in url:
-            return Answer(state["file"])
-        about = {
+            return Response(state["file"])
+        description = {
             "url": "https://example.org/set.arff",
             "md5_checksum": state.get("md5", hashlib.md5(state["file"]).hexdigest()),
             "default_target_attribute": "class",
         }
-        return Answer(json.dumps({"data_set_description": about}).encode())
+        return Response(json.dumps({"data_set_description": description}).encode())
 
-    monkeypatch.setattr(openml_module, "_open", answer)
+    monkeypatch.setattr(openml_module, "_open", respond)
     return state
 
 
-def pin(monkeypatch: pytest.MonkeyPatch, cls: type, arrays: list[np.ndarray]) -> None:
-    """Lets the tiny set stand for the real one."""
+def use_small_set(monkeypatch: pytest.MonkeyPatch, cls: type, arrays: list[np.ndarray]) -> None:
+    """Make the tiny set the expected content of the class."""
     info = cls.info
     count = len(arrays[1]) + len(arrays[3])
     small = type(info)(info.inputs, info.target, info.image, count, len(arrays[3]))
     monkeypatch.setattr(cls, "info", small)
-    parts = dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays, strict=True))
-    known = {k: hashlib.sha256(v).hexdigest() for k, v in cls().contents(parts).items()}
-    monkeypatch.setattr(cls, "checksums", known)
+    named = dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays, strict=True))
+    checksums = {k: hashlib.sha256(v).hexdigest() for k, v in cls().contents(named).items()}
+    monkeypatch.setattr(cls, "checksums", checksums)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -299,7 +305,7 @@ def test_mnist_is_downloaded_once_and_verified(
     monkeypatch: pytest.MonkeyPatch, folder: Path, served: dict[str, Any], sparse: bool
 ) -> None:
     arrays = tiny()
-    pin(monkeypatch, Mnist, arrays)
+    use_small_set(monkeypatch, Mnist, arrays)
     served["file"] = arff(arrays, sparse)
     seen: list[tuple[str, int, int]] = []
     raw = SOURCES["mnist"]().read(0, lambda *report: seen.append(report))
@@ -312,7 +318,7 @@ def test_mnist_is_downloaded_once_and_verified(
     assert [p.name for p in fetch("mnist").parent.iterdir()] == ["mnist.npz"]
 
 
-def test_usps_is_brought_to_zero_one_and_digits(
+def test_usps_is_scaled_to_zero_one_and_digits(
     monkeypatch: pytest.MonkeyPatch, folder: Path, served: dict[str, Any]
 ) -> None:
     shape = (16, 16)
@@ -324,8 +330,10 @@ def test_usps_is_brought_to_zero_one_and_digits(
     ]
     arrays[0][0, 0, :2] = -1, 1
     served["file"] = arff(arrays, False)
-    ours = [(arrays[0] + 1) / 2, arrays[1] - 1, (arrays[2] + 1) / 2, arrays[3] - 1]
-    pin(monkeypatch, Usps, [a.astype(np.uint8) if i % 2 else a for i, a in enumerate(ours)])
+    converted = [(arrays[0] + 1) / 2, arrays[1] - 1, (arrays[2] + 1) / 2, arrays[3] - 1]
+    use_small_set(
+        monkeypatch, Usps, [a.astype(np.uint8) if i % 2 else a for i, a in enumerate(converted)]
+    )
     raw = SOURCES["usps"]().read(0)
     assert raw.inputs["x"].min() == 0
     assert raw.inputs["x"].max() == 1
@@ -338,22 +346,22 @@ def test_bad_downloads_leave_nothing(
     monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path, served: dict[str, Any], kind: str
 ) -> None:
     arrays = tiny()
-    pin(monkeypatch, Mnist, arrays)
+    use_small_set(monkeypatch, Mnist, arrays)
     served["file"] = arff(arrays, False)
-    words = "OpenML gave data that is not mnist"
+    message = "OpenML gave data that is not mnist"
     if kind == "checksum":
-        served["md5"], words = "0" * 32, "MD5"
+        served["md5"], message = "0" * 32, "MD5"
     elif kind == "content":
         arrays[0][3, 3, 3] ^= 1
         served["file"] = arff(arrays, False)
     elif kind == "rows":
-        served["file"], words = arff([a[1:] for a in arrays], False), "OpenML gave"
+        served["file"], message = arff([a[1:] for a in arrays], False), "OpenML gave"
     elif kind == "cut":
-        served["file"], words = served["file"][:-20], "a row of"
+        served["file"], message = served["file"][:-20], "a row of"
     else:
         served["file"] = served["file"][:-1] + b"x"
-        words = "OpenML gave"
-    with pytest.raises(DataError, match=words):
+        message = "OpenML gave"
+    with pytest.raises(DataError, match=message):
         fetch("mnist")
     assert not list((tmp_path / "cache").rglob("*npz*"))
 
@@ -362,7 +370,7 @@ def test_bad_downloads_leave_nothing(
 
 
 def real(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The set in the LDL_DATA_DIR that the tests were started with; skips where it is not."""
+    """The set in the LDL_DATA_DIR of the environment; skips the test without it."""
     monkeypatch.setenv("LDL_DATA_DIR", HOME)
     source = SOURCES[name]()
     if not HOME or source.find() is None:
@@ -377,8 +385,8 @@ def test_real_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     spec = DataSpec(source, split=SplitSpec(500, 100, 200))
     info, dataset = describe_data(spec), load_data(spec, 0)
     assert dataset.info == info
-    top = 255 if name == "mnist" else 1
-    assert dataset.train.inputs["x"].max() == top
+    maximum = 255 if name == "mnist" else 1
+    assert dataset.train.inputs["x"].max() == maximum
     assert dataset.train.inputs["x"].min() == 0
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (500, 100, 200)
     assert set(dataset.train.targets.tolist()) == set(range(10))

@@ -1,4 +1,4 @@
-"""The embedded sets are what scikit-learn's own loaders give."""
+"""The embedded sets equal those of scikit-learn's loaders."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LOADERS = {
 
 @pytest.mark.parametrize("name", LOADERS)
 def test_equals_scikit_learn(name: str) -> None:
-    theirs = LOADERS[name]()
+    expected = LOADERS[name]()
     source = SOURCES[name]()
     raw, info = source.read(0), source.describe()
     assert raw.info == info
     assert raw.inputs.keys() == info.inputs.keys() == {"x"}
-    np.testing.assert_array_equal(raw.inputs["x"], theirs.data)
-    np.testing.assert_array_equal(raw.targets, theirs.target.reshape(raw.targets.shape))
+    np.testing.assert_array_equal(raw.inputs["x"], expected.data)
+    np.testing.assert_array_equal(raw.targets, expected.target.reshape(raw.targets.shape))
     assert raw.inputs["x"].shape == (info.samples, *info.inputs["x"])
 
 
@@ -42,7 +42,7 @@ def test_class_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOADERS)
 def test_feature_names(name: str) -> None:
-    """Pixels have none."""
+    """Pixels have no names."""
     names = [] if name == "digits" else list(LOADERS[name]().feature_names)
     assert list(SOURCES[name]().describe().features) == names
 

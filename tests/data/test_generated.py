@@ -1,4 +1,4 @@
-"""Generators: sizes, classes, geometry, and that only the seed decides."""
+"""Generated samples: sizes, classes, geometry, the same samples for the same seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_description_seed_and_size(name: str) -> None:
 
 
 @pytest.mark.parametrize("clusters", [2, 4])
-def test_gaussians_lie_around_their_centres(clusters: int) -> None:
+def test_gaussians_are_around_their_centres(clusters: int) -> None:
     raw = SOURCES["gaussians"](clusters, samples=4000, std=0.1, separation=3.0).read(0)
     assert np.bincount(raw.targets).tolist() == [4000 // clusters] * clusters
     centres = [raw.inputs["x"][raw.targets == c].mean(axis=0) for c in range(clusters)]
@@ -34,19 +34,19 @@ def test_gaussians_lie_around_their_centres(clusters: int) -> None:
 
 @pytest.mark.parametrize("samples", [100, 7])
 def test_circles_and_moons_without_noise_are_scikit_learns(samples: int) -> None:
-    theirs = make_circles(samples, shuffle=False, factor=0.3)
+    expected = make_circles(samples, shuffle=False, factor=0.3)
     raw = SOURCES["circles"](noise=0.0, samples=samples, factor=0.3).read(0)
-    np.testing.assert_allclose(raw.inputs["x"], theirs[0], atol=1e-12)
-    np.testing.assert_array_equal(raw.targets, theirs[1])
-    theirs = make_moons(samples, shuffle=False)
+    np.testing.assert_allclose(raw.inputs["x"], expected[0], atol=1e-12)
+    np.testing.assert_array_equal(raw.targets, expected[1])
+    expected = make_moons(samples, shuffle=False)
     raw = SOURCES["moons"](noise=0.0, samples=samples).read(0)
-    np.testing.assert_allclose(raw.inputs["x"], theirs[0], atol=1e-12)
-    np.testing.assert_array_equal(raw.targets, theirs[1])
+    np.testing.assert_allclose(raw.inputs["x"], expected[0], atol=1e-12)
+    np.testing.assert_array_equal(raw.targets, expected[1])
 
 
 def test_noise_has_its_deviation() -> None:
-    still, noisy = (SOURCES["circles"](noise=n, samples=20_000).read(0) for n in (0.0, 0.2))
-    assert np.std(noisy.inputs["x"] - still.inputs["x"]) == pytest.approx(0.2, rel=0.02)
+    exact, noisy = (SOURCES["circles"](noise=n, samples=20_000).read(0) for n in (0.0, 0.2))
+    assert np.std(noisy.inputs["x"] - exact.inputs["x"]) == pytest.approx(0.2, rel=0.02)
 
 
 def test_bands_are_vertical() -> None:

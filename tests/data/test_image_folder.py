@@ -1,4 +1,4 @@
-"""Pictures in a folder a class: sizes, channels, parts, and files that are of no use."""
+"""Images in a folder per class: sizes, channels, splits and unusable files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ldl.errors import DataError
 RNG = np.random.default_rng(0)
 
 
-def picture(path: Path, height: int = 6, width: int = 5, mode: str = "RGB", **save: Any) -> Any:
-    """Writes random pixels; gives them."""
+def write_image(path: Path, height: int = 6, width: int = 5, mode: str = "RGB", **save: Any) -> Any:
+    """Write random pixels to a file; return them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bands = {"RGB": 3, "RGBA": 4, "CMYK": 4, "LA": 2}.get(mode)
     shape = (height, width) if bands is None else (height, width, bands)
@@ -31,21 +31,21 @@ def picture(path: Path, height: int = 6, width: int = 5, mode: str = "RGB", **sa
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Two classes of three pictures each."""
+    """Two classes of three images each."""
     for name in ("cat", "ant"):
         for i in range(3):
-            picture(tmp_path / "pictures" / name / f"{i}.png")
-    return tmp_path / "pictures"
+            write_image(tmp_path / "images" / name / f"{i}.png")
+    return tmp_path / "images"
 
 
 def images(root: Path, **settings: Any) -> Any:
     return SOURCES["images"](str(root), **settings)
 
 
-def test_a_folder_a_class(tmp_path: Path) -> None:
+def test_a_folder_per_class(tmp_path: Path) -> None:
     root = tmp_path / "p"
-    files = {name: picture(root / name) for name in ("b/1.png", "a/2.png", "a/10.PNG")}
-    (root / "a" / "notes.txt").write_text("not a picture")
+    files = {name: write_image(root / name) for name in ("b/1.png", "a/2.png", "a/10.PNG")}
+    (root / "a" / "notes.txt").write_text("not an image")
     (root / ".hidden").mkdir()
     info = images(root).describe()
     assert (info.inputs, info.image, info.samples) == ({"x": (90,)}, (6, 5, 3), 3)
@@ -58,27 +58,27 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
     assert raw.targets.tolist() == [0, 0, 1]
 
 
-def test_official_parts(root: Path, tmp_path: Path) -> None:
+def test_official_test_set(root: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
     root.rename(whole / "train")
-    picture(whole / "test" / "cat" / "9.png")
+    write_image(whole / "test" / "cat" / "9.png")
     info = images(whole).describe()
     assert (info.samples, info.official_test) == (7, 1)
     dataset = load_data(DataSpec(images(whole), split=SplitSpec(4, 2), shape="image"), 0)
     assert dataset.test.inputs["x"].shape == (1, 6, 5, 3)
     assert dataset.test.targets.tolist() == [1]
-    picture(whole / "test" / "dog" / "1.png")
+    write_image(whole / "test" / "dog" / "1.png")
     with pytest.raises(DataError, match='"dog" is in test/ and not in train/'):
         images(whole).describe()
-    picture(whole / "val" / "cat" / "1.png")
+    write_image(whole / "val" / "cat" / "1.png")
     with pytest.raises(DataError, match='beside train and test there is "val"'):
         images(whole).describe()
 
 
 @pytest.mark.parametrize("mode", ["L", "1"])
 def test_grey(tmp_path: Path, mode: str) -> None:
-    picture(tmp_path / "p" / "a" / "1.png", mode=mode)
+    write_image(tmp_path / "p" / "a" / "1.png", mode=mode)
     assert images(tmp_path / "p").describe().image == (6, 5, 1)
     assert images(tmp_path / "p", channels=3).describe().image == (6, 5, 3)
     raw = images(tmp_path / "p", channels=3).read(0).inputs["x"].reshape(6, 5, 3)
@@ -86,8 +86,8 @@ def test_grey(tmp_path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "CMYK", "LA"])
-def test_other_colours_are_to_be_asked_for(tmp_path: Path, mode: str) -> None:
-    picture(tmp_path / "p" / "a" / "1.tif", mode=mode)
+def test_other_colours_need_a_setting(tmp_path: Path, mode: str) -> None:
+    write_image(tmp_path / "p" / "a" / "1.tif", mode=mode)
     with pytest.raises(DataError, match=r"(?s)1 of 1 images are not grey or RGB.*channels: 3"):
         images(tmp_path / "p").describe()
     assert images(tmp_path / "p", channels=1).read(0).inputs["x"].shape == (1, 30)
@@ -104,10 +104,10 @@ def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
 
 def test_mismatches_are_listed_up_to_ten(root: Path) -> None:
     for i in range(12):
-        picture(root / "ant" / f"tall{i:02}.png", 7)
+        write_image(root / "ant" / f"tall{i:02}.png", 7)
     for i in range(9):
-        picture(root / "cat" / f"more{i}.png")
-    picture(root / "cat" / "grey.png", mode="L")
+        write_image(root / "cat" / f"more{i}.png")
+    write_image(root / "cat" / "grey.png", mode="L")
     with pytest.raises(DataError) as caught:
         describe_data(DataSpec(images(root)))
     text = str(caught.value)
@@ -118,7 +118,7 @@ def test_mismatches_are_listed_up_to_ten(root: Path) -> None:
 
 
 def test_resizing(root: Path) -> None:
-    picture(root / "cat" / "large.png", 60, 50)
+    write_image(root / "cat" / "large.png", 60, 50)
     plain = root / "cat" / "plain.png"
     Image.new("RGB", (80, 40), (10, 200, 30)).save(plain)
     raw = images(root, size=(4, 3)).read(0)
@@ -143,9 +143,9 @@ def test_corrupt_files_are_named(root: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "gif", "tif", "ppm", "webp"])
 def test_random_damage_is_a_data_error_or_pixels(tmp_path: Path, suffix: str) -> None:
-    """Never another exception, whatever byte is wrong."""
+    """No damaged byte raises another exception."""
     path = tmp_path / "p" / "a" / f"1.{suffix}"
-    picture(path, 9, 9)
+    write_image(path, 9, 9)
     whole, refused = path.read_bytes(), list[str]()
     for trial in range(150):
         data = bytearray(whole)
@@ -165,7 +165,7 @@ def test_random_damage_is_a_data_error_or_pixels(tmp_path: Path, suffix: str) ->
 
 
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture(tmp_path / "p" / "a" / "1.png", 40, 40)
+    write_image(tmp_path / "p" / "a" / "1.png", 40, 40)
     for limit in (1000, 300):  # Pillow warns above the limit and raises above twice that
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(DataError, match=r"cannot be read .*decompression bomb"):
@@ -177,7 +177,7 @@ def test_too_much_for_memory(root: Path) -> None:
         images(root, size=(100_000, 100_000), channels=3).describe()
 
 
-def test_folders_that_hold_nothing(root: Path, tmp_path: Path) -> None:
+def test_empty_folders(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a folder that can be read"):
         images(tmp_path / "nowhere").describe()
     (tmp_path / "empty").mkdir()
@@ -192,15 +192,15 @@ def test_changed_files_are_seen(root: Path) -> None:
     """Headers are read once, until a file changes."""
     assert images(root).describe().image == (6, 5, 3)
     time.sleep(0.01)
-    picture(root / "cat" / "0.png", 8)
+    write_image(root / "cat" / "0.png", 8)
     with pytest.raises(DataError, match="1 of 6 images"):
         images(root).describe()
 
 
-def test_headers_are_not_read_where_all_is_said(
+def test_headers_are_not_read_with_size_and_channels(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("a picture was opened"))
+    monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("an image was opened"))
     assert images(root, size=(3, 4), channels=1).describe().inputs == {"x": (12,)}
 
 

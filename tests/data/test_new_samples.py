@@ -1,4 +1,4 @@
-"""New samples are read as the training data was, and refused where they do not fit."""
+"""New samples: read like the training data, refused where they do not fit the network."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def savez(tmp_path: Path, **arrays: object) -> Path:
     return path
 
 
-def test_columns_go_by_name(tmp_path: Path) -> None:
+def test_columns_are_taken_by_name(tmp_path: Path) -> None:
     path = write(tmp_path, "id,height,kind,width\nq1,1,b,2\nq2,3,a,4\n")
     samples = read_new_samples(path, FLOWERS)
     assert samples.inputs["x"].tolist() == [[2, 1], [4, 3]]
@@ -50,7 +50,7 @@ def test_columns_go_by_name(tmp_path: Path) -> None:
     assert samples.targets.tolist() == [1, 0]
 
 
-def test_targets_may_lack(tmp_path: Path) -> None:
+def test_targets_may_be_absent(tmp_path: Path) -> None:
     assert read_new_samples(write(tmp_path, "width,height\n1,2\n"), FLOWERS).targets is None
     assert read_new_samples(write(tmp_path, "x,u\n1,2\n"), HEIGHTS).targets is None
     both = read_new_samples(write(tmp_path, "v,x,u\n1,2,3\n"), HEIGHTS).targets
@@ -58,7 +58,7 @@ def test_targets_may_lack(tmp_path: Path) -> None:
     assert both.dtype == np.float32
 
 
-def test_scaled_like_the_training_part(tmp_path: Path) -> None:
+def test_scaled_like_the_training_data(tmp_path: Path) -> None:
     spec = DataSpec(SOURCES["iris"](), SCALERS["standard"](), SplitSpec(0.5, 0, 0.5))
     dataset = load_data(spec, 0)
     raw = SOURCES["iris"]().read(0)
@@ -92,15 +92,17 @@ def test_known_names_are_never_taken_by_position(tmp_path: Path) -> None:
     with pytest.raises(DataError, match='no column "bmi", "s1"') as caught:
         read_new_samples(write(tmp_path, f"{header}\n{','.join('1' * 10)}\n"), info)
     assert 'did you mean "BMI" for "bmi", "S1" for "s1"?' in str(caught.value)
-    turned = write(tmp_path, ",".join(reversed(info.features)) + "\n0,1,2,3,4,5,6,7,8,9\n")
-    assert read_new_samples(turned, info).inputs["x"].tolist() == [[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]]
+    reversed_file = write(tmp_path, ",".join(reversed(info.features)) + "\n0,1,2,3,4,5,6,7,8,9\n")
+    assert read_new_samples(reversed_file, info).inputs["x"].tolist() == [
+        [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    ]
 
 
 def test_columns_without_known_names(tmp_path: Path) -> None:
     info = DatasetInfo({"x": (2,)}, Target("classes", ("0", "1")))
     assert read_new_samples(write(tmp_path, "b,a\n1,2\n"), info).inputs["x"].tolist() == [[1, 2]]
-    usual = write(tmp_path, "x2,note,x1\n1,,2\n")
-    assert read_new_samples(usual, info).inputs["x"].tolist() == [[2, 1]]
+    numbered = write(tmp_path, "x2,note,x1\n1,,2\n")
+    assert read_new_samples(numbered, info).inputs["x"].tolist() == [[2, 1]]
 
 
 @pytest.mark.parametrize("text", ["width;height\n1;2\n", "width;height\n1,5;2,25\n3;4,5\n"])
@@ -111,12 +113,12 @@ def test_another_delimiter(tmp_path: Path, text: str) -> None:
         assert read_new_samples(write(tmp_path, text), FLOWERS, delimiter=";").inputs["x"].size == 2
 
 
-@pytest.mark.parametrize("name", ["pictures", "one.png", "array.npy"])
-def test_what_is_no_table(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["images", "one.png", "array.npy"])
+def test_other_files(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"\x89PNG") if path.suffix else path.mkdir()
     with pytest.raises(DataError, match=r"come in a \.csv or \.npz file\n.*\(n, 4, 4, 1\)"):
-        read_new_samples(path, PICTURES)
+        read_new_samples(path, IMAGES)
     with pytest.raises(DataError, match=r"in a \.csv or \.npz file$"):
         read_new_samples(path, FLOWERS)
 
@@ -127,14 +129,14 @@ def test_wrong_number_of_nameless_columns(tmp_path: Path) -> None:
         read_new_samples(write(tmp_path, "a,b,c\n1,2,3\n"), info)
 
 
-PICTURES = DatasetInfo({"x": (4, 4, 1)}, Target("classes", ("0", "1")), (4, 4, 1))
+IMAGES = DatasetInfo({"x": (4, 4, 1)}, Target("classes", ("0", "1")), (4, 4, 1))
 
 
 @pytest.mark.parametrize("shape", [(3, 16), (3, 4, 4), (3, 4, 4, 1)])
-@pytest.mark.parametrize("key", ["x", "pictures"])
-def test_npz_of_any_like_shape(tmp_path: Path, shape: tuple[int, ...], key: str) -> None:
+@pytest.mark.parametrize("key", ["x", "images"])
+def test_npz_of_any_equivalent_shape(tmp_path: Path, shape: tuple[int, ...], key: str) -> None:
     x = np.arange(48.0).reshape(shape)
-    samples = read_new_samples(savez(tmp_path, **{key: x, "y": [1, 0, 1]}), PICTURES)
+    samples = read_new_samples(savez(tmp_path, **{key: x, "y": [1, 0, 1]}), IMAGES)
     assert samples.inputs["x"].shape == (3, 4, 4, 1)
     assert samples.targets.tolist() == [1, 0, 1]
     np.testing.assert_array_equal(samples.inputs["x"].ravel(), np.arange(48))
@@ -154,48 +156,48 @@ def test_npz_of_any_like_shape(tmp_path: Path, shape: tuple[int, ...], key: str)
 )
 def test_bad_npz(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_new_samples(savez(tmp_path, **arrays), PICTURES)
+        read_new_samples(savez(tmp_path, **arrays), IMAGES)
 
 
 COLOURED = DatasetInfo({"x": (48,)}, Target("classes", ("0", "1")), (4, 4, 3))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 4), (2, 16, 3), (2, 4, 12)])
-def test_pictures_of_another_layout(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_images_of_another_layout(tmp_path: Path, shape: tuple[int, ...]) -> None:
     with pytest.raises(DataError, match=r"takes \(4, 4, 3\) or flat, 48 numbers") as caught:
         read_new_samples(savez(tmp_path, x=np.zeros(shape)), COLOURED)
     assert ("put the channels last" in str(caught.value)) == (shape == (2, 3, 4, 4))
 
 
 @pytest.mark.parametrize("shape", [(2, 48), (2, 4, 4, 3)])
-def test_pictures_of_their_own_layout(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_images_of_the_expected_layout(tmp_path: Path, shape: tuple[int, ...]) -> None:
     samples = read_new_samples(savez(tmp_path, x=np.arange(96.0).reshape(shape)), COLOURED)
     assert samples.inputs["x"].ravel().tolist() == list(range(96))
 
 
 @pytest.mark.parametrize("scaler", [None, *SCALERS])
-def test_a_repetition_goes_back_to_the_units_of_the_data(scaler: str | None) -> None:
+def test_reconstructions_in_source_units(scaler: str | None) -> None:
     spec = DataSpec(SOURCES["iris"](), SCALERS[scaler]() if scaler else None)
     dataset = load_data(spec, 0)
     raw = SOURCES["iris"]().read(0)
-    seen = prepare_inputs(raw.inputs, dataset.info, dataset.scaler)["x"]
-    back = to_source_units(seen, dataset.info, dataset.scaler)
+    prepared = prepare_inputs(raw.inputs, dataset.info, dataset.scaler)["x"]
+    back = to_source_units(prepared, dataset.info, dataset.scaler)
     np.testing.assert_allclose(back, raw.inputs["x"], rtol=2e-5)
 
 
 @pytest.mark.parametrize("per", ["all", "channel", "feature"])
 @pytest.mark.parametrize("shape", ["flat", "image"])
-def test_a_repetition_of_cropped_pictures(per: str, shape: str) -> None:
+def test_reconstructions_of_cropped_images_in_source_units(per: str, shape: str) -> None:
     scale, crop = SCALERS["standard"](per), AUGMENTATIONS["center_crop"](5)
     spec = DataSpec(SOURCES["digits"](), scale, augment=(crop,), shape=shape)
     dataset = load_data(spec, 0)
     raw = SOURCES["digits"]().read(0)
-    seen = prepare_inputs(raw.inputs, dataset.info, dataset.scaler)["x"]
-    plain = prepare_inputs(raw.inputs, dataset.info, None)["x"]
-    back = to_source_units(seen, dataset.info, dataset.scaler)
-    np.testing.assert_allclose(back, plain, atol=1e-5)
+    prepared = prepare_inputs(raw.inputs, dataset.info, dataset.scaler)["x"]
+    unscaled = prepare_inputs(raw.inputs, dataset.info, None)["x"]
+    back = to_source_units(prepared, dataset.info, dataset.scaler)
+    np.testing.assert_allclose(back, unscaled, atol=1e-5)
     whitened = load_data(replace(spec, scale=SCALERS["zca"]()), 0)
-    assert to_source_units(seen, whitened.info, whitened.scaler) is None
+    assert to_source_units(prepared, whitened.info, whitened.scaler) is None
 
 
 def test_several_inputs_come_as_npz(tmp_path: Path) -> None:

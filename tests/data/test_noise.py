@@ -1,4 +1,4 @@
-"""Noise: on inputs only, of the strength asked for, each part and epoch with its own draws."""
+"""Noise: on inputs only, of the given strength, drawn for each split and epoch."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def digits(noise: object, seed: int = 0, **settings: object) -> tuple[Dataset, D
 
 
 @pytest.mark.parametrize("name", NOISES)
-def test_targets_and_clean_inputs_stay(name: str) -> None:
+def test_targets_and_clean_inputs_do_not_change(name: str) -> None:
     (noisy, _), (plain, _) = digits(ENTRIES[name]), digits(None)
-    for part, other in zip(parts(noisy), parts(plain), strict=True):
-        np.testing.assert_array_equal(part.clean["x"], other.inputs["x"])
-        np.testing.assert_array_equal(part.targets, other.targets)
-        assert not np.array_equal(part.inputs["x"], part.clean["x"])
-        assert part.inputs["x"].dtype == np.float32
-        assert part.inputs["x"].flags.c_contiguous
+    for split, other in zip(splits(noisy), splits(plain), strict=True):
+        np.testing.assert_array_equal(split.clean["x"], other.inputs["x"])
+        np.testing.assert_array_equal(split.targets, other.targets)
+        assert not np.array_equal(split.inputs["x"], split.clean["x"])
+        assert split.inputs["x"].dtype == np.float32
+        assert split.inputs["x"].flags.c_contiguous
         assert other.inputs is other.clean
 
 
-def parts(dataset: Dataset) -> list:
+def splits(dataset: Dataset) -> list:
     return [dataset.train, dataset.validation, dataset.test]
 
 
@@ -39,16 +39,16 @@ def test_seeded_and_redrawn(name: str) -> None:
     first = one.train.inputs["x"].copy()
     np.testing.assert_array_equal(first, again.train.inputs["x"])
     assert not np.array_equal(first, other.train.inputs["x"])
-    memory, test = one.train.inputs["x"], one.test.inputs["x"].copy()
+    buffer, test = one.train.inputs["x"], one.test.inputs["x"].copy()
     redraw_noise(one, spec, 1, 5)
     redraw_noise(again, spec, 1, 2)
     redraw_noise(again, spec, 1, 5)
-    assert one.train.inputs["x"] is memory
-    np.testing.assert_array_equal(memory, again.train.inputs["x"])
+    assert one.train.inputs["x"] is buffer
+    np.testing.assert_array_equal(buffer, again.train.inputs["x"])
     np.testing.assert_array_equal(test, one.test.inputs["x"])
-    assert not np.array_equal(memory, first)
+    assert not np.array_equal(buffer, first)
     redraw_noise(one, spec, 1, 0)
-    np.testing.assert_array_equal(memory, first)
+    np.testing.assert_array_equal(buffer, first)
 
 
 def test_gaussian() -> None:
@@ -64,10 +64,10 @@ def test_gaussian() -> None:
 
 def test_replace_draws_from_the_training_range() -> None:
     spec = DataSpec(SOURCES["digits"](), None, noise=NOISES["replace"](0.4))
-    part = load_data(spec, 0).train
-    hit = part.inputs["x"] != part.clean["x"]
-    assert hit.mean() == pytest.approx(0.4, abs=0.01)
-    drawn = part.inputs["x"][hit]
+    split = load_data(spec, 0).train
+    changed = split.inputs["x"] != split.clean["x"]
+    assert changed.mean() == pytest.approx(0.4, abs=0.01)
+    drawn = split.inputs["x"][changed]
     assert drawn.min() >= 0
     assert drawn.max() <= 16
     assert drawn.mean() == pytest.approx(8, abs=0.1)
@@ -75,18 +75,18 @@ def test_replace_draws_from_the_training_range() -> None:
 
 def test_replace_keeps_to_each_features_range_in_tables() -> None:
     spec = DataSpec(SOURCES["iris"](), None, noise=NOISES["replace"](1.0))
-    part = load_data(spec, 0).train
-    low, high = part.clean["x"].min(axis=0), part.clean["x"].max(axis=0)
-    assert (part.inputs["x"] >= low).all()
-    assert (part.inputs["x"] <= high).all()
+    split = load_data(spec, 0).train
+    low, high = split.clean["x"].min(axis=0), split.clean["x"].max(axis=0)
+    assert (split.inputs["x"] >= low).all()
+    assert (split.inputs["x"] <= high).all()
 
 
 def test_mask() -> None:
     spec = DataSpec(SOURCES["gaussians"](samples=5000), None, noise=NOISES["mask"](0.2))
-    part = load_data(spec, 0).train
-    hit = part.inputs["x"] == 0
-    assert hit.mean() == pytest.approx(0.2, abs=0.02)
-    np.testing.assert_array_equal(part.inputs["x"][~hit], part.clean["x"][~hit])
+    split = load_data(spec, 0).train
+    changed = split.inputs["x"] == 0
+    assert changed.mean() == pytest.approx(0.2, abs=0.02)
+    np.testing.assert_array_equal(split.inputs["x"][~changed], split.clean["x"][~changed])
 
 
 @pytest.mark.parametrize("name", [name for name in NOISES if name != "mixed"])
@@ -100,7 +100,7 @@ def test_fresh_noise_needs_noise() -> None:
         DataSpec(SOURCES["digits"](), fresh_noise=True)
 
 
-def test_redrawing_nothing() -> None:
+def test_redrawing_without_noise() -> None:
     dataset, spec = digits(None)
     before = dataset.train.inputs["x"].copy()
     redraw_noise(dataset, spec, 0, 3)
@@ -108,7 +108,7 @@ def test_redrawing_nothing() -> None:
 
 
 def test_mixed_noise_gives_each_sample_one_of_its_noises() -> None:
-    """About half of the samples are as they were, about half are empty."""
+    """About half of the samples are unchanged, about half are 0."""
     noise = NOISES["mixed"]((NOISES["mask"](0.0), NOISES["mask"](1.0)))
     clean = np.ones((1000, 3), np.float32)
     out = np.empty_like(clean)
@@ -118,6 +118,6 @@ def test_mixed_noise_gives_each_sample_one_of_its_noises() -> None:
     assert 450 < (sums == 3.0).sum() < 550
 
 
-def test_mixed_noise_needs_some() -> None:
+def test_mixed_noise_needs_at_least_one() -> None:
     with pytest.raises(SettingError, match="at least one"):
         NOISES["mixed"](())

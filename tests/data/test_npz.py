@@ -1,4 +1,4 @@
-"""NPZ files: keys, shapes and targets; and that damage and lies end in a DataError."""
+"""NPZ files: keys, shapes and targets; damage and false headers raise DataError."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def write(tmp_path: Path, **arrays: object) -> str:
     return str(path)
 
 
-def zipped(tmp_path: Path, member: bytes, name: str = "x.npy", method: int = 8) -> str:
+def zipped(tmp_path: Path, content: bytes, name: str = "x.npy", method: int = 8) -> str:
     path = tmp_path / "set.npz"
     with zipfile.ZipFile(path, "w", method) as archive:
-        archive.writestr(name, member)
+        archive.writestr(name, content)
     return str(path)
 
 
@@ -106,11 +106,11 @@ def test_several_inputs_keep_their_keys_and_rows(tmp_path: Path) -> None:
     assert info.inputs == {"left": (2, 2, 1), "right": (1,)}
     assert info.image is None
     dataset = load_data(spec, 0)
-    for part in (dataset.train, dataset.validation, dataset.test):
-        np.testing.assert_array_equal(part.inputs["left"][:, 0, 0], part.inputs["right"])
+    for split in (dataset.train, dataset.validation, dataset.test):
+        np.testing.assert_array_equal(split.inputs["left"][:, 0, 0], split.inputs["right"])
 
 
-def test_official_parts(tmp_path: Path) -> None:
+def test_official_test_set(tmp_path: Path) -> None:
     arrays = {"x_train": RNG.random((8, 2)), "y_train": [0, 1] * 4}
     path = write(tmp_path, **arrays, x_test=RNG.random((4, 2)), y_test=[1, 0, 1, 1])
     spec = DataSpec(Npz(path), split=SplitSpec(None, 2, None))
@@ -156,7 +156,7 @@ def test_official_parts(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_unfit_arrays(
+def test_unsuitable_arrays(
     tmp_path: Path, arrays: dict[str, object], settings: dict[str, object], message: str
 ) -> None:
     path = write(tmp_path, **arrays)
@@ -165,16 +165,16 @@ def test_unfit_arrays(
     assert str(caught.value).startswith(path)
 
 
-def lying(shape: tuple[int, ...], data: bytes) -> bytes:
-    """An array's bytes under a header of another shape."""
+def with_header(shape: tuple[int, ...], data: bytes) -> bytes:
+    """An array file whose header declares `shape`."""
     file = io.BytesIO()
     header = {"descr": "<f8", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
     return file.getvalue() + data
 
 
-def test_header_that_asks_for_terabytes(tmp_path: Path) -> None:
-    path = zipped(tmp_path, lying((5_000_000_000_000,), bytes(80)))
+def test_header_that_declares_terabytes(tmp_path: Path) -> None:
+    path = zipped(tmp_path, with_header((5_000_000_000_000,), bytes(80)))
     with pytest.raises(DataError, match="declares 40,000,000,000,128 bytes and holds 208"):
         Npz(path).describe()
 
@@ -188,11 +188,11 @@ def test_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_sizes_beyond_what_deflate_can_do(tmp_path: Path) -> None:
-    """The archive's directory and the array's header agree on a size that cannot be there."""
-    member = lying((9_000_000,), bytes(8))
-    path = Path(zipped(tmp_path, member))
-    size = (len(member) + 8 * 8_999_999).to_bytes(4, "little")
-    path.write_bytes(path.read_bytes().replace(len(member).to_bytes(4, "little"), size))
+    """The archive's directory and the array's header agree on an impossible size."""
+    content = with_header((9_000_000,), bytes(8))
+    path = Path(zipped(tmp_path, content))
+    size = (len(content) + 8 * 8_999_999).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(len(content).to_bytes(4, "little"), size))
     with pytest.raises(DataError, match="cannot hold"):
         Npz(str(path)).describe()
 
@@ -209,7 +209,7 @@ def test_truncated_and_flipped_files_never_crash(tmp_path: Path) -> None:
     path = Path(write(tmp_path, x=np.eye(40), y=np.arange(40) % 3))
     rng = np.random.default_rng(1)
     whole, expected = path.read_bytes(), Npz(str(path)).read(0).sha256()
-    sound = 0
+    readable = 0
     for trial in range(400):
         data = bytearray(whole)
         if trial % 4 == 0:
@@ -219,8 +219,8 @@ def test_truncated_and_flipped_files_never_crash(tmp_path: Path) -> None:
         path.write_bytes(data)
         with contextlib.suppress(DataError):
             assert Npz(str(path)).read(trial).sha256() == expected
-            sound += 1
-    assert 0 < sound < 150
+            readable += 1
+    assert 0 < readable < 150
 
 
 @pytest.mark.parametrize(

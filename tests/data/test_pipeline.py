@@ -1,4 +1,4 @@
-"""The whole way from a source to a data set."""
+"""From a source to a data set."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import pytest
 from ldl.data import SCALERS, SOURCES, DatasetInfo, DataSpec, SplitSpec, describe_data, load_data
 from ldl.errors import DataError
 
-QUIET = ["digits", "iris", "wine", "breast_cancer", "diabetes", "gaussians", "bands", "line"]
+SOURCE_NAMES = ["digits", "iris", "wine", "breast_cancer", "diabetes", "gaussians", "bands", "line"]
 
 
-@pytest.mark.parametrize("name", QUIET)
-def test_load_keeps_what_describe_promised(name: str) -> None:
+@pytest.mark.parametrize("name", SOURCE_NAMES)
+def test_the_data_are_as_described(name: str) -> None:
     spec = DataSpec(SOURCES[name](), SCALERS["standard"]())
     info, dataset = describe_data(spec), load_data(spec, 0)
     assert dataset.info == info
-    for part in (dataset.train, dataset.validation, dataset.test):
-        x = part.inputs["x"]
-        assert x.shape == (len(part), *info.inputs["x"])
+    for split in (dataset.train, dataset.validation, dataset.test):
+        x = split.inputs["x"]
+        assert x.shape == (len(split), *info.inputs["x"])
         assert x.dtype == np.float32
         assert x.flags.c_contiguous
         if info.target.kind == "classes":
-            assert part.targets.dtype == np.int64
-            assert part.targets.shape == (len(part),)
+            assert split.targets.dtype == np.int64
+            assert split.targets.shape == (len(split),)
         else:
-            assert part.targets.dtype == np.float32
-            assert part.targets.shape == (len(part), info.target.size)
+            assert split.targets.dtype == np.float32
+            assert split.targets.shape == (len(split), info.target.size)
     assert sum(len(p) for p in (dataset.train, dataset.validation, dataset.test)) == info.samples
 
 
@@ -37,8 +37,8 @@ def test_shapes() -> None:
     assert describe_data(flat).inputs == {"x": (64,)}
     assert describe_data(image).inputs == {"x": (8, 8, 1)}
     assert describe_data(flat).image == (8, 8, 1)
-    x, picture = load_data(flat, 0).train.inputs["x"], load_data(image, 0).train.inputs["x"]
-    np.testing.assert_array_equal(x, picture.reshape(x.shape))
+    x, pixels = load_data(flat, 0).train.inputs["x"], load_data(image, 0).train.inputs["x"]
+    np.testing.assert_array_equal(x, pixels.reshape(x.shape))
     with pytest.raises(DataError, match="inputs are none"):
         describe_data(DataSpec(SOURCES["iris"](), shape="image"))
 
@@ -52,14 +52,14 @@ def test_same_seed_same_bits_and_one_hash_for_all_seeds() -> None:
     assert len(one.sha256) == 64
 
 
-def test_parts_of_share_zero_are_none() -> None:
+def test_splits_of_share_zero_are_none() -> None:
     dataset = load_data(DataSpec(SOURCES["iris"](), split=SplitSpec(0.5, 0, 0)), 0)
     assert dataset.validation is None
     assert dataset.test is None
     assert len(dataset.train) == 75
 
 
-def test_impossible_split_is_found_before_reading() -> None:
+def test_impossible_split_is_refused_before_reading() -> None:
     with pytest.raises(DataError, match="need 200 samples, and there are 150"):
         describe_data(DataSpec(SOURCES["iris"](), split=SplitSpec(100, 50, 50)))
 

@@ -1,4 +1,4 @@
-"""Work done ahead: in order, bounded, and gone when it is not wanted any more."""
+"""Prefetched items: in order, bounded, and without a thread left at the end."""
 
 from __future__ import annotations
 
@@ -23,60 +23,60 @@ def test_all_in_order() -> None:
     assert list(prefetch([])) == []
 
 
-def test_made_in_another_thread_while_one_is_used() -> None:
-    made = threading.Event()
+def test_the_next_item_is_computed_in_another_thread() -> None:
+    computed = threading.Event()
 
     def items() -> Iterator[int]:
         yield threading.get_ident()
-        made.set()
+        computed.set()
         yield threading.get_ident()
 
-    with closing(prefetch(items())) as found:
-        assert next(found) != threading.get_ident()
-        assert made.wait(5)  # though the second has not been asked for
+    with closing(prefetch(items())) as iterator:
+        assert next(iterator) != threading.get_ident()
+        assert computed.wait(5)  # before the second is requested
 
 
-def test_no_further_ahead_than_asked() -> None:
-    begun: list[int] = []
+def test_at_most_the_given_number_ahead() -> None:
+    started: list[int] = []
 
     def items() -> Iterator[int]:
         for i in range(100):
-            begun.append(i)
+            started.append(i)
             yield i
 
-    with closing(prefetch(items(), ahead=3)) as found:
-        assert next(found) == 0
+    with closing(prefetch(items(), ahead=3)) as iterator:
+        assert next(iterator) == 0
         time.sleep(0.05)
-        assert len(begun) <= 1 + 3 + 1  # used, ready, in the making
+        assert len(started) <= 1 + 3 + 1  # used, queued, being computed
 
 
-def test_what_goes_wrong_is_raised_in_its_place() -> None:
+def test_an_exception_is_raised_at_its_place() -> None:
     def items() -> Iterator[int]:
         yield 1
         raise ValueError("no second")
 
-    found = prefetch(items())
-    assert next(found) == 1
+    iterator = prefetch(items())
+    assert next(iterator) == 1
     with pytest.raises(ValueError, match="no second"):
-        next(found)
+        next(iterator)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_left_before_the_end(error: type[BaseException]) -> None:
-    """By an exception of the one who uses the items, with the thread waiting for room."""
+    """By an exception of the consumer, while the thread waits for space in the queue."""
 
     def use() -> None:
-        with closing(prefetch(iter(int, 1))) as found:
-            for _ in found:
+        with closing(prefetch(iter(int, 1))) as iterator:
+            for _ in iterator:
                 time.sleep(0.02)
                 raise error
 
-    began = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(error):
         use()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - start < 1
 
 
-def test_never_begun_is_no_thread() -> None:
+def test_no_thread_before_the_first_item() -> None:
     with closing(prefetch(range(3))):
         assert not [t for t in threading.enumerate() if t.name == "prefetch"]

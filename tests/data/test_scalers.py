@@ -1,4 +1,4 @@
-"""Scaling: fitted on the training part alone, exact, invertible, saved without loss."""
+"""Scalers: fitted to training data alone, exact, invertible, stored without loss."""
 
 from __future__ import annotations
 
@@ -26,31 +26,33 @@ from ldl.errors import DataError, SettingError
 
 
 @pytest.mark.parametrize(
-    ("name", "theirs"), [("minmax", MinMaxScaler()), ("standard", StandardScaler())]
+    ("name", "reference"), [("minmax", MinMaxScaler()), ("standard", StandardScaler())]
 )
-def test_equals_scikit_learn(name: str, theirs: MinMaxScaler | StandardScaler) -> None:
+def test_equals_scikit_learn(name: str, reference: MinMaxScaler | StandardScaler) -> None:
     x = np.random.default_rng(0).normal(5, [1, 10, 0.1], (50, 3))
-    fit = SCALERS[name]().fit(x)
-    np.testing.assert_allclose(fit.transform(x), theirs.fit_transform(x), rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(fit.inverse(fit.transform(x)), x, rtol=1e-5)
-    assert fit.transform(x).dtype == fit.inverse(fit.transform(x)).dtype == np.float32
+    scaler = SCALERS[name]().fit(x)
+    np.testing.assert_allclose(
+        scaler.transform(x), reference.fit_transform(x), rtol=1e-6, atol=1e-6
+    )
+    np.testing.assert_allclose(scaler.inverse(scaler.transform(x)), x, rtol=1e-5)
+    assert scaler.transform(x).dtype == scaler.inverse(scaler.transform(x)).dtype == np.float32
 
 
 @pytest.mark.parametrize("name", SCALERS)
 @pytest.mark.parametrize("value", [0.1, 0.0, -7.3e8, 1e-30])
 @pytest.mark.parametrize("rows", [33, 5000])
 def test_constant_features_become_zero(name: str, value: float, rows: int) -> None:
-    """And their roundings are no scale for other values."""
+    """Their rounding errors do not become a scale for other values."""
     x = np.full((rows, 2), value)
     x[:, 1] = np.arange(rows)
-    fitted = SCALERS[name]().fit(x)
-    y = fitted.transform(x)
+    scaler = SCALERS[name]().fit(x)
+    y = scaler.transform(x)
     assert np.abs(y[:, 0]).max() < 1e-6
     assert np.isfinite(y).all()
-    assert abs(fitted.transform(x[:1] + 0.25)[0, 0]) < 0.26
+    assert abs(scaler.transform(x[:1] + 0.25)[0, 0]) < 0.26
 
 
-def test_pictures_are_scaled_as_a_whole_unless_told() -> None:
+def test_images_are_scaled_as_a_whole_by_default() -> None:
     x = np.array([[0, 10], [4, 20]], np.uint8)
     whole = SCALERS["minmax"]().fit(x, image=(1, 2, 1)).transform(x)
     np.testing.assert_allclose(whole, [[0, 0.5], [0.2, 1]], rtol=1e-6)
@@ -62,7 +64,7 @@ def test_pictures_are_scaled_as_a_whole_unless_told() -> None:
 
 @dataclass(frozen=True)
 class MovedIris:
-    """Iris with all but the training rows of seed 0 moved away."""
+    """Iris with `shift` added to all rows except the training rows of seed 0."""
 
     shift: float
 
@@ -74,7 +76,7 @@ class MovedIris:
 
 
 @pytest.mark.parametrize("name", SCALERS)
-def test_nothing_leaks_from_the_other_parts(name: str) -> None:
+def test_only_training_samples_are_fitted(name: str) -> None:
     same, moved = (load_data(DataSpec(MovedIris(s), SCALERS[name]()), 0) for s in (0.0, 1000.0))
     assert same.scaler.state() == moved.scaler.state()
     np.testing.assert_array_equal(same.train.inputs["x"], moved.train.inputs["x"])
@@ -98,37 +100,39 @@ def test_large_offsets_keep_their_digits() -> None:
     np.testing.assert_allclose(y[:, 0], np.arange(10) / 9, atol=1e-7)
 
 
-# --- pictures -----------------------------------------------------------------------------------
+# --- images -----------------------------------------------------------------------------------
 
-PICTURE = (4, 5, 3)
-PIXELS = np.random.default_rng(1).integers(0, 256, (30, *PICTURE), np.uint8)
+IMAGE = (4, 5, 3)
+PIXELS = np.random.default_rng(1).integers(0, 256, (30, *IMAGE), np.uint8)
 
 
 @pytest.mark.parametrize("name", ["minmax", "standard"])
 @pytest.mark.parametrize("flat", [False, True])
-def test_each_channel_alone(name: str, flat: bool) -> None:
-    """As every channel's pixels scaled by themselves."""
+def test_each_channel_by_itself(name: str, flat: bool) -> None:
+    """Equals scaling the pixels of every channel on their own."""
     x = PIXELS * np.array([1, 0.5, 0.1])
-    given = x.reshape(30, -1) if flat else x
-    fit = SCALERS[name]("channel").fit(given, PICTURE)
-    assert fit.shift.shape == fit.scale.shape == (3,)
-    y = fit.transform(given).reshape(x.shape)
+    inputs = x.reshape(30, -1) if flat else x
+    scaler = SCALERS[name]("channel").fit(inputs, IMAGE)
+    assert scaler.shift.shape == scaler.scale.shape == (3,)
+    y = scaler.transform(inputs).reshape(x.shape)
     for c in range(3):
         alone = SCALERS[name]("all").fit(x[..., c]).transform(x[..., c])
         np.testing.assert_allclose(y[..., c], alone, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(fit.inverse(fit.transform(given)), given, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(
+        scaler.inverse(scaler.transform(inputs)), inputs, rtol=1e-5, atol=1e-4
+    )
 
 
-def test_given_numbers_are_used() -> None:
-    """Nothing is fitted; units are the source's."""
+def test_mean_and_std_of_the_settings_are_used() -> None:
+    """Nothing is fitted; they are in the units of the source."""
     scaler = SCALERS["standard"]("channel", (10.0, 20.0, 30.0), (1.0, 2.0, 4.0))
-    scaler.check((60,), PICTURE)
-    y = scaler.fit(PIXELS, PICTURE).transform(PIXELS)
+    scaler.check((60,), IMAGE)
+    y = scaler.fit(PIXELS, IMAGE).transform(PIXELS)
     np.testing.assert_allclose(y, (PIXELS - [10.0, 20.0, 30.0]) / [1.0, 2.0, 4.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("scale", "source", "words"),
+    ("scale", "source", "message"),
     [
         (("channel",), "iris", "per: channel needs images"),
         (("channel", (1.0, 2.0, 3.0), (1.0, 1.0, 1.0)), "digits", "mean: 3 numbers.* takes 1"),
@@ -136,9 +140,11 @@ def test_given_numbers_are_used() -> None:
         (("feature", (1.0,), (1.0,)), "iris", "mean: 1 numbers, where per: feature takes 4"),
     ],
 )
-def test_what_does_not_fit_is_found_before_reading(scale: Any, source: str, words: str) -> None:
+def test_unsuitable_scalers_are_refused_before_reading(
+    scale: Any, source: str, message: str
+) -> None:
     spec = DataSpec(SOURCES[source](), SCALERS["standard"](*scale))
-    with pytest.raises(DataError, match=words) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         describe_data(spec)
     assert caught.value.setting == "scale"
 
@@ -157,7 +163,7 @@ def correlated(n: int = 400, d: int = 6) -> np.ndarray:
 
 
 def test_zca_uncorrelates() -> None:
-    """With a small ε the covariance is the unit matrix."""
+    """With a small ε the covariance is the identity matrix."""
     x = correlated()
     y = SCALERS["zca"](1e-9).fit(x).transform(x)
     assert y.dtype == np.float32
@@ -166,29 +172,29 @@ def test_zca_uncorrelates() -> None:
 
 
 def test_zca_by_its_formula() -> None:
-    """And it is free of units: ε is a share of the mean variance."""
+    """ε is relative to the mean variance, so units do not matter."""
     x, epsilon = correlated(), 0.3
-    fit = SCALERS["zca"](epsilon).fit(x)
+    scaler = SCALERS["zca"](epsilon).fit(x)
     covariance = np.cov(x.T, bias=True)
     values, vectors = np.linalg.eigh(covariance)
     matrix = vectors @ np.diag(1 / np.sqrt(values + epsilon * np.trace(covariance) / 6)) @ vectors.T
-    np.testing.assert_allclose(fit.matrix, matrix, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(fit.matrix, fit.matrix.T, atol=1e-7)
+    np.testing.assert_allclose(scaler.matrix, matrix, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(scaler.matrix, scaler.matrix.T, atol=1e-7)
     other = SCALERS["zca"](epsilon).fit(x * 255)
-    np.testing.assert_allclose(other.transform(x * 255), fit.transform(x), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(fit.inverse(fit.transform(x)), x, rtol=1e-5)
+    np.testing.assert_allclose(other.transform(x * 255), scaler.transform(x), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(scaler.inverse(scaler.transform(x)), x, rtol=1e-5)
 
 
-def test_zca_of_pictures_and_constants() -> None:
-    """Of any shape; directions without variance give 0."""
-    fit = SCALERS["zca"]().fit(PIXELS, PICTURE)
-    y = fit.transform(PIXELS)
+def test_zca_of_images_and_constants() -> None:
+    """Samples of any shape; directions without variance give 0."""
+    scaler = SCALERS["zca"]().fit(PIXELS, IMAGE)
+    y = scaler.transform(PIXELS)
     assert y.shape == PIXELS.shape
-    np.testing.assert_array_equal(fit.transform(PIXELS.reshape(30, 60)), y.reshape(30, 60))
+    np.testing.assert_array_equal(scaler.transform(PIXELS.reshape(30, 60)), y.reshape(30, 60))
     flat = np.full((9, 4), 7.0)
     assert np.abs(SCALERS["zca"]().fit(flat).transform(flat)).max() == 0
     with pytest.raises(DataError, match=r"fitted to samples of 60 values, not of shape \(4,\)"):
-        fit.transform(flat)
+        scaler.transform(flat)
     with pytest.raises(DataError, match="9000 values per sample"):
         SCALERS["zca"]().check((9000,), None)
 

@@ -1,4 +1,4 @@
-"""Splits: disjoint, seeded, of the size asked for, stratified to within rounding."""
+"""Splits: disjoint, seeded, of the given sizes, stratified to within rounding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def raw_of(counts: list[int], official: int = 0) -> RawDataset:
 
 @settings(max_examples=150, deadline=None)
 @given(counts, st.lists(st.floats(0, 1), min_size=1, max_size=3))
-def test_allotment_is_floor_or_ceil_with_exact_sums(counts: list[int], cuts: list[float]) -> None:
+def test_stratified_counts_are_floor_or_ceil_with_exact_sums(
+    counts: list[int], cuts: list[float]
+) -> None:
     n = sum(counts)
     edges = [0, *sorted(round(c * n) for c in cuts), n]
     sizes = np.diff(edges).tolist()
@@ -36,19 +38,19 @@ def test_allotment_is_floor_or_ceil_with_exact_sums(counts: list[int], cuts: lis
 
 @settings(max_examples=60, deadline=None)
 @given(counts, st.integers(0, 5), st.booleans())
-def test_parts_are_disjoint_and_stratified(counts: list[int], seed: int, stratify: bool) -> None:
+def test_splits_are_disjoint_and_stratified(counts: list[int], seed: int, stratify: bool) -> None:
     raw = raw_of([c + 5 for c in counts])
     split = SplitSpec(train=0.6, validation=0.2, test=0.2, stratify=stratify)
-    parts = split_indices(split, raw, seed)
+    indices = split_indices(split, raw, seed)
     sizes = split_sizes(split, raw.info)
-    assert [len(parts[p]) for p in sizes._fields] == list(sizes)
-    rows = np.concatenate(list(parts.values()))
+    assert [len(indices[p]) for p in sizes._fields] == list(sizes)
+    rows = np.concatenate(list(indices.values()))
     assert sorted(rows.tolist()) == list(range(raw.info.samples))
     if stratify:
-        for part, size in zip(parts.values(), sizes, strict=True):
-            found = np.bincount(raw.targets[part], minlength=len(counts))
-            wanted = np.bincount(raw.targets) * size / raw.info.samples
-            assert (np.abs(found - wanted) < 1).all()
+        for rows, size in zip(indices.values(), sizes, strict=True):
+            actual = np.bincount(raw.targets[rows], minlength=len(counts))
+            expected = np.bincount(raw.targets) * size / raw.info.samples
+            assert (np.abs(actual - expected) < 1).all()
 
 
 def test_the_seed_decides() -> None:
@@ -56,7 +58,7 @@ def test_the_seed_decides() -> None:
     one, again, other = (split_indices(SplitSpec(), raw, seed) for seed in (3, 3, 4))
     assert all(np.array_equal(one[p], again[p]) for p in one)
     assert not np.array_equal(one["train"], other["train"])
-    assert not np.array_equal(one["train"], np.sort(one["train"]))  # classes come mixed
+    assert not np.array_equal(one["train"], np.sort(one["train"]))  # classes are mixed
 
 
 @pytest.mark.parametrize(
@@ -86,18 +88,18 @@ def test_sizes(split: SplitSpec, samples: int, sizes: tuple[int, int, int]) -> N
         (SplitSpec(10, 5, 0), (10, 5, 0)),
     ],
 )
-def test_official_test_part(split: SplitSpec, sizes: tuple[int, int, int]) -> None:
+def test_official_test_set(split: SplitSpec, sizes: tuple[int, int, int]) -> None:
     raw = raw_of([40, 40], official=20)
-    parts = split_indices(split, raw, 0)
-    assert tuple(len(part) for part in parts.values()) == sizes
-    assert all(i < 60 for p in ("train", "validation") for i in parts[p])
-    assert all(i >= 60 for i in parts["test"])
+    indices = split_indices(split, raw, 0)
+    assert tuple(len(rows) for rows in indices.values()) == sizes
+    assert all(i < 60 for p in ("train", "validation") for i in indices[p])
+    assert all(i >= 60 for i in indices["test"])
     if sizes[2] == 20:
-        assert parts["test"].tolist() == list(range(60, 80))
+        assert indices["test"].tolist() == list(range(60, 80))
 
 
 @pytest.mark.parametrize(
-    ("split", "samples", "words"),
+    ("split", "samples", "message"),
     [
         (SplitSpec(90, 20, 0), 100, "need 110 samples, and there are 100"),
         (SplitSpec(0.7, 0.2, 0.2), 100, "need 110 samples, and there are 100"),
@@ -105,12 +107,12 @@ def test_official_test_part(split: SplitSpec, sizes: tuple[int, int, int]) -> No
         (SplitSpec(0.5, 0.1, 0.2), 4, "validation, 0.1 of 4 samples, is less than one sample"),
     ],
 )
-def test_impossible_splits(split: SplitSpec, samples: int, words: str) -> None:
-    with pytest.raises(DataError, match=words):
+def test_impossible_splits(split: SplitSpec, samples: int, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         split_sizes(split, DatasetInfo({"x": (1,)}, Target("none"), None, samples))
 
 
-def test_too_much_of_the_official_part() -> None:
+def test_too_large_a_share_of_the_official_test_set() -> None:
     with pytest.raises(DataError, match="there are 20 in the official test set"):
         split_sizes(SplitSpec(test=21), raw_of([40, 40], official=20).info)
 
@@ -122,18 +124,18 @@ def test_shares_over_one_are_refused_at_once() -> None:
         SplitSpec(train=0)
 
 
-def test_divide_without_classes() -> None:
+def test_random_split_without_classes() -> None:
     first, second = random_split(10, [4, 3], None, np.random.default_rng(0))
     assert len(first) == 4
     assert len(second) == 3
     assert not set(first) & set(second)
 
 
-def test_a_pooled_official_part_is_divided_like_the_rest() -> None:
-    """Every part has samples of both, and together they are all there are."""
+def test_a_pooled_official_test_set_is_split_like_the_rest() -> None:
+    """Every split has samples of both, and together they have all samples."""
     raw = raw_of([50, 50], official=40)
     split = SplitSpec(train=0.6, validation=0.2, test=0.2, pooled=True)
-    rows = split_indices(split, raw, seed=0)
-    assert [len(part) for part in rows.values()] == [60, 20, 20]
-    assert sorted(np.concatenate(list(rows.values()))) == list(range(100))
-    assert all((part >= 60).any() and (part < 60).any() for part in rows.values())
+    indices = split_indices(split, raw, seed=0)
+    assert [len(rows) for rows in indices.values()] == [60, 20, 20]
+    assert sorted(np.concatenate(list(indices.values()))) == list(range(100))
+    assert all((rows >= 60).any() and (rows < 60).any() for rows in indices.values())
