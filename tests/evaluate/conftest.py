@@ -1,4 +1,4 @@
-"""Tiny data and networks that are plain functions, so that results can be worked out by hand."""
+"""Tiny data and networks that are plain functions, so that results can be computed by hand."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ldl.evaluate import EvaluationContext
 from ldl.evaluate.context import NetworkInfo
 
 
-def part(x: Any, targets: Any = None, clean: Any = None) -> Split:
-    """A part with one input; where `clean` is left out it is the very same array."""
+def make_split(x: Any, targets: Any = None, clean: Any = None) -> Split:
+    """A split with one input; without `clean` it is the very same array."""
     inputs = {"x": np.asarray(x, np.float32)}
-    before = inputs if clean is None else {"x": np.asarray(clean, np.float32)}
-    return Split(inputs, before, None if targets is None else np.asarray(targets))
+    clean_inputs = inputs if clean is None else {"x": np.asarray(clean, np.float32)}
+    return Split(inputs, clean_inputs, None if targets is None else np.asarray(targets))
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Callable[..., EvaluationContext]:
-    """Makes a context; the network answers with its input unless told otherwise."""
+def make_context(tmp_path: Path) -> Callable[..., EvaluationContext]:
+    """Makes a context; by default the network's output is its input."""
 
     def make(task: Any, info: DatasetInfo, test: Split | None, **more: Any) -> EvaluationContext:
-        parts = {"train": more.pop("train", test), "validation": more.pop("validation", None)}
-        assert parts["train"] is not None
+        splits = {"train": more.pop("train", test), "validation": more.pop("validation", None)}
+        assert splits["train"] is not None
         settings: dict[str, Any] = {
             "predict": lambda inputs: inputs["x"],
             "probabilities": lambda outputs: outputs,
@@ -37,11 +37,11 @@ def context(tmp_path: Path) -> Callable[..., EvaluationContext]:
             "node_values": lambda name, inputs: inputs[name],
             "weights": {},
             "decoder": lambda name: None,
-            "retrain": lambda *rows: pytest.fail("nothing is trained again here"),
+            "retrain": lambda *indices: pytest.fail("nothing is trained again here"),
             "check_consistency": lambda steps: pytest.fail("nothing is checked here"),
         }
-        limits = more.pop("limits", {})
-        dataset = Dataset(info, test=test, sha256="", scaler=None, input_ranges=limits, **parts)
+        ranges = more.pop("input_ranges", {})
+        dataset = Dataset(info, test=test, sha256="", scaler=None, input_ranges=ranges, **splits)
         settings |= more
         settings.setdefault("classes", lambda x: settings["probabilities"](x).argmax(axis=1))
         return EvaluationContext(dataset, task, folder=tmp_path, seed=0, **settings)
@@ -49,12 +49,12 @@ def context(tmp_path: Path) -> Callable[..., EvaluationContext]:
     return make
 
 
-def info(
+def make_info(
     shape: tuple[int, ...],
     names: tuple[str, ...] = (),
     kind: Any = "classes",
     image: tuple[int, int, int] | None = None,
     features: tuple[str, ...] = (),
 ) -> DatasetInfo:
-    """What is known of a data set with one input."""
+    """The description of a data set with one input."""
     return DatasetInfo({"x": shape}, Target(kind, names), image, features=features)

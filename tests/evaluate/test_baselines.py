@@ -1,4 +1,4 @@
-"""Well-known methods where their answer is known, and C never chosen by what is judged."""
+"""Baselines on data with known answers; C is never chosen on the evaluated split."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ldl.errors import DataError, SettingError
 from ldl.evaluate.baselines import Baselines
 from ldl.evaluate.context import NetworkInfo
 
-from .conftest import info, part
+from .conftest import make_info, make_split
 
-DATA = info((2,), ("outer", "inner"))
+DATA = make_info((2,), ("outer", "inner"))
 
 
 def rings(count: int, seed: int) -> Any:
@@ -25,23 +25,25 @@ def rings(count: int, seed: int) -> Any:
     labels = np.arange(count) % 2
     angle = rng.uniform(0, 2 * np.pi, count)
     radius = np.where(labels == 1, rng.uniform(0, 0.8, count), rng.uniform(1.2, 2, count))
-    return part(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), labels)
+    return make_split(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), labels)
 
 
-def answers(x: Any) -> Any:
-    """A network that always says inner."""
+def predict_inner(x: Any) -> Any:
+    """Probabilities of a network that always predicts `inner`."""
     return np.tile([0.25, 0.75], (len(x), 1))
 
 
-def run(context: Any, evaluation: Baselines, **parts: Any) -> dict[str, Any]:
-    made = context("classification", DATA, parts.pop("test"), probabilities=answers, **parts)
-    results: dict[str, Any] = evaluation.run(made)
+def run(make_context: Any, evaluation: Baselines, **parts: Any) -> dict[str, Any]:
+    context = make_context(
+        "classification", DATA, parts.pop("test"), probabilities=predict_inner, **parts
+    )
+    results: dict[str, Any] = evaluation.run(context)
     return results
 
 
-def test_a_ring_needs_the_kernel(context: Any, tmp_path: Path) -> None:
+def test_a_ring_needs_the_kernel(make_context: Any, tmp_path: Path) -> None:
     train, validation, test = rings(120, 0), rings(40, 1), rings(60, 2)
-    results = run(context, Baselines(), train=train, validation=validation, test=test)
+    results = run(make_context, Baselines(), train=train, validation=validation, test=test)
     accuracy = results["accuracy"]
     assert accuracy["rbf_svm"] == 1.0 and accuracy["network"] == 0.5
     assert accuracy["linear_svm"] < 0.75 and accuracy["logistic_regression"] < 0.75
@@ -64,91 +66,99 @@ def test_a_ring_needs_the_kernel(context: Any, tmp_path: Path) -> None:
         np.testing.assert_array_equal(plane["predicted"][kernel], test.targets)
 
 
-def test_c_is_chosen_on_the_validation_part_whatever_the_judged_one_says(context: Any) -> None:
-    """The judged part's labels are turned about: that must not move the choice."""
+def test_c_is_chosen_on_the_validation_split_whatever_the_evaluated_one_holds(
+    make_context: Any,
+) -> None:
+    """Flipping the evaluated split's labels does not change the choice."""
     train, validation, test = rings(120, 0), rings(40, 1), rings(60, 2)
-    first = run(context, Baselines(), train=train, validation=validation, test=test)
-    turned = part(test.inputs["x"], 1 - test.targets)
-    second = run(context, Baselines(), train=train, validation=validation, test=turned)
+    first = run(make_context, Baselines(), train=train, validation=validation, test=test)
+    flipped = make_split(test.inputs["x"], 1 - test.targets)
+    second = run(make_context, Baselines(), train=train, validation=validation, test=flipped)
     for model in first["models"]:
         assert first["models"][model]["C"] == second["models"][model]["C"]
         assert first["accuracy"][model] == pytest.approx(1 - second["accuracy"][model])
 
 
 @pytest.mark.parametrize("evaluation", [Baselines(), Baselines(part="validation")])
-def test_otherwise_by_cross_validation_on_the_training_part(
-    evaluation: Baselines, context: Any
+def test_c_is_otherwise_chosen_by_cross_validation_on_the_training_split(
+    evaluation: Baselines, make_context: Any
 ) -> None:
-    held = rings(40, 1) if evaluation.part == "validation" else None
-    results = run(context, evaluation, train=rings(100, 0), validation=held, test=rings(20, 2))
+    validation = rings(40, 1) if evaluation.part == "validation" else None
+    results = run(
+        make_context, evaluation, train=rings(100, 0), validation=validation, test=rings(20, 2)
+    )
     assert results["chosen_on"] == "cross-validation" and results["part"] == evaluation.part
     assert results["accuracy"]["rbf_svm"] == 1.0
-    again = run(context, evaluation, train=rings(100, 0), validation=held, test=rings(20, 2))
-    assert again == results
+    repeated = run(
+        make_context, evaluation, train=rings(100, 0), validation=validation, test=rings(20, 2)
+    )
+    assert repeated == results
 
 
-def test_of_equally_good_values_the_smallest_is_chosen(context: Any) -> None:
-    easy = part([[-5, 0], [-4, 0], [4, 0], [5, 0]] * 5, [0, 0, 1, 1] * 5)
-    results = run(context, Baselines((10.0, 1.0)), train=easy, validation=easy, test=easy)
+def test_the_smallest_of_equally_good_values_is_chosen(make_context: Any) -> None:
+    split = make_split([[-5, 0], [-4, 0], [4, 0], [5, 0]] * 5, [0, 0, 1, 1] * 5)
+    results = run(make_context, Baselines((10.0, 1.0)), train=split, validation=split, test=split)
     assert {model["C"] for model in results["models"].values()} == {1.0}
 
 
-def test_large_training_parts_are_thinned_by_class_with_a_note(context: Any) -> None:
-    results = run(context, Baselines((1.0,), samples=30), train=rings(100, 0), test=rings(20, 1))
+def test_large_training_splits_are_subsampled_by_class_with_a_note(make_context: Any) -> None:
+    results = run(
+        make_context, Baselines((1.0,), samples=30), train=rings(100, 0), test=rings(20, 1)
+    )
     assert results["training_samples"] == 30 and "30 of 100" in results["notes"][0]
 
 
-def test_a_class_of_one_sample_is_no_obstacle(context: Any) -> None:
+def test_a_class_of_one_sample_is_accepted(make_context: Any) -> None:
     x = np.random.default_rng(0).normal(size=(12, 2))
-    lone = part(x, [0, 1] * 5 + [0, 2])
-    data = info((2,), ("a", "b", "c"))
-    made = context(
-        "classification", data, lone, probabilities=lambda x: np.tile([0.5, 0.3, 0.2], (len(x), 1))
+    split = make_split(x, [0, 1] * 5 + [0, 2])
+    data = make_info((2,), ("a", "b", "c"))
+    context = make_context(
+        "classification", data, split, probabilities=lambda x: np.tile([0.5, 0.3, 0.2], (len(x), 1))
     )
-    assert set(Baselines((1.0,)).run(made)["accuracy"]) > {"linear_svm", "rbf_svm"}
+    assert set(Baselines((1.0,)).run(context)["accuracy"]) > {"linear_svm", "rbf_svm"}
 
 
-def test_a_rare_class_has_a_say(context: Any) -> None:
-    """It is among the samples that the models see; folds that lack a class do not count."""
+def test_a_rare_class_is_kept(make_context: Any) -> None:
+    """It is among the training samples; folds that lack a class do not count."""
     train = rings(60, 0)
     assert train.targets is not None
     train.targets[:] = 0
     train.targets[7] = 1
     few = Baselines(samples=20, models=("logistic_regression",))
-    results = run(context, few, train=train, test=rings(60, 2))
+    results = run(make_context, few, train=train, test=rings(60, 2))
     model = results["models"]["logistic_regression"]
     assert results["training_samples"] == 21 and model["chosen_by"] is not None
     train.targets[:] = 0
     with pytest.raises(DataError, match="a single class"):
-        run(context, few, train=train, test=rings(60, 2))
+        run(make_context, few, train=train, test=rings(60, 2))
 
 
-def test_images_have_no_plane(context: Any, tmp_path: Path) -> None:
+def test_images_have_no_decision_regions(make_context: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    data = info((3, 3, 1), ("outer", "inner"), image=(3, 3, 1))
-    one = part(rng.random((20, 3, 3, 1)), [0, 1] * 10)
-    made = context("classification", data, one, probabilities=answers)
-    Baselines((1.0,), models=("linear_svm",)).run(made)
+    data = make_info((3, 3, 1), ("outer", "inner"), image=(3, 3, 1))
+    split = make_split(rng.random((20, 3, 3, 1)), [0, 1] * 10)
+    context = make_context("classification", data, split, probabilities=predict_inner)
+    Baselines((1.0,), models=("linear_svm",)).run(context)
     assert [path.name for path in tmp_path.glob("plots/*")] == ["baselines.csv"]
 
 
-def test_an_autoencoder_stands_beside_principal_components(context: Any) -> None:
+def test_an_autoencoder_is_compared_with_principal_components(make_context: Any) -> None:
     rng = np.random.default_rng(0)
     x = rng.random((30, 1)) * np.array([[1.0, 0.5, 0.2]])
-    made = context(
+    context = make_context(
         "reconstruction",
-        info((3,), kind="none"),
-        part(x),
+        make_info((3,), kind="none"),
+        make_split(x),
         network=NetworkInfo({"x": (3,), "code": (1,)}),
         predict=lambda inputs: inputs["x"] / 2,
     )
-    results = Baselines().run(made)
+    results = Baselines().run(context)
     assert results["components"] == 1 and results["variance"] == pytest.approx(1.0)
     assert results["mse"]["network"] == pytest.approx(float(np.mean((x / 2) ** 2)), rel=1e-5)
     assert results["mse"]["pca"] < 1e-9
 
 
-def test_only_an_autoencoder_needs_the_place() -> None:
+def test_only_an_autoencoder_needs_the_node() -> None:
     assert Baselines().network_problems(DATA, NetworkInfo({"x": (2,)})) == []
     lacking = NetworkInfo({"x": (2,)}, task="reconstruction")
     ((setting, reason),) = Baselines().network_problems(DATA, lacking)

@@ -1,4 +1,4 @@
-"""Accuracy, the figures of a class, the matrix and the mistakes, by hand."""
+"""Accuracy, metrics by class, contingency matrix and mistakes, computed by hand."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ import pytest
 from ldl.errors import DataError
 from ldl.evaluate.classification import Classification
 
-from .conftest import info, part
+from .conftest import make_info, make_split
 
-# The network gives its input back, so the inputs are the probabilities.
-SURE = [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0], [0.0, 0.0, 1.0], [0.7, 0.3, 0.0]]
+# The network's output is its input, so the inputs are the probabilities.
+PROBABILITIES = [
+    [0.9, 0.1, 0.0],
+    [0.2, 0.8, 0.0],
+    [0.6, 0.4, 0.0],
+    [0.0, 0.0, 1.0],
+    [0.7, 0.3, 0.0],
+]
 TRUE = [0, 1, 1, 2, 2]
 NAMES = ("cat", "dog", "owl")
 
@@ -27,9 +33,11 @@ def table(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_results_by_hand(context: Any, tmp_path: Path) -> None:
-    given = context("classification", info((3,), NAMES), part(SURE, TRUE))
-    results = Classification().run(given)
+def test_results(make_context: Any, tmp_path: Path) -> None:
+    context = make_context(
+        "classification", make_info((3,), NAMES), make_split(PROBABILITIES, TRUE)
+    )
+    results = Classification().run(context)
     assert (results["part"], results["samples"], results["accuracy"]) == ("test", 5, 0.6)
     floor = np.finfo(np.float32).eps
     logs = [math.log(p) for p in (0.9, 0.8, 0.4, 1.0, floor)]
@@ -48,53 +56,63 @@ def test_results_by_hand(context: Any, tmp_path: Path) -> None:
     ]
 
 
-def test_mistakes_without_images_are_a_table_the_surest_first(context: Any, tmp_path: Path) -> None:
+def test_mistakes_without_images_are_a_table_sorted_by_confidence(
+    make_context: Any, tmp_path: Path
+) -> None:
     names = ("height", "width", "age")
-    given = context("classification", info((3,), NAMES, features=names), part(SURE, TRUE))
-    Classification().run(given)
+    context = make_context(
+        "classification", make_info((3,), NAMES, features=names), make_split(PROBABILITIES, TRUE)
+    )
+    Classification().run(context)
     header, *rows = table(tmp_path / "plots" / "mistakes.csv")
     assert header == ["sample", "true", "predicted", "confidence", *names]
     assert [row[:3] for row in rows] == [["4", "owl", "cat"], ["2", "dog", "cat"]]
     assert float(rows[0][3]) == pytest.approx(0.7)
-    assert [float(cell) for cell in rows[1][4:]] == pytest.approx(SURE[2])
+    assert [float(cell) for cell in rows[1][4:]] == pytest.approx(PROBABILITIES[2])
 
 
-def test_mistakes_of_images_are_arrays_and_as_many_as_asked_for(
-    context: Any, tmp_path: Path
+def test_mistakes_of_images_are_arrays_of_the_requested_number(
+    make_context: Any, tmp_path: Path
 ) -> None:
     x = np.arange(5 * 6).reshape(5, 6)
-    given = context(
+    context = make_context(
         "classification",
-        info((6,), NAMES, image=(2, 3, 1)),
-        part(x, TRUE),
-        predict=lambda _: np.array(SURE, np.float32),
+        make_info((6,), NAMES, image=(2, 3, 1)),
+        make_split(x, TRUE),
+        predict=lambda _: np.array(PROBABILITIES, np.float32),
     )
-    Classification(mistakes=1).run(given)
+    Classification(mistakes=1).run(context)
     with np.load(tmp_path / "plots" / "mistakes.npz") as mistakes:
         assert mistakes["images"].shape == (1, 2, 3, 1)
         assert mistakes["images"][0, 1, 2, 0] == x[4, 5]
         assert mistakes["true"].tolist() == ["owl"] and mistakes["predicted"].tolist() == ["cat"]
 
 
-def test_no_mistakes_leave_an_empty_table(context: Any, tmp_path: Path) -> None:
-    given = context("classification", info((3,), NAMES), part(SURE[:2], TRUE[:2]))
-    assert Classification().run(given)["accuracy"] == 1
+def test_no_mistakes_leave_an_empty_table(make_context: Any, tmp_path: Path) -> None:
+    context = make_context(
+        "classification", make_info((3,), NAMES), make_split(PROBABILITIES[:2], TRUE[:2])
+    )
+    assert Classification().run(context)["accuracy"] == 1
     assert len(table(tmp_path / "plots" / "mistakes.csv")) == 1
 
 
-def test_another_part_has_files_of_its_own(context: Any, tmp_path: Path) -> None:
-    given = context("classification", info((3,), NAMES), part(SURE, TRUE))
-    assert Classification(part="train").run(given)["part"] == "train"
+def test_another_split_has_files_of_its_own(make_context: Any, tmp_path: Path) -> None:
+    context = make_context(
+        "classification", make_info((3,), NAMES), make_split(PROBABILITIES, TRUE)
+    )
+    assert Classification(part="train").run(context)["part"] == "train"
     assert (tmp_path / "contingency" / "classification-train.csv").exists()
     assert (tmp_path / "plots" / "mistakes-train.csv").exists()
 
 
-def test_without_labels_there_is_nothing_to_judge(context: Any) -> None:
+def test_data_without_labels_is_refused(make_context: Any) -> None:
     with pytest.raises(DataError, match="no targets"):
-        Classification().run(context("classification", info((3,), NAMES), part(SURE)))
+        Classification().run(
+            make_context("classification", make_info((3,), NAMES), make_split(PROBABILITIES))
+        )
 
 
-def test_probabilities_that_are_not_numbers_still_make_json(context: Any) -> None:
+def test_nan_probabilities_give_valid_json(make_context: Any) -> None:
     broken = np.full((5, 3), np.nan, np.float32)
-    given = context("classification", info((3,), NAMES), part(broken, TRUE))
-    assert Classification().run(given)["log_loss"] is None
+    context = make_context("classification", make_info((3,), NAMES), make_split(broken, TRUE))
+    assert Classification().run(context)["log_loss"] is None

@@ -1,4 +1,4 @@
-"""Sizes by hand, principal components and JPEG where the answer is known."""
+"""Sizes by hand; principal components and JPEG with known answers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ldl.evaluate.compression import Compression
 from ldl.evaluate.context import NetworkInfo
 from ldl.evaluate.latents import pca_reconstruction
 
-from .conftest import info, part
+from .conftest import make_info, make_split
 
 rng = np.random.default_rng(3)
 SMOOTH = np.add.outer(np.arange(16), np.arange(16)) / 30
 
 
-def pictures(count: int, height: int, width: int, channels: int = 1) -> Any:
-    """Smooth 8-bit pictures, each brighter than the one before."""
+def smooth_images(count: int, height: int, width: int, channels: int = 1) -> Any:
+    """Smooth 8-bit images, each brighter than the one before."""
     plane = np.add.outer(np.arange(height), np.arange(width)) * 100 / (height + width)
     steps = np.linspace(0, 120, count)
     levels = plane[None, :, :, None] + steps[:, None, None, None] + 10 * np.arange(channels)
@@ -34,45 +34,45 @@ def pictures(count: int, height: int, width: int, channels: int = 1) -> Any:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8, 1), (70, 5, 11, 1), (9, 16, 16, 3), (5, 28, 28, 1)])
-def test_pictures_come_back_each_in_its_place(shape: tuple[int, ...]) -> None:
-    images = pictures(*shape)
-    read, size, quality = jpeg.compress(images, 1e9)
-    assert quality == 95 and read.shape == images.shape and read.dtype == np.uint8
-    assert np.abs(read.astype(int) - images).max() <= 6
+def test_images_are_decoded_in_their_order(shape: tuple[int, ...]) -> None:
+    images = smooth_images(*shape)
+    decoded, size, quality = jpeg.compress(images, 1e9)
+    assert quality == 95 and decoded.shape == images.shape and decoded.dtype == np.uint8
+    assert np.abs(decoded.astype(int) - images).max() <= 6
     assert size > 0
 
 
-def test_one_picture_is_the_file_that_pillow_writes() -> None:
-    image = pictures(1, 16, 24)
+def test_one_image_is_the_file_that_pillow_writes() -> None:
+    image = smooth_images(1, 16, 24)
     content = io.BytesIO()
     Image.fromarray(image[0, ..., 0]).save(
         content, "JPEG", quality=95, subsampling=0, optimize=True
     )
-    read, size, _ = jpeg.compress(image, 1e9)
+    decoded, size, _ = jpeg.compress(image, 1e9)
     assert size == len(content.getvalue())
-    np.testing.assert_array_equal(read[0, ..., 0], np.asarray(Image.open(content)))
+    np.testing.assert_array_equal(decoded[0, ..., 0], np.asarray(Image.open(content)))
 
 
-def test_the_size_is_about_the_nearest_that_any_quality_gives() -> None:
+def test_the_size_is_nearly_the_nearest_of_all_qualities() -> None:
     images = rng.integers(0, 256, (200, 16, 16, 1), np.uint8)
     sheets = jpeg._to_sheets(images)
-    every = {q: sum(len(jpeg._encode(s, q)) for s in sheets) / 200 for q in range(1, 96)}
-    for wanted in (1, 40, 90, 150, 1000):
-        _, size, quality = jpeg.compress(images, wanted)
-        assert size == every[quality]
-        nearest = min(abs(each - wanted) for each in every.values())
-        assert abs(size - wanted) <= nearest + 0.01 * wanted  # sizes do not quite grow with q
+    sizes = {q: sum(len(jpeg._encode(s, q)) for s in sheets) / 200 for q in range(1, 96)}
+    for target in (1, 40, 90, 150, 1000):
+        _, size, quality = jpeg.compress(images, target)
+        assert size == sizes[quality]
+        nearest = min(abs(s - target) for s in sizes.values())
+        assert abs(size - target) <= nearest + 0.01 * target  # sizes are not quite monotonic in q
 
 
-def test_many_pictures_need_several_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
-    images = pictures(11, 8, 8)
+def test_many_images_need_several_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = smooth_images(11, 8, 8)
     monkeypatch.setattr(jpeg, "MAX_COLUMNS", 2)
     assert [sheet.shape for sheet in jpeg._to_sheets(images)] == [(16, 16, 1)] * 2 + [(16, 16, 1)]
-    read, _, _ = jpeg.compress(images, 1e9)
-    assert np.abs(read.astype(int) - images).max() <= 6
+    decoded, _, _ = jpeg.compress(images, 1e9)
+    assert np.abs(decoded.astype(int) - images).max() <= 6
 
 
-def test_a_sheet_is_never_larger_than_jpeg_allows() -> None:
+def test_a_sheet_respects_the_limits_of_jpeg() -> None:
     assert jpeg._columns(np.zeros((400, 5000, 10, 1), np.uint8)) == 12
     assert jpeg._columns(np.zeros((9, 64_000, 10, 1), np.uint8)) == 1
 
@@ -80,21 +80,21 @@ def test_a_sheet_is_never_larger_than_jpeg_allows() -> None:
 # --- principal components -----------------------------------------------------------------------
 
 
-def test_a_plane_comes_back_from_two_components() -> None:
+def test_a_plane_is_rebuilt_from_two_components() -> None:
     basis = rng.normal(size=(2, 3, 2))
     train = np.tensordot(rng.normal(size=(50, 2)), basis, 1) + 5
-    given = np.tensordot(rng.normal(size=(4, 2)), basis, 1) + 5
-    rebuilt, share, count = pca_reconstruction(train, given.astype(np.float32), 2, [])
-    np.testing.assert_allclose(rebuilt, given, rtol=1e-5)
+    context = np.tensordot(rng.normal(size=(4, 2)), basis, 1) + 5
+    rebuilt, share, count = pca_reconstruction(train, context.astype(np.float32), 2, [])
+    np.testing.assert_allclose(rebuilt, context, rtol=1e-5)
     assert share == pytest.approx(1.0) and count == 2
-    _, share, _ = pca_reconstruction(train, given, 1, [])
+    _, share, _ = pca_reconstruction(train, context, 1, [])
     flat = train.reshape(50, -1)
     variances = np.linalg.eigvalsh(np.cov(flat.T))[::-1]
     assert share == pytest.approx(variances[0] / variances.sum())
 
 
 @pytest.mark.parametrize("samples", [3, 30])
-def test_no_more_components_than_there_can_be(samples: int) -> None:
+def test_components_are_limited_by_samples_and_features(samples: int) -> None:
     train = rng.normal(size=(samples, 5))
     rebuilt, share, count = pca_reconstruction(train, train, 9, [])
     assert count == min(samples, 5) and share == pytest.approx(1.0)
@@ -104,22 +104,22 @@ def test_no_more_components_than_there_can_be(samples: int) -> None:
 # --- the evaluation -----------------------------------------------------------------------------
 
 
-def run(context: Any, x: Any, data: Any, **more: Any) -> dict[str, Any]:
+def run(make_context: Any, x: Any, data: Any, **more: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "network": NetworkInfo({"x": data.inputs["x"], "code": (4,)}),
         "node_values": lambda name, inputs: inputs["x"].reshape(len(inputs["x"]), -1)[:, :4],
         "predict": lambda inputs: inputs["x"] / 2,
     }
     results: dict[str, Any] = Compression().run(
-        context("reconstruction", data, x, **(settings | more))
+        make_context("reconstruction", data, x, **(settings | more))
     )
     return results
 
 
-def test_sizes_distances_and_the_sheet_of_images(context: Any, tmp_path: Path) -> None:
+def test_sizes_errors_and_images(make_context: Any, tmp_path: Path) -> None:
     x = np.clip(SMOOTH[None] * rng.uniform(0.5, 1, (30, 1, 1)), 0, 1).reshape(30, 256)
-    one = part(x, np.arange(30) % 3)
-    results = run(context, one, info((256,), ("a", "b", "c"), image=(16, 16, 1)))
+    split = make_split(x, np.arange(30) % 3)
+    results = run(make_context, split, make_info((256,), ("a", "b", "c"), image=(16, 16, 1)))
     assert results["rate"] == 4 / 256 and results["rate_of_bytes"] == 16 / 256
     assert results["bytes"] == {"input": 256, "code": 16}
     assert results["numbers"] == {"input": 256, "code": 4}
@@ -127,7 +127,7 @@ def test_sizes_distances_and_the_sheet_of_images(context: Any, tmp_path: Path) -
     assert results["kl_divergence"]["network"] == pytest.approx(
         metrics.kl_divergence(x, x / 2), rel=1e-4
     )
-    # One component holds all of this; JPEG of such smooth pictures comes near too.
+    # One component explains all of it; JPEG is accurate on such smooth images too.
     assert results["mse"]["pca"] < 1e-6 and results["mse"]["jpeg"] < 0.01
     assert results["pca"]["components"] == 4 and results["jpeg"]["quality"] >= 1
     with np.load(tmp_path / "plots" / "compression.npz") as sheet:
@@ -140,20 +140,22 @@ def test_sizes_distances_and_the_sheet_of_images(context: Any, tmp_path: Path) -
         )
 
 
-def test_jpeg_takes_pictures_on_any_scale(context: Any) -> None:
+def test_jpeg_takes_images_on_any_scale(make_context: Any) -> None:
     x = (SMOOTH[None] * rng.uniform(0.5, 1, (30, 1, 1))).reshape(30, 256) * 40 - 7
-    results = run(context, part(x), info((256,), image=(16, 16, 1), kind="none"))
+    results = run(make_context, make_split(x), make_info((256,), image=(16, 16, 1), kind="none"))
     assert results["mse"]["jpeg"] < 0.002 * 40**2
     assert results["kl_divergence"]["jpeg"] is None and "negative" in results["notes"][0]
 
 
-def test_what_is_no_image_has_neither_jpeg_nor_a_sheet(context: Any, tmp_path: Path) -> None:
-    results = run(context, part(rng.random((9, 8))), info((8,), kind="none"))
+def test_other_inputs_have_neither_jpeg_nor_images(make_context: Any, tmp_path: Path) -> None:
+    results = run(make_context, make_split(rng.random((9, 8))), make_info((8,), kind="none"))
     assert set(results["mse"]) == {"network", "pca"} and "jpeg" not in results
     assert results["bytes"] == {"input": 32, "code": 16}
     assert "not images" in results["notes"][0] and not list(tmp_path.iterdir())
 
 
-def test_two_channels_are_shown_without_jpeg(context: Any) -> None:
-    results = run(context, part(rng.random((9, 8))), info((8,), image=(2, 2, 2), kind="none"))
+def test_two_channels_are_not_compared_with_jpeg(make_context: Any) -> None:
+    results = run(
+        make_context, make_split(rng.random((9, 8))), make_info((8,), image=(2, 2, 2), kind="none")
+    )
     assert "jpeg" not in results and "one or three channels" in results["notes"][0]

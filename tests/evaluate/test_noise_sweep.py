@@ -1,4 +1,4 @@
-"""Levels of noise drawn on clean inputs, each judged like the next."""
+"""Levels of noise that are drawn on clean inputs."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from ldl.data.noise import Gaussian, Mask, Mixed, Replace
 from ldl.errors import SettingError
 from ldl.evaluate.noise_sweep import NoiseSweep
 
-from .conftest import info, part
+from .conftest import make_info, make_split
 
 rng = np.random.default_rng(5)
 CLEAN = rng.random((400, 4)).astype(np.float32)
 LABELS = (CLEAN[:, 0] > 0.5).astype(np.int64)
-DATA = info((4,), ("dark", "bright"), image=(2, 2, 1))
+DATA = make_info((4,), ("dark", "bright"), image=(2, 2, 1))
 LIMITS = {"x": (np.asarray(CLEAN.min()), np.asarray(CLEAN.max()))}
 NOISES = (Gaussian(0.1), Gaussian(0.5), Mask(0.5), Replace(1.0))
 
 
-def run(context: Any, evaluation: NoiseSweep, test: Any, **more: Any) -> dict[str, Any]:
+def run(make_context: Any, evaluation: NoiseSweep, test: Any, **more: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "predict": lambda inputs: inputs["x"] / 2,
         "train_classifier": lambda *_: lambda x: (x[:, 0] > 0.5).astype(np.int64),
-        "limits": LIMITS,
+        "input_ranges": LIMITS,
     }
     results: dict[str, Any] = evaluation.run(
-        context("reconstruction", more.pop("data", DATA), test, **(settings | more))
+        make_context("reconstruction", more.pop("data", DATA), test, **(settings | more))
     )
     return results
 
 
-def test_each_level_by_its_name(context: Any) -> None:
-    results = run(context, NoiseSweep(NOISES), part(CLEAN, LABELS))
+def test_each_level_has_a_name(make_context: Any) -> None:
+    results = run(make_context, NoiseSweep(NOISES), make_split(CLEAN, LABELS))
     names = ["clean", "gaussian 0.1", "gaussian 0.5", "mask 0.5", "replace 1"]
     assert results["levels"] == names
     noisy, denoised = results["mse"]["noisy"], results["mse"]["denoised"]
@@ -46,21 +46,21 @@ def test_each_level_by_its_name(context: Any) -> None:
     assert noisy["gaussian 0.1"] == pytest.approx(0.01, rel=0.1)
     assert noisy["gaussian 0.5"] == pytest.approx(0.25, rel=0.1)
     assert noisy["mask 0.5"] == pytest.approx(float(np.mean(CLEAN**2)) / 2, rel=0.15)
-    # Between independent uniform numbers the mean square distance is 1/6.
+    # The mean squared distance of independent uniform numbers is 1/6.
     assert noisy["replace 1"] == pytest.approx(1 / 6, rel=0.15)
     accuracy = results["accuracy"]["noisy"]
     assert accuracy["clean"] == 1.0 > accuracy["gaussian 0.1"] > accuracy["gaussian 0.5"]
     assert results["accuracy"]["denoised"]["clean"] == pytest.approx((LABELS == 0).mean())
 
 
-def test_the_datas_own_noise_is_judged_too_and_everything_again(
-    context: Any, tmp_path: Path
+def test_own_noise_is_included_and_results_are_reproducible(
+    make_context: Any, tmp_path: Path
 ) -> None:
-    test = part(CLEAN + 0.25, LABELS, clean=CLEAN)
-    first = run(context, NoiseSweep(NOISES), test)
+    test = make_split(CLEAN + 0.25, LABELS, clean=CLEAN)
+    first = run(make_context, NoiseSweep(NOISES), test)
     assert first["levels"][:2] == ["clean", "own"]
     assert first["mse"]["noisy"]["own"] == pytest.approx(0.0625, rel=1e-4)
-    assert run(context, NoiseSweep(NOISES), test) == first
+    assert run(make_context, NoiseSweep(NOISES), test) == first
     with (tmp_path / "plots" / "noise_sweep.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["noise"], row["level"], row["input"]) for row in rows[:4]] == [
@@ -74,21 +74,23 @@ def test_the_datas_own_noise_is_judged_too_and_everything_again(
         np.testing.assert_array_equal(sheet["denoised"], sheet["noisy"] / 2)
 
 
-def test_the_same_level_twice_is_drawn_twice(context: Any) -> None:
-    results = run(context, NoiseSweep((Mask(0.5), Mask(0.5))), part(CLEAN, LABELS))
+def test_the_same_level_twice_is_drawn_twice(make_context: Any) -> None:
+    results = run(make_context, NoiseSweep((Mask(0.5), Mask(0.5))), make_split(CLEAN, LABELS))
     assert results["levels"] == ["clean", "mask 0.5", "mask 0.5 (2)"]
     assert len(set(results["mse"]["noisy"].values())) == 3
 
 
-def test_a_mixture_has_no_level(context: Any, tmp_path: Path) -> None:
-    results = run(context, NoiseSweep((Mixed(NOISES), Mask(0.5))), part(CLEAN, LABELS))
+def test_a_mixture_has_no_level(make_context: Any, tmp_path: Path) -> None:
+    results = run(make_context, NoiseSweep((Mixed(NOISES), Mask(0.5))), make_split(CLEAN, LABELS))
     assert results["levels"] == ["clean", "mixed", "mask 0.5"]
     rows = (tmp_path / "plots" / "noise_sweep.csv").read_text(encoding="utf-8").splitlines()
     assert rows[3].startswith("mixed,,noisy,")
 
 
-def test_without_classes_and_images_distances_remain(context: Any, tmp_path: Path) -> None:
-    results = run(context, NoiseSweep(), part(CLEAN), data=info((4,), kind="none"))
+def test_without_classes_and_images_only_distances_are_given(
+    make_context: Any, tmp_path: Path
+) -> None:
+    results = run(make_context, NoiseSweep(), make_split(CLEAN), data=make_info((4,), kind="none"))
     assert "accuracy" not in results and "not images" in results["notes"][0]
     assert [path.name for path in tmp_path.glob("plots/*")] == ["noise_sweep.csv"]
 

@@ -1,4 +1,4 @@
-"""Errors and the fit, by hand."""
+"""Errors and the table of the fit, computed by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from ldl.evaluate.regression import Regression
 
-from .conftest import info, part
+from .conftest import make_info, make_split
 
 
 def fit(folder: Path) -> list[list[str]]:
@@ -19,10 +19,10 @@ def fit(folder: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_one_input_gives_errors_and_a_fit_sorted_by_it(context: Any, tmp_path: Path) -> None:
+def test_one_input_gives_errors_and_a_fit_sorted_by_it(make_context: Any, tmp_path: Path) -> None:
     x, true = [[3.0], [1.0], [2.0]], np.array([[3.0], [1.0], [5.0]], np.float32)
-    data = info((1,), ("price",), "values", features=("area",))
-    results = Regression().run(context("regression", data, part(x, true)))
+    data = make_info((1,), ("price",), "values", features=("area",))
+    results = Regression().run(make_context("regression", data, make_split(x, true)))
     assert results["mae"] == pytest.approx(1.0)
     assert results["rmse"] == pytest.approx(3**0.5)
     assert results["max_error"] == 3
@@ -36,11 +36,13 @@ def test_one_input_gives_errors_and_a_fit_sorted_by_it(context: Any, tmp_path: P
     ]
 
 
-def test_several_targets_have_errors_each(context: Any, tmp_path: Path) -> None:
+def test_each_of_several_targets_has_errors(make_context: Any, tmp_path: Path) -> None:
     x = np.array([[0.0, 1.0], [2.0, 3.0]])
     true = x + np.array([0.0, 2.0])
-    data = info((2,), ("a", "b"), "values")
-    results = Regression().run(context("regression", data, part(x, true.astype(np.float32))))
+    data = make_info((2,), ("a", "b"), "values")
+    results = Regression().run(
+        make_context("regression", data, make_split(x, true.astype(np.float32)))
+    )
     assert results["targets"]["a"]["mae"] == 0 and results["targets"]["b"]["mae"] == 2
     assert results["mae"] == 1
     header, *rows = fit(tmp_path)
@@ -49,18 +51,20 @@ def test_several_targets_have_errors_each(context: Any, tmp_path: Path) -> None:
                     ["b", "5.0", "3.0"]]  # fmt: skip
 
 
-def test_outputs_of_shape_n_meet_targets_of_shape_n_1(context: Any) -> None:
-    data = info((2,), ("a",), "values")
-    given = context(
+def test_outputs_of_shape_n_match_targets_of_shape_n_1(make_context: Any) -> None:
+    data = make_info((2,), ("a",), "values")
+    context = make_context(
         "regression",
         data,
-        part([[0, 0], [0, 0]], np.array([[1.0], [2.0]], np.float32)),
+        make_split([[0, 0], [0, 0]], np.array([[1.0], [2.0]], np.float32)),
         predict=lambda _: np.array([1.0, 2.0], np.float32),
     )
-    assert Regression().run(given)["rmse"] == 0
+    assert Regression().run(context)["rmse"] == 0
 
 
-def test_an_infinite_prediction_still_makes_json(context: Any) -> None:
-    data = info((1,), ("a",), "values")
-    given = context("regression", data, part([[np.inf]], np.array([[1.0]], np.float32)))
-    assert Regression().run(given)["mae"] is None
+def test_an_infinite_prediction_gives_valid_json(make_context: Any) -> None:
+    data = make_info((1,), ("a",), "values")
+    context = make_context(
+        "regression", data, make_split([[np.inf]], np.array([[1.0]], np.float32))
+    )
+    assert Regression().run(context)["mae"] is None
