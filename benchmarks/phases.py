@@ -95,7 +95,7 @@ def watch_functions(clock: Clock) -> None:
         ("train", Trainer, "fit"),
         ("judge", run_training, "run_evaluations"),
         ("make the pictures", ldl.plots, "draw"),
-        ("write the PNGs", style, "save"),
+        ("write the PNGs", style, "save_png"),
         ("write the page", ldl.report.run_page, "write_run_page"),
         ("wait for the disk (fsync)", os, "fsync"),
     ):

@@ -39,12 +39,12 @@ def write_summary(folder: Path, summary: GridSummary, display: GridDisplay) -> F
     from ldl.execute import Watchers
     from ldl.grid.best import make_best
     from ldl.grid.grid_results import write_results
-    from ldl.plots.grid import draw_grid, drawn
+    from ldl.plots.grid_plots import draw_grid, has_plots
     from ldl.report.run_page import with_run_page
 
     results, changed = write_results(folder)
     try:
-        if changed or not drawn(folder):
+        if changed or not has_plots(folder):
             display.stage("plots")
             draw_grid(folder)
     except LdlError as error:

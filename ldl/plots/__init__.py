@@ -1,24 +1,39 @@
-"""Pictures of a run: reads the files of its folder, computes nothing, draws a PNG beside each.
+"""Plots of a run: read the data files of its folder, compute nothing, draw a PNG beside each.
 
-Every file that an evaluation leaves has a kind, its name up to the first hyphen; what follows is
-the part that was judged, the test part where nothing does, and a number where an evaluation stands
-in the list again.
+An evaluation names its files KIND[-SPLIT][-NUMBER]: the split is `test` if none is named, and the
+number counts evaluations of one kind.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ldl.errors import RunFolderError
-from ldl.plots import curves, levels, matrices, planes, points, sheets, style, tiles
+from ldl.plots import style
+from ldl.plots.baseline_plots import baseline_regions_plot, baselines_plot
+from ldl.plots.contingency_plot import contingency_plot
+from ldl.plots.cross_validation_plot import folds_plot
+from ldl.plots.csv_table import CsvTable, read_csv_table
+from ldl.plots.decision_regions_plot import decision_regions_plot
+from ldl.plots.embedding_plots import clusters_plot, pca_plot, tsne_plot
+from ldl.plots.epoch_plots import loss_plot, metrics_plot, optimizer_plot, read_metric_columns
+from ldl.plots.image_plots import (
+    cluster_centres_plot,
+    compression_plot,
+    denoising_plot,
+    misclassified_plot,
+    reconstruction_plot,
+)
+from ldl.plots.layer_plots import activations_plot, filters_plot
+from ldl.plots.noise_sweep_plots import noise_images_plot, noise_sweep_plot
+from ldl.plots.regression_plot import regression_plot
 from ldl.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -27,138 +42,140 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 # KeyError: an array is missing; BadZipFile, EOFError: the file was cut short or damaged.
-_UNREADABLE = (RunFolderError, OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile)
-_RUN = re.compile(r"\d{8}T\d{6}Z-(?P<name>.+)-[0-9a-f]{6,}(-\d+)?")
-_MATRICES = {
-    "original": "Contingency on original samples",
-    "noisy": "Contingency on noisy samples",
-    "denoised": "Contingency on denoised samples",
-    "clustering": "Clusters against classes",
-    "latent_classifier": "Contingency of the classifier of codes",
+_READ_ERRORS = (RunFolderError, OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile)
+_RUN_NAME = re.compile(r"\d{8}T\d{6}Z-(?P<name>.+)-[0-9a-f]{6,}(-\d+)?")
+_EPOCH_PLOTS = {"loss": loss_plot, "metrics": metrics_plot, "optimizer": optimizer_plot}
+_TABLE_PLOTS: dict[str, Callable[[CsvTable, str], Figure | None]] = {
+    "fit": regression_plot,
+    "noise_sweep": noise_sweep_plot,
+    "baselines": baselines_plot,
+    "folds": folds_plot,
 }
+_ARRAY_PLOTS: dict[str, Callable[[dict[str, Any], str], Figure | None]] = {
+    "mistakes": misclassified_plot,
+    "reconstruction": reconstruction_plot,
+    "denoising": denoising_plot,
+    "decision_regions": decision_regions_plot,
+    "clusters": clusters_plot,
+    "cluster_centres": cluster_centres_plot,
+    "compression": compression_plot,
+    "tsne": tsne_plot,
+    "pca": pca_plot,
+    "noise_sheet": noise_images_plot,
+    "baseline_regions": baseline_regions_plot,
+    "filters": filters_plot,
+    "activations": activations_plot,
+}
+_CONTINGENCY_TITLES = {
+    "original": "Contingency matrix, original samples",
+    "noisy": "Contingency matrix, noisy samples",
+    "denoised": "Contingency matrix, denoised samples",
+    "clustering": "Contingency matrix, clusters and classes",
+    "latent_classifier": "Contingency matrix, classifier of codes",
+}
+_WITHOUT_SPLIT = ("filters", "folds", "tsne", "pca")  # these do not show a single split
+
+
+class PlotTask(NamedTuple):
+    """A plot to draw: the file it is read from, the PNG, and a function that makes the figure."""
+
+    source: Path
+    target: Path
+    make: Callable[[], Figure | None]
 
 
 def draw(folder: Path) -> list[Path]:
-    """Draws all that the run folder has data for, and returns the PNGs.
+    """Draw every plot that the run folder has data for, and return the PNGs.
 
-    What is missing is passed over; a picture whose data has become empty goes. Raises
-    RunFolderError, after all else is drawn, naming each file that is there and cannot be read.
+    A plot whose data is empty is deleted. Raises RunFolderError, after everything else is drawn,
+    with the name of each data file that cannot be read.
     """
-    from matplotlib import rc_context
-
-    drawn, faults = [], []
-    with rc_context(style.RC), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes; the run's folder has it in full.
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        for source, target, make in _tasks(folder):
+    drawn, errors = [], []
+    with style.drawing_style():
+        for task in _plot_tasks(folder):
             try:
-                figure = make()
-            except _UNREADABLE as error:
-                faults.append(f"{source.relative_to(folder)} cannot be drawn: {error}")
+                figure = task.make()
+            except _READ_ERRORS as error:
+                errors.append(f"{task.source.relative_to(folder)} cannot be drawn: {error}")
                 continue
             if figure is None:
-                target.unlink(missing_ok=True)
+                task.target.unlink(missing_ok=True)
             else:
-                drawn.append(style.save(figure, target))
-    if faults:
-        raise RunFolderError("; ".join(dict.fromkeys(faults)))
+                drawn.append(style.save_png(figure, task.target))
+    if errors:
+        raise RunFolderError("; ".join(dict.fromkeys(errors)))
     return drawn
 
 
-def run_name(folder: Path) -> str:
-    """The NAME of a folder called STAMP-NAME-HASH, else all of what it is called."""
-    found = _RUN.fullmatch(folder.name)
-    return found["name"] if found else folder.name
-
-
-_Task = tuple[Path, Path, Callable[[], "Figure | None"]]
-
-
-def _tasks(folder: Path) -> Iterator[_Task]:
-    """What there is to draw: the file it is read from, the PNG, and what makes the figure."""
-    run, plots, table = style.short(run_name(folder), 40), folder / "plots", folder / "metrics.csv"
-    if table.exists():
-        columns = cache(partial(curves.read, table))
-        for name, by_epoch in _BY_EPOCH.items():
-            drawn = partial(_by_epoch, by_epoch, columns, run, _best_epoch(folder))
-            yield table, plots / f"{name}.png", drawn
+def _plot_tasks(folder: Path) -> Iterator[PlotTask]:
+    run = style.shorten(run_name(folder), 40)
+    plots, metrics = folder / "plots", folder / "metrics.csv"
+    if metrics.exists():
+        read = cache(partial(read_metric_columns, metrics))
+        for name, plot in _EPOCH_PLOTS.items():
+            make = partial(_epoch_figure, plot, read, run, _best_epoch(folder))
+            yield PlotTask(metrics, plots / f"{name}.png", make)
     for path in sorted([*folder.glob("contingency/*.csv"), *plots.glob("*.*")]):
         kind, _, ending = path.stem.partition("-")
-        make = _contingency if path.parent != plots else _FIGURES.get((kind, path.suffix))
-        if make:
-            yield path, path.with_suffix(".png"), partial(make, path, subtitle(run, kind, ending))
+        text = subtitle(run, kind, ending)
+        target = path.with_suffix(".png")
+        if path.parent != plots:
+            yield PlotTask(path, target, partial(_contingency_figure, path, kind, text))
+        elif path.suffix == ".csv" and kind in _TABLE_PLOTS:
+            yield PlotTask(path, target, partial(_table_figure, path, kind, text))
+        elif path.suffix == ".npz" and kind in _ARRAY_PLOTS:
+            yield PlotTask(path, target, partial(_array_figure, path, kind, text))
 
 
-def subtitle(run: str, kind: str, ending: str) -> str:
-    """The run, and the part that `ending` names: `train`, `train-2`, `2`, or nothing for test."""
-    part, _, number = ending.partition("-")
-    if part.isdecimal():
-        part, number = "", part
-    said = [run]
-    if kind not in _PARTLESS:
-        said.append(f"{part or 'test'} part")
-    return " · ".join([*said, f"no. {number}"] if number else said)
-
-
-def _by_epoch(
-    make: Callable[[curves.Columns, str, int | None], Figure | None],
-    read: Callable[[], curves.Columns],
+def _epoch_figure(
+    plot: Callable[[dict[str, Any], str, int | None], Figure | None],
+    read: Callable[[], dict[str, Any]],
     run: str,
     best: int | None,
 ) -> Figure | None:
     columns = read()
-    return make(columns, run, best) if columns else None
+    return plot(columns, run, best) if columns else None
+
+
+def _contingency_figure(path: Path, kind: str, text: str) -> Figure:
+    title = _CONTINGENCY_TITLES.get(kind, "Contingency matrix")
+    return contingency_plot(read_csv_table(path), title, text)
+
+
+def _table_figure(path: Path, kind: str, text: str) -> Figure | None:
+    return _TABLE_PLOTS[kind](read_csv_table(path), text)
+
+
+def _array_figure(path: Path, kind: str, text: str) -> Figure | None:
+    # Opened here: NumPy leaves a file open that it opened itself and found damaged.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        data = dict(archive)
+    return _ARRAY_PLOTS[kind](data, text)
+
+
+def run_name(folder: Path) -> str:
+    """The NAME of a folder called STAMP-NAME-HASH, else the folder's whole name."""
+    match = _RUN_NAME.fullmatch(folder.name)
+    return match["name"] if match else folder.name
+
+
+def subtitle(run: str, kind: str, ending: str) -> str:
+    """The run, the split and the number of a plot, from the ending of its file's name.
+
+    The ending is empty, `train`, `2` or `train-2`.
+    """
+    split, _, number = ending.partition("-")
+    if split.isdecimal():
+        split, number = "", split
+    parts = [run]
+    if kind not in _WITHOUT_SPLIT:
+        parts.append(f"{split or 'test'} split")
+    return " · ".join([*parts, f"no. {number}"] if number else parts)
 
 
 def _best_epoch(folder: Path) -> int | None:
-    """What the run says it is; None where it says nothing."""
+    """The best epoch that the run's status names, if any."""
     try:
         return (RunFolder(folder).read_status().best or {}).get("epoch")
     except RunFolderError:
         return None
-
-
-def _contingency(path: Path, subtitle: str) -> Figure:
-    title = _MATRICES.get(path.stem.partition("-")[0], "Contingency")
-    return matrices.contingency(matrices.read(path), title, subtitle)
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    # Opened here: when its archive is damaged, NumPy leaves a file that it opened itself open.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return dict(archive)
-
-
-def _reconstruction(path: Path, subtitle: str) -> Figure | None:
-    return sheets.rows(_arrays(path), ("original", "reconstruction"), "Reconstructions", subtitle)
-
-
-def _denoising(path: Path, subtitle: str) -> Figure | None:
-    return sheets.rows(_arrays(path), ("original", "noisy", "denoised"), "Denoising", subtitle)
-
-
-_PARTLESS = ("filters", "folds", "tsne", "pca")  # what says itself which samples it shows
-_BY_EPOCH = {"loss": curves.loss, "metrics": curves.metrics, "optimizer": curves.steps}
-_FIGURES: dict[tuple[str, str], Callable[[Path, str], Figure | None]] = {
-    ("mistakes", ".npz"): lambda path, run: sheets.mistakes(_arrays(path), run),
-    ("reconstruction", ".npz"): _reconstruction,
-    ("denoising", ".npz"): _denoising,
-    ("decision_regions", ".npz"): lambda path, run: points.regions(_arrays(path), run),
-    ("fit", ".csv"): lambda path, run: points.fit(points.read_fit(path), run),
-    ("clusters", ".npz"): lambda path, run: planes.clusters(_arrays(path), run),
-    ("cluster_centres", ".npz"): lambda path, run: tiles.centres(_arrays(path), run),
-    ("compression", ".npz"): lambda path, run: tiles.compression(_arrays(path), run),
-    ("tsne", ".npz"): lambda path, run: planes.layout(
-        _arrays(path), run, "t-SNE", "t-SNE dimension"
-    ),
-    ("pca", ".npz"): lambda path, run: planes.layout(
-        _arrays(path), run, "Principal components", "principal component"
-    ),
-    ("noise_sweep", ".csv"): lambda path, run: levels.noise(levels.read(path), run),
-    ("noise_sheet", ".npz"): lambda path, run: tiles.noise_levels(_arrays(path), run),
-    ("baselines", ".csv"): lambda path, run: levels.baselines(levels.read(path), run),
-    ("baseline_regions", ".npz"): lambda path, run: planes.baselines(_arrays(path), run),
-    ("folds", ".csv"): lambda path, run: levels.folds(levels.read(path), run),
-    ("filters", ".npz"): lambda path, run: tiles.filters(_arrays(path), run),
-    ("activations", ".npz"): lambda path, run: tiles.activations(_arrays(path), run),
-}

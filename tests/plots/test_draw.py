@@ -161,10 +161,10 @@ def test_a_picture_without_data_any_more_goes(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "ending", "said"),
     [
-        ("activations", "", "run · test part"),
-        ("activations", "2", "run · test part · no. 2"),
-        ("activations", "train-2", "run · train part · no. 2"),
-        ("clustering", "validation", "run · validation part"),
+        ("activations", "", "run · test split"),
+        ("activations", "2", "run · test split · no. 2"),
+        ("activations", "train-2", "run · train split · no. 2"),
+        ("clustering", "validation", "run · validation split"),
         ("folds", "validation", "run"),
         ("filters", "2", "run · no. 2"),
     ],

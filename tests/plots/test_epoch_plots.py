@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from ldl.errors import RunFolderError
-from ldl.plots import curves
+from ldl.plots import epoch_plots
 
 EPOCHS = np.arange(1.0, 41.0)
 
 
-def columns(**more: Any) -> curves.Columns:
+def columns(**more: Any) -> epoch_plots.MetricColumns:
     """Forty epochs, best at the thirtieth."""
     validation = 1 + np.abs(EPOCHS - 30) / 10
     return {"epoch": EPOCHS, "train_loss": 2 - EPOCHS / 100, "validation_loss": validation, **more}
@@ -29,10 +29,10 @@ def legend(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def read(tmp_path: Path, text: str) -> curves.Columns:
+def read(tmp_path: Path, text: str) -> epoch_plots.MetricColumns:
     path = tmp_path / "metrics.csv"
     path.write_text(text, encoding="utf-8")
-    return curves.read(path)
+    return epoch_plots.read_metric_columns(path)
 
 
 def test_read_takes_empty_and_infinite_cells_for_missing(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_read_takes_empty_and_infinite_cells_for_missing(tmp_path: Path) -> None
 
 
 def test_loss_names_the_run_and_marks_the_best_epoch() -> None:
-    figure: Any = curves.loss(columns(), "denoise")
+    figure: Any = epoch_plots.loss_plot(columns(), "denoise")
     assert texts(figure) == ["Loss by epoch", "denoise · 40 epochs · lowest validation loss 1"]
     (axes,) = figure.axes
     assert legend(axes) == ["training", "validation", "best epoch, 30"]
@@ -58,23 +58,23 @@ def test_loss_names_the_run_and_marks_the_best_epoch() -> None:
 
 
 def test_loss_over_a_decade_is_on_a_logarithmic_scale_and_says_so() -> None:
-    figure: Any = curves.loss(columns(train_loss=100.0**-EPOCHS), "run")
+    figure: Any = epoch_plots.loss_plot(columns(train_loss=100.0**-EPOCHS), "run")
     assert figure.axes[0].get_yscale() == "log"
     assert figure.axes[0].get_ylabel() == "loss (logarithmic scale)"
-    figure = curves.loss(columns(train_loss=-EPOCHS), "run")
+    figure = epoch_plots.loss_plot(columns(train_loss=-EPOCHS), "run")
     assert figure.axes[0].get_yscale() == "linear"
 
 
 def test_loss_without_validation_marks_nothing() -> None:
     table = columns(validation_loss=np.full(40, np.nan))
-    figure: Any = curves.loss(table, "run")
+    figure: Any = epoch_plots.loss_plot(table, "run")
     assert legend(figure.axes[0]) == ["training"] and len(figure.axes[0].lines) == 1
     assert texts(figure)[1] == "run · 40 epochs"
 
 
 def test_a_single_epoch_is_a_point_one_can_see() -> None:
     table = {name: column[:1] for name, column in columns().items()}
-    figure: Any = curves.loss(table, "run")
+    figure: Any = epoch_plots.loss_plot(table, "run")
     assert figure.axes[0].lines[0].get_marker() == "o"
     assert "1 epoch " in texts(figure)[1] + " "
     assert figure.axes[0].get_xticks().tolist() == [1]
@@ -82,23 +82,27 @@ def test_a_single_epoch_is_a_point_one_can_see() -> None:
 
 def test_gaps_are_bridged() -> None:
     every_other = np.where(EPOCHS % 2 == 0, 1.0, np.nan)
-    figure: Any = curves.loss(columns(validation_loss=every_other), "run")
+    figure: Any = epoch_plots.loss_plot(columns(validation_loss=every_other), "run")
     assert figure.axes[0].lines[1].get_xdata().tolist() == EPOCHS[1::2].tolist()
 
 
 def test_nothing_known_draws_nothing() -> None:
     empty = {"epoch": EPOCHS, "train_loss": np.full(40, np.nan)}
-    assert curves.loss(empty, "run") is None
-    assert curves.metrics(columns(), "run") is None
-    assert curves.steps(columns(), "run") is None
+    assert epoch_plots.loss_plot(empty, "run") is None
+    assert epoch_plots.metrics_plot(columns(), "run") is None
+    assert epoch_plots.optimizer_plot(columns(), "run") is None
 
 
 def test_each_metric_has_a_panel() -> None:
     share = EPOCHS / 40
-    one: Any = curves.metrics(columns(train_accuracy=share, validation_accuracy=share), "run")
+    one: Any = epoch_plots.metrics_plot(
+        columns(train_accuracy=share, validation_accuracy=share), "run"
+    )
     assert texts(one)[0] == "Accuracy by epoch" and len(one.axes) == 1
     names = ("accuracy", "f1", "log_loss", "r2")
-    four: Any = curves.metrics(columns(**{f"validation_{name}": share for name in names}), "run")
+    four: Any = epoch_plots.metrics_plot(
+        columns(**{f"validation_{name}": share for name in names}), "run"
+    )
     labels = [axes.get_ylabel() for axes in four.axes]
     assert labels == ["accuracy", "F₁", "log loss (nats, log.)", "r2"]
     boxes = [axes.get_position() for axes in four.axes]
@@ -109,7 +113,7 @@ def test_the_best_epoch_is_the_runs() -> None:
     """Which may have watched another figure than the validation loss."""
     table = {**columns(), "validation_loss": np.abs(EPOCHS - 9) + 1.0}
     for best, expected in ((None, 9), (17, 17)):
-        figure: Any = curves.loss(table, "run", best)
+        figure: Any = epoch_plots.loss_plot(table, "run", best)
         (line,) = [x for x in figure.axes[0].lines if str(x.get_label()).startswith("best")]
         assert line.get_label() == f"best epoch, {expected}" and line.get_xdata()[0] == expected
         assert texts(figure)[1].endswith("lowest validation loss 1")
@@ -117,10 +121,10 @@ def test_the_best_epoch_is_the_runs() -> None:
 
 def test_steps_shows_rate_and_norm_and_a_constant_rate_against_0() -> None:
     table = columns(learning_rate=np.full(40, 0.01), gradient_norm=10.0 ** -(EPOCHS / 10))
-    figure: Any = curves.steps(table, "run")
+    figure: Any = epoch_plots.optimizer_plot(table, "run")
     rate, norm = figure.axes
     assert (rate.get_ylabel(), norm.get_ylabel()) == ("learning rate", "gradient norm (log.)")
     assert rate.get_ylim()[0] == 0 and norm.get_yscale() == "log"
     assert norm.get_xlabel() == "epoch" and rate.get_xlabel() == ""
-    only: Any = curves.steps(columns(gradient_norm=EPOCHS), "run")
+    only: Any = epoch_plots.optimizer_plot(columns(gradient_norm=EPOCHS), "run")
     assert texts(only)[0] == "Gradient norm by epoch" and len(only.axes) == 1

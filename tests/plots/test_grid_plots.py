@@ -14,11 +14,15 @@ import pytest
 from ldl.config.emit import flow
 from ldl.errors import RunFolderError
 from ldl.evaluate.result_files import write_table
-from ldl.plots import grid, grid_curves, grid_parallel
-from ldl.plots.grid_found import gather
-from ldl.plots.levels import read
+from ldl.plots.csv_table import read_csv_table
+from ldl.plots.grid_heat_map import heat_map_plot
+from ldl.plots.grid_loss_plot import grid_loss_plot
+from ldl.plots.grid_objective_plot import objective_plot
+from ldl.plots.grid_plot_data import read_grid_data
+from ldl.plots.grid_plots import draw_grid, has_plots
+from ldl.plots.parallel_coordinates import parallel_coordinates_plot
 
-from .test_levels import inside
+from .figures import assert_apart, assert_inside
 
 KEYS: dict[str, list[Any]] = {
     "optimizer.sgd.learning_rate": [0.001, 0.01, 0.1],
@@ -67,14 +71,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_all_pictures_are_drawn_and_found(folder: Path) -> None:
-    assert not grid.drawn(folder)
-    names = sorted(path.name for path in grid.draw_grid(folder))
+    assert not has_plots(folder)
+    names = sorted(path.name for path in draw_grid(folder))
     assert names == ["heat.png", "loss.png", "objective.png", "parallel.png"]
-    assert grid.drawn(folder)
+    assert has_plots(folder)
 
 
 def test_a_panel_a_key_that_differs(folder: Path) -> None:
-    figure: Any = grid.by_key(gather(folder))
+    figure: Any = objective_plot(read_grid_data(folder))
     assert [axes.get_xlabel() for axes in figure.axes] == [
         "optimizer.sgd.learning_rate (log. scale)", "network.encoder.mlp.units", "loss",
     ]  # fmt: skip
@@ -82,23 +86,25 @@ def test_a_panel_a_key_that_differs(folder: Path) -> None:
     assert rates.get_xscale() == "log" and units.get_xscale() == "linear"
     assert [each.get_text() for each in units.get_xticklabels()] == ["[64, 32]", "[32, 16, 2]"]
     assert len(rates.lines[0].get_xdata()) == 11  # settings with a figure
-    assert "1 more without a figure" in figure.texts[1].get_text()
+    assert "1 more without a value" in figure.texts[1].get_text()
     best = next(line for line in rates.lines if line.get_label() == "best setting")
     assert best.get_xdata()[0] == 0.001 and best.get_ydata()[0] == pytest.approx(0.1)
-    inside(figure)
+    assert_inside(figure)
+    assert_apart(figure)
 
 
 def test_the_map_has_the_two_keys_that_matter_most(folder: Path) -> None:
-    figure: Any = grid.heat(gather(folder))
+    figure: Any = heat_map_plot(read_grid_data(folder))
     axes = figure.axes[0]
     assert axes.get_xlabel() == "optimizer.sgd.learning_rate"
     assert axes.get_ylabel() == "network.encoder.mlp.units"
     means = np.asarray(axes.images[0].get_array())
     assert means.shape == (2, 3) and means[0, 0] == pytest.approx(0.15)
-    inside(figure)
+    assert_inside(figure)
+    assert_apart(figure)
 
 
-def _plain(path: Path, rows: list[tuple[str, str, str, float]]) -> Any:
+def data_of(path: Path, rows: list[tuple[str, str, str, float]]) -> Any:
     """What a grid shows of settings with an optimizer, a momentum, a rate; the best first."""
     path.mkdir()
     keys = ["optimizer", "optimizer.sgd.momentum", "rate"]
@@ -108,7 +114,7 @@ def _plain(path: Path, rows: list[tuple[str, str, str, float]]) -> Any:
     objective = {"name": "validation.loss", "goal": "min"}
     about = {"name": "made", "objective": objective, "keys": keys}
     (path / "grid.json").write_text(json.dumps(about))
-    return gather(path)
+    return read_grid_data(path)
 
 
 def test_a_winner_that_is_not_on_the_map(tmp_path: Path) -> None:
@@ -116,13 +122,14 @@ def test_a_winner_that_is_not_on_the_map(tmp_path: Path) -> None:
     sgd = "{sgd: {nesterov: true}}"
     rows = [("adam", "", "0.000316227766017", 0.1)]
     rows += [(sgd, m, r, i + 1.0) for i, (m, r) in enumerate(product("01", ("0.01", "0.1")))]
-    figure: Any = grid.heat(_plain(tmp_path / "a", rows))
+    figure: Any = heat_map_plot(data_of(tmp_path / "a", rows))
     axes = figure.axes[0]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["0.01", "0.1"]
     assert np.isfinite(np.asarray(axes.images[0].get_array())).all() and not axes.lines
     assert any("not on this map" in text.get_text() for text in axes.texts)
-    inside(figure)
-    figure = grid.heat(_plain(tmp_path / "b", [*rows[1:], rows[0]]))
+    assert_inside(figure)
+    assert_apart(figure)
+    figure = heat_map_plot(data_of(tmp_path / "b", [*rows[1:], rows[0]]))
     (frame,) = figure.axes[0].lines
     assert np.mean(frame.get_xdata()[:4]) == np.mean(frame.get_ydata()[:4]) == 0
 
@@ -131,12 +138,13 @@ def test_labels_are_short_and_whole(tmp_path: Path) -> None:
     """Four digits, choices by name, within the picture; the legend knows the best setting."""
     sgd = "{sgd: {nesterov: true}}"
     rows = [("", "0", "0.000316227766017", 0.1), (sgd, "1", "0.0316227766017", 0.2)]
-    found = _plain(tmp_path / "a", [*rows, ("adam", "", "0.1", 0.3)])
+    found = data_of(tmp_path / "a", [*rows, ("adam", "", "0.1", 0.3)])
     labels = [key.labels for key in found.keys]
     assert labels == [["sgd", "adam"], ["0", "1"], ["0.0003162", "0.03162", "0.1"]]
-    figure: Any = grid_parallel.parallel(found)
-    inside(figure)
-    figure = grid.by_key(found)
+    figure: Any = parallel_coordinates_plot(found)
+    assert_inside(figure)
+    assert_apart(figure)
+    figure = objective_plot(found)
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["a setting", "best setting", "mean ± s.d. over settings"]
 
@@ -146,30 +154,31 @@ def test_a_key_with_a_single_value(tmp_path: Path) -> None:
     rows = [("adam", "", "0.1", 0.1), ("sgd", "0.9", "0.1", 0.1), ("sgd", "0.9", "", 0.1)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure: Any = grid.by_key(_plain(tmp_path / "a", rows))
+        figure: Any = objective_plot(data_of(tmp_path / "a", rows))
     assert figure.axes[1].get_xlim()[0] < 0.9 < figure.axes[1].get_xlim()[1]
 
 
 def test_lines_through_three_keys_or_more(folder: Path, tmp_path: Path) -> None:
-    figure: Any = grid_parallel.parallel(gather(folder))
+    figure: Any = parallel_coordinates_plot(read_grid_data(folder))
     (lines,) = figure.axes[0].collections
     assert len(lines.get_segments()) == 10  # and the best in front
     two = {key: KEYS[key] for key in list(KEYS)[:2]}
-    assert grid_parallel.parallel(gather(folder_of(tmp_path / "two", two))) is None
+    assert parallel_coordinates_plot(read_grid_data(folder_of(tmp_path / "two", two))) is None
 
 
 def test_losses_that_do_not_compare_have_panels_of_their_own(folder: Path) -> None:
-    table, plan = read(folder / "results.csv"), read(folder / "plan.csv")
-    figure: Any = grid_curves.losses(folder, table, plan, "made")
+    table, plan = read_csv_table(folder / "results.csv"), read_csv_table(folder / "plan.csv")
+    figure: Any = grid_loss_plot(folder, table, plan, "made")
     assert [axes.get_ylabel().split(" (")[0] for axes in figure.axes] == ["loss mse", "loss bce"]
     front = figure.axes[0].lines[0]
     np.testing.assert_allclose(front.get_ydata(), [2.11, 1.11, 0.11 + 2 / 3])
-    inside(figure)
+    assert_inside(figure)
+    assert_apart(figure)
 
 
 def test_one_setting_and_one_seed(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, {"train.epochs": [3]}, seeds=1)
-    assert [path.name for path in grid.draw_grid(folder)] == ["loss.png"]
+    assert [path.name for path in draw_grid(folder)] == ["loss.png"]
 
 
 def test_no_setting_with_a_figure(tmp_path: Path) -> None:
@@ -178,11 +187,11 @@ def test_no_setting_with_a_figure(tmp_path: Path) -> None:
     (folder / "results.csv").write_text(f"{table[0]}\n{table[-1]}\n")
     (folder / "plots").mkdir()
     (folder / "plots" / "heat.png").write_text("of an earlier state")
-    assert grid.draw_grid(folder) == []
+    assert draw_grid(folder) == []
     assert not (folder / "plots" / "heat.png").exists()
 
 
 def test_a_damaged_table_is_named(folder: Path) -> None:
     (folder / "results.csv").write_text("number,mean\n1\n")
     with pytest.raises(RunFolderError, match="cannot be drawn"):
-        grid.draw_grid(folder)
+        draw_grid(folder)

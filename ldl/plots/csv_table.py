@@ -1,0 +1,31 @@
+"""CSV tables that evaluations and grids leave, as text."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+
+class CsvTable(NamedTuple):
+    """A header and rows of cells, all text; every row is as long as the header."""
+
+    header: list[str]
+    cells: list[list[str]]
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """The rows by column name; of columns with equal names the last one counts."""
+        return [dict(zip(self.header, row, strict=True)) for row in self.cells]
+
+
+def read_csv_table(path: Path) -> CsvTable:
+    """Read a table with a header. Raises ValueError where it is empty or its rows are ragged."""
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = [row for row in csv.reader(file) if row]
+    if not lines:
+        raise ValueError("the file is empty")
+    header, *cells = lines
+    if any(len(row) != len(header) for row in cells):
+        raise ValueError("a row and the header differ in length")
+    return CsvTable(header, cells)
