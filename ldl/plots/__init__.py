@@ -20,7 +20,6 @@ from ldl.plots import style
 from ldl.plots.baseline_plots import baseline_regions_plot, baselines_plot
 from ldl.plots.contingency_plot import contingency_plot
 from ldl.plots.cross_validation_plot import folds_plot
-from ldl.plots.csv_table import CsvTable, read_csv_table
 from ldl.plots.decision_regions_plot import decision_regions_plot
 from ldl.plots.embedding_plots import clusters_plot, pca_plot, tsne_plot
 from ldl.plots.epoch_plots import loss_plot, metrics_plot, optimizer_plot, read_metric_columns
@@ -33,6 +32,7 @@ from ldl.plots.image_plots import (
 )
 from ldl.plots.layer_plots import activations_plot, filters_plot
 from ldl.plots.noise_sweep_plots import noise_images_plot, noise_sweep_plot
+from ldl.plots.plot_table import PlotTable, read_plot_table
 from ldl.plots.regression_plot import regression_plot
 from ldl.runs import RunFolder
 
@@ -45,7 +45,7 @@ __all__ = ["draw"]
 _READ_ERRORS = (RunFolderError, OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile)
 _RUN_NAME = re.compile(r"\d{8}T\d{6}Z-(?P<name>.+)-[0-9a-f]{6,}(-\d+)?")
 _EPOCH_PLOTS = {"loss": loss_plot, "metrics": metrics_plot, "optimizer": optimizer_plot}
-_TABLE_PLOTS: dict[str, Callable[[CsvTable, str], Figure | None]] = {
+_TABLE_PLOTS: dict[str, Callable[[PlotTable, str], Figure | None]] = {
     "fit": regression_plot,
     "noise_sweep": noise_sweep_plot,
     "baselines": baselines_plot,
@@ -139,11 +139,11 @@ def _epoch_figure(
 
 def _contingency_figure(path: Path, kind: str, text: str) -> Figure:
     title = _CONTINGENCY_TITLES.get(kind, "Contingency matrix")
-    return contingency_plot(read_csv_table(path), title, text)
+    return contingency_plot(read_plot_table(path), title, text)
 
 
 def _table_figure(path: Path, kind: str, text: str) -> Figure | None:
-    return _TABLE_PLOTS[kind](read_csv_table(path), text)
+    return _TABLE_PLOTS[kind](read_plot_table(path), text)
 
 
 def _array_figure(path: Path, kind: str, text: str) -> Figure | None:

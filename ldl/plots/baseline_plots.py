@@ -18,7 +18,7 @@ from ldl.plots.class_scatter import (
     legend_width,
     mark_misclassified,
 )
-from ldl.plots.csv_table import CsvTable
+from ldl.plots.plot_table import PlotTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ MODEL_LABELS = {
 }
 
 
-def baselines_plot(table: CsvTable, run: str) -> Figure | None:
+def baselines_plot(table: PlotTable, run: str) -> Figure | None:
     """Accuracy by C of each model; None without a model.
 
     Solid lines show the evaluated split, dashed lines the one by which C is selected; a ring marks

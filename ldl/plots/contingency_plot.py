@@ -8,7 +8,7 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.plots import style
-from ldl.plots.csv_table import CsvTable
+from ldl.plots.plot_table import PlotTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ class ContingencyMatrix(NamedTuple):
     column_axis: str
 
 
-def parse_matrix(table: CsvTable) -> ContingencyMatrix:
+def parse_matrix(table: PlotTable) -> ContingencyMatrix:
     """A matrix whose first header cell is `rows\\columns`. Raises ValueError for other cells."""
     row_axis, _, column_axis = table.header[0].partition("\\")
     counts = np.array([[int(cell) for cell in row[1:]] for row in table.cells])
@@ -39,7 +39,7 @@ def parse_matrix(table: CsvTable) -> ContingencyMatrix:
     return ContingencyMatrix(counts, names, table.header[1:], row_axis, column_axis)
 
 
-def contingency_plot(table: CsvTable, title: str, run: str) -> Figure:
+def contingency_plot(table: PlotTable, title: str, run: str) -> Figure:
     """A cell per pair of classes: its count, coloured by its share of the row's sum.
 
     Beyond 30 classes the cells show no numbers.

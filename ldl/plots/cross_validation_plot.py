@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldl.plots import style
-from ldl.plots.csv_table import CsvTable
+from ldl.plots.plot_table import PlotTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def folds_plot(table: CsvTable, run: str) -> Figure | None:
+def folds_plot(table: PlotTable, run: str) -> Figure | None:
     """A panel per metric: a point per fold, the mean, and a band of one standard deviation."""
     rows = table.rows
     metrics = [name for name in table.header[2:] if any(row[name] for row in rows)]

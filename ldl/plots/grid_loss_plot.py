@@ -11,9 +11,9 @@ import numpy as np
 from ldl.arrays import Array
 from ldl.errors import RunFolderError
 from ldl.plots import style
-from ldl.plots.csv_table import CsvTable
 from ldl.plots.epoch_plots import read_metric_columns
 from ldl.plots.grid_plot_data import value_labels
+from ldl.plots.plot_table import PlotTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ LOG_RATIO = 10.0
 LOSS_COLUMNS = (("validation", "validation_loss"), ("training", "train_loss"))
 
 
-def grid_loss_plot(folder: Path, table: CsvTable, plan: CsvTable, subtitle: str) -> Figure | None:
+def grid_loss_plot(folder: Path, table: PlotTable, plan: PlotTable, subtitle: str) -> Figure | None:
     """The validation loss, else the training loss, of each setting, mean over seeds; None without.
 
     `table` is results.csv, best setting first. If the loss function is varied, each has a panel,

@@ -15,7 +15,7 @@ import yaml
 from ldl.arrays import Array
 from ldl.grid.labels import choice_labels
 from ldl.plots import style
-from ldl.plots.csv_table import CsvTable, read_csv_table
+from ldl.plots.plot_table import PlotTable, read_plot_table
 from ldl.runs import read_json
 
 EPOCHS = "train.epochs"  # the key that differs between the rounds of successive halving
@@ -120,7 +120,7 @@ class GridPlotData:
 
 def read_grid_data(folder: Path) -> GridPlotData:
     """Read grid.json and results.csv. Raises ValueError, KeyError or OSError for damaged files."""
-    about, table = read_json(folder / "grid.json"), read_csv_table(folder / "results.csv")
+    about, table = read_json(folder / "grid.json"), read_plot_table(folder / "results.csv")
     rows = table.rows
     evaluated = [row for row in rows if row["mean"]]
     keys = [_varied_key(name, table, evaluated) for name in about["keys"]]
@@ -141,7 +141,7 @@ def read_grid_data(folder: Path) -> GridPlotData:
     )
 
 
-def _varied_key(name: str, table: CsvTable, evaluated: Sequence[Mapping[str, str]]) -> VariedKey:
+def _varied_key(name: str, table: PlotTable, evaluated: Sequence[Mapping[str, str]]) -> VariedKey:
     ordered = sorted(table.rows, key=lambda row: int(row["number"]))
     values = [value for value in dict.fromkeys(row[name] for row in ordered) if value]
     with suppress(ValueError):

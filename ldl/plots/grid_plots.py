@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from ldl.errors import RunFolderError
 from ldl.plots import style
-from ldl.plots.csv_table import read_csv_table
 from ldl.plots.grid_heat_map import heat_map_plot
 from ldl.plots.grid_loss_plot import grid_loss_plot
 from ldl.plots.grid_objective_plot import objective_plot
 from ldl.plots.grid_plot_data import GridPlotData, read_grid_data
 from ldl.plots.parallel_coordinates import parallel_coordinates_plot
+from ldl.plots.plot_table import read_plot_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,8 +39,8 @@ def draw_grid(folder: Path) -> list[Path]:
     paths = []
     with style.drawing_style():
         try:
-            results = read_csv_table(folder / "results.csv")
-            plan = read_csv_table(folder / "plan.csv")
+            results = read_plot_table(folder / "results.csv")
+            plan = read_plot_table(folder / "plan.csv")
             data = read_grid_data(folder)
             for name, plot in _PLOTS.items():
                 figure, path = plot(data), folder / "plots" / name

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldl.plots import image_mosaic, style
 from ldl.plots.class_scatter import Arrays
-from ldl.plots.csv_table import CsvTable
+from ldl.plots.plot_table import PlotTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ DATA_NOISE = "noise of the data"  # called `own` in the files: the noise of the 
 DASHES = {"noisy": (0, (3, 2)), "denoised": "-"}
 
 
-def noise_sweep_plot(table: CsvTable, run: str) -> Figure | None:
+def noise_sweep_plot(table: PlotTable, run: str) -> Figure | None:
     """A panel per metric: its value by noise level, noisy dashed and denoised solid."""
     kinds = list(dict.fromkeys(row["noise"] for row in table.rows if row["level"]))
     kinds = [kind for kind in kinds if kind != "clean"]
@@ -44,7 +44,7 @@ def noise_sweep_plot(table: CsvTable, run: str) -> Figure | None:
     return fig
 
 
-def _plot_levels(ax: Axes, table: CsvTable, kinds: list[str], metric: str) -> None:
+def _plot_levels(ax: Axes, table: PlotTable, kinds: list[str], metric: str) -> None:
     """Plot a metric by level, a colour per kind of noise; clean inputs have level 0."""
     for k, kind in enumerate(kinds):
         rows = [row for row in table.rows if row["noise"] in (kind, "clean")]
@@ -60,7 +60,7 @@ def _plot_levels(ax: Axes, table: CsvTable, kinds: list[str], metric: str) -> No
             line.set(color=colour, mfc="white" if side == "noisy" else colour)
 
 
-def _draw_unlevelled(ax: Axes, table: CsvTable, metric: str) -> None:
+def _draw_unlevelled(ax: Axes, table: PlotTable, metric: str) -> None:
     """Draw a horizontal line for noise without a level: the data's own, and mixtures."""
     for row in table.rows:
         if not row["level"] and row["input"] == "denoised" and row[metric]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.plots import style
-from ldl.plots.csv_table import CsvTable
+from ldl.plots.plot_table import PlotTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ class RegressionFit(NamedTuple):
     feature: str = ""
 
 
-def parse_fits(table: CsvTable) -> list[RegressionFit]:
+def parse_fits(table: PlotTable) -> list[RegressionFit]:
     """A fit per target, without rows of infinite values.
 
     The columns are target, the input if it is one number, true, predicted.
@@ -43,7 +43,7 @@ def parse_fits(table: CsvTable) -> list[RegressionFit]:
     return fits
 
 
-def regression_plot(table: CsvTable, run: str) -> Figure | None:
+def regression_plot(table: PlotTable, run: str) -> Figure | None:
     """Predicted by true values of up to four targets, and the fitted line of a single input."""
     return draw_fits(parse_fits(table), run)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ldl.evaluate.result_files import write_table
-from ldl.plots.csv_table import CsvTable, read_csv_table
+from ldl.plots.plot_table import PlotTable, read_plot_table
 
 
 def assert_inside(figure: Any) -> None:
@@ -36,7 +36,7 @@ def legend_texts(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def table(tmp_path: Path, header: list[str], rows: list[list[object]]) -> CsvTable:
+def table(tmp_path: Path, header: list[str], rows: list[list[object]]) -> PlotTable:
     """A table as an evaluation writes it."""
     write_table(tmp_path / "table.csv", header, rows)
-    return read_csv_table(tmp_path / "table.csv")
+    return read_plot_table(tmp_path / "table.csv")

@@ -10,13 +10,13 @@ import pytest
 
 from ldl.evaluate.result_files import write_contingency
 from ldl.plots.contingency_plot import contingency_plot, parse_matrix
-from ldl.plots.csv_table import read_csv_table
+from ldl.plots.plot_table import read_plot_table
 
 
 def figure(tmp_path: Path, counts: Any, names: list[str], **more: Any) -> Any:
     path = tmp_path / "matrix.csv"
     write_contingency(path, np.asarray(counts), names, **more)
-    return contingency_plot(read_csv_table(path), "Contingency", "run")
+    return contingency_plot(read_plot_table(path), "Contingency", "run")
 
 
 def numbers(axes: Any) -> dict[tuple[int, int], str]:
@@ -85,7 +85,7 @@ def test_names_stay_inside_the_figure(tmp_path: Path) -> None:
 def test_a_ragged_matrix_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "matrix.csv"
     path.write_text("true\\predicted,a,b\na,1,2\n", encoding="utf-8")
-    assert parse_matrix(read_csv_table(path)).counts.shape == (1, 2)
+    assert parse_matrix(read_plot_table(path)).counts.shape == (1, 2)
     path.write_text("true\\predicted,a,b\na,1\n", encoding="utf-8")
     with pytest.raises(ValueError, match="differ in length"):
-        read_csv_table(path)
+        read_plot_table(path)

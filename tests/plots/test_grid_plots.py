@@ -14,13 +14,13 @@ import pytest
 from ldl.config.emit import flow
 from ldl.errors import RunFolderError
 from ldl.evaluate.result_files import write_table
-from ldl.plots.csv_table import read_csv_table
 from ldl.plots.grid_heat_map import heat_map_plot
 from ldl.plots.grid_loss_plot import grid_loss_plot
 from ldl.plots.grid_objective_plot import objective_plot
 from ldl.plots.grid_plot_data import read_grid_data
 from ldl.plots.grid_plots import draw_grid, has_plots
 from ldl.plots.parallel_coordinates import parallel_coordinates_plot
+from ldl.plots.plot_table import read_plot_table
 
 from .figures import assert_apart, assert_inside
 
@@ -167,7 +167,7 @@ def test_lines_through_three_keys_or_more(folder: Path, tmp_path: Path) -> None:
 
 
 def test_losses_that_do_not_compare_have_panels_of_their_own(folder: Path) -> None:
-    table, plan = read_csv_table(folder / "results.csv"), read_csv_table(folder / "plan.csv")
+    table, plan = read_plot_table(folder / "results.csv"), read_plot_table(folder / "plan.csv")
     figure: Any = grid_loss_plot(folder, table, plan, "made")
     assert [axes.get_ylabel().split(" (")[0] for axes in figure.axes] == ["loss mse", "loss bce"]
     front = figure.axes[0].lines[0]

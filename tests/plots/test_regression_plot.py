@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ldl.evaluate.result_files import write_table
-from ldl.plots.csv_table import read_csv_table
+from ldl.plots.plot_table import read_plot_table
 from ldl.plots.regression_plot import RegressionFit, draw_fits, parse_fits
 
 from .figures import legend_texts
@@ -19,12 +19,12 @@ def test_a_fit_comes_back_from_its_file_without_what_is_not_finite(tmp_path: Pat
     rows = [["price", 1, 2, 3], ["price", 2, 4, "nan"], ["rent", 5, 6, 7]]
     # A feature may be called what another column is.
     write_table(path, ["target", "true", "true", "predicted"], rows)
-    price, rent = parse_fits(read_csv_table(path))
+    price, rent = parse_fits(read_plot_table(path))
     assert (price.target, price.feature, rent.feature) == ("price", "true", "true")
     assert price.x is not None
     assert [one.tolist() for one in (price.x, price.true, price.predicted)] == [[1], [2], [3]]
     write_table(path, ["target", "true", "predicted"], [["a", 1, 2]])
-    assert parse_fits(read_csv_table(path))[0].x is None
+    assert parse_fits(read_plot_table(path))[0].x is None
 
 
 def test_one_input_shows_the_line_and_the_truth() -> None:

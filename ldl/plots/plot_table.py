@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class CsvTable(NamedTuple):
+class PlotTable(NamedTuple):
     """A header and rows of cells, all text; every row is as long as the header."""
 
     header: list[str]
@@ -19,7 +19,7 @@ class CsvTable(NamedTuple):
         return [dict(zip(self.header, row, strict=True)) for row in self.cells]
 
 
-def read_csv_table(path: Path) -> CsvTable:
+def read_plot_table(path: Path) -> PlotTable:
     """Read a table with a header. Raises ValueError where it is empty or its rows are ragged."""
     with path.open(newline="", encoding="utf-8") as file:
         lines = [row for row in csv.reader(file) if row]
@@ -28,4 +28,4 @@ def read_csv_table(path: Path) -> CsvTable:
     header, *cells = lines
     if any(len(row) != len(header) for row in cells):
         raise ValueError("a row and the header differ in length")
-    return CsvTable(header, cells)
+    return PlotTable(header, cells)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ldl.plots.csv_table import read_csv_table
+from ldl.plots.plot_table import read_plot_table
 
 from .figures import table
 
@@ -19,4 +19,4 @@ def test_a_ragged_table_is_refused(tmp_path: Path) -> None:
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("")
     with pytest.raises(ValueError, match="empty"):
-        read_csv_table(tmp_path / "table.csv")
+        read_plot_table(tmp_path / "table.csv")
