@@ -118,7 +118,7 @@ def _print_tied(results: GridResults) -> None:
     from ldl.grid.grid_results import ALPHA
     from ldl.grid.labels import describe_values
 
-    tied = results.tied()
+    tied = results.tied
     if tied is None:
         return
     for row, p in tied[:MAX_TIED]:
@@ -126,7 +126,7 @@ def _print_tied(results: GridResults) -> None:
         print(f"  tied with it: setting {row.number} ({values}), {_objective(row)}, p = {p:.2g}")
     if len(tied) > MAX_TIED:
         print(f"  and {len(tied) - MAX_TIED} more, listed in results.json")
-    tested = len(results.others) - results.untested
+    tested = len(results.compared) - results.untested
     round_name = f" in the round that ends at epoch {results.last_round}" if results.rounds else ""
     verdict = f"{len(tied)} of {tested} others{round_name} tied"
     if not tested:

@@ -141,7 +141,7 @@ class _RunLog:
             log(f"{head}: {known.status.status} in {duration}{self._metric(job.stem, known)}")
         else:
             self.failed += 1
-            log(f"{head}: failed after {duration}, exit code {task.code}")
+            log(f"{head}: failed after {duration}, exit code {task.exit_code}")
             for line in task.output.splitlines()[-6:]:
                 log(f"    {line}")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,10 +15,10 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any, Final
 
-from ldl.cores import worker_environment
 from ldl.data import split_sizes
 from ldl.engine.streams import stream
 from ldl.errors import LdlError
+from ldl.execute.worker_pool import Task, TaskResult, Worker, run_tasks
 from ldl.grid.block import Halving, Tpe
 from ldl.grid.candidates import Candidate
 from ldl.grid.objective import Objective
@@ -166,29 +165,21 @@ def measure(yamls: Sequence[str], objective: Objective, jobs: int) -> list[Trial
 
     The slowest process counts. None for a configuration that cannot be trained.
     """
-    task = json.dumps({"yamls": list(yamls), "objective": objective.to_dict()})
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "ldl.grid.cost"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=worker_environment(),
-        )
-        for _ in range(max(1, jobs))
-    ]
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write(task)
-        worker.stdin.close()
-    answers = []
-    for worker in workers:
-        with worker:
-            assert worker.stdout is not None
-            answers.append(worker.stdout.read())
-    found = [json.loads(answer) for answer in answers if answer]
-    return [_slowest([timings[i] for timings in found if timings[i]]) for i in range(len(yamls))]
+    payload = {"yamls": list(yamls), "objective": objective.to_dict()}
+    tasks = [Task(str(i), payload) for i in range(max(1, jobs))]
+    reports = run_tasks("ldl.grid.cost:TimingWorker", {}, tasks, len(tasks))
+    measured = [report.value for report in reports if report.value]
+    return [_slowest([timings[i] for timings in measured if timings[i]]) for i in range(len(yamls))]
+
+
+class TimingWorker(Worker):
+    """Times the configurations of a task; the value is a list with a dict, or None, for each."""
+
+    def run(self, task: Task, attempt: int) -> tuple[TaskResult, list[dict[str, Any] | None]]:
+        """Call `time_configs`, without the output of libraries."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        objective = Objective.from_dict(task.payload["objective"])
+        return TaskResult.FINISHED, time_configs(task.payload["yamls"], objective)
 
 
 def _slowest(timings: Sequence[dict[str, Any]]) -> TrialTiming | None:
@@ -286,13 +277,3 @@ class _BatchTimer:
         """The median of a batch; the first one allocates buffers, so it counts only if alone."""
         steps = [after - before for before, after in pairwise(self.times)]
         return median(steps[1:] or steps)
-
-
-def _main() -> None:
-    """Read configurations from stdin, write their timings to stdout."""
-    task = json.load(sys.stdin)
-    json.dump(time_configs(task["yamls"], Objective.from_dict(task["objective"])), sys.stdout)
-
-
-if __name__ == "__main__":
-    _main()

@@ -1,4 +1,4 @@
-"""Grids as a person looks for them: each in a line, and the trials of one."""
+"""Lists of grids, an entry each, and of the trials of one grid."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ldl.grid.trial import Trial
 from ldl.grid.trial_store import is_grid_folder
 from ldl.runs import RunFolder
 
-RUNNING: Final = "running"  # somebody who lives claims it
-INTERRUPTED: Final = "interrupted"  # it has begun, and the same command goes on with it
+RUNNING: Final = "running"  # a process that lives has its lease
+INTERRUPTED: Final = "interrupted"  # it has started, and the same command continues it
 
 
 @dataclass(frozen=True)
 class GridEntry:
-    """A grid in a line; `results` is None, with the reason, for a folder that is damaged."""
+    """A grid in a list; `results` is None, with a reason, where its folder is damaged."""
 
     path: Path
     results: GridResults | None
@@ -28,35 +28,35 @@ class GridEntry:
 
     @property
     def trials(self) -> int:
-        """How many were asked for."""
+        """The number of trials asked for."""
         return sum(len(row.trials) for row in self.results.rows) if self.results else 0
 
     @property
     def done(self) -> int:
-        """How many of them have ended."""
+        """The number of trials that have ended."""
         return sum(len(row.outcomes) for row in self.results.rows) if self.results else 0
 
     @property
     def status(self) -> str:
-        """How it stands."""
+        """The numbers of trials by status: "5/6 done, 1 failed"."""
         if self.results is None:
             return "unreadable"
         counts = self.results.counts
-        ended = [f"{n} {word}" for word, n in counts.items() if word not in (WAITING, "completed")]
-        return ", ".join([f"{self.done}/{self.trials} done", *ended])
+        rest = [f"{n} {name}" for name, n in counts.items() if name not in (WAITING, "completed")]
+        return ", ".join([f"{self.done}/{self.trials} done", *rest])
 
     def to_dict(self) -> dict[str, Any]:
-        """For a program."""
-        found = self.results
-        winner = found.winner if found else None
+        """The entry in JSON's types."""
+        results = self.results
+        winner = results.winner if results else None
         return {
             "grid": str(self.path),
-            "name": found.name if found else None,
+            "name": results.name if results else None,
             "status": self.status,
             "reason": self.reason,
             "trials": self.trials,
             "done": self.done,
-            "objective": found.objective.name if found else None,
+            "objective": results.objective.name if results else None,
             "best": winner.mean if winner else None,
             "sd": winner.sd if winner else None,
             "values": winner.values if winner else None,
@@ -64,7 +64,7 @@ class GridEntry:
 
 
 def list_grids(root: Path) -> list[GridEntry]:
-    """Every grid in `root`, by name, which is by time; never fails for a damaged one."""
+    """Every grid in `root`, sorted by name, which starts with the time; damaged ones too."""
     try:
         entries = sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir())
     except OSError:
@@ -81,29 +81,29 @@ def read_grid_entry(path: Path) -> GridEntry:
 
 
 def find_grid(root: Path, name: str) -> Path | None:
-    """The grid folder at this path, or the only one in `root` with this in its name."""
+    """The grid folder at the path `name`, or the only one in `root` with `name` in its name."""
     if is_grid_folder(Path(name)):
         return Path(name)
     if os.sep in name or name in ("", "last") or not root.is_dir():
         return None
-    fitting = [path for path in root.glob("*") if name in path.name and is_grid_folder(path)]
-    exact = [path for path in fitting if path.name == name]
-    return exact[0] if exact else fitting[0] if len(fitting) == 1 else None
+    matches = [path for path in root.glob("*") if name in path.name and is_grid_folder(path)]
+    exact = [path for path in matches if path.name == name]
+    return exact[0] if exact else matches[0] if len(matches) == 1 else None
 
 
 def trial_rows(results: GridResults, folder: Path) -> list[dict[str, Any]]:
-    """Every trial in the plan's order: its setting's values, and how it ended or stands."""
+    """Every trial in the order of the plan: its values, and its outcome or status."""
     ordered = sorted(results.rows, key=lambda row: row.number)
-    return [_trial(row, each, folder) for row in ordered for each in row.trials]
+    return [_trial_row(row, trial, folder) for row in ordered for trial in row.trials]
 
 
-def _trial(row: GridRow, trial: Trial, folder: Path) -> dict[str, Any]:
+def _trial_row(row: GridRow, trial: Trial, folder: Path) -> dict[str, Any]:
     outcome = row.outcomes.get(trial.id)
     return {
         "number": trial.number,
         "seed": trial.seed,
         "id": trial.id,
-        "status": outcome.status if outcome else _standing(folder, trial.id),
+        "status": outcome.status if outcome else _status(folder, trial.id),
         "objective": outcome.objective if outcome else None,
         "epochs": outcome.epochs if outcome else None,
         "seconds": outcome.seconds if outcome else None,
@@ -112,14 +112,14 @@ def _trial(row: GridRow, trial: Trial, folder: Path) -> dict[str, Any]:
     }
 
 
-def _standing(folder: Path, id_: str) -> str:
-    """How a trial stands that has not ended: running, interrupted or waiting."""
-    run = RunFolder(folder / "trials" / id_)
-    if (folder / "claims" / id_).exists():
+def _status(folder: Path, id: str) -> str:
+    """The status of a trial that has not ended: running, interrupted or waiting."""
+    run = RunFolder(folder / "trials" / id)
+    if (folder / "claims" / id).exists():
         try:
-            if Leases(folder / "claims").standing(id_) == "held":
+            if Leases(folder / "claims").status(id) == "held":
                 return RUNNING
-        except OSError:  # a disk that cannot be written: whether its owner lives is not known
+        except OSError:  # on a read-only disk nobody can tell whether the owner lives
             return RUNNING
-    begun = run.status.exists() or run.checkpoint("last").exists()
-    return INTERRUPTED if begun else WAITING
+    started = run.status.exists() or run.checkpoint("last").exists()
+    return INTERRUPTED if started else WAITING

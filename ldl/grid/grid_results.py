@@ -1,13 +1,12 @@
-"""What came of a grid: results.csv, a row a setting, best first, and results.json, who won.
+"""The results of a grid: results.csv, a row a candidate, best first, and results.json, the winner.
 
-Neither holds a time of day; but for the seconds they do not depend on how the trials were run.
+Neither holds a time of day. But for the seconds they do not depend on how the trials were run.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,20 +19,20 @@ from typing import Any, Final
 from ldl.errors import RunFolderError
 from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial, TrialOutcome
-from ldl.grid.trial_store import ABOUT, format_cell, read_outcome
+from ldl.grid.trial_store import GRID_FILE, format_cells, read_outcome, read_plan
 from ldl.runs import read_json, write_json, write_text
 
 ALPHA: Final = 0.05
-FEW: Final = 2  # seeds
+FEW_SEEDS: Final = 2
 TEST: Final = "paired t-test over seeds, two-sided, not corrected for many comparisons"
 WAITING: Final = "waiting"  # the status of a trial that has not ended
-EPOCHS: Final = "train.epochs"  # what tells the rounds of halving apart
-ROUNDING: Final = 1e-12  # of figures: what is smaller is no difference
+EPOCHS: Final = "train.epochs"  # the key in which the rounds of halving differ
+ROUNDING: Final = 1e-12  # relative; a smaller difference of two values is none
 
 
 @dataclass(frozen=True)
 class GridRow:
-    """A setting: its trials, and how those ended that have."""
+    """A candidate: its trials, and the outcomes of those that have ended."""
 
     trials: Sequence[Trial]
     outcomes: Mapping[str, TrialOutcome]  # by the trial's id
@@ -45,48 +44,53 @@ class GridRow:
 
     @property
     def values(self) -> dict[str, Any]:
-        """What was varied."""
+        """The values of its varied keys."""
         return self.trials[0].values
 
     @property
     def objectives(self) -> dict[int, float]:
         """The objective by seed, of the seeds that have one."""
-        found = ((each.seed, self.outcomes.get(each.id)) for each in self.trials)
-        return {seed: out.objective for seed, out in found if out and out.objective is not None}
+        pairs = ((trial.seed, self.outcomes.get(trial.id)) for trial in self.trials)
+        return {seed: out.objective for seed, out in pairs if out and out.objective is not None}
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every seed has an objective."""
         return len(self.objectives) == len(self.trials)
 
     @property
     def mean(self) -> float | None:
         """The mean of the objective over the seeds that have one."""
-        found = list(self.objectives.values())
-        return statistics.fmean(found) if found else None
+        values = list(self.objectives.values())
+        return statistics.fmean(values) if values else None
 
     @property
     def sd(self) -> float | None:
-        """The standard deviation of a sample; None for a single seed."""
-        found = list(self.objectives.values())
-        return statistics.stdev(found) if len(found) > 1 else None
+        """The sample standard deviation of the objective; None for a single seed."""
+        values = list(self.objectives.values())
+        return statistics.stdev(values) if len(values) > 1 else None
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """Trials by their status."""
+        outcomes = (self.outcomes.get(trial.id) for trial in self.trials)
+        return Counter(outcome.status if outcome else WAITING for outcome in outcomes)
 
     @property
     def status(self) -> str:
-        """How its trials stand: "completed 2/3, diverged 1/3"."""
-        ended = (self.outcomes.get(each.id) for each in self.trials)
-        known = Counter(each.status if each else WAITING for each in ended)
-        return ", ".join(f"{word} {n}/{len(self.trials)}" for word, n in sorted(known.items()))
+        """The statuses of its trials: "completed 2/3, diverged 1/3"."""
+        total = len(self.trials)
+        return ", ".join(f"{name} {n}/{total}" for name, n in sorted(self.statuses.items()))
 
     def average(self, name: str) -> float | None:
         """The mean of `epochs` or `seconds` over the trials that have ended."""
-        found = [float(getattr(each, name)) for each in self.outcomes.values()]
-        return statistics.fmean(found) if found else None
+        values = [float(getattr(outcome, name)) for outcome in self.outcomes.values()]
+        return statistics.fmean(values) if values else None
 
 
 @dataclass(frozen=True)
 class GridResults:
-    """A grid's settings, best first; with `halving`, each of them once a round that it is in."""
+    """A grid's candidates, best first; with `halving`, each of them once for each of its rounds."""
 
     name: str
     objective: Objective
@@ -96,139 +100,128 @@ class GridResults:
 
     @property
     def winner(self) -> GridRow | None:
-        """The best setting whose seeds all have an objective, else the best of the others."""
+        """The best candidate whose seeds all have an objective, else the best of the others."""
         return self.rows[0] if self.rows and self.rows[0].objectives else None
 
     @property
     def counts(self) -> dict[str, int]:
-        """Trials by how they ended, and those that wait."""
-        found: Counter[str] = Counter()
-        for row in self.rows:
-            ended = (row.outcomes.get(each.id) for each in row.trials)
-            found.update(each.status if each else WAITING for each in ended)
-        return dict(sorted(found.items()))
+        """Trials by their status."""
+        return dict(sorted(sum((row.statuses for row in self.rows), Counter()).items()))
 
     @property
     def settings(self) -> int:
-        """How many there are, each counted once."""
-        return len({self._own(row) for row in self.rows})
+        """The number of candidates, each counted once."""
+        return len({self._identity(row) for row in self.rows})
 
     @property
     def rounds(self) -> dict[int, int] | None:
-        """The settings of each round of halving, by its epochs; None for another search."""
+        """The number of candidates by the epochs of the round; None without halving."""
         if not self.halving:
             return None
-        found = Counter(int(row.values[EPOCHS]) for row in self.rows)
-        return dict(sorted(found.items()))
+        return dict(sorted(Counter(int(row.values[EPOCHS]) for row in self.rows).items()))
 
     @property
     def last_round(self) -> int | None:
-        """The epochs of the last round in which the winner has a figure."""
-        if not self.halving or (winner := self.winner) is None:
+        """The epochs of the last round in which the winner has an objective."""
+        if not self.halving or self.winner is None:
             return None
-        own = (row for row in self.rows if row.objectives and self._own(row) == self._own(winner))
-        return max(int(row.values[EPOCHS]) for row in own)
+        return max(int(row.values[EPOCHS]) for row in self._rounds_of_winner if row.objectives)
 
     @property
-    def others(self) -> list[GridRow]:
-        """Settings that the winner is compared with: of halving those of its last round."""
+    def compared(self) -> list[GridRow]:
+        """The candidates that the winner is compared with; in halving those of its last round."""
         if self.winner is None or not self.halving:
             return list(self.rows[1:])
-        last, own = self.last_round, self._own(self.winner)
-        return [row for row in self.rows if row.values[EPOCHS] == last and self._own(row) != own]
+        last, winner = self.last_round, self._identity(self.winner)
+        rows = (row for row in self.rows if row.values[EPOCHS] == last)
+        return [row for row in rows if self._identity(row) != winner]
 
-    def _own(self, row: GridRow) -> str:
-        """What tells a setting from the others, whatever the round."""
+    @property
+    def _rounds_of_winner(self) -> list[GridRow]:
+        winner = self.winner
+        if winner is None:
+            return []
+        return [row for row in self.rows if self._identity(row) == self._identity(winner)]
+
+    def _identity(self, row: GridRow) -> str:
+        """The same text for one candidate in all of its rounds."""
         if not self.halving:
             return str(row.number)
         return repr(sorted((key, repr(v)) for key, v in row.values.items() if key != EPOCHS))
 
+    @cached_property
     def tied(self) -> list[tuple[GridRow, float]] | None:
-        """Settings that differ from the winner by no more than chance, with their p-values.
+        """Candidates that differ from the winner by no more than chance, with their p-values.
 
-        None where fewer than two seeds let nothing be said.
+        None where the winner has fewer than two seeds.
         """
-        return self._tied
+        if self._p_values is None:
+            return None
+        return [(row, p) for row, p in self._p_values if p is not None and p >= ALPHA]
 
     @property
     def untested(self) -> int:
-        """How many of the `others` share fewer than two seeds with the winner."""
-        return sum(p is None for _, p in self._tested or [])
+        """How many of `compared` share fewer than two seeds with the winner."""
+        return sum(p is None for _, p in self._p_values or [])
 
     @cached_property
-    def _tied(self) -> list[tuple[GridRow, float]] | None:
-        if self._tested is None:
-            return None
-        return [(row, p) for row, p in self._tested if p is not None and p >= ALPHA]
-
-    @cached_property
-    def _tested(self) -> list[tuple[GridRow, float | None]] | None:
-        """The others with their p-values; of halving all by their figures of the last round."""
+    def _p_values(self) -> list[tuple[GridRow, float | None]] | None:
+        """`compared` with p-values; in halving by the objectives of the last round."""
         winner, last = self.winner, self.last_round
         if winner is None:
             return None
-        same = [row for row in self.rows if self._own(row) == self._own(winner)]
-        here = next((row for row in same if row.values.get(EPOCHS) == last), winner)
-        if len(here.objectives) < 2:
+        rows = (row for row in self._rounds_of_winner if row.values.get(EPOCHS) == last)
+        reference = next(rows, winner)
+        if len(reference.objectives) < FEW_SEEDS:
             return None
-        return [(row, paired(here.objectives, row.objectives)) for row in self.others]
+        return [(row, paired_t_test(reference.objectives, row.objectives)) for row in self.compared]
 
 
-def paired(one: Mapping[int, float], other: Mapping[int, float]) -> float | None:
+def paired_t_test(a: Mapping[int, float], b: Mapping[int, float]) -> float | None:
     """p = 2·P(T < −|d̄|·√n / s) with n − 1 degrees of freedom, d the differences of n seeds.
 
-    The paired t-test over the seeds that both have; None for fewer than two. As
-    scipy.stats.ttest_rel, whose room takes half a second to enter.
+    Over the seeds, {seed: value}, that both have; None for fewer than two. The same as
+    scipy.stats.ttest_rel, which takes half a second to import.
     """
-    seeds = sorted(one.keys() & other.keys())
-    if len(seeds) < 2:
+    seeds = sorted(a.keys() & b.keys())
+    if len(seeds) < FEW_SEEDS:
         return None
-    differences = [one[seed] - other[seed] for seed in seeds]
-    least = ROUNDING * max(abs(each[seed]) for each in (one, other) for seed in seeds)
-    if max(differences) - min(differences) <= least:  # no spread: t is 0/0 or without bound
-        return 0.0 if abs(differences[0]) > least else 1.0
+    differences = [a[seed] - b[seed] for seed in seeds]
+    smallest = ROUNDING * max(abs(values[seed]) for values in (a, b) for seed in seeds)
+    if max(differences) - min(differences) <= smallest:  # no spread: t is 0/0 or infinite
+        return 0.0 if abs(differences[0]) > smallest else 1.0
     from scipy.special import stdtr
 
     t = statistics.mean(differences) * sqrt(len(seeds)) / statistics.stdev(differences)
     return float(2.0 * stdtr(len(seeds) - 1, -abs(t)))
 
 
-def read_trials(folder: Path) -> list[Trial]:
-    """The trials of plan.jsonl, without their configurations. Raises RunFolderError."""
-    path = folder / "plan.jsonl"
-    try:
-        lines = path.read_text("utf-8").split("\n") if path.exists() else []
-        return [Trial.from_dict({**json.loads(line), "yaml": ""}) for line in lines if line]
-    except (OSError, ValueError, TypeError) as error:
-        raise RunFolderError(f"cannot read {path}: {error}") from error
-
-
 def read_results(folder: Path) -> GridResults:
-    """What came of the grid in a folder, so far. Raises RunFolderError where it is damaged."""
-    about = read_json(folder / ABOUT)
+    """The results of the grid in a folder, so far. Raises RunFolderError where it is damaged."""
+    content = read_json(folder / GRID_FILE)
     try:
-        name, keys = str(about["name"]), tuple(about["keys"])
-        objective = Objective.from_dict(about["objective"])
+        name, keys = str(content["name"]), tuple(content["keys"])
+        objective = Objective.from_dict(content["objective"])
     except (KeyError, TypeError) as error:
-        raise RunFolderError(f"{folder / ABOUT} is damaged: {error}") from error
-    settings: dict[int, list[Trial]] = {}
-    for trial in read_trials(folder):
-        settings.setdefault(trial.number, []).append(trial)
-    rows = [_row(folder, trials) for trials in settings.values()]
-    # A setting that lost a seed stands behind all whole ones; without any figure, last of all.
-    rows.sort(key=lambda row: (not row.whole, *objective.sort_key(row.mean), row.number))
+        raise RunFolderError(f"{folder / GRID_FILE} is damaged: {error}") from error
+    candidates: dict[int, list[Trial]] = {}
+    for trial in read_plan(folder):
+        candidates.setdefault(trial.number, []).append(trial)
+    rows = [_row(folder, trials) for trials in candidates.values()]
+    # A candidate that lost a seed stands behind all complete ones, one without a value last.
+    rows.sort(key=lambda row: (not row.is_complete, *objective.sort_key(row.mean), row.number))
     # The plan may still be that of an earlier call with another search.
-    halving = about.get("search") == "halving" and all(EPOCHS in row.values for row in rows)
+    halving = content.get("search") == "halving" and all(EPOCHS in row.values for row in rows)
     return GridResults(name, objective, keys, rows, halving)
 
 
 def _row(folder: Path, trials: Sequence[Trial]) -> GridRow:
-    found = ((trial.id, read_outcome(folder, trial.id)) for trial in trials)
-    return GridRow(trials, {id_: each for id_, each in found if each is not None})
+    outcomes = ((trial.id, read_outcome(folder, trial.id)) for trial in trials)
+    return GridRow(trials, {id: outcome for id, outcome in outcomes if outcome is not None})
 
 
 def write_results(folder: Path) -> tuple[GridResults, bool]:
-    """Write results.csv and results.json, atomically; and say whether the table is another."""
+    """Write results.csv and results.json atomically; also gives whether the table has changed."""
     results = read_results(folder)
     text, path = results_csv(results), folder / "results.csv"
     changed = not path.exists() or path.read_text("utf-8") != text
@@ -238,45 +231,43 @@ def write_results(folder: Path) -> tuple[GridResults, bool]:
 
 
 def results_csv(results: GridResults) -> str:
-    """results.csv."""
-    lines = io.StringIO()
-    rows = csv.writer(lines, lineterminator="\n")
-    head = ("number", *results.keys, "mean", "sd", "seeds", "epochs", "seconds", "status")
-    rows.writerow(head)
+    """The text of results.csv."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("number", *results.keys, "mean", "sd", "seeds", "epochs", "seconds", "status"))
     for row in results.rows:
-        values = [format_cell(row.values[key]) if key in row.values else "" for key in results.keys]
-        figures = [_number(row.mean), _number(row.sd), str(len(row.objectives))]
-        spent = [_number(row.average("epochs")), _number(row.average("seconds"), 3)]
-        rows.writerow([row.number, *values, *figures, *spent, row.status])
-    return lines.getvalue()
+        values = format_cells(row.values, results.keys)
+        objective = [_number(row.mean), _number(row.sd), str(len(row.objectives))]
+        cost = [_number(row.average("epochs")), _number(row.average("seconds"), 3)]
+        rows.writerow([row.number, *values, *objective, *cost, row.status])
+    return text.getvalue()
 
 
 def results_json(results: GridResults) -> dict[str, Any]:
-    """results.json."""
-    winner, tied = results.winner, results.tied()
-    told: dict[str, Any] | None = None
-    if winner is not None:
-        told = _told(winner) | {"trials": [each.id for each in winner.trials]}
+    """The content of results.json."""
+    winner, tied, rounds = results.winner, results.tied, results.rounds
     return {
         "name": results.name,
         "objective": results.objective.name,
         "goal": results.objective.goal,
         "settings": results.settings,
-        "rounds": _rounds(results),
+        "rounds": None
+        if rounds is None
+        else [{"epochs": e, "settings": n} for e, n in rounds.items()],
         "trials": sum(len(row.trials) for row in results.rows),
         "counts": results.counts,
-        "winner": told,
+        "winner": winner and _row_json(winner) | {"trials": [t.id for t in winner.trials]},
         "test": TEST,
         "alpha": ALPHA,
-        "tied": None if tied is None else [_told(row) | {"p": p} for row, p in tied],
+        "tied": None if tied is None else [_row_json(row) | {"p": p} for row, p in tied],
         "untested": results.untested,
         "notes": list(notes(results)),
     }
 
 
 def notes(results: GridResults) -> Iterable[str]:
-    """What a reader has to know of the comparison."""
-    winner, tied, untested = results.winner, results.tied(), results.untested
+    """What a reader has to know about the comparison."""
+    winner, tied, untested = results.winner, results.tied, results.untested
     if untested:
         others = f"{untested} other{'s' if untested > 1 else ''}"
         yield f"{others} cannot be compared: fewer than two seeds in common with the winner"
@@ -284,27 +275,28 @@ def notes(results: GridResults) -> Iterable[str]:
         yield "no trial has an objective"
     elif tied is None:
         yield "one seed: whether others are as good cannot be said"
-    elif len(winner.objectives) == FEW:
-        yield f"{FEW} seeds: only very large differences can be told from chance; use 5 or more"
-    if winner is not None and not winner.whole:
+    elif len(winner.objectives) == FEW_SEEDS:
+        yield (
+            f"{FEW_SEEDS} seeds: only very large differences can be told from chance; use 5 or more"
+        )
+    if winner is not None and not winner.is_complete:
         yield "no setting has an objective for every seed; this is the best of what there is"
 
 
-def _rounds(results: GridResults) -> list[dict[str, int]] | None:
-    found = results.rounds
-    if found is None:
-        return None
-    return [{"epochs": epochs, "settings": n} for epochs, n in found.items()]
-
-
-def _told(row: GridRow) -> dict[str, Any]:
+def _row_json(row: GridRow) -> dict[str, Any]:
     objectives = {str(seed): value for seed, value in row.objectives.items()}
-    own = {"number": row.number, "values": row.values, "mean": row.mean, "sd": row.sd}
-    return own | {"seeds": len(objectives), "objectives": objectives}
+    return {
+        "number": row.number,
+        "values": row.values,
+        "mean": row.mean,
+        "sd": row.sd,
+        "seeds": len(objectives),
+        "objectives": objectives,
+    }
 
 
-def _number(value: float | None, digits: int | None = None) -> str:
-    """Ten digits that count, or so many after the point."""
+def _number(value: float | None, decimals: int | None = None) -> str:
+    """Ten significant digits, or so many decimals."""
     if value is None:
         return ""
-    return f"{value:.10g}" if digits is None else f"{value:.{digits}f}"
+    return f"{value:.10g}" if decimals is None else f"{value:.{decimals}f}"

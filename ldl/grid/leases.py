@@ -1,4 +1,4 @@
-"""Who works on a trial: one process at a time, on one computer or on several with a shared disk."""
+"""Leases on trials: one process works on each, on one computer or several with a shared disk."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from typing import Literal
 from ldl.errors import RunFolderError
 from ldl.runs.process import PROC, hostname, is_alive, process_start_id
 
-BEAT = 5.0  # seconds between two signs of life
-STALE = 60.0  # seconds without one, after which an owner on another computer counts as dead
+EXPIRY = 60.0  # seconds without a heartbeat after which an owner on another computer counts as dead
 
-Standing = Literal["free", "held", "dead"]
+LeaseStatus = Literal["free", "held", "expired"]
 
 
 @dataclass(frozen=True)
-class Owner:
-    """A process that can be told from every other one, here or on another computer."""
+class LeaseOwner:
+    """A process, identified among all processes of all computers."""
 
     host: str
     machine: str  # tells computers of one name apart, and containers of one computer
     pid: int
-    process: str | None  # when it began
+    process: str | None  # when it started
 
     @classmethod
-    def of(cls, pid: int) -> Owner:
-        """The process with this number on this computer."""
+    def of(cls, pid: int) -> LeaseOwner:
+        """The process with this id on this computer."""
         return cls(hostname(), _machine(), pid, process_start_id(pid))
 
     @property
-    def near(self) -> bool:
-        """Whether its number means something here."""
+    def is_local(self) -> bool:
+        """Whether its process id has a meaning in this process."""
         return (self.host, self.machine) == (hostname(), _machine())
 
 
 class Leases:
-    """A folder with a file for each trial that somebody works on.
+    """A folder with one lease file for each trial that a process works on.
 
-    link(2) makes a claim with its contents in one act and fails where there is one. A dead owner's
-    is renamed away first; takers do that one after the other, under flock(2), and look at what
-    they renamed, so that nobody takes away a claim that has just been made. A file's time of
-    change is its owner's last sign of life: by the clock of the file system, never by two clocks.
+    link(2) creates a lease with its content in one step, and fails where there is one. An expired
+    lease is renamed away first. Processes do that one after the other, under flock(2), and check
+    what they have renamed, so that nobody removes a lease that has just been created. The
+    modification time of a file is the last heartbeat of its owner. Times are compared by the clock
+    of the file system alone, never by the clocks of two computers.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,122 +55,125 @@ class Leases:
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, id: str) -> Path:
-        """The claim on a trial."""
+        """The lease file of a trial."""
         return self.folder / id
 
-    def take(self, id: str) -> bool:
-        """Claim a trial for this process; False where another one that lives has it."""
-        content = json.dumps(asdict(Owner.of(os.getpid()))) + "\n"
-        mine = self._unique(id)
+    def acquire(self, id: str) -> bool:
+        """Lease a trial to this process. False where another process, which lives, holds it.
+
+        Raises RunFolderError where the folder cannot be written.
+        """
+        content = json.dumps(asdict(LeaseOwner.of(os.getpid()))) + "\n"
+        candidate = self._temporary(id)
         try:
-            mine.write_text(content, "utf-8")
-            if _linked(mine, self.path(id)):
+            candidate.write_text(content, "utf-8")
+            if _link(candidate, self.path(id)):
                 return True
-            if self._standing(id, mine.stat().st_mtime) == "held":
+            if self._status(id, candidate.stat().st_mtime) == "held":
                 return False
-            with self._one_at_a_time():
-                return self._take_over(id, mine)
+            with self._takeover_lock():
+                return self._take_over(id, candidate)
         except OSError as error:
-            raise RunFolderError(f"cannot claim {self.path(id)}: {error.strerror}") from error
+            raise RunFolderError(f"cannot lease {self.path(id)}: {error.strerror}") from error
         finally:
-            mine.unlink(missing_ok=True)
+            candidate.unlink(missing_ok=True)
 
     def release(self, id: str) -> None:
-        """Let go of a trial, if it is still this process's."""
-        with self._one_at_a_time():
-            if self.mine(id):
+        """Give up the lease of a trial, if this process holds it."""
+        with self._takeover_lock():
+            if self.is_held(id):
                 self.path(id).unlink(missing_ok=True)
 
-    def mine(self, id: str) -> bool:
-        """Whether this process has the claim; not if it was taken for dead, and another has it."""
-        return self.owner(id) == Owner.of(os.getpid())
+    def is_held(self, id: str) -> bool:
+        """Whether this process holds the lease: not if it expired and another process took it."""
+        return self.owner(id) == LeaseOwner.of(os.getpid())
 
-    def standing(self, id: str) -> Standing:
-        """Whether the trial is free, held, or claimed by an owner who is dead."""
+    def status(self, id: str) -> LeaseStatus:
+        """Whether a trial is free, held by a process that lives, or its lease has expired."""
         if not self.path(id).exists():
             return "free"
-        probe = self._unique(id)
+        probe = self._temporary(id)
         probe.touch()
         try:
-            return self._standing(id, probe.stat().st_mtime)
+            return self._status(id, probe.stat().st_mtime)
         finally:
             probe.unlink(missing_ok=True)
 
-    def owner(self, id: str) -> Owner | None:
-        """Who claims the trial; None for nobody."""
+    def owner(self, id: str) -> LeaseOwner | None:
+        """The owner of a trial's lease; None where there is none."""
         return _read(self.path(id))
 
-    def beat(self, id: str, pid: int) -> bool:
-        """A sign of life of the process `pid` here; False where its claim is another's by now."""
+    def heartbeat(self, id: str, pid: int) -> bool:
+        """Renew the lease of the local process `pid`; False where another process has it by now."""
         owner = self.owner(id)
         if owner is None:
-            return True  # not yet made, or just let go
-        if not owner.near or owner.pid != pid:
+            return True  # not acquired yet, or just released
+        if not owner.is_local or owner.pid != pid:
             return False
         with contextlib.suppress(FileNotFoundError):
             os.utime(self.path(id))
         return True
 
-    def sweep(self) -> None:
-        """Remove what processes that were killed within an act left behind."""
-        probe = self._unique("sweep")
+    def remove_temporary_files(self) -> None:
+        """Remove what processes that were killed while they acquired a lease left behind."""
+        probe = self._temporary("probe")
         try:
             probe.touch()
         except OSError as error:
             raise RunFolderError(f"cannot write in {self.folder}: {error.strerror}") from error
         now = probe.stat().st_mtime
-        for stray in self.folder.glob(".*.*-*"):
+        for path in self.folder.glob(".*.*-*"):
             with contextlib.suppress(FileNotFoundError):
-                if stray == probe or now - stray.stat().st_mtime > STALE:
-                    stray.unlink()
+                if path == probe or now - path.stat().st_mtime > EXPIRY:
+                    path.unlink()
 
-    def _standing(self, id: str, now: float) -> Standing:
+    def _status(self, id: str, now: float) -> LeaseStatus:
         path = self.path(id)
         try:
-            beat, owner = path.stat().st_mtime, _read(path)
+            last_heartbeat, owner = path.stat().st_mtime, _read(path)
         except FileNotFoundError:
             return "free"
-        if owner is not None and owner.near:
-            return "held" if is_alive(owner.pid, owner.process) else "dead"
-        return "held" if now - beat < STALE else "dead"
+        if owner is not None and owner.is_local:
+            return "held" if is_alive(owner.pid, owner.process) else "expired"
+        return "held" if now - last_heartbeat < EXPIRY else "expired"
 
-    def _take_over(self, id: str, mine: Path) -> bool:
-        """Replace a dead owner's claim; the caller is the only one here to do so."""
-        path, seen = self.path(id), _read(self.path(id))
-        if self._standing(id, mine.stat().st_mtime) == "held":
+    def _take_over(self, id: str, candidate: Path) -> bool:
+        """Replace an expired lease by `candidate`; the caller holds the lock for that."""
+        path, expired = self.path(id), _read(self.path(id))
+        if self._status(id, candidate.stat().st_mtime) == "held":
             return False
-        aside = self._unique(id)
+        removed = self._temporary(id)
         with contextlib.suppress(FileNotFoundError):
-            path.rename(aside)
-            if _read(aside) != seen:
-                _linked(aside, path)
-            aside.unlink()
-        return _linked(mine, path)
+            path.rename(removed)
+            if _read(removed) != expired:
+                _link(removed, path)
+            removed.unlink()
+        return _link(candidate, path)
 
-    def _unique(self, id: str) -> Path:
+    def _temporary(self, id: str) -> Path:
         return self.folder / f".{id}.{os.getpid()}-{os.urandom(4).hex()}"
 
     @contextlib.contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """Among those who take over claims; where the disk has no locks, the look must do."""
+    def _takeover_lock(self) -> Iterator[None]:
+        """One process at a time takes over leases; on a disk without locks its checks must do."""
         with open(self.folder / ".lock", "ab") as file:
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
 
-def _read(path: Path) -> Owner | None:
-    """The owner that a claim names; None where there is no claim or it names none."""
+def _read(path: Path) -> LeaseOwner | None:
+    """The owner that a lease file names; None where there is no file or it names none."""
     try:
-        return Owner(**json.loads(path.read_text("utf-8")))
+        return LeaseOwner(**json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
         return None
 
 
-def _linked(source: Path, target: Path) -> bool:
-    """Whether `target` could be made a second name of `source`."""
+def _link(source: Path, target: Path) -> bool:
+    """Make `target` a second name of `source`; False where `target` exists."""
     try:
         os.link(source, target)
     except FileExistsError:
@@ -180,7 +183,7 @@ def _linked(source: Path, target: Path) -> bool:
 
 @cache
 def _machine() -> str:
-    """This start of this computer, and the space in which process numbers count."""
+    """The boot of this computer and the namespace of process ids."""
     try:
         boot = (PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot}:{os.readlink(PROC / 'self/ns/pid')}"

@@ -1,4 +1,4 @@
-"""A grid from its first trial to its last: ask the search, hand out tasks, count what returns."""
+"""A grid from its first trial to its last: ask the search, start trials, collect outcomes."""
 
 from __future__ import annotations
 
@@ -11,243 +11,241 @@ from pathlib import Path
 
 from ldl.cores import usable_cores
 from ldl.errors import Interrupted
-from ldl.grid.executors import Executor, GridError, Local
+from ldl.execute.worker_pool import TaskReport, TaskResult, WorkerPoolError
+from ldl.grid.executors import EXECUTORS, TrialExecutor
 from ldl.grid.grid_plan import GridCallbacks, GridOptions, GridPlan, GridProgress, GridSummary
-from ldl.grid.trial import Trial, TrialOutcome
-from ldl.grid.trial_store import RETRIED, TrialStore, write_plan
-from ldl.grid.work import Task, Word
+from ldl.grid.trial import RETRYABLE, Trial, TrialOutcome
+from ldl.grid.trial_store import TrialStore, write_plan
+from ldl.grid.trial_worker import trial_task, worker_arguments
 from ldl.train.signals import DeferredSignals
 
-TICK = 0.2  # seconds between two looks at signals, and between two reports
-LOOK = 0.5  # seconds between two looks at trials of other processes
-PATIENCE = 40.0  # seconds for trials to stop
-RECORD = 5.0  # seconds between two writings of the plan
-LOST = 3  # times that a trial may come back as ended without a word of it on the disk
+TICK = 0.2  # seconds between two looks at signals, and between two progress reports
+LEASE_POLL = 0.5  # seconds between two looks at trials of other processes
+STOP_TIMEOUT = 40.0  # seconds for trials to stop
+PLAN_INTERVAL = 5.0  # seconds between two writes of the plan
+MAX_LOSSES = 3  # times that a trial may be reported as finished without an entry on the disk
 
 
 def run_grid(
-    plan: GridPlan, folder: Path, options: GridOptions, watch: GridCallbacks
+    plan: GridPlan, folder: Path, options: GridOptions, callbacks: GridCallbacks
 ) -> GridSummary:
-    """Do what is missing of a grid in its folder, which may be another process's too at that time.
+    """Run the missing trials. Other processes may share the folder.
 
-    Raises Interrupted after a signal, when the trials have left their checkpoints, and GridError
-    where there is nobody left to do the work.
+    Raises Interrupted after a signal, when the trials have left their checkpoints, and
+    WorkerPoolError where no worker process is left.
     """
-    ledger = TrialStore(folder)
-    ledger.claims.sweep()
-    grid = Grid(plan, ledger, options, watch)
-    grid.begin()
-    if not grid.waiting:
-        return grid.summary()
-    with DeferredSignals() as signals, closing(executor(ledger, options, watch)) as workers:
-        grid.go(workers, lambda: signals.caught is not None)
+    store = TrialStore(folder)
+    store.leases.remove_temporary_files()
+    run = GridRun(plan, store, options, callbacks)
+    run.begin()
+    if not run.waiting:
+        return run.summary()
+    with (
+        DeferredSignals() as signals,
+        closing(_executor(plan, store, options, callbacks)) as executor,
+    ):
+        run.run(executor, lambda: signals.caught is not None)
         if signals.caught is not None:
-            watch.note("the trials have left checkpoints: the same command goes on from there")
+            callbacks.note("the trials have left checkpoints: the same command goes on from there")
             raise Interrupted(signals.caught)
-    return grid.summary()
+    return run.summary()
 
 
-def executor(ledger: TrialStore, options: GridOptions, watch: GridCallbacks) -> Executor:
-    """The workers that the options ask for. Raises GridError where they cannot be had."""
-    jobs = options.jobs or usable_cores() or 1
-    if options.dask is not None:
-        from ldl.grid.dask_executor import Cluster
+def _executor(
+    plan: GridPlan, store: TrialStore, options: GridOptions, callbacks: GridCallbacks
+) -> TrialExecutor:
+    """The executor that the options name. Raises WorkerPoolError where it cannot start."""
 
-        return Cluster(ledger.folder, options.dask, jobs)
-
-    def download(what: str, done: int, total: int) -> None:
+    def on_download(name: str, done: int, total: int) -> None:
         if done == 0:
-            watch.note(f"{what} …")
+            callbacks.note(f"{name} …")
 
-    return Local(ledger.folder, jobs, download)
+    arguments = worker_arguments(store.folder, plan.objective, plan.keep_checkpoints)
+    make = EXECUTORS["local" if options.dask is None else "dask"]
+    return make(arguments, options.jobs or usable_cores() or 1, options.dask, on_download)
 
 
-class Grid:
-    """How a grid stands, in this process's eyes."""
+class GridRun:
+    """The state of a grid as this process sees it."""
 
     def __init__(
-        self, plan: GridPlan, ledger: TrialStore, options: GridOptions, watch: GridCallbacks
+        self, plan: GridPlan, store: TrialStore, options: GridOptions, callbacks: GridCallbacks
     ) -> None:
-        self.plan, self.ledger, self.options, self.watch = plan, ledger, options, watch
+        self.plan, self.store, self.options, self.callbacks = plan, store, options, callbacks
         self.waiting: deque[Trial] = deque()
-        self.out: dict[str, Trial] = {}  # handed out
-        self.aside: dict[str, Trial] = {}  # taken by other processes
-        self.asked: dict[str, Trial] = {}  # without their configurations, which are long
-        self.counts: Counter[str] = Counter()  # trials that have ended, by how
-        self.found = 0  # of those, how many had ended before
+        self.started: dict[str, Trial] = {}  # handed to the executor
+        self.leased_elsewhere: dict[str, Trial] = {}
+        self.requested: dict[str, Trial] = {}  # without their configurations, which are long
+        self.counts: Counter[str] = Counter()  # trials that have ended, by status
+        self.ended_before = 0  # trials that had ended before this call
         self.best: tuple[float, Trial] | None = None
-        self._before: dict[str, TrialOutcome] = {}  # failed earlier, to be tried again
-        self._untold: list[TrialOutcome] = []  # outcomes that the search has not heard of
-        self._lost: Counter[str] = Counter()
-        self._recorded = 0
-        self._began = self._shown = self._looked = self._written = time.monotonic()
+        self._previous: dict[str, TrialOutcome] = {}  # of failed trials that are tried again
+        self._unseen: list[TrialOutcome] = []  # outcomes that the search has not been given yet
+        self._losses: Counter[str] = Counter()
+        self._planned = 0  # trials in the files of the plan
+        now = time.monotonic()
+        self._start_time = self._progress_time = self._poll_time = self._plan_time = now
 
     def begin(self) -> None:
         """Ask for the first trials, and count those that have ended before."""
         self._ask()
-        self._record()
-        self._show(0, True)
+        self._write_plan()
+        self._show_progress(0, force=True)
 
-    def go(self, workers: Executor, asked_to_stop: Callable[[], bool]) -> None:
-        """Until all is done, a signal comes or, with fail_fast, a trial has failed."""
+    def run(self, executor: TrialExecutor, is_stopping: Callable[[], bool]) -> None:
+        """Run until all is done, a signal comes or, with fail_fast, a trial has failed."""
         try:
-            self._go(workers, asked_to_stop)
+            self._run(executor, is_stopping)
         finally:
-            self._record()
-        self._show(0, True)
+            self._write_plan()
+        self._show_progress(0, force=True)
 
-    def _go(self, workers: Executor, asked_to_stop: Callable[[], bool]) -> None:
-        while self.waiting or self.out or self.aside:
-            if asked_to_stop() or self._failed_fast():
-                self._stop(workers)
+    def _run(self, executor: TrialExecutor, is_stopping: Callable[[], bool]) -> None:
+        while self.waiting or self.started or self.leased_elsewhere:
+            if is_stopping() or (self.options.fail_fast and self._failed):
+                self._stop(executor)
                 return
-            while self.waiting and workers.room > 0:
-                self._start(workers, self.waiting.popleft())
-            for id, word in workers.wait(TICK):
-                self._back(id, word)
-            self._look_aside()
-            idle = not (self.waiting or self.out or self.aside)
-            if self._untold and (idle or len(self.waiting) < workers.room + workers.running):
+            while self.waiting and executor.free_slots > 0:
+                self._start(executor, self.waiting.popleft())
+            for report in executor.wait(TICK):
+                self._take_back(report)
+            self._poll_leases()
+            idle = not (self.waiting or self.started or self.leased_elsewhere)
+            starving = len(self.waiting) < executor.free_slots + executor.running
+            if self._unseen and (idle or starving):
                 self._ask()
-            if time.monotonic() - self._written > RECORD:
-                self._record()
-            self._show(workers.running)
+            if time.monotonic() - self._plan_time > PLAN_INTERVAL:
+                self._write_plan()
+            self._show_progress(executor.running)
 
     def summary(self) -> GridSummary:
-        """How it ended."""
-        counts = self.counts
+        """How the call ended."""
         return GridSummary(
-            completed=counts["completed"],
-            diverged=counts["diverged"],
-            failed=sum(counts[ending] for ending in RETRIED),
-            waiting=len(self.asked) - counts.total(),
+            completed=self.counts["completed"],
+            diverged=self.counts["diverged"],
+            failed=self._failed,
+            waiting=len(self.requested) - self.counts.total(),
             best=self.best[1].id if self.best else None,
-            seconds=time.monotonic() - self._began,
+            seconds=time.monotonic() - self._start_time,
         )
 
+    @property
+    def _failed(self) -> int:
+        """Trials that failed, were killed, or ran out of time or memory."""
+        return sum(self.counts[status] for status in RETRYABLE)
+
     def _ask(self) -> None:
-        """Take what the search wants next, and look which of that there is already."""
+        """Give the search the new outcomes, and queue the trials that it asks for."""
         while True:
-            told, self._untold = self._untold, []
-            for trial in self.plan.search.ask(told):
-                if trial.id not in self.asked:
-                    self.asked[trial.id] = replace(trial, yaml="")
-                    self._sort(trial)
-            if not self._untold:
+            outcomes, self._unseen = self._unseen, []
+            for trial in self.plan.search.ask(outcomes):
+                if trial.id not in self.requested:
+                    self.requested[trial.id] = replace(trial, yaml="")
+                    self._queue(trial)
+            if not self._unseen:
                 return
 
-    def _record(self) -> None:
-        """Write down what was asked for, if there is more of it."""
-        self._written = time.monotonic()
-        if len(self.asked) > self._recorded:
-            self._recorded = len(self.asked)
-            write_plan(self.ledger.folder, self.plan, list(self.asked.values()))
+    def _write_plan(self) -> None:
+        """Write the files of the plan, if more trials have been asked for."""
+        self._plan_time = time.monotonic()
+        if len(self.requested) > self._planned:
+            self._planned = len(self.requested)
+            write_plan(self.store.folder, self.plan, list(self.requested.values()))
 
-    def _sort(self, trial: Trial) -> None:
-        """A trial that was asked for: done, or to be done."""
-        found = self.ledger.read_outcome(trial.id)
-        if found is not None and not (self.options.retry_failed and found.status in RETRIED):
-            self.found += 1
-            self._count(trial, found)
-            return
-        if found is not None:
-            self._before[trial.id] = found
+    def _queue(self, trial: Trial) -> None:
+        """Queue a trial, or count it where it has ended."""
+        outcome = self.store.read_outcome(trial.id)
+        if outcome is not None:
+            if not (self.options.retry_failed and outcome.status in RETRYABLE):
+                self.ended_before += 1
+                self._count(trial, outcome)
+                return
+            self._previous[trial.id] = outcome
         self.waiting.append(trial)
 
-    def _start(self, workers: Executor, trial: Trial) -> None:
-        """Hand a trial out, unless another process has it or has done it."""
-        if not self._done(trial):
-            if self.ledger.claims.standing(trial.id) == "held":
-                self.aside[trial.id] = trial
-                return
-            self.out[trial.id] = trial
-            options = self.options
-            workers.start(
-                Task(
-                    trial,
-                    self.plan.objective,
-                    options.retry,
-                    options.trial_timeout,
-                    self.plan.keep_checkpoints,
-                    self._before.get(trial.id),
-                )
-            )
+    def _start(self, executor: TrialExecutor, trial: Trial) -> None:
+        """Start a trial, unless another process runs it or has run it."""
+        if self._has_ended(trial):
+            return
+        if self.store.leases.status(trial.id) == "held":
+            self.leased_elsewhere[trial.id] = trial
+            return
+        self.started[trial.id] = trial
+        options, previous = self.options, self._previous.get(trial.id)
+        executor.start(trial_task(trial, previous, options.retry, options.trial_timeout))
 
-    def _done(self, trial: Trial) -> bool:
+    def _has_ended(self, trial: Trial) -> bool:
         """Whether a trial has ended by now; if so it is counted."""
-        outcome = self.ledger.read_outcome(trial.id)
-        if outcome is None or outcome == self._before.get(trial.id):
+        outcome = self.store.read_outcome(trial.id)
+        if outcome is None or outcome == self._previous.get(trial.id):
             return False
         self._count(trial, outcome)
-        self.watch.ended(trial, outcome)
+        self.callbacks.ended(trial, outcome)
         return True
 
     def _count(self, trial: Trial, outcome: TrialOutcome) -> None:
-        self._before.pop(trial.id, None)
+        self._previous.pop(trial.id, None)
         self.counts[outcome.status] += 1
-        self._untold.append(outcome)
-        best = self.best[0] if self.best else None
-        figure = outcome.objective
-        if figure is not None and self.plan.objective.is_better(figure, best):
-            self.best = figure, trial
+        self._unseen.append(outcome)
+        value, best = outcome.objective, self.best[0] if self.best else None
+        if value is not None and self.plan.objective.is_better(value, best):
+            self.best = value, trial
 
-    def _back(self, id: str, word: Word) -> None:
-        """A trial that was handed out has come back."""
-        trial = self.out.pop(id)
-        if word == "taken":
-            self.aside[id] = trial
-        elif word == "ended" and self._done(trial):
+    def _take_back(self, report: TaskReport) -> None:
+        """A trial has come back from the executor."""
+        trial = self.started.pop(report.id)
+        if report.result == TaskResult.LEASED_ELSEWHERE:
+            self.leased_elsewhere[trial.id] = trial
             return
-        else:
-            self._lost[id] += word == "ended"
-            if self._lost[id] > LOST:
-                raise GridError(f"trial {id} leaves no trial.json in {self.ledger.trials / id}")
-            self.waiting.appendleft(trial)
+        if report.result == TaskResult.FINISHED:
+            if self._has_ended(trial):
+                return
+            self._losses[trial.id] += 1
+        if self._losses[trial.id] > MAX_LOSSES:
+            folder = self.store.trials / trial.id
+            raise WorkerPoolError(f"trial {trial.id} leaves no trial.json in {folder}")
+        self.waiting.appendleft(trial)
 
-    def _look_aside(self) -> None:
-        """See to the trials of other processes: done, or free again."""
+    def _poll_leases(self) -> None:
+        """Look whether trials of other processes have ended or are free again."""
         now = time.monotonic()
-        if not self.aside or now - self._looked < LOOK:
+        if not self.leased_elsewhere or now - self._poll_time < LEASE_POLL:
             return
-        self._looked = now
-        for id, trial in list(self.aside.items()):
-            if self._done(trial):
-                del self.aside[id]
-            elif self.ledger.claims.standing(id) != "held":
-                self.waiting.appendleft(self.aside.pop(id))
+        self._poll_time = now
+        for id, trial in list(self.leased_elsewhere.items()):
+            if self._has_ended(trial):
+                del self.leased_elsewhere[id]
+            elif self.store.leases.status(id) != "held":
+                self.waiting.appendleft(self.leased_elsewhere.pop(id))
 
-    def _failed_fast(self) -> bool:
-        failed = sum(self.counts[ending] for ending in RETRIED)
-        return self.options.fail_fast and failed > 0
+    def _stop(self, executor: TrialExecutor) -> None:
+        """Let running trials write their checkpoints; those that end by then are counted."""
+        executor.stop()
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while self.started and time.monotonic() < deadline:
+            for report in executor.wait(TICK):
+                trial = self.started.pop(report.id)
+                if report.result == TaskResult.FINISHED:
+                    self._has_ended(trial)
 
-    def _stop(self, workers: Executor) -> None:
-        """Let the trials under way write their checkpoints; they count where they end by then."""
-        workers.stop()
-        until = time.monotonic() + PATIENCE
-        while self.out and time.monotonic() < until:
-            for id, word in workers.wait(TICK):
-                trial = self.out.pop(id)
-                if word == "ended":
-                    self._done(trial)
-
-    def _show(self, running: int, certainly: bool = False) -> None:
-        """Tell how it stands, a few times a second."""
+    def _show_progress(self, running: int, force: bool = False) -> None:
+        """Report progress, a few times a second."""
         now = time.monotonic()
-        if not certainly and now - self._shown < TICK:
+        if not force and now - self._progress_time < TICK:
             return
-        self._shown = now
-        done, spent = self.counts.total(), now - self._began
-        here, left = done - self.found, len(self.asked) - done
-        self.watch.progress(
+        self._progress_time = now
+        done, seconds = self.counts.total(), now - self._start_time
+        ended_here, left = done - self.ended_before, len(self.requested) - done
+        self.callbacks.progress(
             GridProgress(
-                total=len(self.asked),
+                total=len(self.requested),
                 done=done,
-                already_done=self.found,
+                already_done=self.ended_before,
                 running=running,
-                failed=sum(self.counts[ending] for ending in RETRIED),
+                failed=self._failed,
                 best=self.best[0] if self.best else None,
                 best_values=self.best[1].values if self.best else {},
-                seconds=spent,
-                seconds_left=spent / here * left if here else None,
+                seconds=seconds,
+                seconds_left=seconds / ended_here * left if ended_here else None,
             )
         )

@@ -1,10 +1,10 @@
-"""A trial of a grid and what came of it: plain data, for it crosses processes as JSON."""
+"""A trial of a grid, how it ended, and how trials are made; plain data, for processes send it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from ldl.execute.transfer import pretrained_digest
 from ldl.runs.content_key import content_key
@@ -13,30 +13,34 @@ if TYPE_CHECKING:
     from ldl.data import ProgressCallback
     from ldl.grid.candidates import Candidate
 
-Ending = Literal["completed", "diverged", "failed", "killed", "timeout", "memory"]
-ENDINGS: Final = get_args(Ending)
+TrialStatus = Literal["completed", "diverged", "failed", "killed", "timeout", "memory"]
+RETRYABLE = ("failed", "killed", "timeout", "memory")  # another attempt may end otherwise
 
 
 @dataclass(frozen=True)
 class Trial:
     """One training: a setting with one seed."""
 
-    id: str  # first 16 hex digits of SHA-256 over the resolved config, the data and the version
-    setting: str  # the same over the config without its seed: trials of one setting share it
+    id: str  # the content key of the resolved configuration and the data
+    setting: str  # the content key without the seed, which trials of one setting share
     number: int  # of the setting in the plan, from 1
     seed: int
     values: dict[str, Any]  # dotted key -> plain value, as varied; without the seed
     yaml: str  # the resolved configuration, complete
-    after: str | None = None  # halving: the id of the trial whose checkpoint it goes on from
+    after: str | None = None  # halving: the id of the trial whose checkpoint it continues
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, in their order."""
         return asdict(self)
 
+    def summary(self) -> dict[str, Any]:
+        """`to_dict` without the configuration, which stands in the trial's own folder."""
+        return {key: value for key, value in asdict(self).items() if key != "yaml"}
+
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> Trial:
-        """What `to_dict` gave."""
-        return cls(**found)
+    def from_dict(cls, fields: Mapping[str, Any]) -> Trial:
+        """The trial that `to_dict` gave."""
+        return cls(**fields)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class TrialOutcome:
     """How a trial ended: trials/<id>/trial.json, written once and atomically."""
 
     id: str
-    status: Ending
+    status: TrialStatus
     reason: str
     objective: float | None
     epochs: int
@@ -57,45 +61,48 @@ class TrialOutcome:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> TrialOutcome:
-        """What `to_dict` gave."""
-        return cls(**found)
+    def from_dict(cls, fields: Mapping[str, Any]) -> TrialOutcome:
+        """The outcome that `to_dict` gave."""
+        return cls(**fields)
 
 
 class TrialFactory:
-    """Makes the trials of settings; reads what they start from once, for its SHA-256."""
+    """Makes the trials of candidates. Data and pretrained weights are digested once."""
 
     def __init__(self, seeds: range, progress: ProgressCallback | None = None) -> None:
         self.seeds = seeds
         self._progress = progress
-        self._digests: dict[tuple[str, int], str] = {}
-        self._donors: dict[str | None, str] = {}
+        self._data_digests: dict[tuple[str, int], str] = {}
+        self._pretrained_digests: dict[str | None, str] = {}
 
-    def trials(self, setting: Candidate, before: Candidate | None = None) -> list[Trial]:
-        """A trial for each seed; each goes on from that of the setting `before`."""
-        shared = content_key(setting.yaml(), self._digest(setting, self.seeds[0]))
+    def trials(self, candidate: Candidate, before: Candidate | None = None) -> list[Trial]:
+        """A trial for each seed; each continues the trial of `before` with the same seed.
+
+        Raises DataError where the data cannot be read.
+        """
+        shared = content_key(candidate.yaml(), self._digest(candidate, self.seeds[0]))
         return [
             Trial(
-                id=self.name(setting, seed),
+                id=self._trial_id(candidate, seed),
                 setting=shared,
-                number=setting.number,
+                number=candidate.number,
                 seed=seed,
-                values=dict(setting.values),
-                yaml=setting.yaml(seed),
-                after=None if before is None else self.name(before, seed),
+                values=dict(candidate.values),
+                yaml=candidate.yaml(seed),
+                after=None if before is None else self._trial_id(before, seed),
             )
             for seed in self.seeds
         ]
 
-    def name(self, setting: Candidate, seed: int) -> str:
-        """The id of a trial. Raises DataError where the data cannot be read."""
-        return content_key(setting.yaml(seed), self._digest(setting, seed))
+    def _trial_id(self, candidate: Candidate, seed: int) -> str:
+        return content_key(candidate.yaml(seed), self._digest(candidate, seed))
 
-    def _digest(self, setting: Candidate, seed: int) -> str:
-        """SHA-256 of the data, of which what is drawn depends on the seed, and of `start_from`."""
-        place, start = (repr(setting.config.data.source), seed), setting.config.start_from
-        if place not in self._digests:
-            self._digests[place] = setting.config.data.source.read(seed, self._progress).sha256()
-        if start not in self._donors:
-            self._donors[start] = pretrained_digest(start)
-        return self._digests[place] + self._donors[start]
+    def _digest(self, candidate: Candidate, seed: int) -> str:
+        """SHA-256 of the data, which a generated source draws from the seed, and of the weights."""
+        source, pretrained = candidate.config.data.source, candidate.config.start_from
+        data = repr(source), seed
+        if data not in self._data_digests:
+            self._data_digests[data] = source.read(seed, self._progress).sha256()
+        if pretrained not in self._pretrained_digests:
+            self._pretrained_digests[pretrained] = pretrained_digest(pretrained)
+        return self._data_digests[data] + self._pretrained_digests[pretrained]

@@ -1,4 +1,4 @@
-"""What a grid folder says of its trials: which have ended and how; where all of it lies."""
+"""The folder of a grid: how it is found again, its plan, and the entries of its trials."""
 
 from __future__ import annotations
 
@@ -26,111 +26,118 @@ from ldl.runs.status import to_utc
 if TYPE_CHECKING:
     from ldl.grid.grid_plan import GridPlan
 
-RETRIED = ("failed", "killed", "timeout", "memory")  # endings that another try may change
+FORMAT: Final = 1
+GRID_FILE: Final = "grid.json"
+HASH_DIGITS: Final = 6  # of the hash in a folder's name
 
 
 class TrialStore:
-    """A grid folder; several processes may use one at once.
+    """The trials of a grid folder. Several processes may use one folder at once.
 
-    trials/<id>/ is the run folder of a trial, and trials/<id>/trial.json says that it has ended;
-    claims/<id> is there while somebody works on it. shared/ holds files that many trials have in
-    common, by their SHA-256, hard-linked into them.
+    trials/<id>/ is the run folder of a trial, and trials/<id>/trial.json says how it ended;
+    claims/<id> is its lease. shared/ holds files that many trials have in common, named by their
+    SHA-256 and hard-linked into the trials' folders.
     """
 
     def __init__(self, folder: Path) -> None:
+        """Creates the subfolders. Raises RunFolderError."""
         self.folder = folder
         self.trials, self._shared = folder / "trials", folder / "shared"
         try:
-            for place in (self.trials, self._shared):
-                place.mkdir(parents=True, exist_ok=True)
-            self.claims = Leases(folder / "claims")
+            for path in (self.trials, self._shared):
+                path.mkdir(parents=True, exist_ok=True)
+            self.leases = Leases(folder / "claims")
         except OSError as error:
             raise RunFolderError(f"cannot make {error.filename}: {error.strerror}") from error
 
-    def run(self, id: str) -> RunFolder:
+    def run_folder(self, id: str) -> RunFolder:
         """The run folder of a trial, whether or not it exists."""
         return RunFolder(self.trials / id)
 
     def read_outcome(self, id: str) -> TrialOutcome | None:
-        """How a trial ended; None where it has not, or where a power cut took that file."""
-        try:
-            return TrialOutcome.from_dict(json.loads(self._entry(id).read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
+        """How a trial ended; None where it has not ended or its entry cannot be read."""
+        return read_outcome(self.folder, id)
 
-    def end(self, outcome: TrialOutcome) -> bool:
-        """Write how a trial ended, once all its files are on the disk; only for who claims it.
+    def write_outcome(self, outcome: TrialOutcome) -> bool:
+        """Record how a trial ended, once all its files are on the disk; for the lease's owner.
 
-        False, and nothing is written, where it had ended before.
+        False, and nothing is written, where it had ended before. Raises RunError.
         """
-        folder = self.trials / outcome.id
+        folder, entry = self.trials / outcome.id, _entry(self.folder, outcome.id)
         temporary = folder / f".trial.json.{os.getpid()}-{os.urandom(4).hex()}.tmp"
         try:
             folder.mkdir(exist_ok=True)
             temporary.write_bytes(to_json(outcome.to_dict()))
             fsync_tree(folder)
-            if self.read_outcome(outcome.id) is None:  # an unreadable entry is none
-                self._entry(outcome.id).unlink(missing_ok=True)
-            # That name need not last: without it the trial is done again.
-            os.link(temporary, self._entry(outcome.id))
+            if self.read_outcome(outcome.id) is None:  # an unreadable entry counts as none
+                entry.unlink(missing_ok=True)
+            # The new name may be lost in a power cut: then the trial is run again.
+            os.link(temporary, entry)
         except FileExistsError:
             return False
         except OSError as error:
-            raise RunError(f"cannot write {self._entry(outcome.id)}: {error.strerror}") from error
+            raise RunError(f"cannot write {entry}: {error.strerror}") from error
         finally:
             temporary.unlink(missing_ok=True)
         return True
 
-    def forget(self, outcome: TrialOutcome) -> None:
-        """Take back that a trial ended so, to try it again; only for who claims it."""
+    def delete_outcome(self, outcome: TrialOutcome) -> None:
+        """Delete this outcome, so that the trial can be tried again; for the lease's owner."""
         if self.read_outcome(outcome.id) == outcome:
-            self._entry(outcome.id).unlink()
+            _entry(self.folder, outcome.id).unlink()
 
-    def furnish(self, id: str, own: Mapping[str, bytes], common: Mapping[str, bytes]) -> None:
-        """Put files into a trial's folder, those in `common` as links; again does no harm."""
+    def write_inputs(self, id: str, own: Mapping[str, bytes], common: Mapping[str, bytes]) -> None:
+        """Write files, {name: content}, into a trial's folder; those in `common` as hard links."""
         folder = self.trials / id
         folder.mkdir(exist_ok=True)
         for name, data in own.items():
             write_bytes(folder / name, data)
         for name, data in common.items():
             if not (folder / name).exists():
-                self._link(folder / name, data)
+                self._link_shared(folder / name, data)
 
-    def _link(self, path: Path, data: bytes) -> None:
-        """A second name for the shared file that holds `data`."""
+    def _link_shared(self, path: Path, data: bytes) -> None:
+        """Make `path` a second name of the shared file that holds `data`."""
         shared = self._shared / hashlib.sha256(data).hexdigest()[:32]
         if not shared.exists():
-            with durable_writes(True):  # trials of later calls trust it
+            with durable_writes(True):  # trials of later calls rely on it
                 write_bytes(shared, data)
         try:
             os.link(shared, path)
         except FileExistsError:
             pass
-        except OSError:  # a file has as many names as it can, or the file system knows one alone
+        except OSError:  # too many links to one file, or a file system without links
             write_bytes(path, data)
 
-    def _entry(self, id: str) -> Path:
-        return self.trials / id / "trial.json"
+
+def _entry(folder: Path, id: str) -> Path:
+    return folder / "trials" / id / "trial.json"
 
 
-FORMAT: Final = 1
-ABOUT: Final = "grid.json"
-SHORT: Final = 6  # digits of the hash in a folder's name
+def read_outcome(folder: Path, id: str) -> TrialOutcome | None:
+    """How a trial of a grid folder ended; None where it has not, or its entry cannot be read."""
+    try:
+        return TrialOutcome.from_dict(json.loads(_entry(folder, id).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+# --- the folder and its plan --------------------------------------------------------------------
 
 
 def find_grid_folder(root: Path, plan: GridPlan, option: str | None = None) -> Path | None:
     """The folder of this grid: `option` if given, else the newest in `root` with the same base.
 
-    None where there is none yet. Raises RunFolderError for a folder that is something else's.
+    None where there is none yet. Raises RunFolderError where `option` is a different folder.
     """
     if option is None:
         return _newest(root, plan)
     folder = Path(option).expanduser()
-    if not (folder / ABOUT).exists():
+    if not is_grid_folder(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunFolderError(f"{folder} is not the folder of a grid: it has no {ABOUT}")
+            raise RunFolderError(f"{folder} is not the folder of a grid: it has no {GRID_FILE}")
         return None
-    if _about(folder).get("base") != plan.base_digest:
+    if _read_grid_file(folder).get("base") != plan.base_digest:
         raise RunFolderError(
             f"{folder} is the folder of another grid: its configuration or objective differs; "
             "without --folder a new one is made"
@@ -139,20 +146,28 @@ def find_grid_folder(root: Path, plan: GridPlan, option: str | None = None) -> P
 
 
 def open_grid_folder(root: Path, plan: GridPlan, option: str | None = None) -> Path:
-    """`find`, or else a new folder with grid.json and source.yaml; two processes get the same."""
+    """`find_grid_folder`, or a new folder; grid.json and source.yaml are written.
+
+    Two processes that start together get the same folder. Raises RunFolderError.
+    """
     parent = root if option is None else Path(option).expanduser().absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
         with folder_lock(parent):
             folder = find_grid_folder(root, plan, option)
             if folder is None:
-                folder = Path(option).expanduser() if option else _new(root, plan)
+                folder = Path(option).expanduser() if option else _new_folder(root, plan)
                 folder.mkdir(exist_ok=True)
-            write_json(folder / ABOUT, _describe(plan))
+            write_json(folder / GRID_FILE, _describe(plan))
             write_text(folder / "source.yaml", plan.source)
     except OSError as error:
         raise RunFolderError(f"cannot make a grid in {parent}: {error.strerror}") from error
     return folder
+
+
+def is_grid_folder(path: Path) -> bool:
+    """Whether a folder is that of a grid."""
+    return (path / GRID_FILE).exists()
 
 
 def write_plan(folder: Path, plan: GridPlan, trials: Sequence[Trial]) -> None:
@@ -161,39 +176,35 @@ def write_plan(folder: Path, plan: GridPlan, trials: Sequence[Trial]) -> None:
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(["number", "setting", "seed", "id", *plan.keys])
     for trial in trials:
-        cells = [format_cell(trial.values[key]) if key in trial.values else "" for key in plan.keys]
+        cells = format_cells(trial.values, plan.keys)
         rows.writerow([trial.number, trial.setting, trial.seed, trial.id, *cells])
-    lines = []
-    for trial in trials:
-        told = trial.to_dict()
-        del told["yaml"]  # it stands in the trial's own folder
-        lines.append(json.dumps(told, ensure_ascii=False) + "\n")
+    lines = [json.dumps(trial.summary(), ensure_ascii=False) + "\n" for trial in trials]
     write_text(folder / "plan.csv", table.getvalue())
     write_text(folder / "plan.jsonl", "".join(lines))
 
 
+def read_plan(folder: Path) -> list[Trial]:
+    """The trials of plan.jsonl, without their configurations. Raises RunFolderError."""
+    path = folder / "plan.jsonl"
+    try:
+        lines = path.read_text("utf-8").split("\n") if path.exists() else []
+        return [Trial.from_dict({**json.loads(line), "yaml": ""}) for line in lines if line]
+    except (OSError, ValueError, TypeError) as error:
+        raise RunFolderError(f"cannot read {path}: {error}") from error
+
+
 def format_cell(value: Any) -> str:
-    """A value in a table; text as it is, the rest as YAML has it on one line."""
+    """A value in a table: a text as it is, everything else as YAML on one line."""
     return value if isinstance(value, str) else flow(value)
 
 
-def read_outcome(folder: Path, id_: str) -> TrialOutcome | None:
-    """How a trial ended; None where it has not, or cannot be read."""
-    path = folder / "trials" / id_ / "trial.json"
-    if not path.exists():
-        return None
-    try:
-        return TrialOutcome.from_dict(read_json(path))
-    except (LdlError, TypeError):
-        return None
-
-
-def is_grid_folder(path: Path) -> bool:
-    """Whether a folder is a grid's."""
-    return (path / ABOUT).exists()
+def format_cells(values: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    """The values of `keys` as cells of a table; empty where a setting does not have the key."""
+    return [format_cell(values[key]) if key in values else "" for key in keys]
 
 
 def _describe(plan: GridPlan) -> dict[str, Any]:
+    """grid.json."""
     return {
         "format": FORMAT,
         "name": plan.name,
@@ -206,34 +217,35 @@ def _describe(plan: GridPlan) -> dict[str, Any]:
     }
 
 
-def _about(folder: Path) -> dict[str, Any]:
-    found = read_json(folder / ABOUT)
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise RunFolderError(f"{folder / ABOUT} is not this version's: its format is not {FORMAT}")
-    return found
+def _read_grid_file(folder: Path) -> dict[str, Any]:
+    path = folder / GRID_FILE
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise RunFolderError(f"{path} is not this version's: its format is not {FORMAT}")
+    return content
 
 
 def _newest(root: Path, plan: GridPlan) -> Path | None:
-    pattern = f"*-{slug(plan.name)}-grid-{plan.base_digest[:SHORT]}*"
-    fitting = []
+    pattern = f"*-{slug(plan.name)}-grid-{plan.base_digest[:HASH_DIGITS]}*"
+    matches = []
     for path in sorted(root.glob(pattern)):
         try:
-            if is_grid_folder(path) and _about(path).get("base") == plan.base_digest:
-                fitting.append(path)
+            if is_grid_folder(path) and _read_grid_file(path).get("base") == plan.base_digest:
+                matches.append(path)
         except LdlError:
             continue
-    return fitting[-1] if fitting else None
+    return matches[-1] if matches else None
 
 
-def _new(root: Path, plan: GridPlan) -> Path:
-    base = f"{to_utc():%Y%m%dT%H%M%SZ}-{slug(plan.name)}-grid-{plan.base_digest[:SHORT]}"
+def _new_folder(root: Path, plan: GridPlan) -> Path:
+    base = f"{to_utc():%Y%m%dT%H%M%SZ}-{slug(plan.name)}-grid-{plan.base_digest[:HASH_DIGITS]}"
     names = (base if n == 1 else f"{base}-{n}" for n in range(1, 1000))
     return next(root / name for name in names if not (root / name).exists())
 
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Be the only process at work on what `folder` as a whole holds; waits for its turn."""
+    """Hold the lock of a folder as a whole; waits until no other process holds it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

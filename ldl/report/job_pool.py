@@ -1,136 +1,153 @@
-"""Jobs in processes of their own, side by side, the longest first."""
+"""The jobs of a report in a pool of worker processes, the longest first."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Final
 
-from ldl.cores import worker_environment
+from ldl.errors import LdlError, RunFolderError
+from ldl.execute.worker_pool import (
+    Task,
+    TaskReport,
+    TaskResult,
+    Worker,
+    WorkerPool,
+    stop_when_orphaned,
+)
 from ldl.report.jobs import Job
-from ldl.report.run_index import IndexedRun, mark
+from ldl.report.run_index import IndexedRun, job_file
 from ldl.train.signals import interrupt_on_signal
 
-PAUSE: Final = 0.05  # seconds between two looks at the workers
-GRACE: Final = 30.0  # seconds for a worker to write its checkpoint
-TAIL: Final = 4000  # bytes of what a worker said that are kept
+JOB_WORKER: Final = "ldl.report.job_pool:JobWorker"
+POLL: Final = 0.5  # seconds to wait for a worker before signals are looked at
+OUTPUT_TAIL: Final = 4000  # bytes of a worker's output that are kept
 
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """A job whose worker has ended, with its exit code and the end of what it said."""
+    """A job whose process has ended, with its exit code and the end of its output."""
 
     job: Job
-    code: int
+    exit_code: int
     output: str
     seconds: float
 
 
-@dataclass
-class _Worker:
-    job: Job
-    process: subprocess.Popen[bytes]
-    said: IO[bytes]
-    began: float
-
-    def ended(self) -> FinishedJob:
-        self.said.seek(max(0, self.said.seek(0, os.SEEK_END) - TAIL))
-        said = self.said.read().decode("utf-8", "replace").strip()
-        self.close()
-        code = self.process.returncode
-        return FinishedJob(self.job, code, said, time.monotonic() - self.began)
-
-    def close(self) -> None:
-        self.said.close()
-        if self.process.stdin:
-            self.process.stdin.close()
-
-
 def run_jobs(
     jobs: Sequence[Job],
-    known: Mapping[str, IndexedRun],
+    runs: Mapping[str, IndexedRun],
     root: Path,
     workers: int,
-    told: Callable[[FinishedJob], Any],
+    on_finish: Callable[[FinishedJob], Any],
     folder_of: Callable[[str], Path | None],
 ) -> None:
-    """Run the jobs, `workers` at a time; `told` hears of each that ends.
+    """Run jobs in `root`, `workers` at a time; `on_finish` gets each that has ended.
 
-    A job whose run was interrupted goes on with it. `folder_of` gives the folder of the run with a
-    key, if that is done, for jobs that start from its weights; without it they fail. A signal stops
-    all workers, each with a checkpoint, and raises Interrupted.
+    A job whose run in `runs` was interrupted continues it. `folder_of` gives the folder of the run
+    with a key, if that is done, for jobs that start from its weights; without it they fail. A
+    signal stops all workers, each with a checkpoint, and raises Interrupted.
     """
-    waiting = sorted(jobs, key=lambda job: -job.guess)
-    pending = {job.key for job in jobs}
-    running: list[_Worker] = []
-    with interrupt_on_signal():
-        try:
-            while waiting or running:
-                for job in [j for j in waiting if j.after not in pending][: workers - len(running)]:
-                    waiting.remove(job)
-                    donor = folder_of(job.after) if job.after else None
-                    if job.after and donor is None:
-                        pending.discard(job.key)
-                        told(
-                            FinishedJob(
-                                job, 1, "the run whose weights it starts from has failed", 0.0
-                            )
-                        )
-                        continue
-                    running.append(_start(job, known.get(job.key), root, donor))
-                for worker in [w for w in running if w.process.poll() is not None]:
-                    running.remove(worker)
-                    pending.discard(worker.job.key)
-                    told(worker.ended())
-                time.sleep(PAUSE)
-        finally:
-            _stop(running)
+    waiting = sorted(jobs, key=lambda job: -job.estimated_seconds)
+    running: dict[str, Job] = {}
+    with (
+        TemporaryDirectory() as outputs,
+        interrupt_on_signal(),
+        closing(WorkerPool(JOB_WORKER, {}, workers)) as pool,
+    ):
+        while waiting or running:
+            pending = {job.key for job in waiting} | running.keys()
+            ready = [job for job in waiting if job.after not in pending]
+            for job in ready[: workers - len(running)]:
+                waiting.remove(job)
+                pretrained = folder_of(job.after) if job.after else None
+                if job.after and pretrained is None:
+                    reason = "the run whose weights it starts from has failed"
+                    on_finish(FinishedJob(job, 1, reason, 0.0))
+                    continue
+                output = Path(outputs) / job.key
+                pool.start(
+                    Task(job.key, _payload(job, runs.get(job.key), root, pretrained, output))
+                )
+                running[job.key] = job
+            for report in pool.wait(POLL) if running else ():
+                job = running.pop(report.id)
+                on_finish(_finished(job, report, Path(outputs) / job.key))
 
 
-def _start(job: Job, known: IndexedRun | None, root: Path, donor: Path | None) -> _Worker:
-    start = [f"start_from={json.dumps(str(donor.absolute()))}"] if donor else []
-    request = {
+def _payload(
+    job: Job, run: IndexedRun | None, root: Path, pretrained: Path | None, output: Path
+) -> dict[str, Any]:
+    """The arguments of `JobWorker.run`, in JSON's types."""
+    start = [f"start_from={json.dumps(str(pretrained.absolute()))}"] if pretrained else []
+    interrupted = run is not None and run.status.status == "interrupted"
+    return {
         "file": str(job.path),
         "overrides": [*job.overrides, *start],
         "root": str(root),
-        "mark": mark(job),
-        "resume": str(known.run.path) if known and known.status.status == "interrupted" else None,
-        "pictures": job.pictures,
+        "job_file": {name: text.decode() for name, text in job_file(job).items()},
+        "resume": str(run.run.path) if run and interrupted else None,
+        "draws_plots": job.draws_plots,
+        "output": str(output),
     }
-    said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `ended` or `close`
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ldl.report.worker"],
-        stdin=subprocess.PIPE,
-        stdout=said,
-        stderr=said,
-        start_new_session=True,  # Ctrl-C reaches the master alone, which stops the workers
-        env=worker_environment(),
-    )
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # it has ended already, and its exit code tells why
-        process.stdin.write(json.dumps(request).encode() + b"\n")
-        process.stdin.flush()
-    return _Worker(job, process, said, time.monotonic())
 
 
-def _stop(running: Sequence[_Worker]) -> None:
-    """SIGTERM to all, and after a while SIGKILL to those that do not end."""
-    for worker in running:
-        worker.process.send_signal(signal.SIGTERM)
-    until = time.monotonic() + GRACE
-    for worker in running:
+def _finished(job: Job, report: TaskReport, output: Path) -> FinishedJob:
+    """A job with the end of its output; where its process died, with the reason."""
+    text = ""
+    with suppress(OSError):
+        text = output.read_bytes()[-OUTPUT_TAIL:].decode("utf-8", "replace").strip()
+    exit_code = report.exit_code if report.value is None else report.value
+    return FinishedJob(job, exit_code, text or report.error, report.seconds)
+
+
+class JobWorker(Worker):
+    """Trains, or resumes, the run of a job; the value of a task is its exit code."""
+
+    grace: ClassVar[float] = 30.0
+
+    def run(self, task: Task, attempt: int) -> tuple[TaskResult, int]:
+        """Do a job. The exit code is that of the command line for the same error."""
+        descriptor = os.open(task.payload["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for number in (1, 2):
+            os.dup2(descriptor, number)
         try:
-            worker.process.wait(max(0.1, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            worker.process.kill()
-            worker.process.wait()
-        worker.close()
+            _run_job(task.payload)
+        except LdlError as error:
+            print(error, file=sys.stderr)
+            return TaskResult.FINISHED, error.exit_code
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        return TaskResult.FINISHED, 0
+
+
+def _run_job(payload: Mapping[str, Any]) -> None:
+    """Resume the interrupted run; where there is none, or it cannot be resumed, start one."""
+    from ldl.execute import Watchers, prepare, resume, train
+    from ldl.plots import draw
+    from ldl.report.run_page import with_run_page
+    from ldl.runs import RunFolder
+
+    watchers = Watchers(training=stop_when_orphaned())
+    if payload["draws_plots"]:
+        watchers = Watchers(training=watchers.training, draw=draw)
+
+    def run() -> RunFolder:
+        if payload["resume"]:
+            with suppress(RunFolderError):
+                return resume(RunFolder.open(Path(payload["resume"])), watchers)
+        prepared = prepare(Path(payload["file"]), payload["overrides"])
+        files = {name: text.encode() for name, text in payload["job_file"].items()}
+        return train(prepared, Path(payload["root"]), watchers, files)
+
+    if payload["draws_plots"]:
+        with_run_page(run)
+    else:
+        run()

@@ -1,22 +1,21 @@
-"""A run for each file and seed, known by a key that changes with all that its result depends on."""
+"""The jobs of a report: a run for each file and seed, named by its content key."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ldl import __version__
 from ldl.compile import Config
 from ldl.data import split_sizes
 from ldl.execute import PreparedExperiment
 from ldl.execute.transfer import pretrained_digest
+from ldl.runs.content_key import content_key
 
-SPEED: Final = 2e10  # multiply-adds a second, for a first guess of how long a run takes
+SPEED: Final = 2e10  # multiply-adds a second, for an estimate of how long a run takes
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class Job:
     key: str
     path: Path
     overrides: tuple[str, ...]
-    pictures: bool
-    guess: float  # seconds
+    draws_plots: bool
+    estimated_seconds: float
     after: str | None = None  # the key of the job whose weights it starts from
 
 
@@ -38,62 +37,61 @@ def jobs_of(
     prepared: PreparedExperiment,
     seeds: range,
     overrides: Sequence[str],
-    before: Sequence[Job],
+    pretrained: Sequence[Job],
 ) -> tuple[Job, ...]:
-    """A job a seed; pictures of the first. `before` are those whose weights they start from.
+    """A job for each seed; the first one draws plots. They start from the weights of `pretrained`.
 
-    One thread each, unless the file says otherwise: the runs share the cores.
+    Each has one thread, unless the file says otherwise: the runs share the cores.
     """
     config = prepared.experiment.config
-    changes = [*overrides, *([] if config.train.threads else ["train.threads=1"])]
+    threads = [] if config.train.threads else ["train.threads=1"]
     jobs = []
     for i, seed in enumerate(seeds):
-        donor = before[min(i, len(before) - 1)].key if before else None
+        after = pretrained[min(i, len(pretrained) - 1)].key if pretrained else None
         jobs.append(
             Job(
                 stem=path.stem,
                 seed=seed,
-                key=_key(prepared, seed, donor),
+                key=_key(prepared, seed, after),
                 path=path,
-                overrides=(*changes, f"seed={seed}"),
-                pictures=i == 0,
-                guess=_guess(prepared),
-                after=donor,
+                overrides=(*overrides, *threads, f"seed={seed}"),
+                draws_plots=i == 0,
+                estimated_seconds=_estimate_seconds(prepared),
+                after=after,
             )
         )
     return tuple(jobs)
 
 
-def _key(prepared: PreparedExperiment, seed: int, donor: str | None) -> str:
-    """SHA-256 over the resolved configuration without its claim, the data's files, the version."""
+def _key(prepared: PreparedExperiment, seed: int, after: str | None) -> str:
+    """The content key of the configuration without its claim, the data and pretrained weights."""
     config = replace(prepared.experiment.config, seed=seed, claim=None)
-    bare = replace(prepared, experiment=replace(prepared.experiment, config=config))
-    start = donor or pretrained_digest(config.start_from)
-    parts = [bare.key_text, data_mark(config), __version__, start]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    unclaimed = replace(prepared, experiment=replace(prepared.experiment, config=config))
+    pretrained = after or pretrained_digest(config.start_from)
+    return content_key(unclaimed.key_text, _data_digest(config), pretrained)
 
 
-def data_mark(config: Config) -> str:
-    """What changes when the user's own data files do: a file's SHA-256, a folder's names and sizes.
+def _data_digest(config: Config) -> str:
+    """A text that changes when the user's data files do: SHA-256, or a folder's names and sizes.
 
-    The known data sets are checked against their own SHA-256 when they are read.
+    Catalogued data sets are checked against their own SHA-256 when they are read.
     """
-    marks: list[str] = []
-    for each in fields(config.data.source):
-        value: Any = getattr(config.data.source, each.name)
+    digests: list[str] = []
+    for field in fields(config.data.source):
+        value: Any = getattr(config.data.source, field.name)
         path = Path(value) if isinstance(value, str) else Path()
         if not path.is_absolute():
             continue
         if path.is_file():
-            marks.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
         elif path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.is_file())
-            marks += [f"{p.relative_to(path)} {p.stat().st_size}" for p in found]
-    return "\n".join(marks)
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            digests += [f"{p.relative_to(path)} {p.stat().st_size}" for p in files]
+    return "\n".join(digests)
 
 
-def _guess(prepared: PreparedExperiment) -> float:
-    """Seconds that a run may take, from the network's cost; only to begin with the longest."""
+def _estimate_seconds(prepared: PreparedExperiment) -> float:
+    """Seconds that a run may take, from the network's cost; only to start the longest first."""
     experiment = prepared.experiment
     cost = sum(plan.multiply_adds for plan in experiment.graph.plans.values())
     samples = split_sizes(experiment.config.data.split, experiment.info).train

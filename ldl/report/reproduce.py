@@ -12,7 +12,7 @@ from ldl.compile import Claim
 from ldl.report.claim_files import ClaimFile, Profile, ReportTitles, SourceDocument, split_id
 from ldl.report.job_pool import FinishedJob, run_jobs
 from ldl.report.jobs import Job
-from ldl.report.run_index import IndexedRun, known_runs, settled
+from ldl.report.run_index import IndexedRun, RunIndex
 from ldl.report.run_metrics import RunMetrics
 from ldl.report.verdicts import (
     ORDER,
@@ -126,7 +126,8 @@ def run_missing(
     with its run. Raises Interrupted.
     """
     jobs = {job.key: job for file in files for job in file.jobs}
-    runs, seconds = settled(root, set(jobs))
+    index = RunIndex.read_idle(root, jobs.keys())
+    runs = index.runs
 
     def is_done(key: str) -> bool:
         return key in runs and runs[key].done
@@ -135,10 +136,12 @@ def run_missing(
         return runs[key].run.path if is_done(key) else None
 
     def finished(job: FinishedJob) -> None:
-        runs.update(known_runs(root)[0])
+        runs.update(RunIndex.read(root).runs)
         on_finish(job, runs.get(job.job.key))
 
-    missing = [_with_known_time(job, seconds) for job in jobs.values() if not is_done(job.key)]
+    missing = [
+        _with_known_time(job, index.seconds) for job in jobs.values() if not is_done(job.key)
+    ]
     on_start(len(missing), len(jobs))
     if missing:
         run_jobs(missing, runs, root, workers, finished, folder_of)
@@ -147,7 +150,7 @@ def run_missing(
 
 def _with_known_time(job: Job, seconds: Mapping[str, float]) -> Job:
     """The job with the time that an earlier run of its file took, where there is one."""
-    return replace(job, guess=seconds.get(job.stem, job.guess))
+    return replace(job, estimated_seconds=seconds.get(job.stem, job.estimated_seconds))
 
 
 def evaluate_claims(

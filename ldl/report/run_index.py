@@ -1,26 +1,27 @@
-"""Which runs of a folder belong to which job, so that nothing is done twice."""
+"""The runs of a folder by the keys of their jobs, so that no job is run twice."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import LdlError
 from ldl.report.jobs import Job
-from ldl.runs import RunFolder, Status, read_json
+from ldl.runs import RunFolder, Status, read_json, to_json
 from ldl.runs.run_list import run_folders
 
-MARK: Final = "job.json"
+JOB_FILE: Final = "job.json"
 DONE: Final = ("completed", "diverged")
 RANK: Final = ("failed", "interrupted", "running", *DONE)
-PATIENCE: Final = 60.0  # seconds for a run whose owner was killed to stop
+IDLE_TIMEOUT: Final = 60.0  # seconds for runs to stop whose parent was killed
 
 
 @dataclass(frozen=True)
 class IndexedRun:
-    """A run that was made for a job, and how it stood when it was looked at."""
+    """A run that was made for a job, with the status that it had when it was read."""
 
     run: RunFolder
     status: Status
@@ -28,52 +29,61 @@ class IndexedRun:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to do: a run that diverged would do so again."""
+        """Whether there is nothing left to do: a run that diverged would diverge again."""
         return self.status.status in DONE
 
 
-def mark(job: Job) -> dict[str, Any]:
-    """What the file in a run's folder says that tells which job it is for."""
-    return {"file": job.stem, "seed": job.seed, "key": job.key}
+def job_file(job: Job) -> dict[str, bytes]:
+    """The file, {name: content}, in a run's folder that says which job it is for."""
+    return {JOB_FILE: to_json({"file": job.stem, "seed": job.seed, "key": job.key})}
 
 
-def known_runs(root: Path) -> tuple[dict[str, IndexedRun], dict[str, float]]:
-    """The best run of each job by key, and the longest time that a run of each file took.
+@dataclass(frozen=True)
+class RunIndex:
+    """The best run of each job by key, and the longest time that a run of each file took."""
 
-    Folders that cannot be read are passed over: their jobs are done again.
-    """
-    best: dict[str, IndexedRun] = {}
-    seconds: dict[str, float] = {}
-    for folder in run_folders(root):
-        if not (folder / MARK).exists():
-            continue
-        try:
-            found: dict[str, Any] = read_json(folder / MARK)
-            known = IndexedRun(RunFolder(folder), RunFolder(folder).read_status(), found["file"])
-            key = str(found["key"])
-        except (LdlError, KeyError, TypeError):
-            continue
-        before = best.get(key)
-        if before is None or _rank(known) >= _rank(before):
-            best[key] = known
-        if known.done:
-            seconds[known.stem] = max(seconds.get(known.stem, 0.0), known.status.seconds)
-    return best, seconds
+    runs: dict[str, IndexedRun] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, root: Path) -> RunIndex:
+        """The index of the runs in `root`. Unreadable ones are left out: their jobs run again."""
+        index = cls()
+        for folder in run_folders(root):
+            if not (folder / JOB_FILE).exists():
+                continue
+            try:
+                content: dict[str, Any] = read_json(folder / JOB_FILE)
+                run = IndexedRun(
+                    RunFolder(folder), RunFolder(folder).read_status(), content["file"]
+                )
+                key = str(content["key"])
+            except (LdlError, KeyError, TypeError):
+                continue
+            index._add(key, run)
+        return index
+
+    @classmethod
+    def read_idle(cls, root: Path, keys: Set[str]) -> RunIndex:
+        """`read`, once none of these jobs is running any more, or after a time limit.
+
+        Runs whose parent was killed stop by themselves, with a checkpoint, within seconds.
+        """
+        deadline = time.monotonic() + IDLE_TIMEOUT
+        while True:
+            index = cls.read(root)
+            running = (run.status.status == "running" for k, run in index.runs.items() if k in keys)
+            if not any(running) or time.monotonic() > deadline:
+                return index
+            time.sleep(0.2)
+
+    def _add(self, key: str, run: IndexedRun) -> None:
+        best = self.runs.get(key)
+        if best is None or _rank(run) >= _rank(best):
+            self.runs[key] = run
+        if run.done:
+            self.seconds[run.stem] = max(self.seconds.get(run.stem, 0.0), run.status.seconds)
 
 
-def _rank(known: IndexedRun) -> int:
-    return RANK.index(known.status.status)
-
-
-def settled(root: Path, keys: set[str]) -> tuple[dict[str, IndexedRun], dict[str, float]]:
-    """`known_runs` once none of these jobs is being run by someone else, or patience has ended.
-
-    Workers whose master was killed stop by themselves, with a checkpoint, within seconds.
-    """
-    until = time.monotonic() + PATIENCE
-    while True:
-        best, seconds = known_runs(root)
-        busy = [key for key in keys & best.keys() if best[key].status.status == "running"]
-        if not busy or time.monotonic() > until:
-            return best, seconds
-        time.sleep(0.2)
+def _rank(run: IndexedRun) -> int:
+    return RANK.index(run.status.status)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ldl.grid.grid_plan import GridPlan
 from ldl.grid.objective import Objective
-from ldl.grid.trial import Ending, Trial, TrialOutcome
+from ldl.grid.trial import Trial, TrialOutcome, TrialStatus
 from ldl.grid.trial_store import write_plan
 
 from .running import Given
@@ -44,7 +44,7 @@ def made(
 def _end(folder: Path, id_: str, figure: float | str, seconds: float) -> None:
     place = folder / "trials" / id_
     place.mkdir(parents=True, exist_ok=True)
-    status: Ending = "completed" if isinstance(figure, float) else figure  # type: ignore[assignment]
+    status: TrialStatus = "completed" if isinstance(figure, float) else figure  # type: ignore[assignment]
     value = figure if isinstance(figure, float) else None
     outcome = TrialOutcome(id_, status, "", value, 3, seconds, 1, "here:1")
     (place / "trial.json").write_text(json.dumps(outcome.to_dict()))

@@ -17,8 +17,8 @@ import pytest
 from distributed.comm import CommClosedError
 
 from ldl.errors import UsageError
-from ldl.grid import dask_executor as dask
-from ldl.grid.executors import GridError
+from ldl.execute.worker_pool import WorkerPoolError
+from ldl.grid import dask_executor
 from ldl.grid.grid_plan import GridOptions
 
 from .killing import CONFIG, check_same, ended, grid, kill
@@ -160,8 +160,8 @@ def test_a_cluster_on_this_computer(tmp_path: Path) -> None:
 
 def test_no_scheduler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In bounded time."""
-    monkeypatch.setattr(dask, "ANSWER", 2.0)
-    with pytest.raises(GridError, match="no Dask scheduler answers"):
+    monkeypatch.setattr(dask_executor, "SCHEDULER_TIMEOUT", 2.0)
+    with pytest.raises(WorkerPoolError, match="no Dask scheduler answers"):
         run_all(tmp_path, trials(2), options=GridOptions(dask="tcp://127.0.0.1:9"))
 
 
@@ -173,12 +173,12 @@ def test_an_address_that_none_can_be_is_refused(tmp_path: Path) -> None:
 
 def test_no_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In bounded time, with what to do; with a worker it goes on."""
-    monkeypatch.setattr(dask, "WORKERS", 3.0)
+    monkeypatch.setattr(dask_executor, "WORKER_TIMEOUT", 3.0)
     lonely, asked = Cluster(), trials(2)
     try:
-        with pytest.raises(GridError, match=f"dask worker {lonely.address}"):
+        with pytest.raises(WorkerPoolError, match=f"dask worker {lonely.address}"):
             run_all(tmp_path, asked, options=GridOptions(dask=lonely.address))
-        monkeypatch.setattr(dask, "WORKERS", 30.0)
+        monkeypatch.setattr(dask_executor, "WORKER_TIMEOUT", 30.0)
         lonely.add()
         assert run_all(tmp_path, asked, options=GridOptions(dask=lonely.address))[0].completed == 2
     finally:
@@ -189,7 +189,7 @@ def test_all_workers_lost_in_the_middle_is_told(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their trials leave checkpoints; the next call goes on from those."""
-    monkeypatch.setattr(dask, "WORKERS", 3.0)
+    monkeypatch.setattr(dask_executor, "WORKER_TIMEOUT", 3.0)
     slow = trial(epochs=600)
 
     def lose() -> None:
@@ -198,7 +198,7 @@ def test_all_workers_lost_in_the_middle_is_told(
 
     thread = threading.Thread(target=lose)
     thread.start()
-    with pytest.raises(GridError, match="no Dask worker"):
+    with pytest.raises(WorkerPoolError, match="no Dask worker"):
         run_all(
             tmp_path, [slow, trial(epochs=1_000_000)], options=GridOptions(dask=cluster.address)
         )

@@ -16,7 +16,7 @@ from ldl.errors import RunError
 from ldl.grid.best import find_best, make_best
 from ldl.grid.grid_list import find_grid, list_grids, read_grid_entry, trial_rows
 from ldl.grid.grid_plan import GridOptions
-from ldl.grid.grid_results import paired, read_results, write_results
+from ldl.grid.grid_results import paired_t_test, read_results, write_results
 from ldl.grid.leases import Leases
 from ldl.grid.objective import Objective
 from ldl.grid.run import run_grid
@@ -75,7 +75,7 @@ def test_what_is_tied_is_so_by_a_paired_test(tmp_path: Path) -> None:
     figures = [[0.1, 0.2, 0.3, 0.4], [0.11, 0.212, 0.309, 0.411], [0.9, 0.1, 0.1, 0.9]]
     folder = made(tmp_path, SETTINGS[:3], figures)
     results, _ = write_results(folder)
-    tied = results.tied()
+    tied = results.tied
     assert tied is not None and [row.number for row, _ in tied] == [3]
     assert tied[0][1] == pytest.approx(float(ttest_rel(figures[0], figures[2]).pvalue))
     told = read_json(folder / "results.json")
@@ -87,7 +87,7 @@ def test_what_cannot_be_compared_is_counted_apart(tmp_path: Path) -> None:
     figures = [[0.1, 0.1, 0.1], [0.0999, "failed", "failed"], [0.5, 0.6, 0.4]]
     results, _ = write_results(made(tmp_path, SETTINGS[:3], figures))
     told = read_json(tmp_path / "results.json")
-    assert results.tied() == [] and told["untested"] == 1
+    assert results.tied == [] and told["untested"] == 1
     assert told["notes"] == [
         "1 other cannot be compared: fewer than two seeds in common with the winner"
     ]
@@ -98,14 +98,14 @@ def test_the_test_is_scipys() -> None:
     rng = np.random.default_rng(0)
     for n in (2, 3, 5, 40):
         one, other = rng.normal(size=n), rng.normal(0.3, size=n)
-        ours = paired(dict(enumerate(one)), {**dict(enumerate(other)), 99: 7.0})
+        ours = paired_t_test(dict(enumerate(one)), {**dict(enumerate(other)), 99: 7.0})
         assert ours == pytest.approx(float(ttest_rel(one, other).pvalue), rel=1e-12)
 
 
 def test_one_seed_says_nothing_of_ties(tmp_path: Path) -> None:
     """No claim, and it says so."""
     results, _ = write_results(made(tmp_path, SETTINGS[:2], [[0.5], [0.5]]))
-    assert results.tied() is None
+    assert results.tied is None
     assert "one seed" in read_json(tmp_path / "results.json")["notes"][0]
 
 
@@ -119,13 +119,13 @@ def test_two_seeds_say_little(tmp_path: Path) -> None:
 
 def test_differences_without_spread() -> None:
     """Equal throughout is tied, apart by the same throughout is not."""
-    assert paired({0: 0.5, 1: 0.25}, {0: 0.5, 1: 0.25}) == 1.0
-    assert paired({0: 0.5, 1: 0.25}, {0: 1.0, 1: 0.75}) == 0.0
-    assert paired({0: 0.5, 1: 0.25}, {1: 0.5, 2: 0.7}) is None
+    assert paired_t_test({0: 0.5, 1: 0.25}, {0: 0.5, 1: 0.25}) == 1.0
+    assert paired_t_test({0: 0.5, 1: 0.25}, {0: 1.0, 1: 0.75}) == 0.0
+    assert paired_t_test({0: 0.5, 1: 0.25}, {1: 0.5, 2: 0.7}) is None
     with warnings.catch_warnings():  # the same but for rounding
         warnings.simplefilter("error")
-        assert paired({0: 0.3, 1: 0.6}, {0: 0.1, 1: 0.4}) == 0.0
-        assert paired({0: 0.1 + 0.2, 1: 0.5}, {0: 0.3, 1: 0.5}) == 1.0
+        assert paired_t_test({0: 0.3, 1: 0.6}, {0: 0.1, 1: 0.4}) == 0.0
+        assert paired_t_test({0: 0.1 + 0.2, 1: 0.5}, {0: 0.3, 1: 0.5}) == 1.0
 
 
 def test_trials_that_wait_and_a_grid_without_any(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_rounds_of_halving_are_told_apart(tmp_path: Path) -> None:
     (folder / "grid.json").write_text(json.dumps(about | {"search": "halving"}))
     results, _ = write_results(folder)
     assert results.winner is not None and results.winner.number == 4
-    assert [row.number for row in results.others] == [5] and results.last_round == 3
+    assert [row.number for row in results.compared] == [5] and results.last_round == 3
     told = read_json(folder / "results.json")
     assert told["settings"] == 3 and told["trials"] == 10
     assert told["rounds"] == [{"epochs": 1, "settings": 3}, {"epochs": 3, "settings": 2}]
@@ -179,8 +179,8 @@ def test_trials_that_are_under_way(tmp_path: Path) -> None:
     """Running where somebody claims them, interrupted where nobody does but they have begun."""
     folder = made(tmp_path, SETTINGS, [[0.5], [None], [None], [None]])
     ids = [f"{number:08x}{0:08x}" for number in (1, 2, 3, 4)]
-    claims = Leases(folder / "claims")
-    assert claims.take(ids[1])
+    leases = Leases(folder / "claims")
+    assert leases.acquire(ids[1])
     (folder / "trials" / ids[2]).mkdir()
     RunFolder(folder / "trials" / ids[2]).set_status("running", epoch=1)
     found = trial_rows(read_results(folder), folder)

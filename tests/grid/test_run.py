@@ -15,17 +15,16 @@ from pathlib import Path
 import pytest
 
 from ldl.errors import Interrupted
-from ldl.execute import prepare, train
-from ldl.grid import executors
-from ldl.grid.executors import GridError, Local
+from ldl.execute import prepare, train, worker_pool
+from ldl.execute.worker_pool import Task, TaskReport, TaskResult, WorkerPool, WorkerPoolError
 from ldl.grid.grid_plan import GridOptions
 from ldl.grid.leases import Leases
 from ldl.grid.objective import Objective
-from ldl.grid.run import Grid
-from ldl.grid.training import TrialFolder
+from ldl.grid.run import GridRun
 from ldl.grid.trial import TrialOutcome
 from ldl.grid.trial_store import TrialStore
-from ldl.grid.work import Task
+from ldl.grid.trial_training import TrialFolder
+from ldl.grid.trial_worker import TRIAL_WORKER, trial_task, worker_arguments
 from ldl.runs import read_json, read_metrics
 from ldl.train import Trainer, TrainProgress
 
@@ -67,6 +66,11 @@ def meanwhile(
     return thread
 
 
+def local_pool(folder: Path, jobs: int) -> WorkerPool:
+    """A pool for the trials of a grid folder."""
+    return WorkerPool(TRIAL_WORKER, worker_arguments(folder, LOSS), jobs)
+
+
 def kill(pid: int) -> None:
     """As the kernel does it when memory is short."""
     os.kill(pid, signal.SIGKILL)
@@ -78,9 +82,9 @@ def test_all_trials_are_done_and_judged(tmp_path: Path) -> None:
     summary, seen = run_all(tmp_path, asked)
     assert (summary.completed, summary.failed, summary.waiting) == (4, 0, 0)
     assert seen.outcomes.keys() == {each.id for each in asked} and claims(tmp_path) == []
-    ledger = TrialStore(tmp_path)
+    store = TrialStore(tmp_path)
     for each in asked:
-        outcome, run = ledger.read_outcome(each.id), ledger.run(each.id)
+        outcome, run = store.read_outcome(each.id), store.run_folder(each.id)
         rows = read_metrics(run.metrics)
         assert outcome is not None and outcome.epochs == 2 and outcome.status == "completed"
         assert outcome.objective == min(row["validation_loss"] or 9 for row in rows)
@@ -95,7 +99,7 @@ def test_a_trial_is_the_run_that_its_configuration_describes(tmp_path: Path) -> 
     """The same bits as `ldl train` on its config.yaml."""
     (one,) = trials(1)
     run_all(tmp_path / "grid", [one])
-    folder = TrialStore(tmp_path / "grid").run(one.id)
+    folder = TrialStore(tmp_path / "grid").run_folder(one.id)
     again = train(prepare(folder.config), tmp_path)
     assert again.model.read_bytes() == folder.model.read_bytes()
     assert (
@@ -135,7 +139,7 @@ def test_an_evaluation_as_the_objective(tmp_path: Path) -> None:
     """It is run on the validation part, alone."""
     (one,) = trials(1)
     _, seen = run_all(tmp_path, [one], objective=MSE)
-    results = read_json(TrialStore(tmp_path).run(one.id).results)
+    results = read_json(TrialStore(tmp_path).run_folder(one.id).results)
     assert list(results) == ["reconstruction-validation"]
     assert seen.outcomes[one.id].objective == results["reconstruction-validation"]["mse"]
 
@@ -188,7 +192,7 @@ def test_a_trial_that_takes_too_long_ends_as_that(tmp_path: Path) -> None:
     slow = trial(epochs=LONG)
     options = GridOptions(jobs=2, trial_timeout=0.4)
     summary, seen = run_all(tmp_path, [slow, *trials(2)], options=options)
-    outcome, run = seen.outcomes[slow.id], TrialStore(tmp_path).run(slow.id)
+    outcome, run = seen.outcomes[slow.id], TrialStore(tmp_path).run_folder(slow.id)
     assert (summary.completed, summary.failed) == (2, 1)
     assert (outcome.status, outcome.attempts, outcome.objective) == ("timeout", 1, None)
     assert outcome.epochs > 0 and run.load_checkpoint("last") is not None
@@ -240,7 +244,7 @@ def test_a_stopped_trial_goes_on_in_the_next_call(tmp_path: Path) -> None:
     thread.join()
     assert caught.value.exit_code == 143 and claims(tmp_path / "stopped") == []
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
-    run = TrialStore(tmp_path / "stopped").run(asked[0].id)
+    run = TrialStore(tmp_path / "stopped").run_folder(asked[0].id)
     assert run.read_status().status == "interrupted"
     found = run.load_checkpoint("last")
     assert found is not None and found[1]["epoch"] > 0
@@ -258,9 +262,9 @@ def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     assert summary.completed == 2
     run_all(tmp_path / "once", [replace(long, after=None)])
     assert weights(tmp_path / "rounds")[long.id] == weights(tmp_path / "once")[long.id]
-    ledger = TrialStore(tmp_path / "rounds")
-    rows = {each.epochs: read_metrics(ledger.run(id).metrics) for id, each in
-            ((id, ledger.read_outcome(id)) for id in (short.id, long.id)) if each}  # fmt: skip
+    store = TrialStore(tmp_path / "rounds")
+    rows = {each.epochs: read_metrics(store.run_folder(id).metrics) for id, each in
+            ((id, store.read_outcome(id)) for id in (short.id, long.id)) if each}  # fmt: skip
     assert rows[7][:3] == rows[3] and len(rows[7]) == 7
 
 
@@ -282,13 +286,13 @@ def test_what_a_power_cut_left_is_begun_anew(tmp_path: Path, damage: str) -> Non
 def test_another_processs_trial_is_left_to_it(tmp_path: Path) -> None:
     """A claim that is held is waited for; its outcome counts when it is there."""
     mine, theirs = trials(2)
-    ledger = TrialStore(tmp_path)
-    assert ledger.claims.take(theirs.id)
+    store = TrialStore(tmp_path)
+    assert store.leases.acquire(theirs.id)
 
     def finish() -> None:
         time.sleep(1.0)
-        ledger.end(TrialOutcome(theirs.id, "completed", "", -1.0, 1, 1.0, 1, "they"))
-        ledger.claims.release(theirs.id)
+        store.write_outcome(TrialOutcome(theirs.id, "completed", "", -1.0, 1, 1.0, 1, "they"))
+        store.leases.release(theirs.id)
 
     thread = threading.Thread(target=finish)
     thread.start()
@@ -302,17 +306,17 @@ def test_another_processs_trial_is_left_to_it(tmp_path: Path) -> None:
 def test_a_trial_that_has_lost_its_claim_is_not_ended_by_two(tmp_path: Path) -> None:
     """As when this computer slept, and another one took it over."""
     slow = trial(epochs=LONG)
-    ledger = TrialStore(tmp_path)
+    store = TrialStore(tmp_path)
 
     def take(pid: int) -> None:
-        owner = json.loads(ledger.claims.path(slow.id).read_text())
-        ledger.claims.path(slow.id).write_text(json.dumps({**owner, "machine": "another"}))
+        owner = json.loads(store.leases.path(slow.id).read_text())
+        store.leases.path(slow.id).write_text(json.dumps({**owner, "machine": "another"}))
         for _ in range(200):
             time.sleep(0.05)
             if not Path(f"/proc/{pid}").exists():
                 break
-        ledger.end(TrialOutcome(slow.id, "completed", "", 0.5, 1, 1.0, 1, "another"))
-        ledger.claims.release(slow.id)
+        store.write_outcome(TrialOutcome(slow.id, "completed", "", 0.5, 1, 1.0, 1, "another"))
+        store.leases.release(slow.id)
 
     thread = meanwhile(tmp_path, take, slow.id)
     summary, seen = run_all(tmp_path, [slow])
@@ -340,13 +344,13 @@ def test_a_trial_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     slow = trial(epochs=LONG)
     thread = meanwhile(tmp_path, lambda pid: os.kill(pid, signal.SIGSTOP), slow.id)
     options = GridOptions(jobs=2, trial_timeout=1.0)
-    nursery = "import ldl.grid.nursery as n; n.GRACE = 1.0; n.main()"
-    before = executors.COMMAND
-    executors.COMMAND = ("-c", nursery)
+    program = "import ldl.execute.fork_server as f; f.Worker.grace = 1.0; f.main()"
+    before = worker_pool.COMMAND
+    worker_pool.COMMAND = ("-c", program)
     try:
         _, seen = run_all(tmp_path, [slow], options=options)
     finally:
-        executors.COMMAND = before
+        worker_pool.COMMAND = before
     thread.join()
     outcome = seen.outcomes[slow.id]
     assert outcome.status == "timeout" and "would not stop" in outcome.reason
@@ -364,7 +368,7 @@ def test_what_one_trial_imports_the_next_ones_have(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_nursery_that_dies_is_told_and_its_trials_stop(tmp_path: Path) -> None:
+def test_the_death_of_the_fork_server_is_an_error_and_its_trials_stop(tmp_path: Path) -> None:
     """They see that their parent is gone, and leave a checkpoint; the next call goes on."""
     slow = trial(epochs=200)
 
@@ -373,7 +377,7 @@ def test_a_nursery_that_dies_is_told_and_its_trials_stop(tmp_path: Path) -> None
         kill(int(stat[1]))
 
     thread = meanwhile(tmp_path / "orphan", orphan, slow.id)
-    with pytest.raises(GridError, match="signal 9"):
+    with pytest.raises(WorkerPoolError, match="signal 9"):
         run_all(tmp_path / "orphan", [slow])
     thread.join()
     for _ in range(100):
@@ -389,44 +393,44 @@ def test_a_nursery_that_dies_is_told_and_its_trials_stop(tmp_path: Path) -> None
 def test_an_executor_that_is_closed_leaves_no_process(tmp_path: Path) -> None:
     """As when its own process dies: the end of the pipe stops the trials."""
     slow = trial(epochs=LONG)
-    ledger = TrialStore(tmp_path)
-    local = Local(tmp_path, 1)
+    store = TrialStore(tmp_path)
+    local = local_pool(tmp_path, 1)
     pids: list[int] = []
     thread = meanwhile(tmp_path, pids.append, slow.id)
-    local.start(Task(slow, LOSS))
+    local.start(trial_task(slow))
     thread.join()
     local.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
-    assert ledger.claims.standing(slow.id) == "free" and ledger.read_outcome(slow.id) is None
+    assert store.leases.status(slow.id) == "free" and store.read_outcome(slow.id) is None
 
 
 def test_a_full_disk_ends_the_grid_with_a_word(tmp_path: Path) -> None:
     """Where a trial's end cannot be written down, there is no going on."""
     (one,) = trials(1)
-    ledger = TrialStore(tmp_path)
-    (ledger.trials / one.id).write_text("a file where the folder should be")
-    with pytest.raises(GridError):
+    store = TrialStore(tmp_path)
+    (store.trials / one.id).write_text("a file where the folder should be")
+    with pytest.raises(WorkerPoolError):
         run_all(tmp_path, [one])
 
 
 @pytest.mark.slow
 def test_many_small_trials_leave_little(tmp_path: Path) -> None:
     """What they have in common lies there once, and the process they come from does not grow."""
-    ledger, local = TrialStore(tmp_path), Local(tmp_path, 2)
+    store, local = TrialStore(tmp_path), local_pool(tmp_path, 2)
     asked = [trial(0.05 + 0.001 * i, epochs=1) for i in range(150)]
     waiting, sizes = list(asked), []
     done = 0
     while done < len(asked):
-        while waiting and local.room:
-            local.start(Task(waiting.pop(), LOSS))
+        while waiting and local.free_slots:
+            local.start(trial_task(waiting.pop()))
         done += len(local.wait(1.0))
         status = Path(f"/proc/{local._process.pid}/status").read_text()
         sizes.append(int(status.partition("VmRSS:")[2].split()[0]))
     local.close()
     assert sizes[-1] - sizes[len(sizes) // 4] < 4000  # kB
     assert len(list((tmp_path / "shared").iterdir())) == 3
-    assert all(len(list(ledger.run(each.id).path.iterdir())) <= 12 for each in asked)
+    assert all(len(list(store.run_folder(each.id).path.iterdir())) <= 12 for each in asked)
     assert claims(tmp_path) == []
 
 
@@ -438,27 +442,27 @@ def test_a_cluster_that_is_away_at_a_rounds_end_ends_nothing(tmp_path: Path) -> 
 
         def __init__(self) -> None:
             self.done: list[str] = []
-            self.room = self.running = 1
+            self.free_slots = self.running = 1
 
         def start(self, task: Task) -> None:
             """Do it."""
-            self.done.append(task.trial.id)
-            (tmp_path / "trials" / task.trial.id).mkdir()
-            TrialStore(tmp_path).end(
-                TrialOutcome(task.trial.id, "completed", "", 1.0, 1, 1.0, 1, "here:1")
+            self.done.append(task.id)
+            (tmp_path / "trials" / task.id).mkdir()
+            TrialStore(tmp_path).write_outcome(
+                TrialOutcome(task.id, "completed", "", 1.0, 1, 1.0, 1, "here:1")
             )
-            self.room = self.running = 0
+            self.free_slots = self.running = 0
 
-        def wait(self, seconds: float) -> list[tuple[str, str]]:
+        def wait(self, seconds: float) -> list[TaskReport]:
             """It has ended."""
-            back, self.done = [(id, "ended") for id in self.done], []
-            self.room = self.running = 0 if back else 1
+            back, self.done = [TaskReport(id, TaskResult.FINISHED) for id in self.done], []
+            self.free_slots = self.running = 0 if back else 1
             return back
 
     rounds = [[trial(epochs=epochs)] for epochs in (1, 2, 3)]
-    grid = Grid(plan_of(*rounds), TrialStore(tmp_path), GridOptions(), Seen())
+    grid = GridRun(plan_of(*rounds), TrialStore(tmp_path), GridOptions(), Seen())
     grid.begin()
-    grid.go(Away(), lambda: False)  # type: ignore[arg-type]
+    grid.run(Away(), lambda: False)  # type: ignore[arg-type]
     assert grid.summary().completed == 3
 
 

@@ -41,11 +41,11 @@ def test_one_job_per_seed(tmp_path: Path) -> None:
     experiment(tmp_path, "a1", claim("a1", "seeds: 3"), more="seed: 7\n")
     jobs = claim_files(tmp_path)["a1"].jobs
     assert [job.seed for job in jobs] == [7, 8, 9]
-    assert [job.pictures for job in jobs] == [True, False, False]
+    assert [job.draws_plots for job in jobs] == [True, False, False]
     assert all("train.threads=1" in job.overrides for job in jobs)
     assert len({job.key for job in jobs}) == 3
     (file,) = read_claim_files(tmp_path, seed_offset=100)
-    assert [(job.seed, job.pictures) for job in file.jobs] == [
+    assert [(job.seed, job.draws_plots) for job in file.jobs] == [
         (107, True),
         (108, False),
         (109, False),

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from ldl.cli import main
-from ldl.report import job_pool as pool
-from ldl.report.run_index import known_runs
+from ldl.report import job_pool
+from ldl.report.run_index import RunIndex
 from ldl.runs.process import exclusive_lock
 
 from .helpers import check_page, experiment
@@ -153,18 +153,16 @@ def test_no_start_from_a_failed_run(
     experiment(claims, "a1", GOOD, epochs=50)
     first = "figures: [{name: loss, measured: metrics.train_loss.first, less_than: a1}]"
     experiment(claims, "a2", f"id: a2\nwhat: on\nafter: a1\n{first}", epochs=2)
-    began = pool._start
+    payload = job_pool._payload
 
     def fail(job: Any, *rest: Any) -> Any:
-        worker = began(job, *rest)
-        worker.process.kill()
-        return worker
+        return payload(job, *rest) | {"file": str(tmp_path / "gone.yaml")}
 
-    monkeypatch.setattr(pool, "_start", fail)
+    monkeypatch.setattr(job_pool, "_payload", fail)
     code, _, err = report()
     assert code == 1 and "a2 seed 0: failed" in err and "starts from has failed" in err
     assert {k: v["verdict"] for k, v in verdicts(tmp_path).items()}["a2"] == "not run"
-    monkeypatch.setattr(pool, "_start", began)
+    monkeypatch.setattr(job_pool, "_payload", payload)
     assert report()[0] == 0 and verdicts(tmp_path)["a2"]["verdict"] == "met"
 
 
@@ -264,7 +262,7 @@ def test_interrupted_twice_and_resumed(
     assert report()[0] == 0
     runs = sorted((tmp_path / "runs").glob("2*"))
     assert len(runs) == 2
-    known, _ = known_runs(tmp_path / "runs")
+    known = RunIndex.read(tmp_path / "runs").runs
     assert all(run.done for run in known.values())
     for run in known.values():
         pid = run.status.pid
