@@ -152,14 +152,14 @@ class _RunLog:
         from ldl.report.run_metrics import RunMetrics
 
         claim = self.entries[stem].claim
-        figure = claim.figures[0] if claim and claim.figures else None
-        if figure is None:
+        metric = claim.metrics[0] if claim and claim.metrics else None
+        if metric is None:
             return ""
         try:
-            value = RunMetrics(known.run).measure(figure.measured)
+            value = RunMetrics(known.run).measure(metric.measured)
         except LdlError as error:
             return f": {error}"
-        return f": {figure.name[:NAME_WIDTH]} {format_number(value)}"
+        return f": {metric.name[:NAME_WIDTH]} {format_number(value)}"
 
 
 def _print_verdicts(verdicts: dict[str, Any]) -> None:

@@ -1,1 +1,1 @@
-"""Pages: of a run, of several side by side, and of claims held against our figures."""
+"""Pages of a run, of several runs, and of claims compared with measured values."""

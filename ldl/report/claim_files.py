@@ -149,7 +149,7 @@ def _with_references(files: Mapping[str, Prepared], selected: set[str]) -> dict[
 
 def _references(claim: Claim | None) -> list[str]:
     """The other files that a claim names."""
-    names = [metric.other for metric in claim.figures] + [claim.after] if claim else []
+    names = [metric.other for metric in claim.metrics] + [claim.after] if claim else []
     return [name for name in names if name is not None]
 
 

@@ -92,7 +92,7 @@ def _case(case: ClaimCase, folder: Path, titled: bool, shared: Mapping[str, str]
     name = escaped(claim.case or case.file.stem)
     parts = [f"#### {name}: {_verdict(case.verdict)}"] if titled else []
     parts += _statement(wording.own_texts(case, shared))
-    if claim.figures:
+    if claim.metrics:
         rows = [_signed(row) for row in wording.metric_rows(case)]
         parts.append(_table(wording.METRIC_COLUMNS, rows))
     parts += [escaped(text) for text in wording.problems(case)]
@@ -111,5 +111,5 @@ def _plots(case: ClaimCase, folder: Path) -> list[str]:
     what = escaped(case.claim.what)
     return [
         f"![{escaped(plot.title)}: {what}]({quote(os.path.relpath(plot.path, folder))})"
-        for plot in select_plots(case.runs[0].run, case.claim.shows)
+        for plot in select_plots(case.runs[0].run, case.claim.plots)
     ]

@@ -52,5 +52,5 @@ def _plots(case: ClaimCase, cache: Path) -> list[PlotImage]:
     seed = case.file.jobs[0].seed
     return [
         plot_image(reduced_png(plot, cache), plot.title, f"{plot.title}: {what}, seed {seed}")
-        for plot in select_plots(case.runs[0].run, case.claim.shows)
+        for plot in select_plots(case.runs[0].run, case.claim.plots)
     ]

@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
+from ldl.compile import ClaimedMetric
 from ldl.errors import LdlError
 from ldl.report import wording
 from ldl.report.claim_files import ClaimFile, Profile, ReportTitles
@@ -21,6 +22,7 @@ from ldl.report.run_index import IndexedRun
 from ldl.runs import read_json, to_json, write_bytes, write_text
 
 PLOT_CACHE: Final = ".pictures"
+JSON_KEYS: Final = {"comparison": "sense", "other_measured": "theirs"}
 
 
 def report_name(profile: Profile, seed_offset: int, complete: bool) -> str:
@@ -116,7 +118,7 @@ def _case_data(case: ClaimCase) -> dict[str, Any]:
         "runs": [run.run.name for run in case.runs],
         "figures": [
             {
-                **{k: v for k, v in asdict(each.metric).items() if v not in (None, "", 0.0)},
+                **_metric_data(each.metric),
                 "verdict": each.verdict,
                 "values": list(each.values),
                 "mean": each.mean,
@@ -126,6 +128,12 @@ def _case_data(case: ClaimCase) -> dict[str, Any]:
             for each in case.metrics
         ],
     }
+
+
+def _metric_data(metric: ClaimedMetric) -> dict[str, Any]:
+    """The settings that the claim gives; renamed ones keep their keys in report.json."""
+    settings = asdict(metric).items()
+    return {JSON_KEYS.get(k, k): v for k, v in settings if v not in (None, "", 0.0)}
 
 
 def environment(reproduction: Reproduction) -> dict[str, str]:

@@ -207,7 +207,7 @@ def _claim_case(
     def runs_of(stem: str) -> Sequence[RunMetrics] | str:
         return metrics.get(stem, "it is not there")
 
-    verdicts = [metric_verdict(metric, measured, runs_of) for metric in file.claim.figures]
+    verdicts = [metric_verdict(metric, measured, runs_of) for metric in file.claim.metrics]
     if file.overrides:
         verdicts = [_shortened(verdict) for verdict in verdicts]
     verdict = combined_verdict(verdicts)

@@ -39,7 +39,11 @@ class MetricVerdict:
     def can_exceed(self) -> bool:
         """Whether the claim is a number that can be beaten: no target to hit, no other file."""
         metric = self.metric
-        return metric.is_number and metric.other is None and metric.sense not in ("near", "shown")
+        return (
+            metric.is_number
+            and metric.other is None
+            and metric.comparison not in ("near", "not_judged")
+        )
 
     @property
     def mean(self) -> float | None:
@@ -85,7 +89,7 @@ def metric_verdict(
         reason = f"{metric.other}, which it is compared with: {other_runs}"
         return MetricVerdict(metric, "not measured", values, reason=reason)
     try:
-        path = metric.theirs or metric.measured
+        path = metric.other_measured or metric.measured
         other_values = tuple(_value(run, path, metric.minus) for run in other_runs)
     except NotMeasured as error:
         reason = f"in {metric.other}: {error}"
@@ -107,9 +111,9 @@ def _compare_with_claim(metric: ClaimedMetric, values: Sequence[float]) -> Verdi
     """At least, at most or near, for the mean; exceeded: by more than the standard deviation."""
     measured = mean(values)
     assert measured is not None
-    if metric.sense == "shown":
+    if metric.comparison == "not_judged":
         return "not judged"
-    if metric.sense == "near":
+    if metric.comparison == "near":
         assert isinstance(metric.claimed, float)
         tolerance = metric.within + _rounding(metric.claimed)
         return "met" if abs(measured - metric.claimed) <= tolerance else "not met"
@@ -120,7 +124,7 @@ def _compare_with_claim(metric: ClaimedMetric, values: Sequence[float]) -> Verdi
         return "not met"
     if not isinstance(metric.claimed, float):
         return "met"
-    higher_is_better = metric.sense != "at_most" and (low is not None or high is None)
+    higher_is_better = metric.comparison != "at_most" and (low is not None or high is None)
     gain = measured - metric.claimed if higher_is_better else metric.claimed - measured
     return "exceeded" if gain > (std(values) or 0.0) + _rounding(metric.claimed) else "met"
 
@@ -130,7 +134,7 @@ def bounds(metric: ClaimedMetric) -> tuple[float | None, float | None]:
     if metric.at_least is not None or metric.at_most is not None:
         return metric.at_least, metric.at_most
     claimed = metric.claimed if isinstance(metric.claimed, float) else None
-    return (None, claimed) if metric.sense == "at_most" else (claimed, None)
+    return (None, claimed) if metric.comparison == "at_most" else (claimed, None)
 
 
 def _rounding(limit: float) -> float:

@@ -39,7 +39,7 @@ def claimed_value(metric: ClaimedMetric) -> str:
 
 def condition(metric: ClaimedMetric) -> str:
     """What the measured value has to be: at least 0.8, less than e4, 40 ± 1."""
-    if metric.sense == "shown":
+    if metric.comparison == "not_judged":
         return "none, not judged"
     margin = f" by {format_number(metric.by)}" if metric.by else ""
     for relation, other in (
@@ -48,9 +48,9 @@ def condition(metric: ClaimedMetric) -> str:
         ("the same as", metric.same_as),
     ):
         if other is not None:
-            path = f" ({metric.theirs})" if metric.theirs else ""
+            path = f" ({metric.other_measured})" if metric.other_measured else ""
             return f"{relation} {other}{path}{margin}"
-    if metric.sense == "near":
+    if metric.comparison == "near":
         target = format_number(metric.claimed)
         return (
             f"{target} ± {format_number(metric.within)}" if metric.within else f"exactly {target}"
@@ -104,7 +104,7 @@ def summary_rows(results: Sequence[ClaimResult]) -> list[tuple[str, ...]]:
 def metric_rows(case: ClaimCase) -> list[tuple[str, ...]]:
     """A row for each metric of a file, by METRIC_COLUMNS."""
     rows: list[tuple[str, ...]] = []
-    for i, metric in enumerate(case.claim.figures):
+    for i, metric in enumerate(case.claim.metrics):
         result = case.metrics[i] if case.metrics else None
         measured = measured_value(result) if result else "–"
         verdict = result.verdict if result else case.verdict

@@ -24,10 +24,10 @@ def claim(text: str) -> Claim:
     return parsed
 
 
-def problems(figure: str) -> list[str]:
+def problems(metric: str) -> list[str]:
     """The messages about a claim with this metric."""
     with pytest.raises(ConfigError) as caught:
-        claim(f"  id: a1\n  what: x\n  figures:\n    - {figure}\n")
+        claim(f"  id: a1\n  what: x\n  metrics:\n    - {metric}\n")
     return [problem.message for problem in caught.value.problems]
 
 
@@ -35,52 +35,52 @@ def test_a_whole_claim() -> None:
     """Every key; a claimed value may be a number or text."""
     parsed = claim(
         "  id: a5\n  what: denoising\n  case: first\n  where: section 5\n  outcome: readable\n"
-        "  because: another split\n  time: 49 s\n  seeds: 3\n  shows: [loss]\n  quick: []\n"
-        "  figures:\n    - {name: one, measured: a.b, claimed: 1}\n"
+        "  because: another split\n  time: 49 s\n  seeds: 3\n  plots: [loss]\n  quick: []\n"
+        "  metrics:\n    - {name: one, measured: a.b, claimed: 1}\n"
         '    - {name: two, measured: c, claimed: "< 0.01", at_most: 0.01}\n'
     )
-    one, two = parsed.figures
+    one, two = parsed.metrics
     assert (one.claimed, one.is_number, two.claimed, two.is_number) == (1.0, True, "< 0.01", False)
     assert parsed.counted and parsed.seeds == 3 and parsed.quick == []
 
 
 @pytest.mark.parametrize(
-    "figure",
+    "metric",
     [
         "{name: x, measured: y, claimed: 0.5}",
-        "{name: x, measured: y, claimed: 0.5, sense: at_most, within: 0.1}",
-        "{name: x, measured: y, claimed: 0.5, sense: near, within: 0.1}",
+        "{name: x, measured: y, claimed: 0.5, comparison: at_most, within: 0.1}",
+        "{name: x, measured: y, claimed: 0.5, comparison: near, within: 0.1}",
         "{name: x, measured: y, at_least: 1, at_most: 2}",
         "{name: x, measured: y, claimed: 0.5, at_least: 0.4}",
-        "{name: x, measured: y, less_than: other, theirs: z, by: 0.1}",
-        "{name: x, measured: y, sense: shown}",
+        "{name: x, measured: y, less_than: other, other_measured: z, by: 0.1}",
+        "{name: x, measured: y, comparison: not_judged}",
         "{name: x, measured: y, minus: z, same_as: other}",
     ],
 )
-def test_conditions_of_a_metric(figure: str) -> None:
+def test_conditions_of_a_metric(metric: str) -> None:
     """Each condition is accepted."""
-    assert claim(f"  id: a1\n  what: x\n  figures:\n    - {figure}\n").figures
+    assert claim(f"  id: a1\n  what: x\n  metrics:\n    - {metric}\n").metrics
 
 
 @pytest.mark.parametrize(
-    ("figure", "word"),
+    ("metric", "word"),
     [
         ("{name: x, measured: y}", "claimed: is no number"),
         ("{name: x, measured: y, claimed: good}", "claimed: is no number"),
-        ("{name: x, measured: y, claimed: good, sense: near}", "claimed: is no number"),
-        ("{name: x, measured: y, claimed: 1, sense: near, at_least: 1}", "choose one"),
+        ("{name: x, measured: y, claimed: good, comparison: near}", "claimed: is no number"),
+        ("{name: x, measured: y, claimed: 1, comparison: near, at_least: 1}", "choose one"),
         ("{name: x, measured: y, less_than: a, greater_than: b}", "choose one"),
-        ("{name: x, measured: y, less_than: a, sense: shown}", "choose one"),
+        ("{name: x, measured: y, less_than: a, comparison: not_judged}", "choose one"),
         ("{name: x, measured: y, claimed: 1, by: 2}", "needs less_than"),
-        ("{name: x, measured: y, claimed: 1, theirs: z}", "needs less_than"),
+        ("{name: x, measured: y, claimed: 1, other_measured: z}", "needs less_than"),
         ("{name: x, measured: y, claimed: 1, within: -1}", "at least 0"),
         ("{name: x, claimed: 1}", "needs `measured`"),
         ("{name: x, measured: y, claimed: 1, sens: near}", "unknown key `sens`"),
     ],
 )
-def test_errors_in_a_metric(figure: str, word: str) -> None:
+def test_errors_in_a_metric(metric: str, word: str) -> None:
     """Each error has one message."""
-    (message,) = problems(figure)
+    (message,) = problems(metric)
     assert word in message
 
 
@@ -106,16 +106,28 @@ def test_a_claim_is_inherited_by_key(tmp_path: Path) -> None:
     """`fault: null` removes one; lists are replaced."""
     (tmp_path / "base.yaml").write_text(
         f"{EXPERIMENT}claim:\n  id: a1\n  what: x\n  fault: twice\n"
-        "  figures: [{name: x, measured: y, claimed: 1}]\n"
+        "  metrics: [{name: x, measured: y, claimed: 1}]\n"
     )
-    over = "extends: base.yaml\nclaim: {fault: null, figures: [{name: z, measured: y, claimed: 2}]}"
+    over = "extends: base.yaml\nclaim: {fault: null, metrics: [{name: z, measured: y, claimed: 2}]}"
     (tmp_path / "over.yaml").write_text(over)
     parsed = prepare(tmp_path / "over.yaml").experiment.config.claim
     assert parsed is not None and parsed.counted and parsed.what == "x"
-    assert [figure.name for figure in parsed.figures] == ["z"]
+    assert [metric.name for metric in parsed.metrics] == ["z"]
 
 
 def test_the_file_it_is_compared_with() -> None:
     """The file named by less_than, greater_than or same_as; None for bounds."""
     assert ClaimedMetric(name="gap", measured="a", minus="b", at_most=1.0).other is None
     assert ClaimedMetric(name="x", measured="a", same_as="e4").other == "e4"
+
+
+def test_former_names_are_accepted() -> None:
+    """`figures`, `sense`, `theirs` and `shows`; `sense: shown` is `comparison: not_judged`."""
+    parsed = claim(
+        "  id: a1\n  what: x\n  shows: [loss]\n  figures:\n"
+        "    - {name: x, measured: y, sense: shown}\n"
+        "    - {name: x, measured: y, same_as: a2, theirs: z}\n"
+    )
+    first, second = parsed.metrics
+    assert parsed.plots == ["loss"]
+    assert (first.comparison, second.other_measured) == ("not_judged", "z")

@@ -12,7 +12,7 @@ from ldl.report.claim_files import ClaimFile, read_claim_files, read_report_titl
 from .helpers import experiment
 
 ROOT = Path(__file__).parents[2]
-JUDGED = "figures: [{name: r2, measured: regression.r2, at_least: 0.5}]"
+JUDGED = "metrics: [{name: r2, measured: regression.r2, at_least: 0.5}]"
 
 
 def claim(name: str, more: str = "") -> str:
@@ -75,7 +75,7 @@ def test_selection_of_claims(tmp_path: Path) -> None:
     """By id, file or document; files that they refer to are added."""
     experiment(tmp_path, "a1", claim("a1"))
     experiment(tmp_path, "a2", claim("a2", "after: a1"))
-    other = "figures: [{name: x, measured: regression.r2, less_than: a2}]"
+    other = "metrics: [{name: x, measured: regression.r2, less_than: a2}]"
     experiment(tmp_path, "b1-one", f"id: b1\nwhat: x\n{other}")
     experiment(tmp_path, "b2", claim("b2"))
     assert list(claim_files(tmp_path, "a2")) == ["a1", "a2"]
@@ -188,6 +188,6 @@ def test_the_shipped_claims_are_sound() -> None:
         assert not file.broken, file.problem
         assert file.claim is not None
         assert file.stem.startswith(file.claim.id)
-        figures = file.claim.figures
-        judged = [figure for figure in figures if figure.sense != "shown"]
+        metrics = file.claim.metrics
+        judged = [metric for metric in metrics if metric.comparison != "not_judged"]
         assert judged or not file.claim.counted, f"{file.stem} is judged by nothing"

@@ -98,7 +98,7 @@ def test_hostile_texts_of_claims_are_escaped(tmp_path: Path) -> None:
     """Titles, documents, every text of a claim, names of metrics, problems, configurations."""
     metric = ClaimedMetric(name=EVIL, measured="r.v", claimed=EVIL, at_least=0.0, unit=EVIL)
     texts = dict.fromkeys(("what", "case", "where", "outcome", "because", "time"), f"{EVIL} `<i>`")
-    counted = Claim(id="a1", figures=[metric], **texts)  # type: ignore[arg-type]
+    counted = Claim(id="a1", metrics=[metric], **texts)  # type: ignore[arg-type]
     fault = Claim(id="a1", what=EVIL, fault=EVIL)
     files = [ClaimFile(f"a1{EVIL}", tmp_path / f"{i}.yaml", claim, {EVIL: EVIL}, (EVIL,))
              for i, claim in enumerate((counted, fault))]  # fmt: skip

@@ -21,7 +21,7 @@ from ldl.runs.process import exclusive_lock
 
 from .helpers import check_page, experiment
 
-GOOD = "id: a1\nwhat: a line\nfigures: [{name: R², measured: regression.r2, at_least: 0.5}]"
+GOOD = "id: a1\nwhat: a line\nmetrics: [{name: R², measured: regression.r2, at_least: 0.5}]"
 Report = Callable[..., tuple[int, str, str]]
 
 
@@ -55,13 +55,13 @@ def test_from_files_to_verdicts(report: Report, tmp_path: Path) -> None:
     """Runs all seeds, logs each, gives verdicts, writes the page and the Markdown."""
     claims = tmp_path / "claims"
     experiment(claims, "a1", f"{GOOD}\nseeds: 2\nbecause: of <b>this</b>", epochs=60)
-    bad = "id: a2\nwhat: not so\nfigures: [{name: R², measured: regression.r2, claimed: 2}]"
+    bad = "id: a2\nwhat: not so\nmetrics: [{name: R², measured: regression.r2, claimed: 2}]"
     experiment(claims, "a2", bad)
-    lost = "id: a3\nwhat: lost\nfigures: [{name: R², measured: regression.r3, claimed: 0}]"
+    lost = "id: a3\nwhat: lost\nmetrics: [{name: R², measured: regression.r3, claimed: 0}]"
     experiment(claims, "a3", lost)
     (claims / "report.toml").write_text('title = "Redone"\n[sources.a]\ntitle = "A"\nclaims = 4\n')
     code, out, err = report()
-    assert code == 1, err  # a3 names a figure that is not there
+    assert code == 1, err  # a3 names a metric that is not there
     assert "a3.yaml: " in out and "there is no `regression.r3`" in out
     assert "4 of 4 runs to do" in err and "[4/4]" in err
     assert "1 of 4 claims met or exceeded; 1 not met; 1 not measured; 1 not run" in out
@@ -137,7 +137,7 @@ def test_starting_from_pretrained_weights(report: Report, tmp_path: Path) -> Non
     """A file with `after` starts from the trained weights of the other."""
     claims = tmp_path / "claims"
     experiment(claims, "a1", GOOD, epochs=50)
-    first = "figures: [{name: loss, measured: metrics.train_loss.first, less_than: a1}]"
+    first = "metrics: [{name: loss, measured: metrics.train_loss.first, less_than: a1}]"
     experiment(claims, "a2", f"id: a2\nwhat: on\nafter: a1\n{first}", epochs=2)
     assert report()[0] == 0
     results = verdicts(tmp_path)
@@ -151,7 +151,7 @@ def test_no_start_from_a_failed_run(
     """It does not start from new weights; it runs once the pretrained run exists."""
     claims = tmp_path / "claims"
     experiment(claims, "a1", GOOD, epochs=50)
-    first = "figures: [{name: loss, measured: metrics.train_loss.first, less_than: a1}]"
+    first = "metrics: [{name: loss, measured: metrics.train_loss.first, less_than: a1}]"
     experiment(claims, "a2", f"id: a2\nwhat: on\nafter: a1\n{first}", epochs=2)
     payload = job_pool._payload
 
@@ -233,7 +233,7 @@ def under_way(folder: Path, since: float, seconds: float = 40.0) -> None:
     raise AssertionError("no checkpoints appeared")
 
 
-def figures(folder: Path) -> list[Any]:
+def case_metrics(folder: Path) -> list[Any]:
     """The metrics of all cases, which must not depend on interruptions."""
     results = verdicts(folder)
     return [case["figures"] for claim in results.values() for case in claim["cases"]]
@@ -247,7 +247,7 @@ def test_interrupted_twice_and_resumed(
     """The same metrics as without interruption, from two runs; no worker survives."""
     claims, calm = tmp_path / "claims", tmp_path / "calm"
     epochs = 30_000
-    text = "figures: [{name: loss, measured: metrics.train_loss.last, at_most: 10}]"
+    text = "metrics: [{name: loss, measured: metrics.train_loss.last, at_most: 10}]"
     for name in ("a1", "a2"):
         experiment(claims, name, f"id: {name}\nwhat: x\n{text}", epochs)
         path = claims / f"{name}.yaml"
@@ -273,7 +273,7 @@ def test_interrupted_twice_and_resumed(
     claims.rename(calm / "claims")
     process = start(calm)
     assert process.wait(120) == 0
-    assert figures(calm) == figures(tmp_path)
+    assert case_metrics(calm) == case_metrics(tmp_path)
 
 
 def test_two_processes_at_once(report: Report, tmp_path: Path) -> None:

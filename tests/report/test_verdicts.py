@@ -42,12 +42,12 @@ def verdict(tmp_path: Path, values: Sequence[float], **settings: Any) -> Verdict
         ([0.80, 0.90], {"claimed": 0.82}, "met"),  # better, but by less than the deviation
         ([0.84, 0.86], {"claimed": 0.82}, "exceeded"),
         ([0.1, 0.2, 0.3], {"claimed": 0.2}, "met"),  # a mean of binary fractions
-        ([4.0], {"claimed": 4.3, "sense": "at_most"}, "exceeded"),
-        ([4.3], {"claimed": 4.3, "sense": "at_most"}, "met"),
-        ([4.4], {"claimed": 4.3, "sense": "at_most"}, "not met"),
-        ([40.0], {"claimed": 40.0, "sense": "near"}, "met"),
-        ([41.0], {"claimed": 40.0, "sense": "near"}, "not met"),
-        ([41.0], {"claimed": 40.0, "sense": "near", "within": 1.0}, "met"),
+        ([4.0], {"claimed": 4.3, "comparison": "at_most"}, "exceeded"),
+        ([4.3], {"claimed": 4.3, "comparison": "at_most"}, "met"),
+        ([4.4], {"claimed": 4.3, "comparison": "at_most"}, "not met"),
+        ([40.0], {"claimed": 40.0, "comparison": "near"}, "met"),
+        ([41.0], {"claimed": 40.0, "comparison": "near"}, "not met"),
+        ([41.0], {"claimed": 40.0, "comparison": "near", "within": 1.0}, "met"),
         ([0.995], {"claimed": "> 0.99", "at_least": 0.99}, "met"),
         ([0.985], {"claimed": "> 0.99", "at_least": 0.99}, "not met"),
         ([0.005], {"claimed": "< 0.01", "at_most": 0.01}, "met"),
@@ -55,7 +55,7 @@ def verdict(tmp_path: Path, values: Sequence[float], **settings: Any) -> Verdict
         ([0.7], {"at_least": 0.4, "at_most": 0.6}, "not met"),
         ([0.5], {"claimed": 0.4, "at_most": 0.6}, "met"),
         ([0.3], {"claimed": 0.4, "at_most": 0.6}, "exceeded"),
-        ([7.0], {"sense": "shown"}, "not judged"),
+        ([7.0], {"comparison": "not_judged"}, "not judged"),
         ([], {"claimed": 1.0}, "not run"),
     ],
 )
@@ -75,7 +75,7 @@ def test_against_numbers(
         ({"greater_than": "b"}, [0.5], "met"),
         ({"greater_than": "b", "by": 0.6}, [0.5], "not met"),
         ({"greater_than": "b", "by": 0.4}, [0.5], "met"),
-        ({"greater_than": "b", "theirs": "r.w"}, [0.5], "not met"),
+        ({"greater_than": "b", "other_measured": "r.w"}, [0.5], "not met"),
         ({"same_as": "b"}, [1.0], "met"),
         ({"same_as": "b"}, [1.0 + 1e-12], "not met"),
         ({"same_as": "b", "within": 1e-9}, [1.0 + 1e-12], "met"),
@@ -111,7 +111,7 @@ def test_a_missing_value_is_never_met(tmp_path: Path) -> None:
     metric = ClaimedMetric(name="f", measured="r.v", less_than="b")
     result = metric_verdict(metric, own, lambda stem: "mnist is not at hand")
     assert result.verdict == "not measured" and "mnist is not at hand" in result.reason
-    metric = ClaimedMetric(name="f", measured="r.v", less_than="b", theirs="r.x")
+    metric = ClaimedMetric(name="f", measured="r.v", less_than="b", other_measured="r.x")
     result = metric_verdict(metric, own, lambda stem: own)
     assert result.verdict == "not measured" and result.reason.startswith("in b: ")
     metric = ClaimedMetric(
@@ -146,7 +146,7 @@ def test_the_worst_verdict_counts(verdicts: list[Verdict], expected: str) -> Non
 def test_what_cannot_be_bettered_holds_nothing_back() -> None:
     """Bounds, other files and targets can only be met."""
     exceeded = MetricVerdict(ClaimedMetric(name="f", measured="r.v", claimed=1.0), "exceeded")
-    for settings in ({"at_least": 1.0}, {"less_than": "b"}, {"claimed": 2.0, "sense": "near"}):
+    for settings in ({"at_least": 1.0}, {"less_than": "b"}, {"claimed": 2.0, "comparison": "near"}):
         other = MetricVerdict(ClaimedMetric(name="f", measured="r.v", **settings), "met")  # type: ignore[arg-type]
         assert combined_verdict([exceeded, other]) == "exceeded"
         assert combined_verdict([other]) == "met"
