@@ -108,7 +108,9 @@ class Claim:
     what: Annotated[str, Doc("the experiment in a line")]
     case: Annotated[str, Doc("distinguishes this file from others of the same id")] = ""
     where: Annotated[str, Doc('in the document, such as "section 5.3, figure 9"')] = ""
-    metrics: Annotated[list[ClaimedMetric], Alias("figures")] = field(default_factory=list)
+    metrics: Annotated[
+        list[ClaimedMetric], Doc("what is compared; `ldl explain figure`"), Alias("figures")
+    ] = field(default_factory=list)
     outcome: Annotated[str, Doc("the claim in words; the metrics decide the verdict")] = ""
     because: Annotated[str, Doc("why the measured values may differ")] = ""
     time: Annotated[str, Doc("the reported time")] = ""
