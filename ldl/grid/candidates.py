@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ldl.compile import Config, EncoderDecoder, PathProblem
-from ldl.compile.experiment import Experiment
 from ldl.config import BlockUse, Item, Mark, Tree
 from ldl.config.problems import ProblemCollector
 from ldl.config.tree import INVALID, KeyPath
@@ -75,14 +74,6 @@ class _CountedProblem:
     count: int = 0
 
 
-@dataclass
-class _CheckedConfig:
-    """What the sections that training depends on make together: a configuration, or problems."""
-
-    problems: list[PathProblem]
-    config: Config | None  # with its evaluations and batch size
-
-
 class Resolver:
     """Resolves the candidates of one grid; checks once what the varied values cannot change.
 
@@ -99,7 +90,7 @@ class Resolver:
         self._builder, self._name = problems, name
         self._section_problems: dict[Problem, None] = {}
         self._counted: dict[tuple[Mark, str], _CountedProblem] = {}
-        self._checked: dict[tuple[int, ...], _CheckedConfig] = {}
+        self._checked: dict[tuple[int, ...], Config | list[PathProblem]] = {}
         self._infos: dict[int, DatasetInfo | DataError] = {}
         self._values: dict[tuple[str, str], Any] = {}
 
@@ -117,12 +108,13 @@ class Resolver:
         checked = self._checked[cache_key]
         keys = self._space.keys
         values = {key: to_plain(assignment[key]) for key in keys if key in assignment}
-        path_problems = [*checked.problems, *self._unused_blocks(variants, assignment)]
+        path_problems = [] if isinstance(checked, Config) else list(checked)
+        path_problems += self._unused_blocks(variants, assignment)
         for path, message in path_problems:
             self._count(path, message, variants, values)
-        if path_problems or checked.config is None:
+        if path_problems or not isinstance(checked, Config):
             return None
-        return Candidate(number, values, checked.config, self._texts(checked.config, variants))
+        return Candidate(number, values, checked, self._texts(checked, variants))
 
     def problems(self) -> list[Problem]:
         """All problems, each once; the hint says which candidates have it, unless all do."""
@@ -136,17 +128,20 @@ class Resolver:
             problems.append(self._builder.make_problem(mark, message, hint))
         return problems
 
-    def _check(self, variants: Mapping[str, SectionVariant]) -> _CheckedConfig:
-        """Compile the experiment, and check its evaluations and the objective."""
+    def _check(self, variants: Mapping[str, SectionVariant]) -> Config | list[PathProblem]:
+        """The configuration with its evaluations and batch size, or its problems.
+
+        The experiment is compiled, its evaluations and the objective are checked.
+        """
         values = {FIELDS[key].name: variant.value for key, variant in variants.items()}
         try:
             config = Config(**values)
         except SettingError as error:
-            return _CheckedConfig([((error.setting,), error.reason)], None)
+            return [((error.setting,), error.reason)]
         config = replace(config, claim=None, name=config.name or self._name)
         info = self._info(config, variants["data"])
         if isinstance(info, DataError):
-            return _CheckedConfig([(data_setting(info, config.data.source), str(info))], None)
+            return [(data_setting(info, config.data.source), str(info))]
         config = with_default_evaluations(config, info)
         experiment, problems = build_and_check(config, info)
         if config.start_from:
@@ -154,14 +149,16 @@ class Resolver:
                 pretrained_weights(config.start_from)
             except DataError as error:
                 problems.append((("start_from",), str(error)))
-        if experiment is not None and not problems:
-            problems = self._objective_problems(experiment)
+        if experiment is not None and self._objective is not None and not problems:
+            problem = self._objective.problem(experiment)
+            if problem:
+                problems = [(("grid", "objective"), f"`{self._objective.name}`: {problem}")]
         if problems:
-            return _CheckedConfig(problems, None)
+            return problems
         config = with_batch_size(config)
         if config.train.threads is None:  # a trial has a core of its own, however many run
             config = replace(config, train=replace(config.train, threads=1))
-        return _CheckedConfig([], config)
+        return config
 
     def _info(self, config: Config, data: SectionVariant) -> DatasetInfo | DataError:
         if id(data) not in self._infos:
@@ -170,12 +167,6 @@ class Resolver:
             except DataError as error:
                 self._infos[id(data)] = error
         return self._infos[id(data)]
-
-    def _objective_problems(self, experiment: Experiment) -> list[PathProblem]:
-        if self._objective is None:
-            return []
-        problem = self._objective.problem(experiment)
-        return [(("grid", "objective"), f"`{self._objective.name}`: {problem}")] if problem else []
 
     def _unused_blocks(
         self, variants: Mapping[str, SectionVariant], assignment: Assignment

@@ -80,9 +80,7 @@ class Objective:
 
     def is_better(self, value: float | None, other: float | None) -> bool:
         """Whether `value` is strictly better than `other`; any number is better than None."""
-        if value is None or other is None:
-            return value is not None and other is None
-        return value < other if self.goal == "min" else value > other
+        return self.sort_key(value) < self.sort_key(other)
 
     def sort_key(self, value: float | None) -> tuple[bool, float]:
         """A key that sorts the best value first and None last."""

@@ -83,13 +83,6 @@ class SearchSpace:
             rows.append(row)
         return tuple(reversed(rows))
 
-    def number(self, rows: tuple[int, ...]) -> int:
-        """The number of a combination: the inverse of `rows`."""
-        number = 0
-        for axis, row in zip(self.axes, rows, strict=True):
-            number = number * len(axis.rows) + row
-        return number
-
     def at(self, rows: tuple[int, ...]) -> Assignment | None:
         """The values in these rows; None if excluded, or the same as those of other rows.
 
@@ -187,8 +180,8 @@ def _equal(a: Any, b: Any) -> bool:
 def parse_space(block: GridBlock, tree: Tree, problems: ProblemCollector) -> SearchSpace:
     """The search space of a block that was read from `tree`.
 
-    Problems between parts of the block are added to `problems`; such parts are left out, so that the
-    others can be checked.
+    Problems between parts of the block are added to `problems`; such parts are left out, so that
+    the others can be checked.
     """
     return _SpaceParser(block, tree, problems).parse()
 

@@ -1,4 +1,4 @@
-"""Lists of values that are written as a rule, and the names of the block."""
+"""Spacings against NumPy, and the documentation of the block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ldl.grid.block import SEARCHES, SPACINGS, Arange, GridBlock, Linspace, Logs
     "numbers", [(1, 10, 1), (16, 64, 16), (1, 2, 5), (10, 0, -3), (-3, 4, 2), (0, 7, 7)]
 )
 def test_a_range_of_whole_numbers(numbers: tuple[int, int, int]) -> None:
-    """As Python's, the end left out, whole."""
+    """Python's range, as integers."""
     assert Arange(numbers).values() == list(range(*numbers))
     assert all(isinstance(value, int) for value in Arange(numbers).values())
 
@@ -32,7 +32,7 @@ def test_a_range_of_whole_numbers(numbers: tuple[int, int, int]) -> None:
     ],
 )
 def test_a_range_of_fractions(numbers: tuple[float, float, float], values: list[float]) -> None:
-    """As a person would write them; no rounding error brings the end in."""
+    """As a person would write them, always without the end."""
     assert Arange(numbers).values() == values
 
 
@@ -56,21 +56,21 @@ def test_logspace_gives_the_numbers_that_people_write() -> None:
 
 
 @pytest.mark.parametrize("numbers", [(1, 1, 1), (1, 9, 0), (9, 1, 1), (0, 1, 1e-9)])
-def test_ranges_that_are_none(numbers: tuple[float, float, float]) -> None:
+def test_invalid_ranges(numbers: tuple[float, float, float]) -> None:
     """Empty, or far too long."""
     with pytest.raises(SettingError):
         Arange(numbers)
 
 
 @pytest.mark.parametrize("numbers", [(1e-4, 1e-1, 4), (0.0, 301.0, 2)])
-def test_logspaces_that_are_hardly_meant(numbers: tuple[float, float, int]) -> None:
+def test_implausible_logspaces(numbers: tuple[float, float, int]) -> None:
     """Values in place of exponents; more than a float holds."""
     with pytest.raises(SettingError):
         Logspace(numbers)
 
 
 @pytest.mark.parametrize("cls", [*SEARCHES.values(), *SPACINGS.values(), GridBlock])
-def test_every_name_is_explained(cls: type) -> None:
+def test_every_class_has_a_docstring(cls: type) -> None:
     """A docstring whose first line says what it is."""
     own = cls.__dict__.get("__doc__") or ""
     assert own.strip() and not own.startswith(f"{cls.__name__}(")

@@ -1,4 +1,4 @@
-"""A setting is what the same changes on the command line would make of the file."""
+"""A candidate is the file with its values as overrides."""
 
 from __future__ import annotations
 
@@ -52,36 +52,36 @@ BLOCKS = {
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_a_setting_is_the_file_with_these_overrides(name: str, tmp_path: Path) -> None:
-    """The resolved configurations are the same, byte for byte, but for the thread of a trial."""
+def test_a_candidate_is_the_file_with_overrides(name: str, tmp_path: Path) -> None:
+    """The resolved configurations are equal byte for byte; a trial has one thread."""
     base, block = BLOCKS[name]
     grid = checked_grid(tmp_path, block, base=base)
     assert len(grid.candidates) == grid.space.size > 1
-    for setting in grid.candidates:
-        inner = sorted(setting.values.items(), key=lambda pair: pair[0].count("."))
-        changes = [f"{key}={flow(value)}" for key, value in inner]
-        alone = prepare(
-            write_config(tmp_path, block, base), [*changes, "train.threads=1", "seed=3"]
+    for candidate in grid.candidates:
+        inner = sorted(candidate.values.items(), key=lambda pair: pair[0].count("."))
+        overrides = [f"{key}={flow(value)}" for key, value in inner]
+        prepared = prepare(
+            write_config(tmp_path, block, base), [*overrides, "train.threads=1", "seed=3"]
         )
-        assert setting.yaml(3) == alone.yaml, changes
+        assert candidate.yaml(3) == prepared.key_text, overrides
 
 
 def test_the_yaml_is_that_of_a_run(tmp_path: Path) -> None:
-    """Training on it gives the same resolved configuration again."""
+    """A run of it has the same resolved configuration."""
     for trial in grid_plan(tmp_path, "vary: {network.1: [tanh, relu]}\nseeds: 2").search.ask([]):
         path = tmp_path / "trial.yaml"
         path.write_text(trial.yaml)
         prepared = prepare(path)
-        assert prepared.yaml == trial.yaml
+        assert prepared.key_text == trial.yaml
         assert prepared.experiment.config.seed == trial.seed
 
 
-def test_wholes_are_laid_before_their_parts(tmp_path: Path) -> None:
-    """Whatever their order in the block."""
+def test_outer_keys_are_applied_first(tmp_path: Path) -> None:
+    """In any order of the block."""
     block = "vary:\n  optimizer.sgd.momentum: [0.0, 0.9]\n  optimizer: [{sgd: 0.5}]"
-    found = [s.yaml(0) for s in checked_grid(tmp_path, block).candidates]
-    assert all("learning_rate: 0.5" in text for text in found)
-    assert ["momentum: 0.9" in text for text in found] == [False, True]
+    texts = [candidate.yaml(0) for candidate in checked_grid(tmp_path, block).candidates]
+    assert all("learning_rate: 0.5" in text for text in texts)
+    assert ["momentum: 0.9" in text for text in texts] == [False, True]
 
 
 def test_a_choice_of_the_same_name_keeps_its_other_settings(tmp_path: Path) -> None:
@@ -93,14 +93,14 @@ def test_a_choice_of_the_same_name_keeps_its_other_settings(tmp_path: Path) -> N
     assert "beta1: 0.5" in second.yaml(0)
 
 
-def test_a_claim_is_no_part_of_a_trial(tmp_path: Path) -> None:
-    """Its figures are not the trial's."""
+def test_trials_have_no_claim(tmp_path: Path) -> None:
+    """A claim is about the experiment of the file."""
     assert "claim: null" in checked_grid(tmp_path, "seeds: 2").candidates[0].yaml(0)
     assert list(FIELDS)[:2] == ["name", "seed"]
 
 
 def test_a_varied_file_lies_beside_the_configuration(tmp_path: Path) -> None:
-    """Names of files are taken from where the value is written."""
+    """Paths are relative to the file in which the value is written."""
     for name in ("a", "b"):
         (tmp_path / f"{name}.csv").write_text("x,y\n" + "1,p\n2,q\n" * 20)
     block = (

@@ -1,4 +1,4 @@
-"""Grid blocks that are nonsense end in mistakes with places, never in a crash."""
+"""Random changes of a grid block give problems with a line, never a crash."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WORDS = [
 
 @pytest.mark.parametrize("seed", range(8))
 def test_nonsense(seed: int, tmp_path: Path) -> None:
-    """Words swapped, doubled, left out; every mistake that is found has a line."""
+    """Words are replaced, doubled and removed; every problem has a line."""
     draw = random.Random(seed)
     file, sound = tmp_path / "f.yaml", 0
     for _ in range(15):
@@ -47,14 +47,16 @@ def test_nonsense(seed: int, tmp_path: Path) -> None:
             place = draw.randrange(len(words))
             words[place] = draw.choice([*WORDS, "", words[place] * 2, draw.choice(words)])
         file.write_text(BASE + "".join(words), encoding="utf-8")
-        found = mistakes(file)
-        sound += not found
-        assert all(each.line or "no `grid` block" in each.message for each in found), found
+        problems = problems_of(file)
+        sound += not problems
+        assert all(problem.line or "no `grid` block" in problem.message for problem in problems), (
+            problems
+        )
     assert sound < 15
 
 
-def mistakes(file: Path) -> tuple[Problem, ...]:
-    """All that is wrong with a file."""
+def problems_of(file: Path) -> tuple[Problem, ...]:
+    """All problems of a file."""
     try:
         read_grid(file)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Which figures decide, and which way each is better; `test_malformed_grids` has the mistakes."""
+"""Objectives and their goals; `test_malformed_grids` has the errors."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ CONFIGS = {
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_columns(name: str) -> None:
-    """A column of metrics.csv, lower or higher as the figure is better; `goal` overrules."""
-    found = parse_objective(name, None)
-    assert found == Objective(name, COLUMNS[name], name.replace(".", "_"))
-    assert found.goal == ("min" if name.endswith("loss") else "max")
+    """Columns of metrics.csv, item with its goal; `goal` in the file has priority."""
+    value = parse_objective(name, None)
+    assert value == Objective(name, COLUMNS[name], name.replace(".", "_"))
+    assert value.goal == ("min" if name.endswith("loss") else "max")
     assert parse_objective(name, "max").goal == "max"
 
 
 def test_an_evaluation_of_any_form() -> None:
-    """With a goal, any place in the results of one that judges a part."""
-    found = parse_objective("validation.noise_sweep.accuracy.0", "max")
-    assert (found.column, found.evaluation, found.metric) == (None, "noise_sweep", "accuracy.0")
+    """With a goal, any metric of an evaluation that runs on a split."""
+    value = parse_objective("validation.noise_sweep.accuracy.0", "max")
+    assert (value.column, value.evaluation, value.metric) == (None, "noise_sweep", "accuracy.0")
 
 
 @pytest.mark.parametrize("task", CONFIGS)
-def test_every_figure_that_is_offered_is_there(task: str, tmp_path: Path) -> None:
-    """What an experiment can be judged by is a number in what it leaves."""
+def test_every_offered_objective_exists(task: str, tmp_path: Path) -> None:
+    """The objectives of an experiment are numbers in its results."""
     file = tmp_path / "t.yaml"
     file.write_text(CONFIGS[task] + "train: {epochs: 1}\n")
     prepared = prepare(file)
     base = prepared.experiment
-    offered = [
-        each
-        for each in (
+    objectives = [
+        item
+        for item in (
             *(parse_objective(name, None) for name in COLUMNS),
             *(
                 parse_objective(f"validation.{e}.{f}", None)
@@ -54,36 +54,36 @@ def test_every_figure_that_is_offered_is_there(task: str, tmp_path: Path) -> Non
                 for f in own
             ),
         )
-        if not each.problem(base)
+        if not item.problem(base)
     ]
-    judged = [each.evaluation_for(base.config) for each in offered]
-    wanted = list({type(each): each for each in judged if each is not None}.values())
-    config = replace(base.config, evaluate=wanted)
+    evaluations = [item.evaluation_for(base.config) for item in objectives]
+    distinct = list({type(item): item for item in evaluations if item is not None}.values())
+    config = replace(base.config, evaluate=distinct)
     run = train(replace(prepared, experiment=replace(base, config=config)), tmp_path / "runs")
     from ldl.runs import read_json, read_metrics
 
     results, row = read_json(run.results), read_metrics(run.metrics)[-1]
-    assert len(offered) >= 4
-    for each in offered:
-        found = row if each.column else results[f"{each.evaluation}-validation"]
-        for key in [each.column] if each.column else (each.metric or "").split("."):
-            found = found[key]
-        assert isinstance(found, float), each.name
+    assert len(objectives) >= 4
+    for item in objectives:
+        value = row if item.column else results[f"{item.evaluation}-validation"]
+        for key in [item.column] if item.column else (item.metric or "").split("."):
+            value = value[key]
+        assert isinstance(value, float), item.name
 
 
-def test_the_configured_evaluation_is_run_on_the_validation_part() -> None:
-    """With its own settings; one that is not configured with its defaults."""
+def test_the_configured_evaluation_runs_on_the_validation_split() -> None:
+    """With its settings; without a configured evaluation, with the defaults."""
     text = CONFIGS["reconstruction"] + "evaluate: [{denoising: {epochs: 7, part: train}}]\n"
     config = loads(text, "t.yaml", Config, REGISTRIES).value
-    found = parse_objective("validation.denoising.accuracy.denoised", None).evaluation_for(config)
-    assert isinstance(found, Denoising) and (found.epochs, found.part) == (7, "validation")
+    value = parse_objective("validation.denoising.accuracy.denoised", None).evaluation_for(config)
+    assert isinstance(value, Denoising) and (value.epochs, value.part) == (7, "validation")
     other = parse_objective("validation.reconstruction.mse", None).evaluation_for(config)
     assert other is not None and other == EVALUATIONS["reconstruction"](part="validation")  # type: ignore[call-arg]
     assert parse_objective("train.loss", None).evaluation_for(config) is None
 
 
-def test_better() -> None:
-    """Any figure is better than none; `rank` sorts alike."""
+def test_order() -> None:
+    """Any number is better than None; `sort_key` gives the same order."""
     low, high = Objective("a", "min"), Objective("b", "max")
     assert low.is_better(1.0, 2.0) and not low.is_better(2.0, 1.0) and not low.is_better(1.0, 1.0)
     assert high.is_better(2.0, 1.0) and low.is_better(1.0, None) and not low.is_better(None, 1.0)

@@ -1,4 +1,4 @@
-"""Plans: numbers, ids, seeds, notes; the same file gives the same plan."""
+"""Plans: numbers, ids, seeds and notes; the same file gives the same plan."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GAUSSIANS = "name: drawn\ndata: {source: {gaussians: {samples: 60}}}\nnetwork: [
 
 
 def trials(folder: Path, block: str, *overrides: str, base: str = BASE) -> list[Trial]:
-    """The trials that are known beforehand."""
+    """The trials that the search asks for first."""
     return grid_plan(folder, block, *overrides, base=base).search.ask([])
 
 
@@ -39,20 +39,20 @@ def test_the_same_file_gives_the_same_trials(tmp_path: Path) -> None:
     assert trials(tmp_path, block) == trials(tmp_path, block)
 
 
-def test_each_setting_has_its_seeds(tmp_path: Path) -> None:
-    """seed, seed + 1 …; trials of one setting share its number and its hash, and no id."""
-    found = trials(tmp_path, f"seeds: 3\nvary: {{{SIZES}}}", "seed=5")
-    assert [(trial.number, trial.seed) for trial in found] == [
+def test_each_candidate_has_all_seeds(tmp_path: Path) -> None:
+    """seed, seed + 1 …; trials of one candidate share its number and its key, not their ids."""
+    first = trials(tmp_path, f"seeds: 3\nvary: {{{SIZES}}}", "seed=5")
+    assert [(trial.number, trial.seed) for trial in first] == [
         (number, seed) for number in (1, 2, 3) for seed in (5, 6, 7)
     ]
-    assert len({trial.id for trial in found}) == 9
-    assert [len({t.setting for t in found if t.number == n}) for n in (1, 2, 3)] == [1, 1, 1]
-    assert len({trial.setting for trial in found}) == 3
-    assert all(len(t.id) == 16 and set(t.id) <= set("0123456789abcdef") for t in found)
+    assert len({trial.id for trial in first}) == 9
+    assert [len({t.setting for t in first if t.number == n}) for n in (1, 2, 3)] == [1, 1, 1]
+    assert len({trial.setting for trial in first}) == 3
+    assert all(len(t.id) == 16 and set(t.id) <= set("0123456789abcdef") for t in first)
 
 
-def test_more_values_and_seeds_keep_what_there_is(tmp_path: Path) -> None:
-    """Only what is new has a new id, wherever it stands in the block."""
+def test_more_values_and_seeds_keep_ids(tmp_path: Path) -> None:
+    """Only new trials have new ids, in any place of the block."""
     fewer = {t.id for t in trials(tmp_path, f"vary: {{{SIZES}}}")}
     longer = SIZES.replace("[8,", "[4, 8,")
     more = {t.id for t in trials(tmp_path, f"seeds: 2\nvary: {{{longer}}}")}
@@ -61,9 +61,7 @@ def test_more_values_and_seeds_keep_what_there_is(tmp_path: Path) -> None:
     assert fewer < other and len(other) == 6
 
 
-def test_ids_follow_the_data_and_the_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ids_depend_on_data_and_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same configuration on other data, or by another version, is another trial."""
     table = tmp_path / "t.csv"
     base = "data: {source: {csv: {path: t.csv, target: y}}}\nnetwork: [linear]\n"
@@ -79,30 +77,30 @@ def test_ids_follow_the_data_and_the_version(
     assert len({t.setting for t in (*before, *after, *later)}) == 3
 
 
-def test_ids_follow_the_weights_that_are_started_from(tmp_path: Path) -> None:
-    """Not the folder's name alone: what lies there may be another run by now."""
+def test_ids_depend_on_pretrained_weights(tmp_path: Path) -> None:
+    """Not on the folder's name alone: it may hold another run later."""
     path = write_config(tmp_path, "")
     overrides = (["seed=0", "train.epochs=1"], ["seed=1", "train.epochs=1"])
     runs = [train(prepare(path, changes), tmp_path / "runs") for changes in overrides]
-    runs[0].path.rename(tmp_path / "donor")
-    start = f"start_from={tmp_path / 'donor'}"
+    runs[0].path.rename(tmp_path / "pretrained")
+    start = f"start_from={tmp_path / 'pretrained'}"
     before = trials(tmp_path, "seeds: 2", start)
     assert before == trials(tmp_path, "seeds: 2", start)
-    shutil.rmtree(tmp_path / "donor")
-    runs[1].path.rename(tmp_path / "donor")
+    shutil.rmtree(tmp_path / "pretrained")
+    runs[1].path.rename(tmp_path / "pretrained")
     after = trials(tmp_path, "seeds: 2", start)
     assert [t.yaml for t in before] == [t.yaml for t in after]
     assert not {t.id for t in before} & {t.id for t in after}
 
 
-def test_data_that_is_drawn_differs_by_seed(tmp_path: Path) -> None:
-    """One setting all the same."""
+def test_generated_data_differs_by_seed(tmp_path: Path) -> None:
+    """The trials share one candidate."""
     first, second = trials(tmp_path, "seeds: 2", base=GAUSSIANS)
     assert first.setting == second.setting and first.id != second.id
 
 
 def test_values_are_those_of_the_block(tmp_path: Path) -> None:
-    """Plain data, without what `when` rules out."""
+    """Plain data, without keys that `when` rules out."""
     block = (
         "vary: {optimizer: [adam, {sgd: 0.1}], optimizer.sgd.momentum: [0.9]}\n"
         "when: {optimizer.sgd.momentum: {optimizer: sgd}}"
@@ -113,32 +111,32 @@ def test_values_are_those_of_the_block(tmp_path: Path) -> None:
     ]
 
 
-# --- what is the same -----------------------------------------------------------------------
+# --- duplicates ------------------------------------------------------------------------------
 
 
-def test_settings_that_resolve_to_the_same_run_once(tmp_path: Path) -> None:
-    """The first keeps its number, a note names both."""
+def test_equal_candidates_run_once(tmp_path: Path) -> None:
+    """The first keeps its number; a note names both."""
     block = "vary: {optimizer: [adam, {adam: 0.01}, {adam: {learning_rate: 1e-2}}, {sgd: 0.1}]}"
     grid = checked_grid(tmp_path, block)
-    assert [setting.number for setting in grid.candidates] == [1, 2]
+    assert [candidate.number for candidate in grid.candidates] == [1, 2]
     (note,) = grid.notes
     assert note.startswith("2 candidates are the same as another and run once: ")
     assert "(optimizer: {adam: 0.01}) is candidate 1 (optimizer: adam)" in note
 
 
-def test_an_included_setting_that_is_there_already(tmp_path: Path) -> None:
-    """Runs once."""
+def test_an_included_candidate_that_exists(tmp_path: Path) -> None:
+    """It runs once."""
     grid = checked_grid(tmp_path, f"vary: {{{SIZES}}}\ninclude: [{{train.batch_size: 8}}]")
     assert len(grid.candidates) == 3 and "one candidate is the same" in grid.notes[0]
 
 
 def test_no_note_where_all_differ(tmp_path: Path) -> None:
-    """Nothing to say."""
+    """There are no duplicates."""
     assert checked_grid(tmp_path, f"vary: {{{SIZES}}}").notes == []
 
 
 def test_losses_that_do_not_compare(tmp_path: Path) -> None:
-    """A note, unless another figure decides."""
+    """A note, unless the objective is another metric."""
     vary = "vary: {loss: [cross_entropy, mse]}"
     assert "do not compare" in checked_grid(tmp_path, vary).notes[0]
     assert checked_grid(tmp_path, f"objective: validation.accuracy\n{vary}").notes == []
@@ -148,7 +146,7 @@ def test_losses_that_do_not_compare(tmp_path: Path) -> None:
 
 
 def test_the_base_is_the_file_without_its_grid(tmp_path: Path) -> None:
-    """Other values and seeds are the same grid; another configuration or figure is not."""
+    """Other values and seeds are the same grid; another configuration or objective is not."""
     first = grid_plan(tmp_path, f"vary: {{{SIZES}}}").base_digest
     assert (
         grid_plan(tmp_path, f"seeds: 3\nsearch: {{random: 2}}\nvary: {{{RATES}}}").base_digest
@@ -164,8 +162,8 @@ def test_the_base_is_the_file_without_its_grid(tmp_path: Path) -> None:
     assert len(others) == 4 and first not in others
 
 
-def test_the_block_can_be_changed_from_outside(tmp_path: Path) -> None:
-    """Overrides and `extends` reach it; what is left of a path is one key."""
+def test_overrides_of_the_block(tmp_path: Path) -> None:
+    """Overrides and `extends` apply; the rest of a path is one dotted key."""
     block = f"seeds: 3\nvary: {{{SIZES}}}"
     changes = ["grid.seeds=1", "grid.vary.train.batch_size=[4]", "grid.vary.network.1=[tanh, relu]"]
     assert [t.values for t in trials(tmp_path, block, *changes)] == [
@@ -176,8 +174,8 @@ def test_the_block_can_be_changed_from_outside(tmp_path: Path) -> None:
     assert len(planning.read_grid(over).plan().search.ask([])) == 4
 
 
-def test_check_knows_both(tmp_path: Path) -> None:
-    """The experiment alone where there is no block; every mistake of the file else."""
+def test_check(tmp_path: Path) -> None:
+    """The experiment alone where there is no block; else all problems of the file."""
     plain = tmp_path / "plain.yaml"
     plain.write_text(BASE)
     prepared, grid = check(plain)
@@ -191,7 +189,7 @@ def test_check_knows_both(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_trials_take_seconds(tmp_path: Path) -> None:
-    """Two are measured on an idle machine; the limit is far off, for others work beside."""
+    """About two on an idle machine; the limit is higher, for shared machines."""
     block = (
         "vary:\n  optimizer.adam.learning_rate: {logspace: [-4, -1, 100]}\n"
         "  train.batch_size: {range: [1, 51, 1]}\n  network.1: [tanh, relu]"

@@ -1,4 +1,4 @@
-"""Random search and halving on figures that are made up."""
+"""Random search and halving on made-up objectives."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ NINE = f"vary:\n  {SIZES}\n  {RATES}"
 HALVING = f"search: halving\n{NINE}"
 
 
-def worth(trial: Trial) -> float:
-    """Nearer to 0.01 and 16 is better, longer is better, seeds differ a little."""
+def loss_of(trial: Trial) -> float:
+    """Least at 0.01 and 16; less for longer trainings; a little different for each seed."""
     rate, size = trial.values["optimizer.adam.learning_rate"], trial.values["train.batch_size"]
     epochs = trial.values.get("train.epochs", 9)
     return abs(rate - 0.01) + abs(size - 16) / 100 + 1 / epochs + trial.seed / 1000
 
 
 def one_by_one(outcomes: Sequence[TrialOutcome]) -> Iterable[Sequence[TrialOutcome]]:
-    """Each by itself, in an order of its own, one told twice."""
-    mixed = random.Random(len(outcomes)).sample(list(outcomes), len(outcomes))
-    return [*([each] for each in mixed), mixed[:1]]
+    """Each outcome by itself, in random order, one of them twice."""
+    shuffled = random.Random(len(outcomes)).sample(list(outcomes), len(outcomes))
+    return [*([outcome] for outcome in shuffled), shuffled[:1]]
 
 
-# --- all, and some --------------------------------------------------------------------------
+# --- grid and random -------------------------------------------------------------------------
 
 
 def test_a_grid_asks_once(tmp_path: Path) -> None:
-    """All at once, and then nothing."""
-    rounds = simulate(grid_plan(tmp_path, f"seeds: 2\n{NINE}"), worth)
+    """All trials at once, then none."""
+    rounds = simulate(grid_plan(tmp_path, f"seeds: 2\n{NINE}"), loss_of)
     assert [len(each) for each in rounds] == [18]
 
 
 def test_random_draws_without_repeats(tmp_path: Path) -> None:
-    """As many as asked, each once, numbered as drawn; the same seed draws the same."""
+    """Distinct candidates, numbered as drawn; the same seed draws the same."""
     block = f"search: {{random: {{trials: 5}}}}\n{NINE}"
-    found = grid_plan(tmp_path, block).search.ask([])
+    trials = grid_plan(tmp_path, block).search.ask([])
     every = {trial.id for trial in grid_plan(tmp_path, NINE).search.ask([])}
-    assert [trial.number for trial in found] == [1, 2, 3, 4, 5]
-    assert len({t.id for t in found}) == 5 and {t.id for t in found} < every
-    assert grid_plan(tmp_path, block).search.ask([]) == found
+    assert [trial.number for trial in trials] == [1, 2, 3, 4, 5]
+    assert len({t.id for t in trials}) == 5 and {t.id for t in trials} < every
+    assert grid_plan(tmp_path, block).search.ask([]) == trials
 
 
 def test_more_random_trials_keep_the_earlier_ones(tmp_path: Path) -> None:
-    """So nothing is trained for nothing."""
+    """No training of fewer trials is lost."""
     few, more = (
         grid_plan(tmp_path, f"search: {{random: {count}}}\n{NINE}").search.ask([])
         for count in (3, 6)
@@ -61,7 +61,7 @@ def test_more_random_trials_keep_the_earlier_ones(tmp_path: Path) -> None:
 
 
 def test_another_seed_draws_others(tmp_path: Path) -> None:
-    """Each seed has its own order."""
+    """The order depends on the seed."""
     block = f"search: {{random: 6}}\n{NINE}"
     drawn = [
         [trial.values for trial in grid_plan(tmp_path, block, f"seed={seed}").search.ask([])]
@@ -71,28 +71,28 @@ def test_another_seed_draws_others(tmp_path: Path) -> None:
 
 
 def test_random_of_more_than_there_are(tmp_path: Path) -> None:
-    """All of them, and a note; what is excluded is never drawn."""
+    """All candidates, and a note; excluded ones are never drawn."""
     block = f"search: {{random: 50}}\nexclude: [{{train.batch_size: 8}}]\n{NINE}"
     grid = checked_grid(tmp_path, block)
     assert len(grid.candidates) == 6 and grid.notes == ["there are only 6 candidates to draw from"]
-    assert all(setting.values["train.batch_size"] != 8 for setting in grid.candidates)
+    assert all(candidate.values["train.batch_size"] != 8 for candidate in grid.candidates)
 
 
-def test_random_in_a_space_that_nobody_could_list(tmp_path: Path) -> None:
-    """10¹² combinations; a few are made."""
+def test_random_in_a_huge_space(tmp_path: Path) -> None:
+    """Of 10¹² combinations only a few are made."""
     wide = "{linspace: [0.0, 1.0, 10000]}"
     block = f"search: {{random: 20}}\nvary: {{train.l1: {wide}, train.l2: {wide}, data.split.validation: {{linspace: [0.1, 0.2, 10000]}}}}"  # noqa: E501
-    found = grid_plan(tmp_path, block).search.ask([])
-    assert len({trial.id for trial in found}) == 20
+    trials = grid_plan(tmp_path, block).search.ask([])
+    assert len({trial.id for trial in trials}) == 20
 
 
 # --- halving --------------------------------------------------------------------------------
 
 
-def test_halving_goes_on_with_the_best(tmp_path: Path) -> None:
-    """9 settings for one epoch, 3 for three, 1 for nine; each goes on from its own trial."""
+def test_halving_continues_the_best(tmp_path: Path) -> None:
+    """9 settings for one epoch, 3 for three, 1 for nine; each continues its own trial."""
     plan = grid_plan(tmp_path, f"seeds: 2\n{HALVING}")
-    rounds = simulate(plan, worth)
+    rounds = simulate(plan, loss_of)
     assert [len(each) for each in rounds] == [18, 6, 2]
     assert plan.max_trials == 26 and plan.keep_checkpoints and plan.keys[-1] == "train.epochs"
     assert [{t.values["train.epochs"] for t in each} for each in rounds] == [{1}, {3}, {9}]
@@ -105,33 +105,35 @@ def test_halving_goes_on_with_the_best(tmp_path: Path) -> None:
         assert before.seed == trial.seed
         assert {**before.values, "train.epochs": 3} == trial.values
         assert f"epochs: {trial.values['train.epochs']}\n" in trial.yaml
-    best = sorted(rounds[0], key=worth)[:6]
+    best = sorted(rounds[0], key=loss_of)[:6]
     kept = {tuple(t.values.values())[:2] for t in rounds[1]}
     assert kept == {tuple(t.values.values())[:2] for t in best}
     assert rounds[2][0].values["optimizer.adam.learning_rate"] == 0.01
 
 
 def test_halving_depends_on_results_alone(tmp_path: Path) -> None:
-    """Not on the order in which they are told, nor on how many at once."""
-    at_once = simulate(grid_plan(tmp_path, f"seeds: 2\n{HALVING}"), worth)
-    assert simulate(grid_plan(tmp_path, f"seeds: 2\n{HALVING}"), worth, one_by_one) == at_once
+    """Not on the order of the outcomes, nor on how many come at once."""
+    at_once = simulate(grid_plan(tmp_path, f"seeds: 2\n{HALVING}"), loss_of)
+    assert simulate(grid_plan(tmp_path, f"seeds: 2\n{HALVING}"), loss_of, one_by_one) == at_once
 
 
 def test_halving_by_accuracy(tmp_path: Path) -> None:
-    """Larger is better there."""
+    """A larger accuracy is better."""
     plan = grid_plan(tmp_path, f"objective: validation.accuracy\n{HALVING}")
-    rounds = simulate(plan, lambda trial: -worth(trial))
+    rounds = simulate(plan, lambda trial: -loss_of(trial))
     assert rounds[2][0].values["train.batch_size"] == 16
 
 
-def test_halving_leaves_out_what_failed(tmp_path: Path) -> None:
-    """A setting with a seed that came to nothing goes no further; of none nothing does."""
+def test_halving_drops_failures(tmp_path: Path) -> None:
+    """A candidate with a failed seed stops; without any objective the search ends."""
     block = f"seeds: 2\n{HALVING}"
 
-    def mostly(trial: Trial) -> float | None:
-        return None if trial.values["train.batch_size"] == 16 and trial.seed == 1 else worth(trial)
+    def partly_failed(trial: Trial) -> float | None:
+        return (
+            None if trial.values["train.batch_size"] == 16 and trial.seed == 1 else loss_of(trial)
+        )
 
-    rounds = simulate(grid_plan(tmp_path, block), mostly)
+    rounds = simulate(grid_plan(tmp_path, block), partly_failed)
     assert [len(each) for each in rounds] == [18, 6, 2]
     assert all(t.values["train.batch_size"] != 16 for t in rounds[1])
     few = simulate(grid_plan(tmp_path, block), lambda t: 1.0 if t.number in (7, 10, 11) else None)
@@ -139,10 +141,10 @@ def test_halving_leaves_out_what_failed(tmp_path: Path) -> None:
     assert [len(each) for each in simulate(grid_plan(tmp_path, block), lambda t: None)] == [18]
 
 
-def test_a_schedule_over_the_whole_training_starts_anew(tmp_path: Path) -> None:
-    """Going on would not be what training in one go is."""
+def test_a_schedule_over_the_whole_training_restarts(tmp_path: Path) -> None:
+    """To continue would differ from one training."""
     base = BASE + "schedule: {cosine: {}}\n"
-    rounds = simulate(grid_plan(tmp_path, HALVING, base=base), worth)
+    rounds = simulate(grid_plan(tmp_path, HALVING, base=base), loss_of)
     assert [trial.after for trial in rounds[1]] == [None] * 3
 
 
@@ -164,8 +166,8 @@ def test_lengths(search: Halving, settings: int, epochs: int, expected: list[int
     assert round_lengths(search, settings, epochs) == expected
 
 
-def test_steady_schedules() -> None:
-    """Those whose rate does not know the end."""
+def test_horizon_independent_schedules() -> None:
+    """Those whose rate does not depend on the training's length."""
     assert (
         horizon_independent(None)
         and horizon_independent(Constant())

@@ -1,4 +1,4 @@
-"""Optuna's TPE, asked in batches; figures are made up."""
+"""Optuna's TPE in batches, on made-up objectives."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ vary:
 """
 
 
-def worth(trial: Trial) -> float:
-    """Best at 10⁻², 32 and relu."""
+def loss_of(trial: Trial) -> float:
+    """Least at 10⁻², 32 and relu."""
     rate, size = trial.values["optimizer.adam.learning_rate"], trial.values["train.batch_size"]
     layer = trial.values["network.1"]
     return abs(rate - 0.01) + abs(size - 32) / 60 + (layer != "relu")
 
 
 def test_batches(tmp_path: Path) -> None:
-    """As many settings as asked, so many at a time, none twice, all within the block."""
+    """As many distinct candidates as the block says, a batch at a time."""
     plan = grid_plan(tmp_path, f"seeds: 2\n{BLOCK}")
-    rounds = simulate(plan, worth)
+    rounds = simulate(plan, loss_of)
     assert [len(each) for each in rounds] == [8] * 6 and plan.max_trials == 48
     trials = [trial for each in rounds for trial in each]
     assert len({trial.id for trial in trials}) == 48
     assert [trial.number for trial in trials] == [n for n in range(1, 25) for _ in range(2)]
 
 
-def test_what_is_asked_depends_on_results_alone(tmp_path: Path) -> None:
-    """Not on the order in which they come; and the same results ask the same again."""
-    first = simulate(grid_plan(tmp_path, BLOCK), worth)
-    assert simulate(grid_plan(tmp_path, BLOCK), worth) == first
-    assert simulate(grid_plan(tmp_path, BLOCK), worth, one_by_one) == first
-    assert simulate(grid_plan(tmp_path, BLOCK), lambda trial: -worth(trial)) != first
+def test_proposals_depend_on_results_alone(tmp_path: Path) -> None:
+    """Not on the order in which they come; the same results give the same proposals."""
+    first = simulate(grid_plan(tmp_path, BLOCK), loss_of)
+    assert simulate(grid_plan(tmp_path, BLOCK), loss_of) == first
+    assert simulate(grid_plan(tmp_path, BLOCK), loss_of, one_by_one) == first
+    assert simulate(grid_plan(tmp_path, BLOCK), lambda trial: -loss_of(trial)) != first
 
 
-def test_nothing_is_asked_before_a_batch_has_ended(tmp_path: Path) -> None:
-    """It waits for the slowest."""
+def test_a_batch_waits_for_the_one_before(tmp_path: Path) -> None:
+    """Nothing is proposed before its last trial has finished."""
     from .plans import finished
 
     search = grid_plan(tmp_path, BLOCK).search
@@ -57,23 +57,24 @@ def test_nothing_is_asked_before_a_batch_has_ended(tmp_path: Path) -> None:
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    """After its first guesses most settings have the layer that is best."""
-    rounds = simulate(grid_plan(tmp_path, BLOCK), worth)
+    """After the first proposals most candidates have the best layer."""
+    rounds = simulate(grid_plan(tmp_path, BLOCK), loss_of)
     layers = Counter(trial.values["network.1"] for each in rounds[3:] for trial in each)
     assert layers.most_common(1)[0][0] == "relu" and layers["relu"] >= 7
 
 
-def test_failures_are_told(tmp_path: Path) -> None:
-    """A setting that diverges counts as the worst; one where all fail still ends."""
+def test_failures(tmp_path: Path) -> None:
+    """A diverged candidate counts as the worst; a search whose trials all fail ends."""
     rounds = simulate(
-        grid_plan(tmp_path, BLOCK), lambda t: None if t.values["network.1"] == "tanh" else worth(t)
+        grid_plan(tmp_path, BLOCK),
+        lambda t: None if t.values["network.1"] == "tanh" else loss_of(t),
     )
     assert sum(map(len, rounds)) == 24
     assert sum(map(len, simulate(grid_plan(tmp_path, BLOCK), lambda trial: None))) == 24
 
 
-def test_a_small_space_is_used_up(tmp_path: Path) -> None:
-    """All that there is, and then it is over."""
+def test_a_small_space_is_exhausted(tmp_path: Path) -> None:
+    """All candidates are tried, then the search ends."""
     vary = "vary: {network.1: [tanh, relu], train.epochs: [1, 2]}"
     block = f"search: {{tpe: {{trials: 50, batch: 3}}}}\n{vary}"
     rounds = simulate(grid_plan(tmp_path, block), lambda trial: float(trial.number))
@@ -81,7 +82,7 @@ def test_a_small_space_is_used_up(tmp_path: Path) -> None:
 
 
 def test_conditions_are_kept(tmp_path: Path) -> None:
-    """A key that is not varied there is not among the values; excluded settings never come."""
+    """Inactive keys have no value; excluded candidates are never proposed."""
     block = (
         "search: {tpe: {trials: 30, batch: 5}}\n"
         "vary: {optimizer.sgd.momentum: [0.0, 0.5, 0.9], optimizer: [adam, {sgd: 0.1}], "
@@ -90,22 +91,22 @@ def test_conditions_are_kept(tmp_path: Path) -> None:
         "exclude: [{optimizer: adam, train.epochs: 2}]"
     )
     rounds = simulate(grid_plan(tmp_path, block), lambda trial: float(trial.number))
-    found = [trial.values for each in rounds for trial in each]
-    assert len(found) == 2 + 3 * 3
-    for values in found:
+    all_values = [trial.values for each in rounds for trial in each]
+    assert len(all_values) == 2 + 3 * 3
+    for values in all_values:
         assert ("optimizer.sgd.momentum" in values) == (values["optimizer"] != "adam")
         assert values["optimizer"] != "adam" or values["train.epochs"] != 2
 
 
-def test_included_settings_come_first(tmp_path: Path) -> None:
-    """Whatever the search thinks of them."""
+def test_included_candidates_come_first(tmp_path: Path) -> None:
+    """Before the first proposal."""
     block = BLOCK + "include: [{train.epochs: 3}, {train.epochs: 4}]\n"
     (first, second, *_), *_ = simulate(grid_plan(tmp_path, block), lambda trial: 1.0)
     assert [first.values, second.values] == [{"train.epochs": 3}, {"train.epochs": 4}]
 
 
 def test_without_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What to install."""
+    """The problem says what to install."""
     from ldl.errors import ConfigError
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
