@@ -61,7 +61,7 @@ def _signed(row: Sequence[str]) -> list[str]:
 def _claim(result: ClaimResult, folder: Path) -> list[str]:
     counts = wording.counts(result)
     shared = wording.shared_texts(result)
-    parts = [f"### {result.id} {escaped(result.what)}"]
+    parts = [f"### {result.id} {escaped(result.experiment)}"]
     parts.append(f"**{_verdict(result.verdict)}**" + (f", {counts}" if counts else ""))
     parts += _statement(shared)
     for case in result.cases:
@@ -108,8 +108,8 @@ def _plots(case: ClaimCase, folder: Path) -> list[str]:
     """A link to each plot of the first seed."""
     if not case.runs:
         return []
-    what = escaped(case.claim.what)
+    experiment = escaped(case.claim.what)
     return [
-        f"![{escaped(plot.title)}: {what}]({quote(os.path.relpath(plot.path, folder))})"
+        f"![{escaped(plot.title)}: {experiment}]({quote(os.path.relpath(plot.path, folder))})"
         for plot in select_plots(case.runs[0].run, case.claim.plots)
     ]

@@ -48,9 +48,9 @@ def _plots(case: ClaimCase, cache: Path) -> list[PlotImage]:
     """The plots of the first seed."""
     if not case.runs:
         return []
-    what = case.claim.what + (f", {case.claim.case}" if case.claim.case else "")
+    experiment = case.claim.what + (f", {case.claim.case}" if case.claim.case else "")
     seed = case.file.jobs[0].seed
     return [
-        plot_image(reduced_png(plot, cache), plot.title, f"{plot.title}: {what}, seed {seed}")
+        plot_image(reduced_png(plot, cache), plot.title, f"{plot.title}: {experiment}, seed {seed}")
         for plot in select_plots(case.runs[0].run, case.claim.plots)
     ]

@@ -47,7 +47,7 @@ class PlotFile:
         title = TITLES.get(kind) or readable_name(kind).capitalize()
         if folder == "contingency":
             title = f"Contingency matrix, {readable_name(kind)}"
-        return f"{title}, {readable_name(split)} part" if split else title
+        return f"{title}, {readable_name(split)} split" if split else title
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def plot_files(run: RunFolder) -> list[PlotFile]:
 
 
 def select_plots(run: RunFolder, patterns: Sequence[str] | None) -> list[PlotFile]:
-    """The plots that match the patterns, in the order of these; for None the first few."""
+    """The plots that match a pattern, in the order of the patterns; for None the first few."""
     plots = plot_files(run)
     if patterns is None:
         return [p for p in plots if p.path.stem not in ("optimizer", "metrics")][:DEFAULT_COUNT]

@@ -98,7 +98,7 @@ def as_data(reproduction: Reproduction) -> dict[str, Any]:
         "claims": [
             {
                 "id": result.id,
-                "what": result.what,
+                "what": result.experiment,
                 "verdict": result.verdict,
                 "cases": [_case_data(case) for case in (*result.cases, *result.uncounted)],
             }
@@ -118,14 +118,14 @@ def _case_data(case: ClaimCase) -> dict[str, Any]:
         "runs": [run.run.name for run in case.runs],
         "figures": [
             {
-                **_metric_data(each.metric),
-                "verdict": each.verdict,
-                "values": list(each.values),
-                "mean": each.mean,
-                "spread": each.std,
-                "against": list(each.other_values),
+                **_metric_data(result.metric),
+                "verdict": result.verdict,
+                "values": list(result.values),
+                "mean": result.mean,
+                "spread": result.std,
+                "against": list(result.other_values),
             }
-            for each in case.metrics
+            for result in case.metrics
         ],
     }
 

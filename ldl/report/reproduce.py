@@ -65,7 +65,7 @@ class ClaimResult:
         return combined_verdict([metric for case in self.cases for metric in case.metrics])
 
     @property
-    def what(self) -> str:
+    def experiment(self) -> str:
         """The experiment in a line."""
         cases = self.cases or self.uncounted
         return cases[0].claim.what if cases else "no file reproduces it yet"
@@ -183,13 +183,13 @@ def _run_metrics(file: ClaimFile, runs: Mapping[str, IndexedRun]) -> list[RunMet
     """The metrics of a file's runs, one for each seed, or why they are not complete."""
     if file.problem:
         return file.problem
-    known = [runs.get(job.key) for job in file.jobs]
-    finished = [RunMetrics(run.run) for run in known if run is not None and run.done]
-    if len(finished) == len(known):
+    job_runs = [runs.get(job.key) for job in file.jobs]
+    finished = [RunMetrics(run.run) for run in job_runs if run is not None and run.done]
+    if len(finished) == len(job_runs):
         return finished
-    reasons = [run.status.reason or run.status.status for run in known if run and not run.done]
+    reasons = [run.status.reason or run.status.status for run in job_runs if run and not run.done]
     reason = f": {reasons[0]}" if reasons else ""
-    return f"{len(known) - len(finished)} of {len(known)} runs did not come to an end{reason}"
+    return f"{len(job_runs) - len(finished)} of {len(job_runs)} runs did not come to an end{reason}"
 
 
 def _claim_case(

@@ -61,7 +61,7 @@ def evaluation_section(name: str, values: Mapping[str, Any]) -> EvaluationSectio
     title = readable_name(name.partition("-")[0]).capitalize()
     tables = [ResultTable(f"{title}: metrics", ("metric", "value"), rows, (1,))] if rows else []
     split, samples = values.get("part"), values.get("samples")
-    where = f"on the {split} part" if split else ""
+    where = f"on the {split} split" if split else ""
     if isinstance(samples, int):
         where += f", {format_number(samples)} samples"
     notes = [str(note) for note in values.get("notes") or ()]
@@ -140,7 +140,7 @@ def contingency_table(path: Path) -> ContingencyTable | None:
     kind, _, split = path.stem.partition("-")
     caption = f"{readable_name(kind).capitalize()}: rows {true}, columns {predicted}"
     if split:
-        caption += f", {split} part"
+        caption += f", {split} split"
     return ContingencyTable(caption, head, rows)
 
 

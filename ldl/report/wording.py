@@ -25,7 +25,7 @@ METHOD: Final = (
     "in the original is reproduced with that error, shown beside the sound experiment, and not "
     "counted."
 )
-SUMMARY_COLUMNS: Final = ("claim", "what", "claimed", "measured", "verdict")
+SUMMARY_COLUMNS: Final = ("claim", "experiment", "claimed", "measured", "verdict")
 METRIC_COLUMNS: Final = ("metric", "claimed", "measured", "condition", "verdict")
 TEXTS: Final = ("outcome", "because", "where", "time")
 MAX_PATHS: Final = 12  # valid paths in a message
@@ -98,7 +98,7 @@ def headline(result: ClaimResult) -> tuple[str, str]:
 
 def summary_rows(results: Sequence[ClaimResult]) -> list[tuple[str, ...]]:
     """A row for each claim, by SUMMARY_COLUMNS."""
-    return [(result.id, result.what, *headline(result), result.verdict) for result in results]
+    return [(result.id, result.experiment, *headline(result), result.verdict) for result in results]
 
 
 def metric_rows(case: ClaimCase) -> list[tuple[str, ...]]:

@@ -104,7 +104,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def _claims(folder: Path) -> Path:
     """A report with a claim of every verdict."""
     claims, root = folder / "claims", folder / "claimed"
-    judged = "metrics: [{{name: R² of the fit on the test part, measured: {}, claimed: {}}}]"
+    judged = "metrics: [{{name: R² of the fit on the test split, measured: {}, claimed: {}}}]"
     for name, path, claimed in (
         ("a1", "regression.r2", 0.1),
         ("a2", "regression.r2", 2),

@@ -46,7 +46,7 @@ def test_a_matrix_is_shaded_by_its_rows(tmp_path: Path) -> None:
     path.write_text("true\\predicted,a,b\na,3,0\nb,1,1\n")
     table = contingency_table(path)
     assert table is not None
-    assert table.caption == "Confusion: rows true, columns predicted, test part"
+    assert table.caption == "Confusion: rows true, columns predicted, test split"
     assert table.rows == [("a", [(3, "h5 hit"), (0, "zero")]), ("b", [(1, "h3"), (1, "h3 hit")])]
 
 
