@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldl.cli.output import (
     drop_constant_columns,
+    format_exactly,
     format_number,
     log,
     print_csv,
@@ -68,7 +69,7 @@ def print_trials(
     if not trials and not csv:
         log(f"no trial of {folder.name} matches")
         return
-    columns, rows = _csv_table(trials, keys) if csv else _text_table(trials, keys)
+    columns, rows = _table(trials, keys, csv)
     if only_changed:
         columns, rows = drop_constant_columns(columns, rows)
     if csv:
@@ -105,42 +106,26 @@ def _sort(
         trials.reverse()
 
 
-def _columns(keys: Sequence[str]) -> list[str]:
-    return ["number", "seed", *keys, "objective", "status", "epochs", "seconds", "id"]
-
-
-def _rows(trials: Sequence[dict[str, Any]], cells: Any, format_cell: Any) -> list[list[str]]:
-    """A row per trial; `cells` holds the texts of its varied values."""
-    rows = []
-    for trial, values in zip(trials, cells, strict=True):
-        fields = [trial[name] for name in ("objective", "status", "epochs", "seconds")]
-        texts = map(format_cell, fields)
-        rows.append([str(trial["number"]), str(trial["seed"]), *values, *texts, trial["id"]])
-    return rows
-
-
-def _csv_table(
-    trials: Sequence[dict[str, Any]], keys: Sequence[str]
+def _table(
+    trials: Sequence[dict[str, Any]], keys: Sequence[str], csv: bool
 ) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows with exact values."""
+    """Columns and rows: whole keys and exact values for CSV, else short keys, rounded values."""
+    from ldl.grid.labels import table_cells
     from ldl.grid.trial_store import format_cell
 
-    cells = [
-        [format_cell(trial["values"][key]) if key in trial["values"] else "" for key in keys]
-        for trial in trials
-    ]
-    exact = _rows(trials, cells, lambda value: "" if value is None else str(value))
-    return _columns(keys), exact
-
-
-def _text_table(
-    trials: Sequence[dict[str, Any]], keys: Sequence[str]
-) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows with short keys and rounded values."""
-    from ldl.grid.labels import table_cells
-
-    texts = table_cells([trial["values"] for trial in trials], keys, MAX_WIDTH)
-    return _columns(short_keys(keys)), _rows(trials, texts, format_number)
+    settings = [trial["values"] for trial in trials]
+    if csv:
+        cells = [[format_cell(s[key]) if key in s else "" for key in keys] for s in settings]
+    else:
+        cells = table_cells(settings, keys, MAX_WIDTH)
+        keys = short_keys(keys)
+    format_field = format_exactly if csv else format_number
+    columns = ["number", "seed", *keys, "objective", "status", "epochs", "seconds", "id"]
+    rows = []
+    for trial, values in zip(trials, cells, strict=True):
+        fields = [format_field(trial[name]) for name in columns[-5:-1]]
+        rows.append([str(trial["number"]), str(trial["seed"]), *values, *fields, trial["id"]])
+    return columns, rows
 
 
 def short_keys(keys: Sequence[str]) -> list[str]:

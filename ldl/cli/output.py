@@ -167,6 +167,11 @@ def format_number(value: Any) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
+def format_exactly(value: Any) -> str:
+    """A value with every digit; an empty text for None."""
+    return "" if value is None else str(value)
+
+
 def format_bytes(count: int) -> str:
     """A number of bytes in B, kB, MB or GB (powers of 1000)."""
     value = float(count)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldl.cli.output import (
     drop_constant_columns,
+    format_exactly,
     format_number,
     log,
     print_csv,
@@ -52,7 +53,7 @@ def print_runs_csv(runs: Sequence[RunSummary], only_changed: bool) -> None:
     ]  # fmt: skip
     first = ["name", "status", "started"]  # also without any run
     columns = list(dict.fromkeys([*first, *(key for record in records for key in record)]))
-    rows = [[_exact(record.get(key)) for key in columns] for record in records]
+    rows = [[format_exactly(record.get(key)) for key in columns] for record in records]
     print_csv(*(drop_constant_columns(columns, rows) if only_changed else (columns, rows)))
 
 
@@ -96,7 +97,7 @@ def print_comparison(
         results = {key: list(values) for key, values in comparison.results.items()}
         print_json({"runs": names, "settings": settings, "results": results})
         return
-    format_cell = _exact if csv else format_number
+    format_cell = format_exactly if csv else format_number
     rows = [["status", *(run.status for run in comparison.runs)]]
     rows += [[key, *map(format_cell, values)] for key, values in comparison.settings.items()]
     for key, values in comparison.results.items():
@@ -137,8 +138,3 @@ def _to_builtins(tree: Any) -> Any:
     if isinstance(tree.value, list):
         return [_to_builtins(value) for value in tree.value]
     return tree.value
-
-
-def _exact(value: Any) -> str:
-    """A value with every digit; an empty text for None."""
-    return "" if value is None else str(value)

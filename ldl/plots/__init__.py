@@ -16,24 +16,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ldl.errors import RunFolderError
-from ldl.plots import style
-from ldl.plots.baseline_plots import baseline_regions_plot, baselines_plot
-from ldl.plots.contingency_plot import contingency_plot
-from ldl.plots.cross_validation_plot import folds_plot
-from ldl.plots.decision_regions_plot import decision_regions_plot
-from ldl.plots.embedding_plots import clusters_plot, pca_plot, tsne_plot
-from ldl.plots.epoch_plots import loss_plot, metrics_plot, optimizer_plot, read_metric_columns
-from ldl.plots.image_plots import (
-    cluster_centres_plot,
-    compression_plot,
-    denoising_plot,
-    misclassified_plot,
-    reconstruction_plot,
+from ldl.plots import (
+    baseline_plots,
+    contingency_plot,
+    cross_validation_plot,
+    decision_regions_plot,
+    embedding_plots,
+    epoch_plots,
+    image_plots,
+    layer_plots,
+    noise_sweep_plots,
+    regression_plot,
+    style,
 )
-from ldl.plots.layer_plots import activations_plot, filters_plot
-from ldl.plots.noise_sweep_plots import noise_images_plot, noise_sweep_plot
 from ldl.plots.plot_table import PlotTable, read_plot_table
-from ldl.plots.regression_plot import regression_plot
 from ldl.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -44,27 +40,31 @@ __all__ = ["draw"]
 # KeyError: an array is missing; BadZipFile, EOFError: the file was cut short or damaged.
 _READ_ERRORS = (RunFolderError, OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile)
 _RUN_NAME = re.compile(r"\d{8}T\d{6}Z-(?P<name>.+)-[0-9a-f]{6,}(-\d+)?")
-_EPOCH_PLOTS = {"loss": loss_plot, "metrics": metrics_plot, "optimizer": optimizer_plot}
+_EPOCH_PLOTS = {
+    "loss": epoch_plots.loss_plot,
+    "metrics": epoch_plots.metrics_plot,
+    "optimizer": epoch_plots.optimizer_plot,
+}
 _TABLE_PLOTS: dict[str, Callable[[PlotTable, str], Figure | None]] = {
-    "fit": regression_plot,
-    "noise_sweep": noise_sweep_plot,
-    "baselines": baselines_plot,
-    "folds": folds_plot,
+    "fit": regression_plot.regression_plot,
+    "noise_sweep": noise_sweep_plots.noise_sweep_plot,
+    "baselines": baseline_plots.baselines_plot,
+    "folds": cross_validation_plot.folds_plot,
 }
 _ARRAY_PLOTS: dict[str, Callable[[dict[str, Any], str], Figure | None]] = {
-    "mistakes": misclassified_plot,
-    "reconstruction": reconstruction_plot,
-    "denoising": denoising_plot,
-    "decision_regions": decision_regions_plot,
-    "clusters": clusters_plot,
-    "cluster_centres": cluster_centres_plot,
-    "compression": compression_plot,
-    "tsne": tsne_plot,
-    "pca": pca_plot,
-    "noise_sheet": noise_images_plot,
-    "baseline_regions": baseline_regions_plot,
-    "filters": filters_plot,
-    "activations": activations_plot,
+    "mistakes": image_plots.misclassified_plot,
+    "reconstruction": image_plots.reconstruction_plot,
+    "denoising": image_plots.denoising_plot,
+    "decision_regions": decision_regions_plot.decision_regions_plot,
+    "clusters": embedding_plots.clusters_plot,
+    "cluster_centres": image_plots.cluster_centres_plot,
+    "compression": image_plots.compression_plot,
+    "tsne": embedding_plots.tsne_plot,
+    "pca": embedding_plots.pca_plot,
+    "noise_sheet": noise_sweep_plots.noise_images_plot,
+    "baseline_regions": baseline_plots.baseline_regions_plot,
+    "filters": layer_plots.filters_plot,
+    "activations": layer_plots.activations_plot,
 }
 _CONTINGENCY_TITLES = {
     "original": "Contingency matrix, original samples",
@@ -111,7 +111,7 @@ def _plot_tasks(folder: Path) -> Iterator[PlotTask]:
     run = style.shorten(run_name(folder), 40)
     plots, metrics = folder / "plots", folder / "metrics.csv"
     if metrics.exists():
-        read = cache(partial(read_metric_columns, metrics))
+        read = cache(partial(epoch_plots.read_metric_columns, metrics))
         for name, plot in _EPOCH_PLOTS.items():
             make = partial(_epoch_figure, plot, read, run, _best_epoch(folder))
             yield PlotTask(metrics, plots / f"{name}.png", make)
@@ -139,7 +139,7 @@ def _epoch_figure(
 
 def _contingency_figure(path: Path, kind: str, text: str) -> Figure:
     title = _CONTINGENCY_TITLES.get(kind, "Contingency matrix")
-    return contingency_plot(read_plot_table(path), title, text)
+    return contingency_plot.contingency_plot(read_plot_table(path), title, text)
 
 
 def _table_figure(path: Path, kind: str, text: str) -> Figure | None:

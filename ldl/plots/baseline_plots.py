@@ -6,18 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ldl.plots import style
-from ldl.plots.class_scatter import (
-    Arrays,
-    class_legend,
-    draw_areas,
-    draw_points,
-    figure_height,
-    grid_extent,
-    label_inputs,
-    legend_width,
-    mark_misclassified,
-)
+from ldl.plots import class_scatter, style
+from ldl.plots.class_scatter import Arrays
 from ldl.plots.plot_table import PlotTable
 
 if TYPE_CHECKING:
@@ -80,23 +70,23 @@ def _plot_model(
 def baseline_regions_plot(data: Arrays, run: str) -> Figure:
     """The decision regions of each model over two inputs, side by side, with the samples."""
     names, models = data["names"], [str(model) for model in data["models"]]
-    legend, width = legend_width(names), 0.2 + 4.0 * len(models)
+    legend, width = class_scatter.legend_width(names), 0.2 + 4.0 * len(models)
     title = "Decision regions of the baselines"
     subtitle = f"{run} · {len(data['points']):,} samples · rings are misclassified"
-    fig = style.new_figure(width + legend, figure_height(names, 4.6), title, subtitle)
-    extent = grid_extent(data)
+    fig = style.new_figure(width + legend, class_scatter.figure_height(names, 4.6), title, subtitle)
+    extent = class_scatter.grid_extent(data)
     for i, model in enumerate(models):
         left = 0.75 + 4.0 * i
         ax = style.add_axes(fig, left, 0.58, width + legend - left - 3.35, 1.0)
         classes, predicted = data["classes"][i], data["predicted"][i]
-        draw_areas(ax, classes, np.full(classes.shape, 0.3), len(names), extent)
-        draw_points(ax, data["points"], data["labels"], names, 4.0, 0.4)
+        class_scatter.draw_areas(ax, classes, np.full(classes.shape, 0.3), len(names), extent)
+        class_scatter.draw_points(ax, data["points"], data["labels"], names, 4.0, 0.4)
         if i == len(models) - 1:
-            class_legend(ax)
-        mark_misclassified(ax, data["points"], data["labels"], predicted)
+            class_scatter.class_legend(ax)
+        class_scatter.mark_misclassified(ax, data["points"], data["labels"], predicted)
         accuracy = float((predicted == data["labels"]).mean())
         name = MODEL_LABELS.get(model, model)
         ax.set_title(f"{name} · accuracy {accuracy:.1%}", size=9.5, loc="left")
         ax.set(xlim=extent[:2], ylim=extent[2:])
-        label_inputs(ax, data["features"], "xy" if i == 0 else "x")
+        class_scatter.label_inputs(ax, data["features"], "xy" if i == 0 else "x")
     return fig

@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ldl.plots import style
-from ldl.plots.class_scatter import (
-    Arrays,
-    class_legend,
-    draw_areas,
-    draw_points,
-    grid_extent,
-    label_inputs,
-    legend_width,
-    mark_misclassified,
-)
+from ldl.plots import class_scatter, style
+from ldl.plots.class_scatter import Arrays
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -36,15 +27,15 @@ def decision_regions_plot(data: Arrays, run: str) -> Figure:
     the hyperplanes of a first linear layer are lines, and misclassified samples have rings.
     """
     is_classifier = "classes" in data
-    right = legend_width(data["names"]) if is_classifier else 1.0
+    right = class_scatter.legend_width(data["names"]) if is_classifier else 1.0
     title = "Decision regions" if is_classifier else "Predicted values"
     subtitle = f"{run} · {len(data['points'])} samples"
     if is_classifier:
         subtitle += " · paler: less confident"
     fig = style.new_figure(5.2 + right, 5.86, title, subtitle)
     ax = style.add_axes(fig, 0.75, 0.58, right, 0.98)
-    extent = grid_extent(data)
-    label_inputs(ax, data["features"])
+    extent = class_scatter.grid_extent(data)
+    class_scatter.label_inputs(ax, data["features"])
     if is_classifier:
         handles = _draw_classes(ax, data, extent)
     else:
@@ -66,12 +57,12 @@ def _draw_classes(ax: Axes, data: Arrays, extent: Extent) -> list[Artist]:
     names = data["names"]
     chance = 1 / max(len(names), 2)
     confidence = np.clip((data["confidence"] - chance) / (1 - chance), 0, 1)
-    draw_areas(ax, data["classes"], 0.12 + 0.38 * confidence, len(names), extent)
-    draw_points(ax, data["points"], data["labels"], names)
-    class_legend(ax)
+    class_scatter.draw_areas(ax, data["classes"], 0.12 + 0.38 * confidence, len(names), extent)
+    class_scatter.draw_points(ax, data["points"], data["labels"], names)
+    class_scatter.class_legend(ax)
     if "predicted" not in data:
         return []
-    return mark_misclassified(ax, data["points"], data["labels"], data["predicted"])
+    return class_scatter.mark_misclassified(ax, data["points"], data["labels"], data["predicted"])
 
 
 def _draw_hyperplanes(ax: Axes, data: Arrays) -> list[Artist]:

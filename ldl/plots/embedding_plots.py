@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.plots import style
-from ldl.plots.class_scatter import (
-    Arrays,
-    class_legend,
-    draw_points,
-    figure_height,
-    legend_width,
-    set_limits,
-)
+from ldl.plots import class_scatter, style
+from ldl.plots.class_scatter import Arrays
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,21 +18,21 @@ if TYPE_CHECKING:
 def clusters_plot(data: Arrays, run: str) -> Figure:
     """Points (n, 2) of a code, coloured by class and by cluster with numbered centres."""
     points, names, centres = data["points"], data["names"], data["centres"]
-    legend = legend_width(names)
+    legend = class_scatter.legend_width(names)
     subtitle = f"{run} · {len(points):,} samples · {len(centres)} clusters"
     value = style.shorten(str(data["place"]), 24)
     title = f"Clusters of {value}"
-    fig = style.new_figure(9.5 + legend, figure_height(names, 5.0), title, subtitle)
+    fig = style.new_figure(9.5 + legend, class_scatter.figure_height(names, 5.0), title, subtitle)
     numbers = np.array([f"c{i + 1}" for i in range(len(centres))])
     for i, (labels, groups) in enumerate(((data["labels"], names), (data["clusters"], numbers))):
         left = 0.75 + i * (4.6 + legend)
         ax = style.add_axes(fig, left, 0.58, 9.5 + legend - left - 3.9, 1.0)
-        draw_points(ax, points, labels, groups, 4.0, 0.3)
+        class_scatter.draw_points(ax, points, labels, groups, 4.0, 0.3)
         if i == 0:
-            class_legend(ax)
+            class_scatter.class_legend(ax)
         else:
             _label_centres(ax, centres, numbers)
-        set_limits(ax, points)
+        class_scatter.set_limits(ax, points)
         ax.set_title("by class" if i == 0 else "by cluster, centres numbered", size=9.5, loc="left")
         ax.set_xlabel(f"{value}, dimension 1")
         ax.set_ylabel(f"{value}, dimension 2")
@@ -65,19 +58,21 @@ def pca_plot(data: Arrays, run: str) -> Figure:
 def _embedding_plot(data: Arrays, run: str, method: str, axis: str) -> Figure:
     """Points (n, 2) coloured by class, a panel per split."""
     names, splits = data["names"], [str(name) for name in data["parts"]]
-    legend, width = legend_width(names), 0.1 + 4.75 * len(splits)
+    legend, width = class_scatter.legend_width(names), 0.1 + 4.75 * len(splits)
     title = f"{method} of {style.shorten(str(data['place']), 24)}"
     subtitle = f"{run} · {len(data['points']):,} samples"
-    fig = style.new_figure(width + legend, figure_height(names, 5.2), title, subtitle)
+    fig = style.new_figure(width + legend, class_scatter.figure_height(names, 5.2), title, subtitle)
     for i, split in enumerate(splits):
         members = data["part"] == i
         left = 0.75 + 4.75 * i
         ax = style.add_axes(fig, left, 0.58, width + legend - left - 3.9, 1.0)
-        draw_points(ax, data["points"][members], data["labels"][members], names, 3.6, 0.25)
-        set_limits(ax, data["points"])
+        class_scatter.draw_points(
+            ax, data["points"][members], data["labels"][members], names, 3.6, 0.25
+        )
+        class_scatter.set_limits(ax, data["points"])
         ax.set_title(f"{split} split, {members.sum():,} samples", size=9.5, loc="left")
         ax.set_xlabel(f"{axis} 1")
         ax.set_ylabel(f"{axis} 2")
         if i == len(splits) - 1:
-            class_legend(ax)
+            class_scatter.class_legend(ax)
     return fig
