@@ -63,7 +63,7 @@ def purity(counts: Array) -> float:
 
 
 def cluster_purity(counts: Array) -> Floats:
-    """maxₗ m[r, l] / Σₗ m[r, l], (R,): the share of the most frequent class; NaN for an empty row."""
+    """maxₗ m[r, l] / Σₗ m[r, l], (R,): the share of the most frequent class; NaN if empty."""
     total = counts.sum(axis=1)
     share: Floats = np.full(len(counts), np.nan)
     np.divide(counts.max(axis=1), total, out=share, where=total > 0)
@@ -120,9 +120,9 @@ def log_loss(true: Array, probabilities: Array) -> float:
 
     Probabilities are clipped to the machine epsilon of their type, so the loss is finite.
     """
-    chosen = probabilities[np.arange(len(true)), true]
+    likelihood = probabilities[np.arange(len(true)), true]
     floor = np.finfo(probabilities.dtype).eps
-    return float(-np.mean(np.log(np.maximum(chosen, floor), dtype=np.float64)))
+    return float(-np.mean(np.log(np.maximum(likelihood, floor), dtype=np.float64)))
 
 
 def mse(true: Array, predicted: Array) -> float:

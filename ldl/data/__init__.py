@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from ldl.data.augmentation import AUGMENTATIONS, Augmentation, AugmentedBatches
-from ldl.data.catalogue import SourceListing, fetch, list_sources, verify
+from ldl.data.augmentation import AUGMENTATIONS, AugmentedBatches
 from ldl.data.data_spec import DataSpec, SplitSpec
 from ldl.data.dataset import (
     Dataset,
     DatasetInfo,
-    DataSource,
     ProgressCallback,
     RawDataset,
     Split,
     Target,
 )
-from ldl.data.new_samples import NewSamples, read_new_samples
-from ldl.data.noise import NOISES, Noise
+from ldl.data.new_samples import read_new_samples
+from ldl.data.noise import NOISES
 from ldl.data.pipeline import (
     augmented_batches,
     describe_data,
@@ -25,10 +23,9 @@ from ldl.data.pipeline import (
     to_source_units,
 )
 from ldl.data.prefetch import prefetch
-from ldl.data.scalers import SCALERS, AffineScaler, InputScalers, WhiteningScaler
-from ldl.data.sources import SOURCES
-from ldl.data.sources.image_set import ChecksumResult
-from ldl.data.split import SplitSizes, split_sizes
+from ldl.data.scalers import SCALERS, AffineScaler, InputScalers
+from ldl.data.sources import SOURCES, fetch, list_sources, verify
+from ldl.data.split import split_sizes
 
 __all__ = [
     "AUGMENTATIONS",
@@ -36,24 +33,16 @@ __all__ = [
     "SCALERS",
     "SOURCES",
     "AffineScaler",
-    "Augmentation",
     "AugmentedBatches",
-    "ChecksumResult",
-    "DataSource",
     "DataSpec",
     "Dataset",
     "DatasetInfo",
     "InputScalers",
-    "NewSamples",
-    "Noise",
     "ProgressCallback",
     "RawDataset",
-    "SourceListing",
     "Split",
-    "SplitSizes",
     "SplitSpec",
     "Target",
-    "WhiteningScaler",
     "augmented_batches",
     "describe_data",
     "fetch",

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from ldl.arrays import Array, ImageSize, Shape
-from ldl.data.scalers import AffineScaler, InputScalers
+from ldl.data.scalers import AffineScaler, InputScalers, ValueRange
 
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 SplitName = Literal["train", "validation", "test"]
@@ -137,7 +137,7 @@ class Dataset:
     test: Split | None
     sha256: str  # of the raw arrays
     scaler: InputScalers | None
-    input_ranges: dict[str, tuple[Array, Array]] = field(default_factory=dict)  # of `train`
+    input_ranges: dict[str, ValueRange] = field(default_factory=dict)  # of `train`
     image_sizes: dict[str, ImageSize] = field(default_factory=dict)  # before any crop
     uncropped: Split | None = None  # the training split before its crop; None without a crop
     target_scaler: AffineScaler | None = None  # the splits hold their values unscaled

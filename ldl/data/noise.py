@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 import numpy as np
+from numpy.random import Generator
 
 from ldl.arrays import Array
-from ldl.data.scalers import row_blocks
+from ldl.data.scalers import ValueRange, row_blocks
 from ldl.errors import SettingError
 from ldl.fields import Choice, Doc, NonNegative, Share
 
@@ -16,10 +17,8 @@ from ldl.fields import Choice, Doc, NonNegative, Share
 class Noise(Protocol):
     """An entry of NOISES."""
 
-    def apply(
-        self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
-    ) -> None:
-        """clean float32 (n, ...) → out (n, ...); low and high are the training inputs' range."""
+    def apply(self, clean: Array, out: Array, rng: Generator, limits: ValueRange) -> None:
+        """clean float32 (n, ...) → out (n, ...); limits is the training inputs' range."""
         ...
 
 
@@ -30,15 +29,13 @@ class Gaussian:
     std: NonNegative
     clip: Annotated[bool, Doc("clip to the training inputs' range")] = False
 
-    def apply(
-        self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
-    ) -> None:
+    def apply(self, clean: Array, out: Array, rng: Generator, limits: ValueRange) -> None:
         """clean float32 (n, ...) → out; draws one normal number per value."""
         rng.standard_normal(dtype=np.float32, out=out)
         out *= np.float32(self.std)
         out += clean
         if self.clip:
-            np.clip(out, low, high, out=out)
+            np.clip(out, *limits, out=out)
 
 
 @dataclass(frozen=True)
@@ -47,10 +44,9 @@ class Replace:
 
     share: Share
 
-    def apply(
-        self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
-    ) -> None:
+    def apply(self, clean: Array, out: Array, rng: Generator, limits: ValueRange) -> None:
         """clean float32 (n, ...) → out; the range is an image's as a whole, else a feature's."""
+        low, high = limits
         width = high - low
         for rows in row_blocks(clean):
             replaced = rng.random(clean[rows].shape, dtype=np.float32) < self.share
@@ -64,9 +60,7 @@ class Mask:
 
     share: Share
 
-    def apply(
-        self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
-    ) -> None:
+    def apply(self, clean: Array, out: Array, rng: Generator, limits: ValueRange) -> None:
         """clean float32 (n, ...) → out; draws one uniform number per value."""
         for rows in row_blocks(clean):
             kept = rng.random(clean[rows].shape, dtype=np.float32) >= self.share
@@ -83,15 +77,13 @@ class Mixed:
         if not self.noises:
             raise SettingError("noises", "needs at least one")
 
-    def apply(
-        self, clean: Array, out: Array, rng: np.random.Generator, low: Array, high: Array
-    ) -> None:
+    def apply(self, clean: Array, out: Array, rng: Generator, limits: ValueRange) -> None:
         """clean float32 (n, ...) → out; draws one index per sample, then each noise draws."""
         choices = rng.integers(len(self.noises), size=len(clean))
         for i, noise in enumerate(self.noises):
             rows = np.flatnonzero(choices == i)
             noisy = np.empty_like(clean[rows])
-            noise.apply(clean[rows], noisy, rng, low, high)
+            noise.apply(clean[rows], noisy, rng, limits)
             out[rows] = noisy
 
 

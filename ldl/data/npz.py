@@ -52,9 +52,8 @@ def read_headers(path: Path) -> dict[str, ArrayHeader]:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             _check_count(path, archive)
-            others = [name for name in names if not name.endswith(".npy")]
-            if others:
-                raise DataError(f'{path}: its entry "{others[0]}" is no array (NAME.npy)')
+            if invalid := [name for name in names if not name.endswith(".npy")]:
+                raise DataError(f'{path}: its entry "{invalid[0]}" is no array (NAME.npy)')
             return {name[:-4]: _checked_header(path, archive, name) for name in names}
     except CORRUPT as error:
         raise _damaged(path, error) from error

@@ -12,7 +12,7 @@ from ldl.arrays import Array, ImageSize, Shape
 from ldl.data.augmentation import AugmentedBatches, AugmentedInput, center_crop
 from ldl.data.data_spec import DataSpec
 from ldl.data.dataset import Dataset, DatasetInfo, ProgressCallback, RawDataset, Split
-from ldl.data.scalers import AffineScaler, InputScalers, Zca
+from ldl.data.scalers import AffineScaler, InputScalers, ValueRange, Zca
 from ldl.data.split import split_indices, split_sizes
 from ldl.engine.streams import stream
 from ldl.errors import DataError
@@ -40,7 +40,9 @@ def _check_target_scaler(spec: DataSpec, info: DatasetInfo) -> None:
         reason = f"only values can be scaled, and the target is {info.target.kind}"
         raise DataError(reason, "scale_targets")
     if isinstance(spec.scale_targets, Zca):
-        raise DataError("targets are scaled each by itself: minmax or standard", "scale_targets")
+        raise DataError(
+            "scale_targets scales each value by itself: minmax or standard", "scale_targets"
+        )
     try:
         spec.scale_targets.check((info.target.size,), None)
     except DataError as error:
@@ -67,10 +69,7 @@ def load_data(
     info, digest, image_sizes = _network_info(raw.info, spec), raw.sha256(), _image_sizes(raw.info)
     indices = split_indices(spec.split, raw, seed) if sample_indices is None else sample_indices
     inputs = {split: {k: x[rows] for k, x in raw.inputs.items()} for split, rows in indices.items()}
-    targets = {
-        split: (_float32_targets(raw.targets, rows), _extra_targets(raw, rows))
-        for split, rows in indices.items()
-    }
+    targets = {split: _select_targets(raw, rows) for split, rows in indices.items()}
     del raw  # frees a large set before its scaled copy is made
     if spec.scale is not None and scaler is None:
         training = inputs["train"].items()
@@ -81,7 +80,7 @@ def load_data(
         if len(rows)
         for clean in [_scaled(inputs.pop(split), info, scaler)]
     }
-    ranges = {k: _value_range(x, k in image_sizes) for k, x in uncropped["train"].clean.items()}
+    ranges = {k: _input_range(x, k in image_sizes) for k, x in uncropped["train"].clean.items()}
     for name, split in uncropped.items():
         _add_noise(split, ranges, spec, seed, name)
     splits = {name: _cropped(split, info) for name, split in uncropped.items()}
@@ -204,7 +203,7 @@ def _crop(inputs: dict[str, Array], info: DatasetInfo) -> dict[str, Array]:
 
 def _add_noise(
     split: Split,
-    ranges: dict[str, tuple[Array, Array]],
+    ranges: dict[str, ValueRange],
     spec: DataSpec,
     seed: int,
     name: str,
@@ -216,7 +215,7 @@ def _add_noise(
         split.inputs = {k: np.empty_like(x) for k, x in split.clean.items()}
     for k, clean in split.clean.items():
         rng = stream(seed, "data", "noise", name, k, epoch)
-        spec.noise.apply(clean, split.inputs[k], rng, *ranges[k])
+        spec.noise.apply(clean, split.inputs[k], rng, ranges[k])
 
 
 def _image_sizes(info: DatasetInfo) -> dict[str, ImageSize]:
@@ -224,20 +223,15 @@ def _image_sizes(info: DatasetInfo) -> dict[str, ImageSize]:
     return {name: size for name, size in sizes.items() if size is not None}
 
 
-def _float32_targets(targets: Array | None, rows: Array) -> Array | None:
-    """Rows of the targets: int64 class indices or float32 values."""
-    if targets is None:
-        return None
-    selected: Array = targets[rows]
-    return selected if selected.dtype == np.int64 else selected.astype(np.float32)
+def _select_targets(raw: RawDataset, rows: Array) -> tuple[Array | None, dict[str, Array]]:
+    """Rows of the targets and of the extra targets: int64 class indices or float32 values."""
+    arrays = {"": raw.targets, **raw.extra_targets}
+    selected = {k: values[rows] for k, values in arrays.items() if values is not None}
+    selected = {k: y if y.dtype == np.int64 else y.astype(np.float32) for k, y in selected.items()}
+    return selected.pop("", None), selected
 
 
-def _extra_targets(raw: RawDataset, rows: Array) -> dict[str, Array]:
-    selected = {k: _float32_targets(values, rows) for k, values in raw.extra_targets.items()}
-    return {k: values for k, values in selected.items() if values is not None}
-
-
-def _value_range(x: Array, is_image: bool) -> tuple[Array, Array]:
+def _input_range(x: Array, is_image: bool) -> ValueRange:
     """The minimum and the maximum of x (n, ...): of all pixels, or of each feature."""
     axis = None if is_image else 0
     return np.asarray(x.min(axis=axis)), np.asarray(x.max(axis=axis))

@@ -14,6 +14,7 @@ from ldl.errors import DataError, SettingError
 from ldl.fields import Doc, Positive
 
 Per = Literal["all", "channel", "feature"]
+ValueRange = tuple[Array, Array]  # minimum and maximum
 PerSetting = Annotated[
     Per | None, Doc("what shares one scale; null: all pixels of an image, else each feature alone")
 ]
@@ -265,7 +266,7 @@ def _pixel_rows(values: Array, image: ImageSize) -> Array:
     return values.reshape(-1, image[2])
 
 
-def _value_range(x: Array, per: Per, image: ImageSize | None) -> tuple[Array, Array]:
+def _value_range(x: Array, per: Per, image: ImageSize | None) -> ValueRange:
     """The minimum and the maximum of x (n, ...): of all, of each channel or of each feature."""
     axis = None if per == "all" else 0
     low, high = (np.asarray(f(x, axis=axis), np.float64) for f in (np.min, np.max))

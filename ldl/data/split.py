@@ -56,13 +56,13 @@ def _apportion_with_train(
     return [available - sum(sizes), *sizes]
 
 
-def _apportion(shares: dict[str, int | float], available: int, place: str = "") -> list[int]:
+def _apportion(shares: dict[str, int | float], available: int, source: str = "") -> list[int]:
     exact = [share * available if isinstance(share, float) else share for share in shares.values()]
     if sum(exact) > available + 1e-6:
         text = ", ".join(f"{name} {share:g}" for name, share in shares.items())
         raise DataError(
             f"split: {text} need {math.ceil(sum(exact) - 1e-6)} samples, and there are {available}"
-            f"{place}; whole numbers are counts, fractions are shares",
+            f"{source}; whole numbers are counts, fractions are shares",
             "split",
         )
     sizes = [math.floor(e) for e in exact]

@@ -113,7 +113,7 @@ class NoiseSweep(Evaluation):
         for i, noise in enumerate(self.noises):
             noisy, name = np.empty_like(clean), names[type(noise)]
             rng = random_stream(context, "noise_sweep", evaluated.name, name, i)
-            noise.apply(clean, noisy, rng, *limits)
+            noise.apply(clean, noisy, rng, limits)
             level = getattr(noise, fields(noise)[0].name)
             yield name, level if isinstance(level, float) else None, noisy
 

@@ -12,7 +12,7 @@ from ldl.compile import Claim
 from ldl.config import render
 from ldl.cycles import closed_cycle
 from ldl.data import list_sources
-from ldl.data.catalogue import DERIVED_FROM
+from ldl.data.sources import DERIVED_FROM
 from ldl.errors import ConfigError, LdlError, UsageError
 from ldl.execute import REGISTRIES, PreparedExperiment, prepare
 from ldl.report.jobs import Job, jobs_of

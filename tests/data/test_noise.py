@@ -112,7 +112,7 @@ def test_mixed_noise_gives_each_sample_one_of_its_noises() -> None:
     noise = NOISES["mixed"]((NOISES["mask"](0.0), NOISES["mask"](1.0)))
     clean = np.ones((1000, 3), np.float32)
     out = np.empty_like(clean)
-    noise.apply(clean, out, np.random.default_rng(0), 0.0, 1.0)
+    noise.apply(clean, out, np.random.default_rng(0), (0.0, 1.0))
     sums = out.sum(axis=1)
     assert set(sums.tolist()) == {0.0, 3.0}
     assert 450 < (sums == 3.0).sum() < 550

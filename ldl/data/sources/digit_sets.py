@@ -63,7 +63,7 @@ class Mnist(_DigitSet):
     }
 
     def find(self) -> Path | None:
-        """The folder of the IDX files, or mnist.npz. Raises DataError where some files lack."""
+        """The folder of the IDX files, or mnist.npz. Raises DataError where some are missing."""
         for folder in data_folders():
             missing = [name for name in self.checksums if _idx_file(folder, name) is None]
             if not missing:

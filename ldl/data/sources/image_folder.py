@@ -146,7 +146,7 @@ def _common_size(source: Images, files: tuple[ImageFile, ...]) -> ImageSize:
     _raise_unreadable(source.path, problems, len(files))
     ((common, _),) = Counter(sizes.values()).most_common(1)
     height, width, channels = common
-    others = [
+    mismatches = [
         f"{path} {_describe_size(size)}"
         for path, size in sizes.items()
         if size != common or not channels
@@ -154,8 +154,8 @@ def _common_size(source: Images, files: tuple[ImageFile, ...]) -> ImageSize:
     expected = f"{_describe_size(common)}, as most are" if channels else "grey or RGB"
     settings = f"size: [{height}, {width}], channels: {channels or 3}"
     raise_problems(
-        f"{source.path}: {len(others)} of {len(files)} images are not {expected}",
-        others,
+        f"{source.path}: {len(mismatches)} of {len(files)} images are not {expected}",
+        mismatches,
         f"`images: {{path: …, {settings}}}` converts all to one size",
     )
     return common
