@@ -1,4 +1,4 @@
-"""The section `grid`: which keys are varied, how candidates are searched, by which metric."""
+"""The section `grid`: which keys are varied, how their values are searched, by which metric."""
 
 from __future__ import annotations
 
@@ -91,25 +91,25 @@ def _rounded(value: float) -> float:
 
 @dataclass(frozen=True)
 class Exhaustive:
-    """Every candidate, in the order of the block: the last key changes fastest."""
+    """Every setting, in the order of the block: the last key changes fastest."""
 
 
 @dataclass(frozen=True)
 class Random:
-    """`trials` candidates, drawn uniformly and without repeats; the draws follow from the seed.
+    """`trials` settings, drawn uniformly and without repeats; the draws follow from the seed.
 
     With more `trials`, those of fewer are drawn first. Source: Bergstra and Bengio, Random Search
     for Hyper-Parameter Optimization, 2012; here over the listed values.
     """
 
-    trials: Annotated[Size, Doc("candidates; each is trained with every seed")]
+    trials: Annotated[Size, Doc("settings; each is trained with every seed")]
 
 
 @dataclass(frozen=True)
 class Halving:
     """Successive halving on epochs: round by round the best 1/eta train eta times longer.
 
-    In the last round they train for the configuration's `train.epochs`. A candidate continues from
+    In the last round they train for the configuration's `train.epochs`. A setting continues from
     its checkpoint where its learning rate does not depend on the training's length; its result is
     then the same as of one training. Source: Jamieson and Talwalkar, Non-stochastic Best Arm
     Identification and Hyperparameter Optimization, 2016.
@@ -117,25 +117,25 @@ class Halving:
 
     eta: Annotated[
         Annotated[int, Range(2, 100)],
-        Doc("one candidate in eta continues, and trains eta times longer"),
+        Doc("one setting in eta continues, and trains eta times longer"),
     ] = 3
     epochs: Annotated[
-        Size | None, Doc("of the first round; null: so that about one candidate reaches the last")
+        Size | None, Doc("of the first round; null: so that about one setting reaches the last")
     ] = None
 
 
 @dataclass(frozen=True)
 class Tpe:
-    """`trials` candidates from Optuna's tree-structured Parzen estimator; needs `ldl[search]`.
+    """`trials` settings from Optuna's tree-structured Parzen estimator; needs `ldl[search]`.
 
     They are proposed in batches, each when all trials of the one before have finished, so that
     the proposals depend on results alone. Source: Bergstra et al., Algorithms for Hyper-Parameter
     Optimization, 2011; Optuna's TPESampler, seeded.
     """
 
-    trials: Annotated[Size, Doc("candidates; each is trained with every seed")]
+    trials: Annotated[Size, Doc("settings; each is trained with every seed")]
     batch: Annotated[
-        Size, Doc("candidates proposed at once: at least as many as can be trained at once")
+        Size, Doc("settings proposed at once: at least as many as can be trained at once")
     ] = 8
 
 
@@ -154,7 +154,7 @@ Columns = Annotated[dict[str, Values], DottedKeys()]
 
 @dataclass(frozen=True)
 class GridBlock:
-    """A search over settings: `ldl grid` trains every candidate and says which is best.
+    """A search over settings: `ldl grid` trains every setting and says which is best.
 
     Keys are dotted paths in the configuration, as in overrides (`train.batch_size`,
     `network.encoder.0.linear`, `optimizer`). A value replaces that of the configuration as an
@@ -176,7 +176,7 @@ class GridBlock:
         Literal["min", "max"] | None, Doc("null: the direction in which the metric improves")
     ] = None
     seeds: Annotated[
-        Annotated[int, Range(1, 10_000)], Doc("each candidate is trained with seed, seed + 1, …")
+        Annotated[int, Range(1, 10_000)], Doc("each setting is trained with seed, seed + 1, …")
     ] = 1
     search: Annotated[Any, Choice("search")] = Exhaustive()
     vary: Annotated[Columns, Doc("all combinations of the values")] = field(default_factory=dict)
@@ -186,12 +186,10 @@ class GridBlock:
     when: Annotated[
         dict[str, dict[str, Any]], Doc("a key varies only where other keys match these values")
     ] = field(default_factory=dict)
-    exclude: Annotated[list[dict[str, Any]], Doc("candidates to leave out")] = field(
+    exclude: Annotated[list[dict[str, Any]], Doc("settings to leave out")] = field(
         default_factory=list
     )
-    include: Annotated[list[dict[str, Any]], Doc("further candidates")] = field(
-        default_factory=list
-    )
+    include: Annotated[list[dict[str, Any]], Doc("further settings")] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

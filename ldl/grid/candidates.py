@@ -123,7 +123,7 @@ class Resolver:
             hint = counted.hint
             if counted.count < self.resolved:
                 first = describe_values(counted.values)
-                where = f"in {counted.count} of {self.resolved} candidates, the first: {first}"
+                where = f"in {counted.count} of {self.resolved} settings, the first: {first}"
                 hint = f"{hint}\n{where}" if hint else where
             problems.append(self._builder.make_problem(mark, message, hint))
         return problems
@@ -269,13 +269,13 @@ class Enumerator:
             most = search.trials + len(space.include)
             candidates = self._distinct(draw(space, seed), most)
             if len(candidates) < most:
-                self.notes.append(f"there are only {len(candidates)} candidates to draw from")
+                self.notes.append(f"there are only {len(candidates)} settings to draw from")
             return candidates
         if self._too_many():
             return []
         candidates = self._distinct(space.assignments())
         if not self._resolver.resolved:
-            message = "an empty grid: `exclude` leaves no candidate"
+            message = "an empty grid: `exclude` leaves no setting"
             self._problems.add(self._mark_of("exclude"), message)
         if isinstance(search, Halving):
             self._plan_rounds(search, candidates)
@@ -316,13 +316,13 @@ class Enumerator:
         if not duplicates:
             return
         lines = [
-            f"({describe_values(candidate.values)}) is candidate {first.number} "
+            f"({describe_values(candidate.values)}) is setting {first.number} "
             f"({describe_values(first.values)})"
             for first, candidate in duplicates[:SHOWN_DUPLICATES]
         ]
         hidden = len(duplicates) - SHOWN_DUPLICATES
         more = f"; and {hidden} more" if hidden > 0 else ""
-        count = "one candidate is" if len(lines) == 1 else f"{len(duplicates)} candidates are"
+        count = "one setting is" if len(lines) == 1 else f"{len(duplicates)} settings are"
         self.notes.append(f"{count} the same as another and run once: {'; '.join(lines)}{more}")
 
     def _check_values(self) -> None:
@@ -355,6 +355,6 @@ class Enumerator:
             message = f"the first round's {search.epochs} epochs are not fewer than `train.epochs`"
             self._problems.add(self._mark_of("search"), f"{message}, {epochs}")
         if len(candidates) < search.eta:
-            message = f"{len(candidates)} candidates: of {search.eta} one goes on to the next round"
+            message = f"{len(candidates)} settings: of {search.eta} one goes on to the next round"
             self._problems.add(self._mark_of("search"), message)
         self.round_epochs = round_lengths(search, len(candidates), epochs)

@@ -173,13 +173,24 @@ def measure(yamls: Sequence[str], objective: Objective, jobs: int) -> list[Trial
 
 
 class TimingWorker(Worker):
-    """Times the configurations of a task; the value is a list with a dict, or None, for each."""
+    """Times the configurations of a task, one after the other, without the output of libraries."""
 
     def run(self, task: Task, attempt: int) -> tuple[TaskResult, list[dict[str, Any] | None]]:
-        """Call `time_configs`, without the output of libraries."""
+        """A timing as a dict for each configuration; None where it cannot be trained."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         objective = Objective.from_dict(task.payload["objective"])
-        return TaskResult.FINISHED, time_configs(task.payload["yamls"], objective)
+        timings: list[dict[str, Any] | None] = []
+        evaluation_seconds: float | None = None
+        for yaml in task.payload["yamls"]:
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    timing = _time_config(yaml, objective, Path(folder), evaluation_seconds)
+                except LdlError:
+                    timings.append(None)
+                    continue
+            evaluation_seconds = timing.evaluation_seconds
+            timings.append(asdict(timing))
+        return TaskResult.FINISHED, timings
 
 
 def _slowest(timings: Sequence[dict[str, Any]]) -> TrialTiming | None:
@@ -187,22 +198,6 @@ def _slowest(timings: Sequence[dict[str, Any]]) -> TrialTiming | None:
     if not timings:
         return None
     return TrialTiming(**{key: max(timing[key] for timing in timings) for key in timings[0]})
-
-
-def time_configs(yamls: Sequence[str], objective: Objective) -> list[dict[str, Any] | None]:
-    """The timing of each configuration, in this process; None where it cannot be trained."""
-    timings: list[dict[str, Any] | None] = []
-    evaluation_seconds: float | None = None
-    for yaml in yamls:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                timing = _time_config(yaml, objective, Path(folder), evaluation_seconds)
-            except LdlError:
-                timings.append(None)
-            else:
-                evaluation_seconds = timing.evaluation_seconds
-                timings.append(asdict(timing))
-    return timings
 
 
 def _time_config(

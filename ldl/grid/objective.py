@@ -130,7 +130,7 @@ def parse_objective(name: str, goal: Goal | None, base: Experiment | None = None
     """The objective with this name; hints list those that `base` has. Raises ObjectiveError."""
     split, _, rest = name.partition(".")
     if split == "test":
-        reason = "the test split is for the winner alone; candidates are compared on validation"
+        reason = "the test split is for the winner alone; settings are compared on validation"
         hint = _hint(nearest(f"validation.{rest}", _names(base)), _names(base))
         raise ObjectiveError(f"`{name}` is a metric of the test split: {reason}", hint)
     if name in COLUMNS:

@@ -20,7 +20,7 @@ Assignment = dict[str, Tree]
 """The values of one candidate by their keys; a key that `when` rules out is not among them."""
 
 FIXED_SECTIONS: Final = {
-    "seed": "`seeds: 3` trains each candidate with three seeds",
+    "seed": "`seeds: 3` trains each setting with three seeds",
     "name": "a name changes nothing in a training",
     "claim": "a claim changes nothing in a training",
     "grid": "a grid does not vary itself",
@@ -295,7 +295,7 @@ class _SpaceParser:
         for item, patterns in zip(items, self.block.exclude, strict=True):
             start = len(self.problems)
             if not item.value:
-                self.problems.add(item.mark, "this would exclude every candidate")
+                self.problems.add(item.mark, "this would exclude every setting")
             for name, pattern in _entries(item):
                 self._check_pattern(name, pattern)
             if len(self.problems) == start:
@@ -326,7 +326,7 @@ class _SpaceParser:
         for item in tree.value if tree and isinstance(tree.value, list) else []:
             keys = {name: varied.get(name) or self._key(name, t) for name, t in _entries(item)}
             if not keys:
-                self.problems.add(item.mark, "a candidate without a value is the file itself")
+                self.problems.add(item.mark, "a setting without a value is the file itself")
             sound = {name: key for name, key in keys.items() if key is not None}
             self.keys |= {name: key for name, key in sound.items() if name not in self.keys}
             if keys and len(sound) == len(keys):

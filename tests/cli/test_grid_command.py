@@ -148,7 +148,7 @@ def test_notes(ldl: Ldl, file: Path) -> None:
     """On stderr, unless --quiet."""
     change = "grid.vary.train.batch_size=[8, 8]"
     done = ldl("grid", file, "--dry-run", change)
-    assert done.err.startswith("note: 2 candidates are the same as another and run once: ")
+    assert done.err.startswith("note: 2 settings are the same as another and run once: ")
     assert "4 trials" in done.out
     assert ldl("grid", file, "--dry-run", "-q", change).err == ""
 

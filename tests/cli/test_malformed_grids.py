@@ -117,7 +117,7 @@ VALUES = {
     ),
     "bad shapes": (
         grid(BY_LOSS + "vary: {network.0: [{linear: 8}, {«reshape: [5]}]}"),
-        ["(64)", "(5)", "in 1 of 2 candidates, the first: network.0: {reshape: [5]}"],
+        ["(64)", "(5)", "in 1 of 2 settings, the first: network.0: {reshape: [5]}"],
     ),
 }
 PATHS = {
@@ -169,11 +169,11 @@ PATHS = {
             BY_LOSS + "vary: {network.0: [{linear: 3}, b], «blocks.b.0.linear: [4, 8]}",
             BASE + "blocks: {b: [{linear: 4}]}\n",
         ),
-        ["no layer uses the block `b`", "in 2 of 4 candidates"],
+        ["no layer uses the block `b`", "in 2 of 4 settings"],
     ),
     "batches of gd": (
         grid(BY_LOSS + "vary: {optimizer: [adam, gd], train.batch_size: [16, «32]}"),
-        ["whole set", "in 1 of 4 candidates"],
+        ["whole set", "in 1 of 4 settings"],
     ),
 }
 PARTS = {
@@ -236,7 +236,7 @@ PARTS = {
     ),
     "exclude of nothing": (
         grid(BY_LOSS + f"vary: {{{SIZES}}}\n  exclude: [«{{}}]"),
-        ["exclude every candidate"],
+        ["exclude every setting"],
     ),
     "include of nothing": (
         grid(BY_LOSS + f"vary: {{{SIZES}}}\n  include: [«{{}}]"),
@@ -339,7 +339,7 @@ OBJECTIVES = {
     ),
     "not always a validation part": (
         grid("objective: «validation.loss\n  vary: {data.split.validation: [0, 0.1, 0.2]}"),
-        ["no validation split", "in 1 of 3 candidates, the first: data.split.validation: 0"],
+        ["no validation split", "in 1 of 3 settings, the first: data.split.validation: 0"],
     ),
 }
 CASES = {**WORDS, **VALUES, **PATHS, **PARTS, **OBJECTIVES}
@@ -424,4 +424,4 @@ def test_hundreds_of_settings_with_one_mistake(ldl: Ldl, tmp_path: Path) -> None
     )
     file, _, _ = written(tmp_path, text + "«")
     done = ldl("grid", file)
-    assert len(problems(done)) == 1 and "in 200 of 400 candidates" in done.err
+    assert len(problems(done)) == 1 and "in 200 of 400 settings" in done.err

@@ -120,14 +120,14 @@ def test_equal_candidates_run_once(tmp_path: Path) -> None:
     grid = checked_grid(tmp_path, block)
     assert [candidate.number for candidate in grid.candidates] == [1, 2]
     (note,) = grid.notes
-    assert note.startswith("2 candidates are the same as another and run once: ")
-    assert "(optimizer: {adam: 0.01}) is candidate 1 (optimizer: adam)" in note
+    assert note.startswith("2 settings are the same as another and run once: ")
+    assert "(optimizer: {adam: 0.01}) is setting 1 (optimizer: adam)" in note
 
 
 def test_an_included_candidate_that_exists(tmp_path: Path) -> None:
     """It runs once."""
     grid = checked_grid(tmp_path, f"vary: {{{SIZES}}}\ninclude: [{{train.batch_size: 8}}]")
-    assert len(grid.candidates) == 3 and "one candidate is the same" in grid.notes[0]
+    assert len(grid.candidates) == 3 and "one setting is the same" in grid.notes[0]
 
 
 def test_no_note_where_all_differ(tmp_path: Path) -> None:

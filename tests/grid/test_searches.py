@@ -74,7 +74,7 @@ def test_random_of_more_than_there_are(tmp_path: Path) -> None:
     """All candidates, and a note; excluded ones are never drawn."""
     block = f"search: {{random: 50}}\nexclude: [{{train.batch_size: 8}}]\n{NINE}"
     grid = checked_grid(tmp_path, block)
-    assert len(grid.candidates) == 6 and grid.notes == ["there are only 6 candidates to draw from"]
+    assert len(grid.candidates) == 6 and grid.notes == ["there are only 6 settings to draw from"]
     assert all(candidate.values["train.batch_size"] != 8 for candidate in grid.candidates)
 
 
