@@ -13,7 +13,6 @@ from ldl.arrays import Array, ImageSize, Shape
 from ldl.data.scalers import AffineScaler, InputScalers, ValueRange
 
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
-SplitName = Literal["train", "validation", "test"]
 ProgressCallback = Callable[[str, int, int], None]  # activity, amount done, total (0: not known)
 
 

@@ -62,18 +62,13 @@ def load_data(
     to the same data before. `sample_indices`, by split, replace the split of `spec`. Raises
     DataError.
     """
-    try:
-        raw: RawDataset = spec.source.read(seed, progress)
-    except MemoryError as error:
-        raise DataError("the samples do not fit into this computer's memory", "source") from error
+    raw = _read_source(spec, seed, progress)
     info, digest, image_sizes = _network_info(raw.info, spec), raw.sha256(), _image_sizes(raw.info)
     indices = split_indices(spec.split, raw, seed) if sample_indices is None else sample_indices
     inputs = {split: {k: x[rows] for k, x in raw.inputs.items()} for split, rows in indices.items()}
     targets = {split: _select_targets(raw, rows) for split, rows in indices.items()}
     del raw  # frees a large set before its scaled copy is made
-    if spec.scale is not None and scaler is None:
-        training = inputs["train"].items()
-        scaler = InputScalers({k: spec.scale.fit(x, image_sizes.get(k)) for k, x in training})
+    scaler = scaler or _fit_input_scalers(spec, inputs["train"], image_sizes)
     uncropped = {
         split: Split(clean, clean, *targets[split], rows)
         for split, rows in indices.items()
@@ -96,6 +91,23 @@ def load_data(
         uncropped["train"] if splits["train"] is not uncropped["train"] else None,
         _fit_target_scaler(spec, targets["train"][0]),
     )
+
+
+def _read_source(spec: DataSpec, seed: int, progress: ProgressCallback | None) -> RawDataset:
+    try:
+        raw: RawDataset = spec.source.read(seed, progress)
+    except MemoryError as error:
+        raise DataError("the samples do not fit into this computer's memory", "source") from error
+    return raw
+
+
+def _fit_input_scalers(
+    spec: DataSpec, inputs: dict[str, Array], image_sizes: dict[str, ImageSize]
+) -> InputScalers | None:
+    """The scalers of the inputs, fitted to the training split."""
+    if spec.scale is None:
+        return None
+    return InputScalers({k: spec.scale.fit(x, image_sizes.get(k)) for k, x in inputs.items()})
 
 
 def _fit_target_scaler(spec: DataSpec, values: Array | None) -> AffineScaler | None:
