@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ldl.compile.claim import Claim, ClaimedMetric
-from ldl.compile.compile_checks import PathProblem, config_warnings
-from ldl.compile.experiment import CompileError, Experiment, compile_config, task_of
+from ldl.compile.compile_checks import PathProblem
+from ldl.compile.compiler import CompileError, compile_config
+from ldl.compile.experiment import Experiment
 from ldl.compile.experiment_config import Config, EarlyStopping, EncoderDecoder, LossTerm, Training
+from ldl.compile.experiment_warnings import config_warnings
+from ldl.compile.loss_nodes import task_of
 from ldl.compile.registries import REGISTRIES
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Names of the language that stand for several layers; they are written out before planning."""
+"""Entries of the language that stand for several layers and are expanded before planning."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ldl.errors import SettingError
 from ldl.fields import Choice, LayerList, Range, Size
 
 
-def _single(setting: str, layer: Any) -> None:
-    """Raises SettingError for what stands for several layers."""
+def _require_layer(setting: str, layer: Any) -> None:
+    """Raises SettingError for a composite."""
     if not isinstance(layer, Layer):
         raise SettingError(setting, "takes a single layer")
 
 
 @dataclass(frozen=True)
 class Mlp:
-    """linear, activation, linear, activation, … : one linear layer for each number of units."""
+    """linear, activation, linear, activation, …: one linear layer for each number of units."""
 
     units: list[Size]
     activation: Annotated[Any, Choice("layer")] = Relu()
 
     def __post_init__(self) -> None:
-        """Refuse a composite as the activation."""
-        _single("activation", self.activation)
+        """Reject a composite as the activation."""
+        _require_layer("activation", self.activation)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Residual:
 
 @dataclass(frozen=True)
 class Repeat:
-    """The layers in the list, `times` over, each time with weights of their own."""
+    """The layers in the list, repeated `times` times, each time with new weights."""
 
     times: Annotated[int, Range(1, 1000)]
     layers: Annotated[Any, LayerList()]
@@ -46,13 +46,13 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Mirror:
-    """The encoder backwards, to the input's shape, with `output` as the last activation."""
+    """The encoder backwards, to the shape of the input, with `output` as the last activation."""
 
     output: Annotated[Any, Choice("layer")] = Sigmoid()
 
     def __post_init__(self) -> None:
-        """Refuse a composite as the last layer."""
-        _single("output", self.output)
+        """Reject a composite as the last layer."""
+        _require_layer("output", self.output)
 
 
 COMPOSITES: dict[str, type] = {"mlp": Mlp, "residual": Residual, "repeat": Repeat}

@@ -1,4 +1,4 @@
-"""The sections of a configuration: what `data`, `network`, `loss`, `train` … may hold."""
+"""The sections of a configuration: the settings of `network`, `loss`, `train` and so on."""
 
 from __future__ import annotations
 
@@ -27,38 +27,39 @@ class LossTerm:
 
     loss: Annotated[Any, Choice("loss"), Siblings()]
     from_: Annotated[
-        str | None, Doc("the place whose value is judged; null: the network's output")
+        str | None, Doc("the layer whose value it reads; null: the output of the network")
     ] = None
     target: Annotated[
-        Literal["labels", "inputs"] | str | None, Doc("or an extra one; null: `data.target`")
+        Literal["labels", "inputs"] | str | None,
+        Doc("or an extra target of the data; null: `data.target`"),
     ] = None
     weight: Positive = 1.0
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when the monitored figure has not improved for `patience` epochs."""
+    """Stop when the monitored metric has not improved for `patience` epochs."""
 
     patience: Size = 10
-    monitor: Annotated[Literal["loss", "accuracy"], Doc("of the validation part")] = "loss"
-    min_delta: Annotated[NonNegative, Doc("the least change that counts as an improvement")] = 0.0
+    monitor: Annotated[Literal["loss", "accuracy"], Doc("of the validation split")] = "loss"
+    min_delta: Annotated[NonNegative, Doc("the smallest change that is an improvement")] = 0.0
 
 
 @dataclass(frozen=True)
 class Training:
-    """How long, in which batches, and when to stop; what is added to the gradient, or held still.
+    """Epochs, batches and stopping; regularisation, gradient clipping and frozen weights.
 
-    `l1` adds l1·Σ|w| to what is minimised and `l2` adds l2·Σw², as Keras does (so that l2 is half
-    of a weight_decay in the gradient); biases are left out. The losses that are reported are
-    without them, for training and validation alike; the gradient's norm is with them. Then
-    `clip_norm` or `clip_value` cuts the gradient, then the optimizer's own rule follows. `freeze`
-    names layers, or what holds them (`encoder`), or single weights (`linear1.bias`): they keep
-    their bits, whatever the optimizer; running statistics are not weights and go on.
+    `l1` adds l1·Σ|w| to the loss that is minimised and `l2` adds l2·Σw², as in Keras (so that l2 is
+    half of a weight_decay in the gradient); biases are left out. The reported losses are without
+    both, for training and validation alike; the reported gradient norm is with them. Then
+    `clip_norm` or `clip_value` clips the gradient, and the optimizer makes its step. `freeze` names
+    layers, groups of layers (`encoder`) or single weights (`linear1.bias`) that keep their values
+    with every optimizer; running statistics are no weights and are still updated.
     """
 
     epochs: Size = 100
     batch_size: Annotated[
-        Size | Literal["full"] | None, Doc("null: 32, or the whole set for gd")
+        Size | Literal["full"] | None, Doc("null: 32, or the whole training set for gd")
     ] = None
     shuffle: bool = True
     early_stopping: EarlyStopping | None = None
@@ -70,20 +71,20 @@ class Training:
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0
     clip_norm: Annotated[Positive | None, Doc("the largest norm of the whole gradient")] = None
-    clip_value: Annotated[Positive | None, Doc("the largest size of each of its values")] = None
+    clip_value: Annotated[Positive | None, Doc("the largest size of each value of it")] = None
     freeze: list[str] = field(default_factory=list)
     keep: Annotated[Literal["best", "last"], Doc("which weights are saved; best by validation")] = (
         "best"
     )
     checkpoint_seconds: Annotated[
-        NonNegative, Doc("the least time between two checkpoints; 0: each epoch")
+        NonNegative, Doc("the shortest time between two checkpoints; 0: each epoch")
     ] = 10.0
     threads: Annotated[
-        Size | None, Doc("of the matrix products; null: one if small, else all cores")
+        Size | None, Doc("of a step; null: one for small networks, else all cores")
     ] = None
 
     def __post_init__(self) -> None:
-        """Refuse two ways of clipping at once."""
+        """Reject two kinds of clipping at once."""
         if self.clip_norm is not None and self.clip_value is not None:
             raise SettingError("clip_value", "does not go with clip_norm: choose one")
 
@@ -98,15 +99,15 @@ class Config:
     blocks: dict[str, Annotated[Any, LayerList()]] = field(default_factory=dict)
     network: Annotated[Any, LayerList()] | EncoderDecoder
     start_from: Annotated[
-        Annotated[str, FilePath()] | None, Doc("a run whose weights are taken, by name")
+        Annotated[str, FilePath()] | None, Doc("a run whose weights are copied, by name")
     ] = None
-    loss: Annotated[LossTerm | list[LossTerm] | None, Doc("null: as the task asks")] = None
+    loss: Annotated[LossTerm | list[LossTerm] | None, Doc("null: the usual one of the task")] = None
     optimizer: Annotated[Any, Choice("optimizer")] = Adam()
     schedule: Annotated[
         Annotated[Any, Choice("schedule")], Doc("of the learning rate; null: constant")
     ] = None
     train: Training = Training()
     evaluate: Annotated[
-        list[Annotated[Any, Choice("evaluation")]] | None, Doc("null: as the task asks")
+        list[Annotated[Any, Choice("evaluation")]] | None, Doc("null: the usual one of the task")
     ] = None
-    claim: Annotated[Claim | None, Doc("what others reported of it; see `ldl report`")] = None
+    claim: Annotated[Claim | None, Doc("published results; see `ldl report`")] = None

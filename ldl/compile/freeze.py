@@ -1,54 +1,55 @@
-"""Which weights a training leaves as they are: `train.freeze` names layers, or what holds them."""
+"""`train.freeze`: which weights a training keeps as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ldl.compile.compile_checks import PathProblem
-from ldl.config import suggest
+from ldl.config.suggest import spelling_hint
 from ldl.engine.graph import Graph
 
 
 def frozen_weights(names: Sequence[str], graph: Graph) -> frozenset[str]:
-    """The weights of the layers that are named, or whose names begin with a name and a dot.
+    """The names of the weights of the named layers, and of all layers within a named scope.
 
-    A weight may be named itself (`linear1.bias`); a shared one stands still for all its layers.
+    A name may also be that of a weight (`linear1.bias`). A shared weight is frozen for all layers
+    that use it.
     """
     return frozenset(
-        weight for name in names for called, weight in _called(graph) if _below(name, called)
+        weight for name in names for alias, weight in _weight_names(graph) if _covers(name, alias)
     )
 
 
-def freeze_faults(names: Sequence[str], graph: Graph) -> list[PathProblem]:
-    """Names that stand for no weights, or for all there are."""
-    called = dict(_called(graph))
-    faults: list[PathProblem] = []
+def freeze_problems(names: Sequence[str], graph: Graph) -> list[PathProblem]:
+    """Names that stand for no weights, and names that together freeze all weights."""
+    aliases = [alias for alias, _ in _weight_names(graph)]
+    problems: list[PathProblem] = []
     for i, name in enumerate(names):
-        if not any(_below(name, full) for full in called):
-            known = suggest.spelling_hint(name, _known(called), "with weights there are")
-            faults.append(
-                (("train", "freeze", i), f"no layer with weights is named `{name}`: {known}")
-            )
-    if names and not faults and frozen_weights(names, graph) == set(graph.weights):
-        faults.append((("train", "freeze"), "all weights are frozen: there is nothing to train"))
-    return faults
+        if not any(_covers(name, alias) for alias in aliases):
+            hint = spelling_hint(name, _scopes(aliases), "with weights there are")
+            message = f"no layer with weights is named `{name}`: {hint}"
+            problems.append((("train", "freeze", i), message))
+    if names and not problems and frozen_weights(names, graph) == set(graph.weights):
+        problems.append((("train", "freeze"), "all weights are frozen: there is nothing to train"))
+    return problems
 
 
-def _called(graph: Graph) -> Iterator[tuple[str, str]]:
-    """Each weight under the names of all places that use it, and its own name."""
-    for place in graph.order:
-        for key in graph.plans[place.name].w:
-            yield f"{place.name}.{key}", f"{graph.owners[place.name]}.{key}"
+def _weight_names(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Each weight by the names of all nodes that use it, with the name under which it is stored."""
+    for node in graph.order:
+        for key in graph.plans[node.name].w:
+            yield f"{node.name}.{key}", f"{graph.owners[node.name]}.{key}"
 
 
-def _below(name: str, full: str) -> bool:
-    return full == name or full.startswith(f"{name}.")
+def _covers(name: str, weight: str) -> bool:
+    """Whether `name` is that of the weight, of its layer or of a scope around it."""
+    return weight == name or weight.startswith(f"{name}.")
 
 
-def _known(called: dict[str, str]) -> list[str]:
-    """The layers, and what holds several of them."""
-    names: dict[str, None] = {}
-    for full in called:
-        parts = full.split(".")[:-1]
-        names |= {".".join(parts[:n]): None for n in range(1, len(parts) + 1)}
-    return list(names)
+def _scopes(weights: Collection[str]) -> list[str]:
+    """The names of the layers with weights, and of the scopes that contain them."""
+    scopes: dict[str, None] = {}
+    for weight in weights:
+        parts = weight.split(".")[:-1]
+        scopes |= {".".join(parts[:n]): None for n in range(1, len(parts) + 1)}
+    return list(scopes)

@@ -1,266 +1,160 @@
-"""From the configuration's lists of layers to the places of a graph, with names and origins."""
+"""From the configuration's lists of layers to the nodes of a graph, with names and origins."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from ldl.compile.composites import Mirror, Mlp, Repeat, Residual
+from ldl.compile.composites import Mirror
+from ldl.compile.expander import (
+    MAX_LAYERS,
+    ExpandedLayer,
+    Expander,
+    NetworkError,
+    NetworkTooLarge,
+    mirror,
+)
 from ldl.compile.experiment_config import EncoderDecoder
-from ldl.config import suggest
-from ldl.config.tree import BlockUse, Item, KeyPath
+from ldl.config.suggest import spelling_hint
+from ldl.config.tree import Item, KeyPath
 from ldl.engine.graph import Node
 from ldl.engine.layer import Layer, TensorSpec
-from ldl.engine.layers import LAYERS
-from ldl.engine.layers.activation import Activation
-from ldl.engine.layers.linear import Linear
-from ldl.engine.layers.merge import Add
-from ldl.errors import ShapeError
 
-LAYER_NAMES = {layer: name for name, layer in LAYERS.items()}
-
-
-@dataclass
-class ExpandedLayer:
-    """An item written out: one layer, `same`, or a list of pieces, perhaps with a residual."""
-
-    item: Item
-    kind: str
-    layer: Layer | None = None
-    pieces: list[ExpandedLayer] | None = None
-    residual: Add | None = None
-
-
-MOST_LAYERS = 10_000
-DEEPEST = 100  # blocks within blocks
-UNKNOWN = "?"  # the value of a place whose fault is recorded; nothing more is said about it
-
-
-class NetworkError(Exception):
-    """Something is wrong at one place of the configuration."""
-
-    def __init__(self, path: KeyPath, message: str) -> None:
-        super().__init__(message)
-        self.path, self.message = path, message
-
-
-class TooLarge(NetworkError):
-    """Layers beyond count; there is no use in looking further."""
-
-    def __init__(
-        self, path: KeyPath, message: str = f"the network has over {MOST_LAYERS:,} layers"
-    ) -> None:
-        super().__init__(path, message)
-
-
-class Expander:
-    """Writes composites and blocks out as their layers."""
-
-    def __init__(self, blocks: Mapping[str, Sequence[Item]]) -> None:
-        self._blocks = blocks
-        self._written: dict[str, list[ExpandedLayer]] = {}
-        self._count = self._depth = self._inner = 0  # _inner: depth of the deepest block within
-        self._deep: dict[str, int] = {}
-
-    def write(self, items: Sequence[Item]) -> list[ExpandedLayer]:
-        """One piece an item; a block used twice is the same pieces, so it shares its layers."""
-        return [self._write(item) for item in items]
-
-    def _write(self, item: Item) -> ExpandedLayer:
-        rule = item.layer
-        self._count += len(rule.units) if isinstance(rule, Mlp) else 1
-        if self._count > MOST_LAYERS:
-            raise TooLarge(item.path)
-        if rule is None:
-            return ExpandedLayer(item, "")
-        if isinstance(rule, BlockUse):
-            return ExpandedLayer(item, rule.name, pieces=self._block(rule.name, item.path))
-        if isinstance(rule, Mlp):
-            layers = [x for units in rule.units for x in (Linear(units), replace(rule.activation))]
-            return ExpandedLayer(item, "mlp", pieces=[bare(layer, item.path) for layer in layers])
-        if isinstance(rule, Residual):
-            return ExpandedLayer(item, "residual", pieces=self.write(rule.layers), residual=Add())
-        if isinstance(rule, Repeat):
-            rounds = [
-                ExpandedLayer(Item(None, path=item.path), "", pieces=self.write(rule.layers))
-                for _ in range(rule.times)
-            ]
-            return ExpandedLayer(item, "repeat", pieces=rounds)
-        return ExpandedLayer(item, LAYER_NAMES[type(rule)], replace(rule))
-
-    def _block(self, name: str, path: KeyPath) -> list[ExpandedLayer]:
-        """A block's pieces, the same ones each time."""
-        if name not in self._written:
-            around, self._inner = self._inner, 0
-            self._depth += 1
-            if self._depth <= DEEPEST:
-                self._written[name] = self.write(self._blocks[name])
-            self._depth -= 1
-            self._deep[name] = 1 + self._inner
-            self._inner = around
-        self._inner = max(self._inner, self._deep[name])
-        if self._depth + self._deep[name] > DEEPEST:
-            raise TooLarge(path, f"blocks within blocks, over {DEEPEST} deep")
-        return self._written[name]
-
-    def mirrored(
-        self, encoder: list[ExpandedLayer], spec: TensorSpec, output: Layer
-    ) -> list[ExpandedLayer]:
-        """The encoder's layers backwards, without its last activations, then the output's.
-
-        Raises NetworkError where the encoder is not a plain chain of layers that can be mirrored.
-        """
-        backwards: list[Layer] = []
-        for piece in _chain(encoder):
-            layer, path = piece.layer, piece.item.path
-            if layer is None or piece.item.inputs is not None:
-                raise NetworkError(path, "mirror needs an encoder that is a plain list of layers")
-            try:
-                backwards.append(layer.mirror(spec))
-                spec = TensorSpec(layer.plan((spec,)).y)
-            except ShapeError as error:
-                raise NetworkError(path, str(error)) from None
-        while backwards and isinstance(backwards[-1], Activation):
-            backwards.pop()
-        layers = [*reversed(backwards), replace(output)]
-        return [bare(layer, ("network", "decoder")) for layer in layers]
-
-
-def bare(layer: Layer, path: KeyPath) -> ExpandedLayer:
-    """A layer that the configuration implies, without a name or references of its own."""
-    return ExpandedLayer(Item(None, path=path), LAYER_NAMES[type(layer)], layer)
-
-
-def _chain(pieces: Sequence[ExpandedLayer]) -> Iterator[ExpandedLayer]:
-    """The single layers of nested lists, in order; a residual comes whole."""
-    for piece in pieces:
-        if piece.pieces is None or piece.residual is not None:
-            yield piece
-        else:
-            yield from _chain(piece.pieces)
+UNKNOWN: Final = "?"  # names the value of a node with a problem; no further problem is reported
 
 
 @dataclass
 class GraphBuilder:
-    """Places in the order written; where each came from; what a `from` may name."""
+    """Collects the nodes of a network in the order of the configuration.
+
+    `origins` maps a node to its key path, `kinds` to the name of its layer. `values` maps the
+    names that `from` may use to nodes. `output` is the last value. `problems` are recorded, and
+    building goes on.
+    """
 
     inputs: Mapping[str, TensorSpec]
-    writer: Expander
-    places: list[Node] = field(default_factory=list)
+    expander: Expander
+    nodes: list[Node] = field(default_factory=list)
     origins: dict[str, KeyPath] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     output: str = ""
     problems: list[NetworkError] = field(default_factory=list)
-    _announced: set[str] = field(default_factory=set)
+    _later_names: set[str] = field(default_factory=set)
     _layers: dict[str, Layer] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.values.update({name: name for name in self.inputs})
 
-    def add(self, section: Any) -> None:
-        """Write out and place a whole `network:` section; what is wrong lands in `problems`."""
+    def add_network(self, section: Any) -> None:
+        """Add the nodes of the section `network`, and its problems."""
         try:
-            self._add(section)
+            self._add_section(section)
         except NetworkError as error:
             self.problems.append(error)
             self.output = UNKNOWN
 
-    def _add(self, section: Any) -> None:
+    def _add_section(self, section: Any) -> None:
         start = next(iter(self.inputs)) if len(self.inputs) == 1 else None
         if not isinstance(section, EncoderDecoder):
-            self.output = self._place_all(self.writer.write(section), "", start)
+            self.output = self._add_all(self.expander.expand(section), "", start)
             return
-        encoder = self.writer.write(section.encoder)
-        code = self.values["code"] = self._place_all(encoder, "encoder.", start)
+        encoder = self.expander.expand(section.encoder)
+        code = self.values["code"] = self._add_all(encoder, "encoder.", start)
         decoder = self._decoder(section.decoder, encoder, start)
-        self.output = self._place_all(decoder, "decoder.", code)
+        self.output = self._add_all(decoder, "decoder.", code)
 
     def _decoder(
-        self, rule: Any, encoder: list[ExpandedLayer], start: str | None
+        self, section: Any, encoder: list[ExpandedLayer], start: str | None
     ) -> list[ExpandedLayer]:
-        """The decoder's layers, as written or mirrored."""
-        if not isinstance(rule, Mirror):
-            return self.writer.write(rule)
+        """The layers of the decoder, as written or mirrored."""
+        if not isinstance(section, Mirror):
+            return self.expander.expand(section)
         if start is None:
             raise NetworkError(("network", "decoder"), "mirror needs data with one input")
-        return self.writer.mirrored(encoder, self.inputs[start], rule.output)
+        return mirror(encoder, self.inputs[start], section.output)
 
-    def find(self, name: str, path: KeyPath, scope: str = "") -> str:
-        """The value that `name` stands for, looked up from the inside outwards."""
+    def find_value(self, name: str, path: KeyPath, scope: str = "") -> str:
+        """The value that a reference names, searched from `scope` outwards. Raises NetworkError."""
         while True:
             if scope + name in self.values:
                 return self.values[scope + name]
-            if scope + name in self._announced:
+            if scope + name in self._later_names:
                 return scope + name
             if not scope:
-                known = suggest.spelling_hint(name, list(self.values), "there are")
-                raise NetworkError(path, f"no value is named {name}: {known}")
+                hint = spelling_hint(name, list(self.values), "there are")
+                raise NetworkError(path, f"no value is named {name}: {hint}")
             scope = scope[: scope[:-1].rfind(".") + 1]
 
-    def _place_all(self, pieces: Sequence[ExpandedLayer], scope: str, value: str | None) -> str:
-        """Place pieces one after the other; the name of the last value."""
-        single = [p.item.name for p in pieces if p.pieces is None or p.residual is not None]
-        self._announced.update(scope + name for name in single if name is not None)
-        for piece in pieces:
+    def _add_all(self, layers: Sequence[ExpandedLayer], scope: str, value: str | None) -> str:
+        """Add layers one after another, the first reading `value`; the last value."""
+        single = [e.item.name for e in layers if e.parts is None or e.residual is not None]
+        self._later_names.update(scope + name for name in single if name is not None)
+        for expanded in layers:
             try:
-                value = self._place(piece, scope, value)
-            except TooLarge:
+                value = self._add(expanded, scope, value)
+            except NetworkTooLarge:
                 raise
             except NetworkError as error:
                 self.problems.append(error)
                 value = UNKNOWN
-                if piece.item.name is not None:
-                    self.values.setdefault(scope + piece.item.name, UNKNOWN)
-        if not pieces:
-            what = scope.strip(".") or "the network"
-            self.problems.append(NetworkError(("network",), f"{what} has no layers"))
+                if expanded.item.name is not None:
+                    self.values.setdefault(scope + expanded.item.name, UNKNOWN)
+        if not layers:
+            title = scope.strip(".") or "the network"
+            self.problems.append(NetworkError(("network",), f"{title} has no layers"))
             return UNKNOWN
         return UNKNOWN if value is None else value
 
-    def _place(self, piece: ExpandedLayer, scope: str, value: str | None) -> str:
-        item, layer, kind = piece.item, piece.layer, piece.kind
+    def _add(self, expanded: ExpandedLayer, scope: str, value: str | None) -> str:
+        """Add one expanded layer; the name of its value. Raises NetworkError."""
+        item, layer, kind = expanded.item, expanded.layer, expanded.kind
         inputs = self._inputs(item, scope, value)
         if item.same is not None:
-            owner = self.find(item.same, (*item.path, "same"), scope)
-            if owner not in self._layers:
-                message = f"{item.same} is not a single layer: only one can be applied again"
-                raise NetworkError((*item.path, "same"), message)
-            kind, layer = self.kinds[owner], self._layers[owner]
-        name = self._name(item, scope, kind)
-        if piece.pieces is not None:
-            last = self._place_all(piece.pieces, f"{name}.", inputs[0])
-            if piece.residual is None:
+            kind, layer = self._same_layer(item.same, (*item.path, "same"), scope)
+        name = self._new_name(item, scope, kind)
+        if expanded.parts is not None:
+            last = self._add_all(expanded.parts, f"{name}.", inputs[0])
+            if expanded.residual is None:
                 self.values[name] = last
                 return last
-            inputs, layer = (inputs[0], last), piece.residual
+            inputs, layer = (inputs[0], last), expanded.residual
         assert layer is not None
-        if len(self.places) == MOST_LAYERS:
-            raise TooLarge(item.path)
-        known = UNKNOWN not in inputs
-        self.values[name] = name if known else UNKNOWN
-        if known:
-            self.kinds[name] = kind
-            if piece.residual is None:
-                self._layers[name] = layer
-            self.places.append(Node(name, layer, inputs))
-            self.origins[name] = item.path
-        return self.values[name]
+        if len(self.nodes) == MAX_LAYERS:
+            raise NetworkTooLarge(item.path)
+        if UNKNOWN in inputs:
+            self.values[name] = UNKNOWN
+            return UNKNOWN
+        self.values[name] = name
+        self.kinds[name] = kind
+        if expanded.residual is None:
+            self._layers[name] = layer
+        self.nodes.append(Node(name, layer, inputs))
+        self.origins[name] = item.path
+        return name
+
+    def _same_layer(self, same: str, path: KeyPath, scope: str) -> tuple[str, Layer]:
+        """The name and the layer of the node that `same` names."""
+        owner = self.find_value(same, path, scope)
+        if owner not in self._layers:
+            message = f"{same} is not a single layer: only one can be applied again"
+            raise NetworkError(path, message)
+        return self.kinds[owner], self._layers[owner]
 
     def _inputs(self, item: Item, scope: str, value: str | None) -> tuple[str, ...]:
         """The values that an item reads: those of its `from`, or the one before it."""
         if item.inputs is not None:
             path = (*item.path, "from")
-            return tuple(self.find(name, path, scope) for name in item.inputs)
+            return tuple(self.find_value(name, path, scope) for name in item.inputs)
         if value is None:
             names = ", ".join(self.inputs)
             raise NetworkError(item.path, f"the data has the inputs {names}: say which with `from`")
         return (value,)
 
-    def _name(self, item: Item, scope: str, kind: str) -> str:
-        """`as`, or the layer's name and a number counted within its scope."""
+    def _new_name(self, item: Item, scope: str, kind: str) -> str:
+        """`as`, or the name of the layer with a number that counts within the scope."""
         if item.name is not None:
             name = scope + item.name
             if name in self.values:

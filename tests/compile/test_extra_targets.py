@@ -83,7 +83,7 @@ def test_the_first_loss_is_what_is_judged() -> None:
     text = NETWORK + "loss: {cross_entropy: , from: digit_of_first, target: digit}"
     found = faults(text, PAIRS)
     assert [place for place, _ in found] == ["loss.target"]
-    assert "the first loss says how the network is judged" in found[0][1]
+    assert "the first loss says how the network is evaluated" in found[0][1]
 
 
 def test_outputs_are_held_against_their_own_target() -> None:
