@@ -100,7 +100,7 @@ def training_problems(config: Config, task: str) -> list[PathProblem]:
     settings, optimizer = config.train, config.optimizer
     name = OPTIMIZER_NAMES[type(optimizer)]
     if optimizer.full_batch and settings.batch_size not in (None, "full"):
-        message = f"{name} takes the whole training set in a step: leave this out"
+        message = f"{name} takes the whole set in each step: leave this out"
         problems.append((("train", "batch_size"), message))
     for key in ("clip_norm", "clip_value"):
         if optimizer.needs_closure and getattr(settings, key) is not None:

@@ -31,7 +31,7 @@ class LossTerm:
     ] = None
     target: Annotated[
         Literal["labels", "inputs"] | str | None,
-        Doc("or an extra target of the data; null: `data.target`"),
+        Doc("or an extra target; null: `data.target`"),
     ] = None
     weight: Positive = 1.0
 
