@@ -9,7 +9,8 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -40,38 +41,35 @@ class ArrayHeader:
     fortran: bool
 
 
-def _damaged(path: Path, error: BaseException) -> DataError:
-    reason = str(error) or type(error).__name__
-    return DataError(f"{path}: not a sound npz file ({reason}){REWRITE_HINT}")
-
-
 def read_headers(path: Path) -> dict[str, ArrayHeader]:
     """The headers of an npz file's arrays, by key. Raises DataError."""
-    file_stamp(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            _check_count(path, archive)
-            if invalid := [name for name in names if not name.endswith(".npy")]:
-                raise DataError(f'{path}: its entry "{invalid[0]}" is no array (NAME.npy)')
-            return {name[:-4]: _checked_header(path, archive, name) for name in names}
-    except CORRUPT as error:
-        raise _damaged(path, error) from error
+    with _open_archive(path) as archive:
+        names = archive.namelist()
+        _check_count(path, archive)
+        if invalid := [name for name in names if not name.endswith(".npy")]:
+            raise DataError(f'{path}: its entry "{invalid[0]}" is no array (NAME.npy)')
+        return {name[:-4]: _checked_header(path, archive, name) for name in names}
 
 
 def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
     """These arrays, C-contiguous, each checked against its header. Raises DataError."""
+    with _open_archive(path) as archive:
+        size = sum(archive.getinfo(f"{key}.npy").file_size for key in keys)
+        if size > MAX_BYTES:
+            raise DataError(f"{path}: unpacks to {size:,} bytes; the maximum is {MAX_BYTES:,}")
+        return {key: _array(path, archive, f"{key}.npy") for key in keys}
+
+
+@contextmanager
+def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive; DataError for what reading a damaged one raises within the block."""
     file_stamp(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = [archive.getinfo(f"{key}.npy").file_size for key in keys]
-            if sum(sizes) > MAX_BYTES:
-                raise DataError(
-                    f"{path}: unpacks to {sum(sizes):,} bytes; the maximum is {MAX_BYTES:,}"
-                )
-            return {key: _array(path, archive, f"{key}.npy") for key in keys}
+            yield archive
     except CORRUPT as error:
-        raise _damaged(path, error) from error
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path}: not a valid npz file ({reason}){REWRITE_HINT}") from error
 
 
 def _check_count(path: Path, archive: zipfile.ZipFile) -> None:

@@ -222,7 +222,7 @@ def test_usps_of_another_shape(folder: Path) -> None:
 
 def test_a_damaged_file_should_be_downloaded_again(folder: Path) -> None:
     (folder / "usps.npz").write_bytes(b"PK\x03\x04 cut short")
-    with pytest.raises(DataError, match="not a sound npz file") as caught:
+    with pytest.raises(DataError, match="not a valid npz file") as caught:
         SOURCES["usps"]().read(0)
     text = str(caught.value)
     assert "remove usps.npz, and `ldl data fetch usps` downloads it again" in text

@@ -201,7 +201,7 @@ def test_sizes_beyond_what_deflate_can_do(tmp_path: Path) -> None:
 def test_not_an_npz_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "set.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="not a sound npz file"):
+    with pytest.raises(DataError, match="not a valid npz file"):
         Npz(str(path)).read(0)
 
 

@@ -37,7 +37,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Images:
-    """The images in a folder with a subfolder for each class; or in train/ and test/ with such.
+    """Image files in one folder per class, or in train/ and test/ with one folder per class.
 
     JPEG, PNG and other files with 8 bits per channel, pixels from 0 to 255. All must have one size
     and number of channels, unless `size` (height, width) and `channels` say what to convert them
