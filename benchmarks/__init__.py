@@ -1,5 +1,5 @@
-"""Speed of training steps and of whole commands against peers, and how cost grows with the work.
+"""Speed of training steps and whole commands against other libraries, and how cost scales.
 
-`tasks.py` is the table of rows, `contenders/` who takes part, `race.py` how a row is measured;
-`steps.py`, `commands.py` and `scaling.py` are the programs, and `out/` is what they leave.
+`tasks.py` is the table of networks, `implementations/` what is timed, `timing.py` how. The programs
+are `steps.py`, `commands.py`, `scaling.py` and `grids.py`; they write to `out/`.
 """

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.grids`: trials a minute of one search, ours and what people use instead.
+"""`python -m benchmarks.grids`: trials per minute of one grid search, ldl and other tools.
 
-The same settings of an MLP on digits, the same epochs, two processes or threads for everyone, each
-with as many threads for products as it chooses; whole commands from start to end. Ours also leaves
-a run folder a trial, plots, and the winner judged.
+The same settings of an MLP on digits, the same epochs, two processes or threads for each tool, each
+with as many BLAS threads as it chooses; whole commands from start to end. ldl also writes a run
+folder per trial, plots, and the evaluation of the best trial.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.clean import run_clean
-from benchmarks.others import Others, warning
+from benchmarks.clean_process import run_in_clean_process
+from benchmarks.machine_load import MachineLoad, load_warning
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -42,54 +42,56 @@ grid:
 
 
 def commands(epochs: int, folder: Path) -> dict[str, list[str]]:
-    """What is timed, by name."""
+    """The timed commands, by name."""
     file = folder / "bench.yaml"
     hidden = [[units, units // 2] for units in HIDDEN]
     file.write_text(CONFIG.format(epochs=epochs, rates=RATES, sizes=SIZES, hidden=hidden))
-    words = [str(epochs), str(RATES), str(SIZES), str(HIDDEN)]
+    arguments = [str(epochs), str(RATES), str(SIZES), str(HIDDEN)]
     scripts = {name: str(SCRIPTS / f"grid_{name}.py") for name in ("sklearn", "torch")}
-    ours = [str(ROOT / "cli.py"), "grid", str(file), "--jobs", "2", "--quiet", "--runs"]
+    ldl_command = [str(ROOT / "cli.py"), "grid", str(file), "--jobs", "2", "--quiet", "--runs"]
     return {
-        "ldl grid": [*ours, str(folder / "runs")],
-        "scikit-learn, GridSearchCV": [scripts["sklearn"], *words],
-        "PyTorch, two loops": [scripts["torch"], *words, "loop"],
-        "PyTorch, Optuna": [scripts["torch"], *words, "optuna"],
+        "ldl grid": [*ldl_command, str(folder / "runs")],
+        "scikit-learn, GridSearchCV": [scripts["sklearn"], *arguments],
+        "PyTorch, two loops": [scripts["torch"], *arguments, "loop"],
+        "PyTorch, Optuna": [scripts["torch"], *arguments, "optuna"],
     }
 
 
 def seconds(command: list[str]) -> float:
-    """A command's time from start to end. Raises RuntimeError where it fails."""
+    """Seconds of a command from start to end. Raises RuntimeError when it fails."""
     start = time.perf_counter()
-    free = {name: value for name, value in os.environ.items() if not name.endswith("_THREADS")}
-    done = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, env=free
+    environment = {
+        name: value for name, value in os.environ.items() if not name.endswith("_THREADS")
+    }
+    completed = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, env=environment
     )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
+    if completed.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {completed.stderr[-2000:]}")
     return time.perf_counter() - start
 
 
 def main() -> None:
-    """Time each, print and write the table."""
+    """Time all commands, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=30)
     epochs = parser.parse_args().epochs
     trials = len(list(itertools.product(RATES, SIZES, HIDDEN)))
-    others, found = Others(), {}
+    load, rates = MachineLoad(), {}
     with tempfile.TemporaryDirectory() as folder:
         for name, command in commands(epochs, Path(folder)).items():
-            found[name] = trials / seconds(command) * 60
-    best = max(rate for name, rate in found.items() if name != "ldl grid")
-    print(f"{trials} trials of {epochs} epochs; trials a minute, and ldl's as a ratio")
-    for name, rate in found.items():
-        print(f"{name:<28} {rate:8.0f}  {found['ldl grid'] / rate:6.2f}")
-    print(f"against the best of them {found['ldl grid'] / best:.2f}, target {TARGET:g}")
-    if said := warning(others.share()):
-        print(said)
+            rates[name] = trials / seconds(command) * 60
+    best = max(rate for name, rate in rates.items() if name != "ldl grid")
+    print(f"{trials} trials of {epochs} epochs; trials per minute, and the ratio of ldl's")
+    for name, rate in rates.items():
+        print(f"{name:<28} {rate:8.0f}  {rates['ldl grid'] / rate:6.2f}")
+    print(f"against the best of the others {rates['ldl grid'] / best:.2f}, target {TARGET:g}")
+    if message := load_warning(load.foreign_cores()):
+        print(message)
     OUT.mkdir(exist_ok=True)
-    (OUT / "grids.json").write_text(json.dumps({"epochs": epochs, "trials_a_minute": found}))
+    (OUT / "grids.json").write_text(json.dumps({"epochs": epochs, "trials_a_minute": rates}))
 
 
 if __name__ == "__main__":
-    run_clean("benchmarks.grids", sys.argv[1:])
+    run_in_clean_process("benchmarks.grids", sys.argv[1:])
     main()

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.phases OUT ARGUMENTS…`: run `ldl ARGUMENTS…` and write where time went.
+"""`python -m benchmarks.phases OUT ARGUMENTS…`: run `ldl ARGUMENTS…` and write seconds by phase.
 
-The time of a phase leaves out the phases within it, so that all add up to the whole. Imports
-count to the package that is imported, not to the phase that needed it first.
+The time of a phase excludes nested phases, so the times add up to the total. Imports count for the
+imported package, not for the phase that imports it first.
 """
 
 from __future__ import annotations
@@ -26,46 +26,46 @@ TARGET = 3.0  # seconds of COMMAND, from the start to the finished folder, on tw
 REPEATS = 5
 
 
-class Clock:
-    """Seconds by phase; the innermost phase that is open gets the time."""
+class PhaseTimer:
+    """Seconds by phase; time counts for the innermost open phase."""
 
     def __init__(self, first: str) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._open = [first]
         self._since = time.perf_counter()
 
-    def turn(self) -> None:
-        """Give the time since the last turn to the open phase."""
+    def add_elapsed(self) -> None:
+        """Add the time since the last call to the innermost open phase."""
         now = time.perf_counter()
         self.seconds[self._open[-1]] += now - self._since
         self._since = now
 
     def wrap(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, with its time given to `phase`."""
+        """`function`, with its time counted for `phase`."""
 
         def timed(*arguments: Any, **settings: Any) -> Any:
-            self.turn()
+            self.add_elapsed()
             self._open.append(phase)
             try:
                 return function(*arguments, **settings)
             finally:
-                self.turn()
+                self.add_elapsed()
                 self._open.pop()
 
         return timed
 
     def watch_imports(self) -> None:
         """Time every first import, by the top-level package that it is part of."""
-        plain = builtins.__import__
+        original_import = builtins.__import__
 
         def timed(name: str, *rest: Any, **named: Any) -> Any:
-            if name in sys.modules:  # relative names never are: they cost a wrapper, no more
-                return plain(name, *rest, **named)
+            if name in sys.modules:  # never true for relative names, which costs a wrapper only
+                return original_import(name, *rest, **named)
             scope = rest[0] if rest else named.get("globals")
             relative = (rest[3] if len(rest) > 3 else named.get("level", 0)) > 0
             top = str((scope or {}).get("__package__") if relative else name).partition(".")[0]
-            package = top if top in PACKAGES else "the rest"
-            return self.wrap(f"import {package}", plain)(name, *rest, **named)
+            package = top if top in PACKAGES else "other packages"
+            return self.wrap(f"import {package}", original_import)(name, *rest, **named)
 
         builtins.__import__ = timed
 
@@ -76,8 +76,8 @@ PACKAGES = {
 }  # fmt: skip
 
 
-def watch_functions(clock: Clock) -> None:
-    """Give the parts of `ldl train` their phases."""
+def watch_functions(clock: PhaseTimer) -> None:
+    """Time the steps of `ldl train` as phases."""
     import ldl.execute
     import ldl.plots
     import ldl.report.run_page
@@ -93,8 +93,8 @@ def watch_functions(clock: Clock) -> None:
         ("make the run folder", RunFolder, "create"),
         ("plan the network", run_training, "Trainer"),
         ("train", Trainer, "fit"),
-        ("judge", run_training, "run_evaluations"),
-        ("make the pictures", ldl.plots, "draw"),
+        ("evaluate", run_training, "run_evaluations"),
+        ("draw the plots", ldl.plots, "draw"),
         ("write the PNGs", style, "save_png"),
         ("write the page", ldl.report.run_page, "write_run_page"),
         ("wait for the disk (fsync)", os, "fsync"),
@@ -103,47 +103,47 @@ def watch_functions(clock: Clock) -> None:
 
 
 def breakdown() -> tuple[dict[str, float], str]:
-    """Median seconds of a short command by phase, the longest first, and that in words.
+    """Median seconds of a short command by phase, the longest first, and a table of them.
 
-    The total is of runs without timers.
+    The total is measured in runs without timers.
     """
     with tempfile.TemporaryDirectory() as folder:
         runs, out = str(Path(folder) / "runs"), Path(folder) / "phases.json"
         arguments = [*COMMAND, "--runs", runs]
-        plain = [sys.executable, "cli.py", *arguments]
+        command = [sys.executable, "cli.py", *arguments]
         timed = [sys.executable, "-m", "benchmarks.phases", str(out), *arguments]
-        _run(plain)
-        whole, found = [], defaultdict(list)
+        _run(command)
+        totals, samples = [], defaultdict(list)
         for _ in range(REPEATS):
-            whole.append(_run(plain))
+            totals.append(_run(command))
             _run(timed)
             for phase, seconds in json.loads(out.read_text()).items():
-                found[phase].append(seconds)
-    middle = statistics.median(whole)
-    parts = {phase: statistics.median(seconds) for phase, seconds in found.items()}
-    parts = dict(sorted(parts.items(), key=lambda item: -item[1]))
-    verdict = "within" if middle < TARGET else "OVER"
-    lines = [f"ldl {' '.join(COMMAND[:3])}: {middle:.2f} s, {verdict} the target of {TARGET:.0f} s"]
-    for phase, seconds in parts.items():
-        share = 100 * seconds / sum(parts.values())
+                samples[phase].append(seconds)
+    total = statistics.median(totals)
+    medians = {phase: statistics.median(seconds) for phase, seconds in samples.items()}
+    medians = dict(sorted(medians.items(), key=lambda item: -item[1]))
+    verdict = "within" if total < TARGET else "OVER"
+    lines = [f"ldl {' '.join(COMMAND[:3])}: {total:.2f} s, {verdict} the target of {TARGET:.0f} s"]
+    for phase, seconds in medians.items():
+        share = 100 * seconds / sum(medians.values())
         lines.append(f"  {phase:28}{seconds * 1e3:7.0f} ms{share:6.0f} %")
-    return {"whole": middle, **parts}, "\n".join(lines) + "\n"
+    return {"whole": total, **medians}, "\n".join(lines) + "\n"
 
 
 def _run(command: list[str]) -> float:
-    """Seconds of a command. Raises RuntimeError where it fails."""
+    """Seconds of a command. Raises RuntimeError when it fails."""
     environment = {**os.environ, STARTED: repr(time.time())}
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
+    completed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if completed.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {completed.stderr[-2000:]}")
     return time.perf_counter() - start
 
 
 def main() -> None:
     """Time the command and write {phase: seconds}."""
     out, sys.argv[1:] = Path(sys.argv[1]), sys.argv[2:]
-    clock = Clock("the command line")
+    clock = PhaseTimer("the command line")
     clock.seconds["start Python"] = time.time() - float(os.environ[STARTED])
     clock.watch_imports()
     watch_functions(clock)
@@ -152,7 +152,7 @@ def main() -> None:
     try:
         command()
     finally:
-        clock.turn()
+        clock.add_elapsed()
         out.write_text(json.dumps(clock.seconds))
 
 

@@ -1,51 +1,55 @@
-"""The table of training steps: in the terminal's columns and in Markdown."""
+"""The tables of training steps, in Markdown that is aligned for terminals too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, log
 
-from benchmarks.contenders import CONTENDERS, EAGER, OURS
-from benchmarks.others import warning
-from benchmarks.race import Row, eager_ratios
+from benchmarks.implementations import EAGER, IMPLEMENTATIONS, OURS
+from benchmarks.machine_load import load_warning
+from benchmarks.timing import TaskRow, eager_ratios
 
-EAGER_TARGET = 2.0  # PyTorch eager's time over ours, as the geometric mean
+EAGER_TARGET = 2.0  # PyTorch eager's time over ldl's, geometric mean
 Cells = list[list[str]]
 
 
-def steps_report(rows: Sequence[Row]) -> str:
-    """All that the benchmark of steps has to say, in Markdown."""
-    shares = [row.others for row in rows if row.others is not None]
+def steps_report(rows: Sequence[TaskRow]) -> str:
+    """The report of the benchmark of training steps, in Markdown."""
+    loads = [row.foreign_cores for row in rows if row.foreign_cores is not None]
     parts = [
         "Medians of interleaved rounds, 2 threads, each peer with its fastest settings.",
-        "### Microseconds a training step",
+        "### Microseconds per training step",
         markdown(times(rows)),
-        "### Their time over ours; rows that fall short of 1 first",
+        "### Peers' time over ldl's; rows below 1 first",
         markdown(ratios(rows)),
         "\n".join(summary(rows)),
-        "### Settings, seconds to build and compile, and what failed",
+        "### Settings, seconds to build and compile, and errors",
         markdown(settings(rows)),
-        warning(max(shares, default=None)),
+        load_warning(max(loads, default=None)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def names_in(rows: Sequence[Row], peers: bool = False) -> list[str]:
-    """The contenders that some row has, in the order of the registry."""
-    there = {name for row in rows for name in row.figures}
-    return [name for name, c in CONTENDERS.items() if name in there and (c.peer or not peers)]
+def names_in(rows: Sequence[TaskRow], peers: bool = False) -> list[str]:
+    """The implementations that occur in the rows, in the order of the registry."""
+    present = {name for row in rows for name in row.measurements}
+    return [
+        name
+        for name, entry in IMPLEMENTATIONS.items()
+        if name in present and (entry.peer or not peers)
+    ]
 
 
-def times(rows: Sequence[Row]) -> Cells:
-    """µs of each, our share of the peak, memory."""
+def times(rows: Sequence[TaskRow]) -> Cells:
+    """Microseconds of each implementation, ldl's fraction of the peak, memory."""
     names = names_in(rows)
-    head = ["training step of", *(CONTENDERS[name].label for name in names)]
+    head = ["training step of", *(IMPLEMENTATIONS[name].label for name in names)]
     head += ["of the peak", "MB ldl", "MB PyTorch"]
     body = [
         [
             row.task.title,
             *(microseconds(row, name) for name in names),
-            f"{row.share:.0%}" if row.share else "",
+            f"{row.peak_fraction:.0%}" if row.peak_fraction else "",
             megabytes(row, OURS),
             megabytes(row, EAGER),
         ]
@@ -54,79 +58,84 @@ def times(rows: Sequence[Row]) -> Cells:
     return [head, *body]
 
 
-def ratios(rows: Sequence[Row]) -> Cells:
-    """Our time, each peer's over it, and the fastest's."""
+def ratios(rows: Sequence[TaskRow]) -> Cells:
+    """ldl's time, and each peer's over it."""
     names = names_in(rows, peers=True)
     head = ["", "training step of", "ldl µs"]
-    head += [*(CONTENDERS[name].label for name in names), "fastest", "its time over ours"]
+    head += [*(IMPLEMENTATIONS[name].label for name in names), "fastest", "its time over ldl's"]
     body = []
     for row in rows:
-        fastest = CONTENDERS[row.fastest].label if row.fastest else ""
-        given = [number(row.ratio(name)) for name in names]
-        mark = "short" if row.short else ""
-        mine = microseconds(row, OURS)
-        body.append([mark, row.task.title, mine, *given, fastest, number(row.lead)])
+        fastest = IMPLEMENTATIONS[row.fastest].label if row.fastest else ""
+        row_ratios = [number(row.ratio(name)) for name in names]
+        mark = "slower" if row.is_slower else ""
+        ldl_time = microseconds(row, OURS)
+        body.append(
+            [mark, row.task.title, ldl_time, *row_ratios, fastest, number(row.fastest_peer_ratio)]
+        )
     means = [number(geometric_mean([row.ratio(name) for row in rows])) for name in names]
-    lead = number(geometric_mean([row.lead for row in rows]))
-    return [head, *body, ["", "geometric mean", "", *means, "", lead]]
+    fastest = number(geometric_mean([row.fastest_peer_ratio for row in rows]))
+    return [head, *body, ["", "geometric mean", "", *means, "", fastest]]
 
 
-def settings(rows: Sequence[Row]) -> Cells:
-    """What each peer ran with, how long it took to get ready, and why it has no figure."""
+def settings(rows: Sequence[TaskRow]) -> Cells:
+    """The settings, build time and error of each peer."""
     body = []
     for row in rows:
-        for name, found in row.figures.items():
-            if CONTENDERS[name].peer or found.fault:
-                told = found.fault or found.settings
-                label = CONTENDERS[name].label
-                body.append([row.task.title, label, told, f"{found.build:.1f}"])
-    return [["training step of", "peer", "settings", "s to build"], *body]
+        for name, measurement in row.measurements.items():
+            if IMPLEMENTATIONS[name].peer or measurement.error:
+                text = measurement.error or measurement.settings
+                label = IMPLEMENTATIONS[name].label
+                body.append([row.task.title, label, text, f"{measurement.build:.1f}"])
+    return [["training step of", "peer", "settings", "seconds to build"], *body]
 
 
-def summary(rows: Sequence[Row]) -> list[str]:
+def summary(rows: Sequence[TaskRow]) -> list[str]:
     """The targets, and whether they are met."""
-    leads = [row.lead for row in rows if row.lead]
+    fastest_ratios = [row.fastest_peer_ratio for row in rows if row.fastest_peer_ratio]
     eager = geometric_mean(eager_ratios(rows))
     lines = []
-    if leads:
-        good = sum(lead >= 1.0 for lead in leads)
-        lines.append(f"- ahead of the fastest peer on {good} of {len(leads)} rows (target: all)")
+    if fastest_ratios:
+        faster = sum(ratio >= 1.0 for ratio in fastest_ratios)
+        lines.append(
+            f"- faster than every peer on {faster} of {len(fastest_ratios)} rows (target: all)"
+        )
     if eager:
         met = "met" if eager >= EAGER_TARGET else "MISSED"
         lines.append(
-            f"- PyTorch eager's time over ours, geometric mean: {eager:.2f} "
+            f"- PyTorch eager's time over ldl's, geometric mean: {eager:.2f} "
             f"(target {EAGER_TARGET:.0f}: {met})"
         )
     return lines
 
 
 def geometric_mean(values: Sequence[float | None]) -> float | None:
-    """Of those that are known; None where none is."""
-    known = [value for value in values if value]
-    return exp(sum(map(log, known)) / len(known)) if known else None
+    """The geometric mean of the present values; None if none is present."""
+    present = [value for value in values if value]
+    return exp(sum(map(log, present)) / len(present)) if present else None
 
 
-def microseconds(row: Row, name: str) -> str:
-    """A step's time, `fails` or nothing."""
-    found = row.figures.get(name)
-    if found is None:
+def microseconds(row: TaskRow, name: str) -> str:
+    """A step's time in µs, `fails` after an error, empty where it was not timed."""
+    measurement = row.measurements.get(name)
+    if measurement is None:
         return ""
-    return f"{found.seconds * 1e6:,.0f}" if found.seconds else "fails"
+    return f"{measurement.seconds * 1e6:,.0f}" if measurement.seconds else "fails"
 
 
-def megabytes(row: Row, name: str) -> str:
-    """The most memory held, less the libraries'."""
-    found = row.figures.get(name)
-    return f"{found.memory / 1e6:.0f}" if found and found.memory is not None else ""
+def megabytes(row: TaskRow, name: str) -> str:
+    """The peak memory in MB, without libraries."""
+    measurement = row.measurements.get(name)
+    memory = measurement.memory if measurement else None
+    return "" if memory is None else f"{memory / 1e6:.0f}"
 
 
 def number(value: float | None) -> str:
-    """Two places."""
+    """The value with two decimals; empty where it is None."""
     return "" if value is None else f"{value:.2f}"
 
 
 def markdown(cells: Cells) -> str:
-    """A table whose columns line up in a terminal too; numbers stand to the right."""
+    """A Markdown table with padded columns; numbers are aligned to the right."""
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     numeric = [all(_is_number(line[i]) for line in cells[1:]) for i in range(len(widths))]
     lines = []

@@ -1,4 +1,4 @@
-"""What is measured: a table of networks, each with its batch, its optimizer and its data."""
+"""The table of timed tasks: networks, each with batch size, optimizer and data."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Layers = tuple[Item, ...]
 
 @dataclass(frozen=True)
 class Task:
-    """A chain of layers on samples of `shape`, trained by `optimizer` on `batch` samples a step.
+    """A chain of layers on samples of `shape`, trained by `optimizer` on `batch` samples per step.
 
-    With `mse` it learns its own inputs (an autoencoder); with `cross_entropy` class indices. The
-    data are `batches` batches: enough that drawing the order of an epoch weighs little.
+    With `mse` the targets are the inputs (an autoencoder), with `cross_entropy` class indices. The
+    data has `batches` batches, enough to make the time for shuffling small.
     """
 
     name: str
@@ -39,18 +39,18 @@ class Task:
 
     @property
     def title(self) -> str:
-        """The name of its row."""
+        """The name of the task's row."""
         return f"{self.name}, batch {self.batch}, {self.optimizer}"
 
     @property
     def dense(self) -> bool:
-        """Whether it is linear layers with the same activation after each but the last."""
+        """Whether all layers are linear, with the same activation after each but the last."""
         names = [name for name, _ in self.layers]
         return set(names[::2]) == {"linear"} and len(set(names[1::2])) == 1 and len(names) % 2 == 1
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Of a dense task, the values that go in and those that each linear layer gives."""
+        """The sizes of the inputs and of each linear layer's outputs, for a dense task."""
         return (*self.shape, *(settings["units"] for _, settings in self.layers[::2]))
 
     def data(self) -> tuple[Array, Array]:
@@ -62,7 +62,7 @@ class Task:
 
 
 def classes(task: Task) -> int:
-    """How many values the last layer gives."""
+    """The number of outputs of the last layer."""
     units: int = task.layers[-1][1]["units"]
     return units
 
@@ -77,19 +77,21 @@ def mlp(*units: int, activation: str = "relu") -> Layers:
 
 
 def autoencoder(*sizes: int, batch: int, optimizer: Literal["sgd", "adam"], **more: Any) -> Task:
-    """An autoencoder with tanh; `sizes` begin with the inputs."""
-    words = "-".join(map(str, sizes)) if len(sizes) < 8 else f"{'-'.join(map(str, sizes[:5]))}-…"
+    """An autoencoder with tanh; the first of `sizes` is the number of inputs."""
+    size_text = (
+        "-".join(map(str, sizes)) if len(sizes) < 8 else f"{'-'.join(map(str, sizes[:5]))}-…"
+    )
     layers = mlp(*sizes[1:], activation="tanh")
-    return Task(f"autoencoder {words}", layers, sizes[:1], batch, optimizer, "mse", **more)
+    return Task(f"autoencoder {size_text}", layers, sizes[:1], batch, optimizer, "mse", **more)
 
 
 def conv(channels: int, size: int = 3, padding: int = 0) -> dict[str, Any]:
-    """A convolution's settings."""
+    """The settings of a convolution."""
     return {"out_channels": channels, "kernel_size": size, "padding": padding}
 
 
 def conv1d(*channels: int) -> Layers:
-    """Report e's one-dimensional networks: conv1d(3) and maxpool1d(2) for each, then 100 and 10."""
+    """conv1d(3) and maxpool1d(2) for each number of channels, then linear layers 100 and 10."""
     front: Layers = ()
     for c in channels:
         front += (("conv1d", conv(c)), ("maxpool1d", {"kernel_size": 2}))
@@ -97,9 +99,9 @@ def conv1d(*channels: int) -> Layers:
 
 
 def cifar(normalised: bool) -> Layers:
-    """Report c's network: conv 5×5 with 32, 64, 64 channels, each pooled; then 1000 and 10.
+    """conv 5×5 with 32, 64, 64 channels, each pooled; then linear layers 1000 and 10.
 
-    A bias right before batch_norm is taken off by it again; such convolutions have none.
+    Batch normalisation removes a bias directly before it; such convolutions have none.
     """
     norm: Layers = (("batch_norm", {}),) if normalised else ()
     front: Layers = ()
@@ -110,7 +112,7 @@ def cifar(normalised: bool) -> Layers:
 
 
 def transformer(dim: int, patch: int, hidden: int) -> Layers:
-    """Report c's vision transformer: two blocks, a class token, four heads."""
+    """A vision transformer: two blocks, a class token, four heads."""
     attention: Layers = (("layer_norm", {}), ("multi_head_attention", {"heads": 4}))
     head: Layers = (("layer_norm", {}), *mlp(hidden, dim, activation="gelu"))
     return (
@@ -168,54 +170,54 @@ def graph(task: Task) -> Graph:
     from ldl.engine.layer import TensorSpec
     from ldl.engine.losses import CrossEntropy, Mse
 
-    found = list(places(task.layers, "x"))
-    output, inputs = found[-1].name, {"x": TensorSpec(task.shape)}
+    layer_nodes = list(nodes(task.layers, "x"))
+    output, inputs = layer_nodes[-1].name, {"x": TensorSpec(task.shape)}
     if task.loss == "mse":
-        return Graph(inputs, found, [LossNode("loss", Mse(), (output, "x"))])
+        return Graph(inputs, layer_nodes, [LossNode("loss", Mse(), (output, "x"))])
     inputs["target"] = TensorSpec((), True)
-    return Graph(inputs, found, [LossNode("loss", CrossEntropy(), (output, "target"))])
+    return Graph(inputs, layer_nodes, [LossNode("loss", CrossEntropy(), (output, "target"))])
 
 
-def places(layers: Layers, value: str, before: str = "") -> Iterator[Node]:
-    """A place for each layer, named by its number; `3.0` is the first of the residual 3."""
+def nodes(layers: Layers, value: str, prefix: str = "") -> Iterator[Node]:
+    """A node for each layer, named by its number; `3.0` is the first layer of residual 3."""
     from ldl.engine.graph import Node
     from ldl.engine.layers import LAYERS
 
     for i, (name, settings) in enumerate(layers):
-        here = f"{before}{i}"
+        name_here = f"{prefix}{i}"
         if name == "residual":
-            inner = list(places(settings["layers"], value, f"{here}."))
+            inner = list(nodes(settings["layers"], value, f"{name_here}."))
             yield from inner
-            yield Node(here, LAYERS["add"](), (inner[-1].name, value))
+            yield Node(name_here, LAYERS["add"](), (inner[-1].name, value))
         else:
-            yield Node(here, LAYERS[name](**settings), (value,))
-        value = here
+            yield Node(name_here, LAYERS[name](**settings), (value,))
+        value = name_here
 
 
-def start(task: Task) -> Weights:
-    """The weights that every contender starts from."""
+def initial_weights(task: Task) -> Weights:
+    """The weights that every implementation starts from."""
     from ldl.engine.parameters import Parameters
 
     return Parameters(graph(task), seed=1).weights
 
 
 def multiply_adds(task: Task) -> int:
-    """Of a training step: forward, ∂w as much again, and ∂x but for the first weights' layer."""
-    planned = graph(task)
-    total, seen = 0, False
-    for place in planned.nodes:
-        plan = planned.plans[place.name]
-        passes = 3 if seen else 2
-        total += passes * plan.multiply_adds if plan.w else (1 + seen) * plan.multiply_adds
-        seen = seen or bool(plan.w)
+    """Multiply-adds of a step: forward, as many for ∂w, and for ∂x after the first weights."""
+    task_graph = graph(task)
+    total, has_weights_before = 0, False
+    for node in task_graph.nodes:
+        plan = task_graph.plans[node.name]
+        passes = (2 if plan.w else 1) + has_weights_before
+        total += passes * plan.multiply_adds
+        has_weights_before = has_weights_before or bool(plan.w)
     return total * task.batch
 
 
 def weight_count(task: Task) -> int:
-    """Numbers that are trained."""
+    """The number of trained values."""
     return sum(prod(weight.shape) for weight in graph(task).weights.values())
 
 
 def dense_pairs(task: Task) -> list[tuple[int, int]]:
-    """Inputs and outputs of each linear layer of a dense task."""
+    """(inputs, outputs) of each linear layer of a dense task."""
     return list(pairwise(task.sizes))

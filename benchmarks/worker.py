@@ -1,4 +1,4 @@
-"""A contender's own process: it waits for orders on a pipe, so that its threads disturb nobody."""
+"""A process for each implementation, controlled through a pipe, so that no threads interfere."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contenders import CONTENDERS
+from benchmarks.implementations import IMPLEMENTATIONS
 from ldl.arrays import Array
 
 if TYPE_CHECKING:
-    from benchmarks.contenders.base import Side
+    from benchmarks.implementations.base import Variant
     from benchmarks.tasks import Task, Weights
 
-WARM = 0.01  # seconds of steps before a clock starts: caches and clock rates settle
-GRACE = 5.0  # seconds that a process may take to end
-HOPELESS = 2.0
-SLOW = 2.0  # seconds an epoch; what takes longer is timed once
+WARM_UP_SECONDS = 0.01  # of steps before a measurement: caches and clock rates settle
+JOIN_TIMEOUT = 5.0  # seconds that a process may take to end
+MAX_SLOWDOWN = 2.0  # over the fastest variant; slower variants are dropped after an epoch
+MAX_EPOCH_SECONDS = 2.0  # variants with longer epochs are timed once
 
 
 @dataclass
-class Numbers:
-    """What one variant computes from the common start, for the comparison."""
+class LossAndGradient:
+    """What one variant computes from the common initial weights, for the comparison."""
 
     loss: float
     gradient: Weights | None
@@ -37,128 +37,128 @@ class Numbers:
 
 
 @dataclass
-class Worked:
-    """What a contender has made: its variants, or why there are none."""
+class BuildResult:
+    """The variants of an implementation: their results, or why they failed."""
 
-    numbers: dict[str, Numbers] = field(default_factory=dict)
-    faults: dict[str, str] = field(default_factory=dict)
-    build: float = 0.0  # seconds to make (and compile) all variants
-    slow: dict[str, float] = field(default_factory=dict)  # seconds a step of those not timed again
+    values: dict[str, LossAndGradient] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    build: float = 0.0  # seconds to build (and compile) all variants
+    slow_variants: dict[str, float] = field(default_factory=dict)  # seconds per step, final
 
 
-def seconds_a_step(side: Side, seconds: float, steps: int, epoch_seconds: float) -> float:
-    """Mean over about `seconds` of epochs run without a break, after some that warm up."""
-    for _ in range(round(WARM / epoch_seconds)):
-        side.epoch()
+def seconds_per_step(variant: Variant, seconds: float, steps: int, epoch_seconds: float) -> float:
+    """The mean over about `seconds` of consecutive epochs, after some that warm up."""
+    for _ in range(round(WARM_UP_SECONDS / epoch_seconds)):
+        variant.epoch()
     epochs = max(1, round(seconds / epoch_seconds))
     start = time.perf_counter()
     for _ in range(epochs):
-        side.epoch()
+        variant.epoch()
     return (time.perf_counter() - start) / (epochs * steps)
 
 
-class Bench:
-    """One contender on one task: what the orders of the pipe do."""
+class Session:
+    """One implementation on one task; its methods are what the pipe can call."""
 
     def __init__(self, name: str, task: Task) -> None:
-        from benchmarks import memory
+        from benchmarks import process_memory
         from benchmarks.tasks import WARM_UP
 
-        self.task, self.memory = task, memory
-        self.sides: dict[str, Side] = {}
+        self.task, self.memory = task, process_memory
+        self.variants: dict[str, Variant] = {}
         self.epoch_seconds: dict[str, float] = {}
-        self.found, self.chosen = Worked(), ""
-        contender = CONTENDERS[name]
-        for maker in contender.variants(WARM_UP).values():  # loads what libraries load when used
+        self.result, self.selected = BuildResult(), ""
+        implementation = IMPLEMENTATIONS[name]
+        for maker in implementation.variants(WARM_UP).values():  # loads what libraries load lazily
             with suppress(Exception):
                 maker().epoch()
             break
-        self.makers = contender.variants(task)
-        memory.reset_peak()
-        self.base = memory.resident()
+        self.makers = implementation.variants(task)
+        process_memory.reset_peak()
+        self.base = process_memory.resident()
 
-    def build(self, chosen: Array) -> None:
-        """Make all variants, with loss and gradient on `chosen`; those that fail say why."""
+    def build(self, samples: Array) -> None:
+        """Build all variants, and compute loss and gradient on the sample indices (n,)."""
         for name, maker in self.makers.items():
             start = time.perf_counter()
             try:
-                side = maker()
-                self.found.build += time.perf_counter() - start
-                self.found.numbers[name] = Numbers(*side.gradient(chosen))
-                self.sides[name] = side
+                variant = maker()
+                self.result.build += time.perf_counter() - start
+                self.result.values[name] = LossAndGradient(*variant.gradient(samples))
+                self.variants[name] = variant
             except Exception as error:
-                self._failed(name, error)
+                self._record_error(name, error)
         self.makers = {}
 
-    def learn(self) -> Worked:
-        """What has been built, after an epoch in order; what is slow is timed by that alone."""
-        for name in list(self.sides):
-            side = self.sides.pop(name)
-            numbers = self.found.numbers.pop(name)
+    def learn(self) -> BuildResult:
+        """Train each variant for an epoch in order; the time of slow ones is that of this epoch."""
+        for name in list(self.variants):
+            variant = self.variants.pop(name)
+            values = self.result.values.pop(name)
             start = time.perf_counter()
             try:
-                numbers.epoch = side.epoch(shuffle=False)
+                values.epoch = variant.epoch(shuffle=False)
             except Exception as error:
-                self._failed(name, error)
+                self._record_error(name, error)
                 continue
-            self.found.numbers[name] = numbers
+            self.result.values[name] = values
             seconds = time.perf_counter() - start
-            if seconds > SLOW:
-                self.found.slow[name] = seconds / self.task.batches
+            if seconds > MAX_EPOCH_SECONDS:
+                self.result.slow_variants[name] = seconds / self.task.batches
             else:
-                self.sides[name] = side
-        return self.found
+                self.variants[name] = variant
+        return self.result
 
-    def _failed(self, name: str, error: Exception) -> None:
+    def _record_error(self, name: str, error: Exception) -> None:
         traceback.print_exc()
-        self.found.faults[name] = f"{type(error).__name__}: {error}".split("\n")[0]
+        self.result.errors[name] = f"{type(error).__name__}: {error}".split("\n")[0]
 
     def choose(self, seconds: float, rounds: int) -> str:
-        """The fastest variant by its best round; the others are dropped, with their memory.
+        """Select the variant with the fastest round, and drop the others and their memory.
 
-        One that takes twice as long as another over its first epoch has no chance.
+        Variants that take `MAX_SLOWDOWN` times the fastest first epoch are not measured again.
         """
-        for name, side in self.sides.items():
+        for name, variant in self.variants.items():
             start = time.perf_counter()
-            side.epoch()
+            variant.epoch()
             self.epoch_seconds[name] = time.perf_counter() - start
-        limit = HOPELESS * min(self.epoch_seconds.values())
-        best = {name: found for name, found in self.epoch_seconds.items() if found <= limit}
+        limit = MAX_SLOWDOWN * min(self.epoch_seconds.values())
+        best = {name: epoch for name, epoch in self.epoch_seconds.items() if epoch <= limit}
         for _ in range(rounds if len(best) > 1 else 1):
             for name in best:
-                epoch = self._timed(name, seconds) * self.task.batches
+                epoch = self._time(name, seconds) * self.task.batches
                 self.epoch_seconds[name] = best[name] = min(best[name], epoch)
-        self.chosen = min(best, key=best.__getitem__)
-        self.sides = {self.chosen: self.sides[self.chosen]}
+        self.selected = min(best, key=best.__getitem__)
+        self.variants = {self.selected: self.variants[self.selected]}
         self.memory.reset_peak()
-        return self.chosen
+        return self.selected
 
-    def _timed(self, name: str, seconds: float) -> float:
+    def _time(self, name: str, seconds: float) -> float:
         steps, epoch = self.task.batches, self.epoch_seconds[name]
-        return seconds_a_step(self.sides[name], seconds, steps, epoch)
+        return seconds_per_step(self.variants[name], seconds, steps, epoch)
 
     def run(self, seconds: float) -> float:
-        """Seconds a step of the chosen variant."""
-        return self._timed(self.chosen, seconds)
+        """Seconds per step of the selected variant."""
+        return self._time(self.selected, seconds)
 
     def cpu(self) -> float:
-        """Seconds that this process and its ended children have computed."""
+        """CPU seconds of this process and its ended children."""
         return time.process_time() + sum(os.times()[2:4])
 
     def bytes(self) -> int:
-        """The most memory held while it trained, without libraries."""
+        """The peak memory while it trained, without libraries."""
         return max(0, self.memory.peak() - self.base)
 
 
 def serve(pipe: Connection, name: str, task: Task) -> None:
-    """Obey the pipe's orders, (method, arguments), until it closes."""
-    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no pool of compilers beside the benchmark
+    """Execute (method, arguments) from the pipe until it closes."""
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no compiler processes during the benchmark
     try:
-        bench: Any = Bench(name, task)
+        session: Any = Session(name, task)
         pipe.send((True, None))
         while True:
             method, arguments = pipe.recv()
-            pipe.send((True, getattr(bench, method)(*arguments)))
+            pipe.send((True, getattr(session, method)(*arguments)))
     except EOFError:
         pass
     except Exception as error:
@@ -166,52 +166,52 @@ def serve(pipe: Connection, name: str, task: Task) -> None:
         pipe.send((False, f"{type(error).__name__}: {error}"))
 
 
-class Failed(Exception):
-    """A contender could not do what it was asked."""
+class ImplementationFailed(Exception):
+    """An implementation raised an error, ended or did not answer."""
 
 
 class Worker:
-    """The parent's end. `tell` sends an order, `hear` waits for its answer."""
+    """The parent's side of the pipe to a new process."""
 
     def __init__(self, name: str, task: Task) -> None:
         context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
+        self.pipe, child_pipe = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=serve, args=(theirs, name, task), daemon=True
+            target=serve, args=(child_pipe, name, task), daemon=True
         )
         self.process.start()
-        theirs.close()
+        child_pipe.close()
 
-    def tell(self, method: str, *arguments: Any) -> None:
-        """Send an order."""
+    def send(self, method: str, *arguments: Any) -> None:
+        """Start a method of the session."""
         self.pipe.send((method, arguments))
 
-    def hear(self, limit: float = 300.0) -> Any:
-        """The answer. Raises Failed where there is none within `limit` seconds, or a fault."""
+    def receive(self, limit: float = 300.0) -> Any:
+        """The next result. Raises ImplementationFailed for an error or after `limit` seconds."""
         if not self.pipe.poll(limit):
             self.process.terminate()
-            raise Failed(f"no answer within {limit:.0f} s")
+            raise ImplementationFailed(f"no answer within {limit:.0f} s")
         try:
-            good, answer = self.pipe.recv()
+            succeeded, result = self.pipe.recv()
         except EOFError:
-            raise Failed(f"its process ended with {self.process.exitcode}") from None
-        if not good:
-            raise Failed(answer)
-        return answer
+            raise ImplementationFailed(f"its process ended with {self.process.exitcode}") from None
+        if not succeeded:
+            raise ImplementationFailed(result)
+        return result
 
-    def ask(self, method: str, *arguments: Any) -> Any:
-        """`tell`, then `hear`."""
-        self.tell(method, *arguments)
-        return self.hear()
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Start a method of the session and wait for its result."""
+        self.send(method, *arguments)
+        return self.receive()
 
 
-def close(workers: Iterable[Worker]) -> None:
-    """End processes: each ends by itself once its pipe is closed, unless it is stuck."""
+def stop_workers(workers: Iterable[Worker]) -> None:
+    """End the processes: each ends when its pipe closes, or is terminated after JOIN_TIMEOUT."""
     workers = list(workers)
     for worker in workers:
         worker.pipe.close()
     for worker in workers:
-        worker.process.join(GRACE)
+        worker.process.join(JOIN_TIMEOUT)
         if worker.process.is_alive():
             worker.process.terminate()
             worker.process.join()

@@ -15,14 +15,14 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 torch.set_num_threads(1)
-epochs, rates, sizes, hidden = (eval(word) for word in sys.argv[1:5])
+epochs, rates, sizes, hidden = (eval(argument) for argument in sys.argv[1:5])
 x, y = load_digits(return_X_y=True)
 x, y = torch.tensor(x / 16.0, dtype=torch.float32), torch.tensor(y)
 x, _, y, _ = train_test_split(x, y, test_size=0.2, stratify=y, random_state=0)
 x, x_held, y, y_held = train_test_split(x, y, test_size=1 / 8, random_state=0)
 
 
-def trained(rate: float, size: int, units: int) -> float:
+def best_accuracy(rate: float, size: int, units: int) -> float:
     """The best validation accuracy of one training."""
     network = nn.Sequential(
         nn.Linear(64, units), nn.Tanh(), nn.Linear(units, units // 2), nn.Tanh(),
@@ -49,11 +49,11 @@ if sys.argv[5] == "optuna":
         direction="maximize", sampler=optuna.samplers.GridSampler(space, seed=0)
     )
     study.optimize(
-        lambda trial: trained(*(trial.suggest_categorical(key, space[key]) for key in space)),
+        lambda trial: best_accuracy(*(trial.suggest_categorical(key, space[key]) for key in space)),
         n_jobs=2,
     )
     print(study.best_params, study.best_value)
 else:
-    every = list(itertools.product(rates, sizes, hidden))
+    settings = list(itertools.product(rates, sizes, hidden))
     with multiprocessing.Pool(2) as pool:
-        print(max(zip(pool.starmap(trained, every, chunksize=1), every, strict=True)))
+        print(max(zip(pool.starmap(best_accuracy, settings, chunksize=1), settings, strict=True)))

@@ -1,4 +1,4 @@
-"""PyTorch's side, eager, with its fastest settings."""
+"""PyTorch eager, with its fastest settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.clean import THREADS
-from benchmarks.contenders.base import Variants
-from benchmarks.contenders.torch_layers import network
+from benchmarks.clean_process import THREADS
+from benchmarks.implementations.base import VariantMakers
+from benchmarks.implementations.torch_layers import network
 from benchmarks.tasks import LEARNING_RATE, Task, Weights
 from ldl.arrays import Array
 
@@ -25,10 +25,10 @@ class Batches:
     def __init__(self, task: Task, threads: int, channels_last: bool) -> None:
         data, targets = task.data()
         axes = (0, data.ndim - 1, *range(1, data.ndim - 1))
-        self.turn = axes if len(task.shape) == 3 or task.layers[0][0] == "conv1d" else None
-        self.last, self.threads, self.batch = channels_last, threads, task.batch
-        if self.turn and not channels_last:
-            data = np.ascontiguousarray(data.transpose(self.turn))
+        self.axes = axes if len(task.shape) == 3 or task.layers[0][0] == "conv1d" else None
+        self.channels_last, self.threads, self.batch = channels_last, threads, task.batch
+        if self.axes and not channels_last:
+            data = np.ascontiguousarray(data.transpose(self.axes))
         self.x = torch.from_numpy(data)
         self.targets = None if task.loss == "mse" else torch.from_numpy(targets)
 
@@ -36,27 +36,26 @@ class Batches:
         """Inputs and targets of the samples `chosen`."""
         x = self.x.index_select(0, chosen)
         target = x if self.targets is None else self.targets.index_select(0, chosen)
-        return (x.permute(self.turn) if self.turn and self.last else x), target
+        return (x.permute(self.axes) if self.axes and self.channels_last else x), target
 
     def order(self, shuffle: bool) -> tuple[Tensor, ...]:
-        """An epoch's batches of indices, with the threads set on which they are trained."""
+        """An epoch's batches of indices; also sets the number of threads."""
         torch.set_num_threads(self.threads)
         count = len(self.x)
         return torch.split(torch.randperm(count) if shuffle else torch.arange(count), self.batch)
 
 
 class Eager:
-    """The training loop of PyTorch's tutorials; `update` is how the parameters are walked.
+    """The training loop of PyTorch's tutorials; `update` is the optimizer's implementation.
 
-    `bare` leaves `backward` and the optimizer out: `autograd.grad`, then one `_foreach` call.
+    `bare` uses neither `backward` nor an optimizer: `autograd.grad`, then one `_foreach` call.
     """
 
     def __init__(self, task: Task, threads: int, update: Update, channels_last: bool) -> None:
         torch.manual_seed(2)
-        self.batches, self.update, made = (
-            Batches(task, threads, channels_last), update, network(task),
-        )  # fmt: skip
-        self.made, self.net = made, made.net
+        self.batches, self.update = Batches(task, threads, channels_last), update
+        self.torch_network = network(task)
+        self.net = self.torch_network.net
         if channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = nn.MSELoss() if task.loss == "mse" else nn.CrossEntropyLoss()
@@ -93,16 +92,16 @@ class Eager:
         x, target = self.batches.batch_of(torch.from_numpy(chosen))
         loss = self.loss(self.net(x), target)
         loss.backward()
-        return float(loss.item()), self.made.gradients()
+        return float(loss.item()), self.torch_network.gradients()
 
 
-def variants(task: Task) -> Variants:
-    """Threads, the memory format of images, and the walk over the parameters."""
-    lasts = (False, True) if any(name == "conv2d" for name, _ in task.layers) else (False,)
-    made: Variants = {}
-    for threads, last, update in product(range(1, THREADS + 1), lasts, UPDATES):
+def variants(task: Task) -> VariantMakers:
+    """Numbers of threads, memory formats of images, and implementations of the optimizer."""
+    formats = (False, True) if any(name == "conv2d" for name, _ in task.layers) else (False,)
+    makers: VariantMakers = {}
+    for threads, channels_last, update in product(range(1, THREADS + 1), formats, UPDATES):
         if update == "bare" and task.optimizer != "sgd":
             continue
-        name = f"{threads} threads, {update}{', channels last' if last else ''}"
-        made[name] = lambda s=(threads, update, last): Eager(task, *s)  # type: ignore[misc]
-    return made
+        name = f"{threads} threads, {update}{', channels last' if channels_last else ''}"
+        makers[name] = lambda s=(threads, update, channels_last): Eager(task, *s)  # type: ignore[misc]
+    return makers

@@ -1,4 +1,4 @@
-"""How much memory this process holds, and the most that it has held."""
+"""The resident memory of this process and its peak."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def resident() -> int:
-    """Bytes held now; where the system does not say, the most held so far."""
-    return _field("VmRSS") or _most()
+    """Resident bytes; the peak on systems that do not report the current number."""
+    return _status_bytes("VmRSS") or _max_rss()
 
 
 def reset_peak() -> None:
-    """Give back what is free, and begin to look for the most anew, where the system can."""
+    """Return free memory to the system and reset the peak, where the system allows it."""
     gc.collect()
     library = ctypes.util.find_library("c")
     if library and sys.platform == "linux":
@@ -29,17 +29,17 @@ def reset_peak() -> None:
 
 
 def peak() -> int:
-    """The most bytes held since `reset_peak`, or since the start where that cannot be reset."""
-    return _field("VmHWM") or _most()
+    """The peak resident bytes since `reset_peak`, or since the start if it cannot be reset."""
+    return _status_bytes("VmHWM") or _max_rss()
 
 
-def _field(name: str) -> int | None:
+def _status_bytes(name: str) -> int | None:
     if not STATUS.exists():
         return None
     lines = STATUS.read_text().splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
 
 
-def _most() -> int:
+def _max_rss() -> int:
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

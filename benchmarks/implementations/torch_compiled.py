@@ -1,4 +1,4 @@
-"""PyTorch's side, compiled: the whole step as one graph where it can be traced, else the loss.
+"""PyTorch compiled: the whole step as one graph where it can be traced, else the loss.
 
 One graph of batch, forward, backward and update is about twice as fast on small networks as a
 compiled loss with an eager backward and optimizer around it.
@@ -15,57 +15,65 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value
 from torch.nn import functional
 
-from benchmarks.clean import THREADS
-from benchmarks.contenders.base import Variants
-from benchmarks.contenders.torch_eager import Batches, Eager
-from benchmarks.contenders.torch_layers import network
+from benchmarks.clean_process import THREADS
+from benchmarks.implementations.base import VariantMakers
+from benchmarks.implementations.torch_eager import Batches, Eager
+from benchmarks.implementations.torch_layers import network
 from benchmarks.tasks import LEARNING_RATE, Task, Weights, multiply_adds
 from ldl.arrays import Array
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-SMALL, LARGE = 3_000_000, 300_000_000  # multiply-adds a step: below one thread wins, above all do
+SMALL, LARGE = (
+    3_000_000,
+    300_000_000,
+)  # multiply-adds per step: below, one thread is faster; above, all threads
 Tensors = dict[str, Tensor]
 
 
 class WholeStep:
-    """Compiled `step`: the chosen batch, loss, gradients and the update of all weights in place."""
+    """A compiled step: batch, loss, gradients and the in-place update of all weights."""
 
     def __init__(self, task: Task, threads: int) -> None:
         torch.manual_seed(2)
         torch.set_num_threads(threads)
         self.task, self.batches = task, Batches(task, threads, False)
-        self.made = network(task)
-        self.net = self.made.net
+        self.torch_network = network(task)
+        self.net = self.torch_network.net
         self.weights = {name: w.detach() for name, w in self.net.named_parameters()}
-        self.kept = dict(self.net.named_buffers())
+        self.buffers = dict(self.net.named_buffers())
         adam = task.optimizer == "adam"
         self.moments = [
             {name: torch.zeros_like(w) for name, w in self.weights.items()} for _ in range(2 * adam)
         ]
         self.steps = torch.zeros(())
-        # Code of its own: what is compiled for it is then not looked for among other variants'.
-        plain = WholeStep._step
-        step = FunctionType(plain.__code__.replace(), plain.__globals__).__get__(self)
+        # A code object of its own, so that its compiled graphs are not mixed with other variants'.
+        original = WholeStep._step
+        step = FunctionType(original.__code__.replace(), original.__globals__).__get__(self)
         self.step = torch.compile(step, fullgraph=True, dynamic=False)
         self._compile()
 
     def _compile(self) -> None:
-        """Run a step on copies, which leaves the weights as they are."""
-        state = deepcopy((self.weights, self.moments, self.kept, self.steps))
+        """Run a step on copies, so that the weights do not change."""
+        state = deepcopy((self.weights, self.moments, self.buffers, self.steps))
         with torch.no_grad():
             self.step(*state, self.batches.order(False)[0])
 
-    def _loss(self, weights: Tensors, kept: Tensors, x: Tensor, target: Tensor) -> Tensor:
-        y = functional_call(self.net, {**weights, **kept}, (x,))
+    def _loss(self, weights: Tensors, buffers: Tensors, x: Tensor, target: Tensor) -> Tensor:
+        y = functional_call(self.net, {**weights, **buffers}, (x,))
         measure = functional.mse_loss if self.task.loss == "mse" else functional.cross_entropy
         loss: Tensor = measure(y, target)
         return loss
 
     def _step(
-        self, weights: Tensors, moments: list[Tensors], kept: Tensors, steps: Tensor, chosen: Tensor
+        self,
+        weights: Tensors,
+        moments: list[Tensors],
+        buffers: Tensors,
+        steps: Tensor,
+        chosen: Tensor,
     ) -> Tensor:
         x, target = self.batches.batch_of(chosen)
-        gradients, loss = grad_and_value(self._loss)(weights, kept, x, target)
+        gradients, loss = grad_and_value(self._loss)(weights, buffers, x, target)
         if moments:
             self._adam(weights, gradients, moments, steps)
         else:
@@ -89,19 +97,19 @@ class WholeStep:
         order, total = self.batches.order(shuffle), 0.0
         with torch.no_grad():
             for chosen in order:
-                loss = self.step(self.weights, self.moments, self.kept, self.steps, chosen)
+                loss = self.step(self.weights, self.moments, self.buffers, self.steps, chosen)
                 total += loss.item()
         return total / len(order)
 
     def gradient(self, chosen: Array) -> tuple[float, Weights | None]:
-        """Loss and gradient, not compiled: an epoch's losses show whether the compiled agree."""
+        """Loss and gradient, not compiled; the losses of an epoch check the compiled step."""
         x, target = self.batches.batch_of(torch.from_numpy(chosen))
         with torch.no_grad():
-            kept = {name: array.clone() for name, array in self.kept.items()}
-            gradients, loss = grad_and_value(self._loss)(self.weights, kept, x, target)
+            buffers = {name: array.clone() for name, array in self.buffers.items()}
+            gradients, loss = grad_and_value(self._loss)(self.weights, buffers, x, target)
         for name, parameter in self.net.named_parameters():
             parameter.grad = gradients[name]
-        return float(loss.item()), self.made.gradients()
+        return float(loss.item()), self.torch_network.gradients()
 
 
 class CompiledLoss(Eager):
@@ -124,18 +132,18 @@ class CompiledLoss(Eager):
         return float(loss.item())
 
 
-def variants(task: Task) -> Variants:
-    """Threads; the compiler picks the memory format itself, and cannot trace an LSTM's loop.
+def variants(task: Task) -> VariantMakers:
+    """Numbers of threads; the compiler selects the memory format and cannot trace an LSTM's loop.
 
-    Each number of threads is compiled anew, for ten seconds and more: only where it is open which
-    is faster are both tried.
+    Each number of threads is compiled separately, which takes ten seconds or more. Therefore both
+    are tried only where either may be faster.
     """
-    made: Variants = {}
+    makers: VariantMakers = {}
     work = multiply_adds(task)
     fewest, most = (THREADS if work > LARGE else 1), (1 if work < SMALL else THREADS)
     for threads in range(fewest, most + 1):
         if any(name == "lstm" for name, _ in task.layers):
-            made[f"{threads} threads, loss"] = lambda n=threads: CompiledLoss(task, n)  # type: ignore[misc]
+            makers[f"{threads} threads, loss"] = lambda n=threads: CompiledLoss(task, n)  # type: ignore[misc]
         else:
-            made[f"{threads} threads, step"] = lambda n=threads: WholeStep(task, n)  # type: ignore[misc]
-    return made
+            makers[f"{threads} threads, step"] = lambda n=threads: WholeStep(task, n)  # type: ignore[misc]
+    return makers

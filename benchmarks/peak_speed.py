@@ -1,4 +1,4 @@
-"""The machine's measured peak: multiply-adds a second in a large float32 product."""
+"""The machine's measured peak: multiply-adds per second of a large float32 product."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 
 import numpy as np
 
-from benchmarks.clean import THREADS
+from benchmarks.clean_process import THREADS
 
 SIZE, ROUNDS = 2048, 12
 
 
 def measured_peak() -> float:
-    """The best of some products of two matrices 2048×2048, on `THREADS` threads."""
+    """Multiply-adds per second of the fastest of 12 products 2048×2048, on `THREADS` threads."""
     from threadpoolctl import threadpool_limits
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""A process whose environment does not slow BLAS and gives every library the same threads."""
+"""A process environment that does not slow BLAS and gives every library the same threads."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ PREFIXES = (
 )
 
 
-def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` without what selects kernels, cache sizes or threads; then `THREADS` each.
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without variables for kernels, cache sizes or threads; then `THREADS` threads.
 
-    `OPENBLAS_CORETYPE=Haswell`, for one, halves the speed of products on an AVX-512 machine.
+    For example, `OPENBLAS_CORETYPE=Haswell` halves the speed of products on an AVX-512 machine.
     """
     kept = {name: value for name, value in environment.items() if not name.startswith(PREFIXES)}
     return {**kept, "OPENBLAS_NUM_THREADS": str(THREADS), "OMP_NUM_THREADS": str(THREADS)}
 
 
-def run_clean(module: str, arguments: Sequence[str]) -> None:
-    """Run `python -m module arguments` in a clean child and exit; return if this one is clean."""
-    environment = cleaned(os.environ)
+def run_in_clean_process(module: str, arguments: Sequence[str]) -> None:
+    """Run `python -m module arguments` in a clean child and exit; return in a clean process."""
+    environment = clean_environment(os.environ)
     if environment == dict(os.environ):
         return
     command = [sys.executable, "-m", module, *arguments]

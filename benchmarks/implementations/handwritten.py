@@ -1,7 +1,7 @@
-"""Training steps planned by hand in NumPy, as one would write them for one network.
+"""Training steps written by hand in NumPy for one network.
 
-No layers, no graph, no library: a flat vector θ, buffers made once, `out=` everywhere, and only
-the work that the step needs. What a general engine costs is measured against this.
+No layers, no graph, no library: a flat vector θ, preallocated buffers, `out=` everywhere, and only
+the work that the step needs. The overhead of a general engine is measured against this.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from math import sqrt
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from benchmarks.clean import THREADS
-from benchmarks.contenders.base import Variants
-from benchmarks.tasks import LEARNING_RATE, Task, Weights, dense_pairs, start
+from benchmarks.clean_process import THREADS
+from benchmarks.implementations.base import VariantMakers
+from benchmarks.tasks import LEARNING_RATE, Task, Weights, dense_pairs, initial_weights
 from ldl.arrays import Array
 
-Pieces = list[tuple[Array, Array]]  # w (I, O) and b (O,) of each layer
+LayerArrays = list[tuple[Array, Array]]  # w (I, O) and b (O,) of each layer
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 def constant(value: float) -> Array:
-    """A 0-d float32 array: as an operand half as dear as a Python float."""
+    """A 0-d float32 array, which costs half as much as a Python float as an operand."""
     return np.array(value, np.float32)
 
 
-def views(flat: Array, task: Task) -> Pieces:
-    """The pieces of a flat vector."""
-    pieces, at = [], 0
+def views(flat: Array, task: Task) -> LayerArrays:
+    """Views of the flat vector: w (I, O) and b (O,) of each layer."""
+    layer_arrays, at = [], 0
     for inputs, outputs in dense_pairs(task):
         end = at + inputs * outputs
         w, b = flat[at:end].reshape(inputs, outputs), flat[end : end + outputs]
-        pieces.append((w, b))
+        layer_arrays.append((w, b))
         at = end + outputs
-    return pieces
+    return layer_arrays
 
 
-class Hand:
-    """One network's training: θ and its gradient, a buffer a layer, one scratch for each shape."""
+class HandWritten:
+    """The training of one network: θ and its gradient, one buffer per layer, and scratch."""
 
     def __init__(self, task: Task, threads: int) -> None:
         size = sum((i + 1) * o for i, o in dense_pairs(task))
@@ -47,7 +47,7 @@ class Hand:
         self.data, self.targets = task.data()
         self.theta, self.grad = np.zeros(size, np.float32), np.zeros(size, np.float32)
         self.weights, self.grads = views(self.theta, task), views(self.grad, task)
-        first = start(task)
+        first = initial_weights(task)
         for i, (w, b) in enumerate(self.weights):
             w[...], b[...] = first[f"{2 * i}.weight"], first[f"{2 * i}.bias"]
         self.rng = np.random.default_rng(2)
@@ -115,9 +115,7 @@ class Hand:
 
     def gradient(self, chosen: Array) -> tuple[float, Weights | None]:
         """Loss and gradient on the samples `chosen`, without an update."""
-        loss = self.forward_backward(
-            np.resize(chosen, self.task.batch)
-        )  # over and over: same means
+        loss = self.forward_backward(np.resize(chosen, self.task.batch))  # repeats keep the mean
         named: Weights = {}
         for i, (dw, db) in enumerate(self.grads):
             named |= {f"{2 * i}.weight": dw.copy(), f"{2 * i}.bias": db.copy()}
@@ -191,7 +189,7 @@ class Hand:
         np.subtract(self.theta, self.grad, self.theta)
 
     def adam(self) -> None:
-        """Adam in nine passes: moments without their factors (1−β), ε scaled to fit."""
+        """Adam in nine passes: moments without their factors (1−β), ε scaled accordingly."""
         self.steps += 1
         grad, mean, square, tmp = self.grad, self.mean, self.square, self.tmp
         first = (1.0 - BETA1) / (1.0 - BETA1**self.steps)
@@ -208,9 +206,9 @@ class Hand:
         np.subtract(self.theta, tmp, self.theta)
 
 
-def variants(task: Task) -> Variants:
+def variants(task: Task) -> VariantMakers:
     """One or two threads for the products."""
     return {
-        f"{threads} threads": lambda threads=threads: Hand(task, threads)  # type: ignore[misc]
+        f"{threads} threads": lambda threads=threads: HandWritten(task, threads)  # type: ignore[misc]
         for threads in range(1, THREADS + 1)
     }

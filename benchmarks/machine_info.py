@@ -1,4 +1,4 @@
-"""The processor, the BLAS kernels and the versions that a figure depends on."""
+"""The processor, BLAS kernels and versions that a measurement depends on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 LIBRARIES = ("numpy", "scipy", "torch", "jax", "scikit-learn")
 
 
-def machine() -> dict[str, Any]:
-    """For the JSON files."""
+def machine_info() -> dict[str, Any]:
+    """The description of this machine in the JSON files."""
     from threadpoolctl import threadpool_info
 
     pools = [
@@ -19,7 +19,7 @@ def machine() -> dict[str, Any]:
         for pool in threadpool_info()
     ]
     return {
-        "processor": processor(),
+        "processor": processor_model(),
         "system": platform.platform(),
         "python": platform.python_version(),
         **{name: installed(name) for name in LIBRARIES},
@@ -28,15 +28,15 @@ def machine() -> dict[str, Any]:
 
 
 def installed(name: str) -> str | None:
-    """A package's version, or None where it is missing."""
+    """A package's version, None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def processor() -> str:
-    """The processor's name, where the system says it."""
+def processor_model() -> str:
+    """The number of processors and their model."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""A task's network in PyTorch's own modules, starting from the engine's weights."""
+"""A task's network in PyTorch's modules, with the engine's initial weights."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.tasks import Layers, Task, Weights, graph, start
+from benchmarks.tasks import Layers, Task, Weights, graph, initial_weights
 from ldl.arrays import Array, Shape
 from ldl.engine.graph import Graph
 
-Turn = Callable[[Array], Array]  # an array in the engine's layout → PyTorch's, or back
+Transform = Callable[[Array], Array]  # of an array from the engine's layout to PyTorch's, or back
 SIMPLE: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU, "flatten": nn.Flatten,
 }  # fmt: skip
@@ -25,49 +25,51 @@ POOLS: dict[str, Any] = {
 
 
 @dataclass
-class Network:
-    """The modules, and each parameter under the engine's name with the turn to its layout."""
+class TorchNetwork:
+    """The modules, and each parameter by the engine's name with the transform to its layout."""
 
     net: nn.Sequential
-    parameters: dict[str, tuple[Tensor, Turn]]
+    parameters: dict[str, tuple[Tensor, Transform]]
 
     def gradients(self) -> Weights:
         """∂L/∂w by the engine's names, in its layouts."""
-        found = {}
+        gradients = {}
         for name, (parameter, back) in self.parameters.items():
             assert parameter.grad is not None
-            found[name] = np.ascontiguousarray(back(parameter.grad.numpy()))
-        return found
+            gradients[name] = np.ascontiguousarray(back(parameter.grad.numpy()))
+        return gradients
 
 
-def network(task: Task) -> Network:
+def network(task: Task) -> TorchNetwork:
     """The task's network."""
-    maker = Maker(graph(task), start(task))
-    return Network(nn.Sequential(*maker.modules(task.layers, "x", "")), maker.parameters)
+    builder = ModuleBuilder(graph(task), initial_weights(task))
+    return TorchNetwork(nn.Sequential(*builder.modules(task.layers, "x", "")), builder.parameters)
 
 
 @dataclass
-class Maker:
-    """Makes modules and copies the weights into them."""
+class ModuleBuilder:
+    """Builds modules and copies the weights into them."""
 
     graph: Graph
     weights: Weights
-    parameters: dict[str, tuple[Tensor, Turn]] = field(default_factory=dict)
-    image: Shape | None = None  # what the last flatten read, until a linear layer has read that
+    parameters: dict[str, tuple[Tensor, Transform]] = field(default_factory=dict)
+    image: Shape | None = (
+        None  # the input shape of the last flatten, until a linear layer reads its output
+    )
 
-    def modules(self, layers: Layers, value: str, before: str) -> list[nn.Module]:
-        """A module for each layer; `value` is what the first reads."""
-        made: list[nn.Module] = []
+    def modules(self, layers: Layers, value: str, prefix: str) -> list[nn.Module]:
+        """A module for each layer; `value` is the input of the first."""
+        modules: list[nn.Module] = []
         for i, (name, settings) in enumerate(layers):
-            here, shape = f"{before}{i}", self.graph.specs[value].shape
+            node, shape = f"{prefix}{i}", self.graph.specs[value].shape
             if name == "residual":
-                made.append(Residual(self.modules(settings["layers"], value, f"{here}.")))
+                modules.append(Residual(self.modules(settings["layers"], value, f"{node}.")))
             else:
-                made.append(self.module(name, settings, here, shape))
-            value = here
-        return made
+                modules.append(self.module(name, settings, node, shape))
+            value = node
+        return modules
 
-    def module(self, name: str, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
+    def module(self, name: str, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
         """One layer that reads `shape`, channels last."""
         if name == "flatten":
             self.image = shape
@@ -79,85 +81,87 @@ class Maker:
             return Patches(settings["size"])
         if name == "select":
             return Select(settings["index"])
-        made: nn.Module = getattr(self, name)(settings, here, shape)
-        return made
-
-    def take(self, here: str, key: str, parameter: Tensor, to: Turn, back: Turn) -> None:
-        """Copy a weight in and remember the way back."""
-        name = f"{here}.{key}"
-        turned = np.ascontiguousarray(to(self.weights[name])).reshape(parameter.shape)
-        parameter.data.copy_(torch.from_numpy(turned))
-        self.parameters[name] = parameter, back
-
-    def same(self, here: str, module: nn.Module, *keys: str) -> nn.Module:
-        """Take weights whose layout is the engine's."""
-        for key in keys:
-            self.take(here, key, getattr(module, key), lambda w: w, lambda w: w)
+        module: nn.Module = getattr(self, name)(settings, node, shape)
         return module
 
-    def linear(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
-        """PyTorch flattens images channels first: the rows of the next weights follow."""
+    def copy_weight(
+        self, node: str, key: str, parameter: Tensor, to: Transform, back: Transform
+    ) -> None:
+        """Copy a weight and store the transform back to the engine's layout."""
+        name = f"{node}.{key}"
+        transformed = np.ascontiguousarray(to(self.weights[name])).reshape(parameter.shape)
+        parameter.data.copy_(torch.from_numpy(transformed))
+        self.parameters[name] = parameter, back
+
+    def copy_same_layout(self, node: str, module: nn.Module, *keys: str) -> nn.Module:
+        """Copy weights that have the engine's layout."""
+        for key in keys:
+            self.copy_weight(node, key, getattr(module, key), lambda w: w, lambda w: w)
+        return module
+
+    def linear(self, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
+        """PyTorch flattens images channels first, so the rows of the next weights are permuted."""
         units, image, self.image = settings["units"], self.image, None
         module = nn.Linear(shape[-1], units)
         if image is None:
-            self.take(here, "weight", module.weight, lambda w: w.T, lambda w: w.T)
+            self.copy_weight(node, "weight", module.weight, lambda w: w.T, lambda w: w.T)
         else:
             last, first = (*image, units), (image[-1], *image[:-1], units)
-            self.take(
-                here, "weight", module.weight,
+            self.copy_weight(
+                node, "weight", module.weight,
                 lambda w: np.moveaxis(w.reshape(last), -2, 0).reshape(w.shape).T,
                 lambda w: np.moveaxis(w.T.reshape(first), 0, -2).reshape(w.T.shape),
             )  # fmt: skip
-        return self.same(here, module, "bias")
+        return self.copy_same_layout(node, module, "bias")
 
-    def conv1d(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
+    def conv1d(self, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
         """Kernels (O, I, K)."""
-        return self._conv(nn.Conv1d, settings, here, shape)
+        return self._conv(nn.Conv1d, settings, node, shape)
 
-    def conv2d(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
+    def conv2d(self, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
         """Kernels (O, I, K, K)."""
-        return self._conv(nn.Conv2d, settings, here, shape)
+        return self._conv(nn.Conv2d, settings, node, shape)
 
-    def _conv(self, kind: Any, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
+    def _conv(self, kind: Any, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
         module = kind(shape[-1], **settings)
-        self.take(
-            here, "weight", module.weight,
+        self.copy_weight(
+            node, "weight", module.weight,
             lambda w: np.moveaxis(w, (-1, -2), (0, 1)),
             lambda w: np.moveaxis(w, (0, 1), (-1, -2)),
         )  # fmt: skip
-        return module if module.bias is None else self.same(here, module, "bias")
+        return module if module.bias is None else self.copy_same_layout(node, module, "bias")
 
-    def batch_norm(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
-        """Over samples, rows and columns."""
-        return self.same(here, nn.BatchNorm2d(shape[-1]), "weight", "bias")
+    def batch_norm(self, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
+        """Normalise over samples, rows and columns."""
+        return self.copy_same_layout(node, nn.BatchNorm2d(shape[-1]), "weight", "bias")
 
-    def layer_norm(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
-        """Over channels."""
-        return self.same(here, nn.LayerNorm(shape[-1]), "weight", "bias")
+    def layer_norm(self, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
+        """Normalise over channels."""
+        return self.copy_same_layout(node, nn.LayerNorm(shape[-1]), "weight", "bias")
 
-    def class_token(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
+    def class_token(self, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
         """A trained first position."""
-        return self.same(here, ClassToken(shape[-1]), "token")
+        return self.copy_same_layout(node, ClassToken(shape[-1]), "token")
 
-    def positional_embedding(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
-        """A trained number for each position and channel."""
-        return self.same(here, PositionalEmbedding(shape), "weight")
+    def positional_embedding(self, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
+        """A trained value for each position and channel."""
+        return self.copy_same_layout(node, PositionalEmbedding(shape), "weight")
 
-    def multi_head_attention(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
+    def multi_head_attention(self, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
         """Both projections as linear layers around PyTorch's fused attention."""
         module = Attention(shape[-1], settings["heads"])
         for name, linear in (("in_proj", module.into), ("out_proj", module.out)):
-            self.take(here, f"{name}_weight", linear.weight, lambda w: w.T, lambda w: w.T)
-            self.take(here, f"{name}_bias", linear.bias, lambda w: w, lambda w: w)
+            self.copy_weight(node, f"{name}_weight", linear.weight, lambda w: w.T, lambda w: w.T)
+            self.copy_weight(node, f"{name}_bias", linear.bias, lambda w: w, lambda w: w)
         return module
 
-    def lstm(self, settings: dict[str, Any], here: str, shape: Shape) -> nn.Module:
+    def lstm(self, settings: dict[str, Any], node: str, shape: Shape) -> nn.Module:
         """Gates in PyTorch's order, which is the engine's too."""
         module = LastState(shape[-1], settings["units"])
         for key in ("ih", "hh"):
-            for kind, turn in (("weight", lambda w: w.T), ("bias", lambda w: w)):
+            for kind, transform in (("weight", lambda w: w.T), ("bias", lambda w: w)):
                 parameter = getattr(module.lstm, f"{kind}_{key}_l0")
-                self.take(here, f"{kind}_{key}", parameter, turn, turn)
+                self.copy_weight(node, f"{kind}_{key}", parameter, transform, transform)
         return module
 
 
@@ -175,14 +179,14 @@ class Residual(nn.Module):
 
 
 class Patches(nn.Module):
-    """The squares of a picture (N, C, H, W) as rows, (N, L, P·P·C)."""
+    """The patches of an image (N, C, H, W) as rows, (N, L, P·P·C)."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
-        """Row by row, pixels of a square likewise."""
+        """Patches row by row, and so the pixels of a patch."""
         samples, channels, height, width = x.shape
         rows, columns, size = height // self.size, width // self.size, self.size
         squares = x.reshape(samples, channels, rows, size, columns, size)
