@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 from statistics import mean, median
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ldl.data import split_sizes
 from ldl.engine.streams import stream
@@ -25,6 +25,11 @@ from ldl.grid.objective import Objective
 from ldl.grid.planning import CheckedGrid
 from ldl.grid.searches import continues, draw, survivors
 from ldl.grid.sections import FIELDS
+
+if TYPE_CHECKING:
+    from ldl.compile import Experiment
+    from ldl.data import Dataset
+    from ldl.engine.model import Model
 
 MAX_TIMED: Final = 12  # groups of candidates that are timed
 TIMING_SECONDS: Final = 0.15  # for the batches of one candidate
@@ -74,15 +79,7 @@ def estimate_cost(
     `new` is how many trials of a candidate, by its number, are yet to be trained; None: all.
     """
     candidates = grid.candidates or _drawn(grid)
-    groups: dict[Group, Candidate] = {}
-    for candidate in candidates:
-        groups.setdefault(_group(candidate), candidate)
-    timed = list(groups)
-    if len(timed) > MAX_TIMED:
-        rng = stream(0, "grid", "timing")
-        timed = [timed[i] for i in sorted(rng.choice(len(timed), MAX_TIMED, replace=False))]
-    measured = measure([groups[g].yaml(grid.seeds[0]) for g in timed], grid.objective, jobs)
-    timings = {group: timing for group, timing in zip(timed, measured, strict=True) if timing}
+    timings = _time_groups(grid, candidates, jobs)
     if not timings:
         return None
     experiment = grid.base.experiment
@@ -101,6 +98,21 @@ def estimate_cost(
     workers = max(1, jobs)
     memory = workers * max(timing.memory_bytes for timing in timings.values())
     return CostEstimate(seconds / workers, memory + _peak_memory(), disk)
+
+
+def _time_groups(
+    grid: CheckedGrid, candidates: Sequence[Candidate], jobs: int
+) -> dict[Group, TrialTiming]:
+    """The timings of one candidate of each group, of at most MAX_TIMED groups."""
+    firsts: dict[Group, Candidate] = {}
+    for candidate in candidates:
+        firsts.setdefault(_group(candidate), candidate)
+    groups = list(firsts)
+    if len(groups) > MAX_TIMED:
+        rng = stream(0, "grid", "timing")
+        groups = [groups[i] for i in sorted(rng.choice(len(groups), MAX_TIMED, replace=False))]
+    timings = measure([firsts[g].yaml(grid.seeds[0]) for g in groups], grid.objective, jobs)
+    return {group: timing for group, timing in zip(groups, timings, strict=True) if timing}
 
 
 def _group(candidate: Candidate) -> Group:
@@ -208,7 +220,6 @@ def _time_config(
     Medians leave out the moments in which another process takes the core. An evaluation takes
     long, and equally long for all candidates: it is skipped where `evaluation_seconds` is known.
     """
-    from ldl.execute.evaluation import run_evaluations
     from ldl.execute.preparation import prepare_text
     from ldl.runs import RunFolder
     from ldl.train import EpochMetrics, Trainer
@@ -216,28 +227,33 @@ def _time_config(
 
     prepared = prepare_text(yaml, "config.yaml")
     experiment, dataset = prepared.experiment, prepared.data()
-    run = RunFolder(folder)
-    trainer = Trainer(experiment, dataset, run)
+    trainer = Trainer(experiment, dataset, RunFolder(folder))
     timer = _BatchTimer()
     with suppress(_EnoughError):
         while True:
             trainer.loop.run_epoch(1, EpochMetrics(), timer)
-    validations, arrays = [0.0], trainer.validation
+    model, arrays, validation = trainer.model, trainer.validation, 0.0
     if arrays is not None:
-        validations = [
-            _seconds(lambda: validate(trainer.model, experiment, arrays)) for _ in range(3)
-        ]
+        validation = median(_seconds(lambda: validate(model, experiment, arrays)) for _ in range(3))
     if evaluation_seconds is None:
-        evaluation = objective.evaluation_for(experiment.config)
-        evaluations = [evaluation] if evaluation else []
-        evaluation_seconds = _seconds(
-            lambda: run_evaluations(
-                experiment, trainer.model, dataset, run, evaluations, lambda stage: None
-            )
-        )
-    weights = trainer.model.parameters.theta.nbytes
-    validation = median(validations)
+        evaluation_seconds = _time_evaluation(objective, experiment, model, dataset, folder)
+    weights = model.parameters.theta.nbytes
     return TrialTiming(timer.step_seconds, validation, evaluation_seconds, _peak_memory(), weights)
+
+
+def _time_evaluation(
+    objective: Objective, experiment: Experiment, model: Model, dataset: Dataset, folder: Path
+) -> float:
+    """The seconds of the evaluation that computes the objective, if there is one."""
+    from ldl.execute.evaluation import run_evaluations
+    from ldl.runs import RunFolder
+
+    evaluation = objective.evaluation_for(experiment.config)
+    evaluations = [evaluation] if evaluation else []
+    run = RunFolder(folder)
+    return _seconds(
+        lambda: run_evaluations(experiment, model, dataset, run, evaluations, lambda stage: None)
+    )
 
 
 def _peak_memory() -> int:

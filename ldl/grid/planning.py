@@ -185,14 +185,8 @@ class _GridReader:
         block = self._block()
         objective = self._objective(block)
         space = parse_space(block, self.block_tree, self.problems)
-        resolver = Resolver(
-            Tree(sections, self.tree.mark),
-            space,
-            objective,
-            self._mark("objective"),
-            self.problems,
-            self.path.stem,
-        )
+        rest, mark = Tree(sections, self.tree.mark), self._mark("objective")
+        resolver = Resolver(rest, space, objective, mark, self.problems, self.path.stem)
         for problem in resolver.sections.unknown_keys():
             self.problems.add(*problem)
         enumerator = Enumerator(block, space, resolver, self.problems, self._mark)

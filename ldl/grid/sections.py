@@ -22,7 +22,7 @@ from ldl.config.tree import INVALID, Invalid, KeyPath
 from ldl.config.type_rules import Field, Record, fields_of
 from ldl.errors import Problem
 from ldl.execute import REGISTRIES
-from ldl.grid.space import Assignment, VariedKey
+from ldl.grid.space import Assignment, GridKey
 
 FIELDS: Mapping[str, Field] = {field.key: field for field in fields_of(Config)}
 
@@ -52,15 +52,13 @@ class Sections:
     values within a section is checked once, however many candidates share it.
     """
 
-    def __init__(
-        self, base: Tree, keys: Mapping[str, VariedKey], problems: ProblemCollector
-    ) -> None:
+    def __init__(self, base: Tree, keys: Mapping[str, GridKey], problems: ProblemCollector) -> None:
         self._base: Mapping[str, Tree] = base.value if isinstance(base.value, dict) else {}
         self._mark, self._keys, self._problems = base.mark, keys, problems
         self._variants: dict[tuple[object, ...], SectionVariant] = {}
         self._texts: dict[tuple[str, int], tuple[Any, str]] = {}
         # Outer keys come before those inside them, whatever their order in the block.
-        self._by_section: dict[str, list[VariedKey]] = {}
+        self._by_section: dict[str, list[GridKey]] = {}
         for key in sorted(keys.values(), key=lambda key: len(key.steps)):
             self._by_section.setdefault(key.steps[0].name, []).append(key)
 
@@ -107,7 +105,7 @@ class Sections:
         return self._variants[cache_key]
 
     def _build(
-        self, name: str, pairs: Sequence[tuple[VariedKey, Tree]], blocks: SectionVariant | None
+        self, name: str, pairs: Sequence[tuple[GridKey, Tree]], blocks: SectionVariant | None
     ) -> SectionVariant:
         tree = Tree({name: self._base[name]} if name in self._base else {}, self._mark)
         grammar = blocks.grammar if blocks else Grammar(REGISTRIES, block_names(tree, Config))
@@ -138,7 +136,7 @@ class Sections:
             return checker.check(tree.value[name], section.rule, (name,))
         return INVALID if section.required else section.make_default()
 
-    def _path_problem(self, key: VariedKey, error: OverridePathError) -> ProblemText:
+    def _path_problem(self, key: GridKey, error: OverridePathError) -> ProblemText:
         """The problem of a path, worded for a varied key instead of an override."""
         mark, message, *hints = error.args
         hint = str(hints[0]).replace("={", ": {").replace("=[", ": [") if hints else ""
@@ -161,7 +159,7 @@ def section_text(name: str, value: Any) -> str:
 # --- keys that set the same value -----------------------------------------------------------
 
 
-def _may_nest(keys: Sequence[VariedKey]) -> bool:
+def _may_nest(keys: Sequence[GridKey]) -> bool:
     """Whether one of the keys may lie inside another, list indices aside."""
     paths = sorted([step.name for step in key.steps if not step.name.isdigit()] for key in keys)
     return any(longer[: len(shorter)] == shorter for shorter, longer in pairwise(paths))
@@ -172,7 +170,7 @@ def _overwritten(value: Tree, before: Tree, after: Tree) -> bool:
     return not set(_leaves(value)) & set(_contents(before)) <= set(_contents(after))
 
 
-def _conflict_error(outer: VariedKey, inner: VariedKey) -> ProblemText:
+def _conflict_error(outer: GridKey, inner: GridKey) -> ProblemText:
     """The problem of two keys of which one overwrites the other, at the second in the file."""
     first, second = sorted((outer, inner), key=lambda key: (key.mark.line, key.mark.column))
     message = f"`{second.name}` and `{first.name}` set the same value, so only one has an effect"

@@ -32,7 +32,7 @@ SHOWN_VALUES = 6  # in a message
 
 
 @dataclass(frozen=True)
-class VariedKey:
+class GridKey:
     """A varied key of the configuration; `mark` is where the block names it first."""
 
     name: str
@@ -44,7 +44,7 @@ class VariedKey:
 class SearchAxis:
     """Keys that change together; each row holds a value for each key."""
 
-    keys: tuple[VariedKey, ...]
+    keys: tuple[GridKey, ...]
     rows: tuple[tuple[Tree, ...], ...]
 
     @property
@@ -64,7 +64,7 @@ class SearchSpace:
     Combinations are numbered as `itertools.product` gives them: the last axis changes fastest.
     """
 
-    keys: Mapping[str, VariedKey]
+    keys: Mapping[str, GridKey]
     axes: tuple[SearchAxis, ...]
     when: Mapping[str, Mapping[str, Any]]
     exclude: tuple[Mapping[str, Any], ...]
@@ -193,7 +193,7 @@ class _SpaceParser:
         self.block, self.problems = block, problems
         self.sections: dict[str, Tree] = tree.value if isinstance(tree.value, dict) else {}
         self.mark = tree.key or tree.mark
-        self.keys: dict[str, VariedKey] = {}
+        self.keys: dict[str, GridKey] = {}
         self.values: dict[str, list[Any]] = {}
 
     def parse(self) -> SearchSpace:
@@ -224,7 +224,7 @@ class _SpaceParser:
 
     def _group(self, tree: Tree | None, columns: Mapping[str, Any]) -> Iterator[SearchAxis]:
         """The axis of keys whose lists are walked together."""
-        keys: list[VariedKey] = []
+        keys: list[GridKey] = []
         lists: list[list[Tree]] = []
         for name, column in _entries(tree):
             if name in self.keys:
@@ -250,11 +250,11 @@ class _SpaceParser:
         assert isinstance(tree.value, list)
         return tree.value
 
-    def _add(self, key: VariedKey, values: list[Tree]) -> None:
+    def _add(self, key: GridKey, values: list[Tree]) -> None:
         self.keys[key.name] = key
         self.values[key.name] = list(map(to_plain, values))
 
-    def _key(self, name: str, tree: Tree) -> VariedKey | None:
+    def _key(self, name: str, tree: Tree) -> GridKey | None:
         """The key, with a mark for each of its steps; None where a problem was added."""
         mark, parts = tree.key or tree.mark, name.split(".")
         quotes = mark.width - len(name)
@@ -269,7 +269,7 @@ class _SpaceParser:
         if parts[0] in FIXED_SECTIONS:
             self.problems.add(mark, f"`{parts[0]}` cannot be varied", FIXED_SECTIONS[parts[0]])
             return None
-        return VariedKey(name, mark, tuple(steps))
+        return GridKey(name, mark, tuple(steps))
 
     def _when(self) -> dict[str, Mapping[str, Any]]:
         """The conditions; empty where they have problems."""
