@@ -95,8 +95,8 @@ def _shape(shape: Iterable[int]) -> str:
 
 def _summary(experiment: Experiment) -> dict[str, Any]:
     """The layer graph with shapes, weights, cost and memory, as JSON types."""
-    from ldl.compile.registries import OPERATION_NAMES
     from ldl.compile.receptive_field import receptive_fields
+    from ldl.compile.registries import OPERATION_NAMES
     from ldl.engine.model import Model
 
     graph, config = experiment.graph, experiment.config

@@ -36,7 +36,7 @@ def write_summary(folder: Path, summary: GridSummary, display: GridDisplay) -> F
     error: the trials are finished.
     """
     from ldl.cli.train_commands import draw
-    from ldl.execute import Watchers
+    from ldl.execute import Callbacks
     from ldl.grid.best import make_best
     from ldl.grid.grid_results import write_results
     from ldl.plots.grid_plots import draw_grid, has_plots
@@ -51,11 +51,11 @@ def write_summary(folder: Path, summary: GridSummary, display: GridDisplay) -> F
         display.note(str(error))
     best = None
     if not summary.waiting:
-        watchers = Watchers(display.data, stage=display.stage, draw=draw)
+        callbacks = Callbacks(display.data, stage=display.stage, draw=draw)
         if display.live:
-            watchers = replace(watchers, training=display.training)
+            callbacks = replace(callbacks, training=display.training)
         try:
-            best, _ = make_best(folder, results, watchers, with_run_page)
+            best, _ = make_best(folder, results, callbacks, with_run_page)
         except Interrupted:
             raise
         except LdlError as error:

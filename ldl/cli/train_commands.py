@@ -41,7 +41,7 @@ def train(
 ) -> None:
     """Train the experiment in FILE; write a run folder with metrics, plots and the weights."""
     from ldl.cli.display import Display
-    from ldl.execute import Watchers, prepare
+    from ldl.execute import Callbacks, prepare
     from ldl.execute import train as execute
     from ldl.report.run_page import with_run_page
     from ldl.runs import runs_root
@@ -52,8 +52,8 @@ def train(
     if "grid" in prepared.loaded.ignored_sections and not quiet:
         log(f"note: the `grid` block is ignored; `ldl grid {file}` runs the search")
     with Display(quiet) as display:
-        watchers = Watchers(display.data, display.training, display.stage, draw, display.note)
-        run = with_run_page(lambda: execute(prepared, runs_root(runs), watchers))
+        callbacks = Callbacks(display.data, display.training, display.stage, draw, display.note)
+        run = with_run_page(lambda: execute(prepared, runs_root(runs), callbacks))
     _print_run(run, start, json)
 
 
@@ -66,7 +66,7 @@ def resume(
 ) -> None:
     """Continue a run that was interrupted or killed; it gives the same bits as without a stop."""
     from ldl.cli.display import Display
-    from ldl.execute import Watchers
+    from ldl.execute import Callbacks
     from ldl.execute import resume as execute
     from ldl.report.run_page import with_run_page
     from ldl.runs import runs_root
@@ -75,8 +75,8 @@ def resume(
     start = time.monotonic()
     folder = find_run(runs_root(runs), run)
     with Display(quiet) as display:
-        watchers = Watchers(display.data, display.training, display.stage, draw)
-        with_run_page(lambda: execute(folder, watchers))
+        callbacks = Callbacks(display.data, display.training, display.stage, draw)
+        with_run_page(lambda: execute(folder, callbacks))
     _print_run(folder, start, json)
 
 
@@ -89,14 +89,14 @@ def verify(
 ) -> None:
     """Train a run again and compare: the same bits, or the first epoch that differs."""
     from ldl.cli.display import Display
-    from ldl.execute import Watchers
+    from ldl.execute import Callbacks
     from ldl.execute import verify as execute
     from ldl.runs import runs_root
     from ldl.runs.run_list import find_run
 
     folder = find_run(runs_root(runs), run)
     with Display(quiet) as display:
-        replay = execute(folder, Watchers(data=display.data, training=display.training))
+        replay = execute(folder, Callbacks(data=display.data, training=display.training))
     if json:
         print_json({"run": str(folder.path), **replay.to_dict()})
     else:

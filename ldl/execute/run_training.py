@@ -29,8 +29,12 @@ from ldl.train.signals import interrupt_on_signal
 
 
 @dataclass(frozen=True)
-class Watchers:
-    """Functions that a run calls: on progress, for each stage, note and set of plots."""
+class Callbacks:
+    """Functions that a run calls; the defaults do nothing.
+
+    `data` and `training` receive progress, `stage` the name of an evaluation, `draw` the run folder
+    whose plots are due, `note` a sentence for the user.
+    """
 
     data: ProgressCallback | None = None
     training: Callable[[TrainProgress], None] = lambda progress: None
@@ -39,13 +43,13 @@ class Watchers:
     note: Callable[[str], None] = lambda note: None
 
 
-SILENT = Watchers()
+NO_CALLBACKS = Callbacks()
 
 
 def train(
     prepared: PreparedExperiment,
     root: Path,
-    watchers: Watchers = SILENT,
+    callbacks: Callbacks = NO_CALLBACKS,
     files: Mapping[str, bytes] | None = None,
     trained: RunFolder | None = None,
 ) -> RunFolder:
@@ -58,9 +62,9 @@ def train(
     import yaml
 
     config = prepared.experiment.config
-    dataset = prepared.data(watchers.data)
+    dataset = prepared.data(callbacks.data)
     for warning in data_warnings(prepared.experiment, dataset):
-        watchers.note(warning)
+        callbacks.note(warning)
     text = prepared.yaml
     overrides = yaml.safe_dump([*prepared.loaded.overrides], allow_unicode=True)
     contents = {
@@ -74,11 +78,11 @@ def train(
     digest = hashlib.sha256(prepared.key_text.encode()).hexdigest()
     run = RunFolder.create(root, config.name, digest, contents)
     with run.lock():
-        train_into(prepared, dataset, run, watchers, trained)
+        train_into(prepared, dataset, run, callbacks, trained)
     return run
 
 
-def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
+def resume(run: RunFolder, callbacks: Callbacks = NO_CALLBACKS) -> RunFolder:
     """Continue a run from its last checkpoint; the result is that of an uninterrupted run.
 
     Raises RunFolderError for a completed or diverged run, or when the data has changed.
@@ -92,8 +96,8 @@ def resume(run: RunFolder, watchers: Watchers = SILENT) -> RunFolder:
                 f"{run.name} would diverge again: {status.reason}; "
                 "change a copy of its config.yaml and train that"
             )
-        prepared, dataset = prepare_saved(run, watchers.data)
-        train_into(replace(prepared, weights=initial_weights(run)), dataset, run, watchers)
+        prepared, dataset = prepare_saved(run, callbacks.data)
+        train_into(replace(prepared, weights=initial_weights(run)), dataset, run, callbacks)
     return run
 
 
@@ -101,7 +105,7 @@ def train_into(
     prepared: PreparedExperiment,
     dataset: Dataset,
     run: RunFolder,
-    watchers: Watchers = SILENT,
+    callbacks: Callbacks = NO_CALLBACKS,
     trained: RunFolder | None = None,
 ) -> None:
     """Train in `run`, whose lock the caller holds, from its checkpoint if it has one.
@@ -111,21 +115,21 @@ def train_into(
     experiment = prepared.experiment
     run.set_status("running", epoch=0)
     with log_to(run.log) as log:
-        trainer = Trainer(experiment, dataset, run, watchers.training)
+        trainer = Trainer(experiment, dataset, run, callbacks.training)
         if prepared.weights:
             transfer = copy_matching(trainer.model.parameters, prepared.weights)
             log.info("%s", transfer)
-            watchers.note(str(transfer))
+            callbacks.note(str(transfer))
             if random := sorted(experiment.frozen - {*transfer.copied}):
-                watchers.note(f"freeze keeps weights that were not copied: {', '.join(random)}")
+                callbacks.note(f"freeze keeps weights that were not copied: {', '.join(random)}")
         threads = experiment.parallelism.blas_threads  # of all libraries that are loaded by now
-        recorded = _outcome_in_status(trainer, log, watchers)
+        recorded = _outcome_in_status(trainer, log, callbacks)
         with recorded, interrupt_on_signal(), blas_threads(threads):
-            _train_and_evaluate(trainer, log, watchers, trained)
+            _train_and_evaluate(trainer, log, callbacks, trained)
 
 
 @contextmanager
-def _outcome_in_status(trainer: Trainer, log: Logger, watchers: Watchers) -> Iterator[None]:
+def _outcome_in_status(trainer: Trainer, log: Logger, callbacks: Callbacks) -> Iterator[None]:
     """Record in log and status.json why the block raised, and name the folder in the error."""
     run = trainer.run
     try:
@@ -139,7 +143,7 @@ def _outcome_in_status(trainer: Trainer, log: Logger, watchers: Watchers) -> Ite
         elif isinstance(error, Diverged):
             log.error("%s", error)
             run.set_status("diverged", str(error), epoch=trainer.epoch)
-            watchers.draw(run.path)
+            callbacks.draw(run.path)
         else:
             log.exception("failed")
             is_known = isinstance(error, LdlError)
@@ -149,7 +153,7 @@ def _outcome_in_status(trainer: Trainer, log: Logger, watchers: Watchers) -> Ite
 
 
 def _train_and_evaluate(
-    trainer: Trainer, log: Logger, watchers: Watchers, trained: RunFolder | None
+    trainer: Trainer, log: Logger, callbacks: Callbacks, trained: RunFolder | None
 ) -> None:
     """Train or copy the weights of `trained`, save, evaluate, draw; complete the status."""
     run, experiment, model = trainer.run, trainer.experiment, trainer.model
@@ -166,9 +170,9 @@ def _train_and_evaluate(
     if config.data.fresh_noise:  # evaluate with the noise of `load_data`, as `evaluate` does
         redraw_noise(trainer.dataset, config.data, config.seed, 0)
     evaluations = config.evaluate or []
-    run_evaluations(experiment, model, trainer.dataset, run, evaluations, watchers.stage)
-    watchers.stage("pictures")
-    watchers.draw(run.path)
+    run_evaluations(experiment, model, trainer.dataset, run, evaluations, callbacks.stage)
+    callbacks.stage("pictures")
+    callbacks.draw(run.path)
     run.set_status("completed", result.reason, epoch=result.epochs, best=result.best)
 
 

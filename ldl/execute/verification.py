@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ldl.errors import Diverged, LdlError, RunFolderError
-from ldl.execute.run_training import Watchers, train
+from ldl.execute.run_training import Callbacks, train
 from ldl.execute.saved_run import prepare_saved
 from ldl.execute.transfer import initial_weights
 from ldl.runs import RunFolder, read_json, read_metrics
@@ -58,7 +58,7 @@ class _ReplayEnded(LdlError):
         self.epoch, self.column, self.now = epoch, column, now
 
 
-def verify(run: RunFolder, watchers: Watchers) -> ReplayResult:
+def verify(run: RunFolder, callbacks: Callbacks) -> ReplayResult:
     """Train a run again from its config.yaml and compare every row with its metrics.csv.
 
     For an interrupted or diverged run the existing rows are compared. Raises RunFolderError when
@@ -67,12 +67,12 @@ def verify(run: RunFolder, watchers: Watchers) -> ReplayResult:
     rows = read_metrics(run.metrics) if run.metrics.exists() else []
     if not rows:
         raise RunFolderError(f"{run.name} has no finished epoch to compare a replay with")
-    prepared, _ = prepare_saved(run, watchers.data)
+    prepared, _ = prepare_saved(run, callbacks.data)
     experiment = prepared.experiment
     experiment = replace(experiment, config=replace(experiment.config, evaluate=[]))
     prepared = replace(prepared, experiment=experiment, weights=initial_weights(run))
     completed = run.read_status().status == "completed"
-    comparing = replace(watchers, training=_row_comparer(rows, completed, watchers))
+    comparing = replace(callbacks, training=_row_comparer(rows, completed, callbacks))
     end, same_weights = _ReplayEnded(), None
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -94,7 +94,7 @@ def verify(run: RunFolder, watchers: Watchers) -> ReplayResult:
 
 
 def _row_comparer(
-    rows: Sequence[dict[str, Any]], completed: bool, watchers: Watchers
+    rows: Sequence[dict[str, Any]], completed: bool, callbacks: Callbacks
 ) -> Callable[[TrainProgress], None]:
     """A training callback that raises `_ReplayEnded` at the first row that differs from `rows`.
 
@@ -102,7 +102,7 @@ def _row_comparer(
     """
 
     def compare(progress: TrainProgress) -> None:
-        watchers.training(progress)
+        callbacks.training(progress)
         row, epoch = progress.row, progress.epoch
         if row is None:
             return

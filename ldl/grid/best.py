@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ldl.errors import Diverged, Interrupted, LdlError, RunError
-from ldl.execute import SILENT, Watchers, prepare, train
+from ldl.execute import NO_CALLBACKS, Callbacks, prepare, train
 from ldl.execute.transfer import initial_weights
 from ldl.grid.grid_results import GridResults, GridRow
 from ldl.grid.trial import Trial
@@ -46,7 +46,7 @@ def _is_trained(run: RunFolder) -> bool:
 def make_best(
     folder: Path,
     results: GridResults,
-    watchers: Watchers = SILENT,
+    callbacks: Callbacks = NO_CALLBACKS,
     wrap: Callable[[Callable[[], RunFolder]], RunFolder] = lambda work: work(),
 ) -> tuple[RunFolder | None, bool]:
     """best/, and whether this call made it: it was missing, damaged or of another candidate.
@@ -71,7 +71,7 @@ def make_best(
             weights = initial_weights(source)
             prepared = prepare(source.config, start=not weights)
             prepared = replace(prepared, weights=weights or prepared.weights)
-            run = wrap(lambda: train(prepared, temporary, watchers, files, trained))
+            run = wrap(lambda: train(prepared, temporary, callbacks, files, trained))
         except (Diverged, Interrupted, RunError) as error:
             error.folder = None  # it is removed below: the same command starts it again
             raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ldl.atomic_file import durable_writes, write_bytes
 from ldl.data import Dataset, ProgressCallback, load_data
 from ldl.errors import LdlError, RunError, RunFolderError
-from ldl.execute import PreparedExperiment, Watchers
+from ldl.execute import Callbacks, PreparedExperiment
 from ldl.execute.preparation import prepare_text
 from ldl.execute.run_files import data_files, initial_files
 from ldl.execute.run_training import train_into
@@ -161,8 +161,8 @@ def train_trial(
                 )
             if trial.after is not None and not run.checkpoint("last").exists():
                 _copy_checkpoint(store.run_folder(trial.after), run)
-            watchers = Watchers(training=stop_when_orphaned())
-            train_into(_with_evaluation_of(objective, prepared), dataset, run, watchers)
+            callbacks = Callbacks(training=stop_when_orphaned())
+            train_into(_with_evaluation_of(objective, prepared), dataset, run, callbacks)
             if not keep_checkpoints:
                 shutil.rmtree(run.checkpoints, ignore_errors=True)
             return run.read_status().reason, _objective_value(run, objective, prepared)

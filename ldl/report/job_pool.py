@@ -130,22 +130,22 @@ class JobWorker(Worker):
 
 def _run_job(payload: Mapping[str, Any]) -> None:
     """Resume the interrupted run; where there is none, or it cannot be resumed, start one."""
-    from ldl.execute import Watchers, prepare, resume, train
+    from ldl.execute import Callbacks, prepare, resume, train
     from ldl.plots import draw
     from ldl.report.run_page import with_run_page
     from ldl.runs import RunFolder
 
-    watchers = Watchers(training=stop_when_orphaned())
+    callbacks = Callbacks(training=stop_when_orphaned())
     if payload["draws_plots"]:
-        watchers = Watchers(training=watchers.training, draw=draw)
+        callbacks = Callbacks(training=callbacks.training, draw=draw)
 
     def run() -> RunFolder:
         if payload["resume"]:
             with suppress(RunFolderError):
-                return resume(RunFolder.open(Path(payload["resume"])), watchers)
+                return resume(RunFolder.open(Path(payload["resume"])), callbacks)
         prepared = prepare(Path(payload["file"]), payload["overrides"])
         files = {name: text.encode() for name, text in payload["job_file"].items()}
-        return train(prepared, Path(payload["root"]), watchers, files)
+        return train(prepared, Path(payload["root"]), callbacks, files)
 
     if payload["draws_plots"]:
         with_run_page(run)

@@ -13,7 +13,7 @@ import yaml
 
 from ldl.data import SOURCES
 from ldl.errors import ConfigError, DataError, RunFolderError
-from ldl.execute import Watchers, evaluate, predict, prepare, read_evaluations, resume, train
+from ldl.execute import Callbacks, evaluate, predict, prepare, read_evaluations, resume, train
 from ldl.report.run_page import with_run_page
 from ldl.runs import RunFolder, read_metrics
 from ldl.runs.run_list import list_runs
@@ -91,7 +91,7 @@ def test_predictions_are_those_of_the_evaluation(file: Path, tmp_path: Path) -> 
 def test_stages_are_reported(file: Path, tmp_path: Path) -> None:
     """Each evaluation, by name, and the plots."""
     stages: list[str] = []
-    train(prepare(file), tmp_path / "runs", Watchers(stage=stages.append))
+    train(prepare(file), tmp_path / "runs", Callbacks(stage=stages.append))
     assert stages == ["classification", "pictures"]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ldl.errors import ConfigError
-from ldl.execute import Watchers, evaluate, prepare, resume, train
+from ldl.execute import Callbacks, evaluate, prepare, resume, train
 from ldl.runs import RunFolder, load_tensors
 
 FIRST = """\
@@ -39,7 +39,7 @@ def test_matching_arrays_are_copied_and_the_others_listed(
     """A frozen layer keeps the pretrained bits; a layer of another shape is initialised."""
     notes: list[str] = []
     prepared = prepare(tmp_path / "first.yaml", [*CHANGES, f"start_from={pretrained.path}"])
-    run = train(prepared, tmp_path / "runs", Watchers(note=notes.append))
+    run = train(prepared, tmp_path / "runs", Callbacks(note=notes.append))
     for name in ("linear1.weight", "linear1.bias"):
         np.testing.assert_array_equal(weights(run)[name], weights(pretrained)[name])
     assert notes == [
@@ -55,7 +55,7 @@ def test_frozen_weights_that_were_not_copied_give_a_note(
     notes: list[str] = []
     changes = ["train.freeze=[linear2]", "network.2.linear=6", "train.epochs=1"]
     prepared = prepare(tmp_path / "first.yaml", [*changes, f"start_from={pretrained.path}"])
-    train(prepared, tmp_path / "runs", Watchers(note=notes.append))
+    train(prepared, tmp_path / "runs", Callbacks(note=notes.append))
     assert notes[1] == "freeze keeps weights that were not copied: linear2.bias, linear2.weight"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ldl.errors import RunFolderError
-from ldl.execute import SILENT, prepare, train, verify
+from ldl.execute import NO_CALLBACKS, prepare, train, verify
 from ldl.runs import RunFolder
 
 TEXT = """\
@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> RunFolder:
 def test_an_unchanged_run_is_identical(run: RunFolder) -> None:
     """Rows and weights are equal bit for bit; the run is unchanged and no files are left."""
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-    result = verify(run, SILENT)
+    result = verify(run, NO_CALLBACKS)
     assert result.identical and result.weights and result.epochs == 4
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
     assert [path.name for path in run.path.parent.iterdir()] == [run.name]
@@ -41,7 +41,7 @@ def test_the_first_epoch_that_differs_is_named(run: RunFolder) -> None:
     cells[1] = repr(float(cells[1]) + 1e-15)
     lines[3] = ",".join(cells)
     run.metrics.write_text("\n".join(lines) + "\n")
-    result = verify(run, SILENT)
+    result = verify(run, NO_CALLBACKS)
     assert not result.identical
     assert (result.epoch, result.column, result.before) == (3, "train_loss", float(cells[1]))
 
@@ -52,10 +52,10 @@ def test_additional_and_missing_rows_are_detected(run: RunFolder) -> None:
     more = lines[-1].split(",")
     more[0] = "5"
     run.metrics.write_text("\n".join([*lines, ",".join(more)]) + "\n")
-    result = verify(run, SILENT)
+    result = verify(run, NO_CALLBACKS)
     assert not result.identical and result.epoch == 5
     run.metrics.write_text("\n".join(lines[:-1]) + "\n")
-    result = verify(run, SILENT)
+    result = verify(run, NO_CALLBACKS)
     assert not result.identical and result.epoch == 4
 
 
@@ -64,7 +64,7 @@ def test_changed_weights_are_detected(run: RunFolder) -> None:
     data = bytearray(run.model.read_bytes())
     data[-1] ^= 1
     run.model.write_bytes(data)
-    result = verify(run, SILENT)
+    result = verify(run, NO_CALLBACKS)
     assert result.epoch is None and result.weights is False and not result.identical
 
 
@@ -73,7 +73,7 @@ def test_an_interrupted_run_is_compared_up_to_its_last_row(run: RunFolder) -> No
     lines = run.metrics.read_text().splitlines()
     run.metrics.write_text("\n".join(lines[:3]) + "\n")
     run.set_status("interrupted")
-    result = verify(run, SILENT)
+    result = verify(run, NO_CALLBACKS)
     assert result.identical and result.epochs == 2 and result.weights is None
 
 
@@ -81,4 +81,4 @@ def test_a_run_without_rows_is_refused(run: RunFolder) -> None:
     """No epoch is finished."""
     run.metrics.write_text(run.metrics.read_text().splitlines()[0] + "\n")
     with pytest.raises(RunFolderError, match="no finished epoch"):
-        verify(run, SILENT)
+        verify(run, NO_CALLBACKS)

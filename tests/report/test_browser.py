@@ -21,7 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from ldl.config import read
-from ldl.execute import Watchers, prepare, train
+from ldl.execute import Callbacks, prepare, train
 from ldl.plots import draw
 from ldl.report.claim_files import read_claim_files, read_report_titles
 from ldl.report.comparison_page import comparison_page
@@ -90,9 +90,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A page of each kind: of a run, of a comparison, of claims."""
     folder = tmp_path_factory.mktemp("pages")
     (folder / "digits.yaml").write_text(DIGITS)
-    watchers = Watchers(draw=draw)
+    callbacks = Callbacks(draw=draw)
     runs = [
-        train(prepare(folder / "digits.yaml", words), folder / "runs", watchers)
+        train(prepare(folder / "digits.yaml", words), folder / "runs", callbacks)
         for words in ([], ["optimizer={adam: 0.02}"])
     ]
     comparison = folder / "comparison.html"

@@ -12,7 +12,7 @@ from ldl.cli import main
 from ldl.compile import Claim, ClaimedMetric
 from ldl.config import read
 from ldl.errors import Diverged
-from ldl.execute import Watchers, prepare, train
+from ldl.execute import Callbacks, prepare, train
 from ldl.plots import draw
 from ldl.report.claim_files import ClaimFile, ReportTitles, SourceDocument
 from ldl.report.claims_markdown import claims_markdown
@@ -40,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A finished run with plots."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "digits.yaml").write_text(DIGITS)
-    return train(prepare(folder / "digits.yaml"), folder / "runs", Watchers(draw=draw))
+    return train(prepare(folder / "digits.yaml"), folder / "runs", Callbacks(draw=draw))
 
 
 def test_page_of_a_run(run: RunFolder) -> None:

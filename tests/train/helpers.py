@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.execute import SILENT, PreparedExperiment, Watchers, prepare, train
+from ldl.execute import NO_CALLBACKS, Callbacks, PreparedExperiment, prepare, train
 from ldl.runs import RunFolder, read_metrics
 from ldl.runs.metrics_file import MetricsRow
 
@@ -26,9 +26,11 @@ def prepared(folder: Path, text: str, *overrides: str) -> PreparedExperiment:
     return prepare(file, overrides)
 
 
-def trained(folder: Path, text: str, *overrides: str, watchers: Watchers = SILENT) -> RunFolder:
+def trained(
+    folder: Path, text: str, *overrides: str, callbacks: Callbacks = NO_CALLBACKS
+) -> RunFolder:
     """The finished run of a configuration."""
-    return train(prepared(folder, text, *overrides), folder / "runs", watchers)
+    return train(prepared(folder, text, *overrides), folder / "runs", callbacks)
 
 
 def rows(run: RunFolder) -> list[MetricsRow]:

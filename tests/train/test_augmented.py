@@ -18,7 +18,7 @@ from ldl.arrays import Array
 from ldl.data import AugmentedBatches, load_data
 from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
-from ldl.execute import Watchers, evaluate, predict, resume, train
+from ldl.execute import Callbacks, evaluate, predict, resume, train
 from ldl.runs import RunFolder
 from ldl.runs.run_list import run_folders
 from ldl.train import EpochMetrics, TrainLoop, TrainProgress
@@ -107,7 +107,7 @@ def test_resumed_within_an_epoch(
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted):
-        train(prepared(tmp_path, flat(), setting), tmp_path / "cut", Watchers(training=interrupt))
+        train(prepared(tmp_path, flat(), setting), tmp_path / "cut", Callbacks(training=interrupt))
     (path,) = run_folders(tmp_path / "cut")
     run = RunFolder.open(path)
     resume(run)

@@ -10,7 +10,7 @@ import pytest
 
 from ldl.arrays import Array
 from ldl.errors import Diverged, RunFolderError
-from ldl.execute import Watchers, resume, train
+from ldl.execute import Callbacks, resume, train
 from ldl.runs import RunFolder
 from ldl.runs.run_list import list_runs, run_folders
 
@@ -137,7 +137,7 @@ def test_a_judges_own_classifier_is_not_the_network(tmp_path: Path) -> None:
     )
     stages: list[str] = []
     with pytest.raises(Exception, match="classifier"):
-        train(prepared(tmp_path, text), tmp_path / "runs", Watchers(stage=stages.append))
+        train(prepared(tmp_path, text), tmp_path / "runs", Callbacks(stage=stages.append))
     assert stages == ["denoising"]
     (found,) = list_runs(tmp_path / "runs")
     assert found.status == "failed"

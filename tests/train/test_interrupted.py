@@ -15,7 +15,7 @@ import pytest
 
 import ldl.train.trainer as trainer
 from ldl.errors import Interrupted, RunFolderError
-from ldl.execute import Watchers, evaluate, resume, train
+from ldl.execute import Callbacks, evaluate, resume, train
 from ldl.runs import RunFolder
 from ldl.runs.run_list import list_runs, run_folders
 from ldl.train import TrainProgress
@@ -62,7 +62,7 @@ class Killer:
 def interrupted(folder: Path, text: str, step: int, number: signal.Signals) -> RunFolder:
     """A run that was stopped by a signal after `step` steps."""
     with pytest.raises(Interrupted) as caught:
-        train(prepared(folder, text), folder / "cut", Watchers(training=Killer(step, number)))
+        train(prepared(folder, text), folder / "cut", Callbacks(training=Killer(step, number)))
     assert caught.value.exit_code == 128 + number
     (path,) = run_folders(folder / "cut")
     return RunFolder.open(path)
@@ -133,7 +133,7 @@ def test_interrupted_again_and_again(tmp_path: Path) -> None:
     run = interrupted(tmp_path, text, 2, signal.SIGINT)
     for steps in (1, 7, 12, 3):
         with pytest.raises(Interrupted):
-            resume(run, Watchers(training=Killer(steps, signal.SIGTERM)))
+            resume(run, Callbacks(training=Killer(steps, signal.SIGTERM)))
     resume(run)
     assert run.model.read_bytes() == whole.model.read_bytes()
     assert without_seconds(run) == without_seconds(whole)
@@ -183,7 +183,7 @@ def test_a_signal_while_judging_leaves_an_interrupted_run(tmp_path: Path) -> Non
 
     text = TEXT.replace("OPTIMIZER", "adam")
     with pytest.raises((Interrupted, KeyboardInterrupt)):
-        train(prepared(tmp_path, text), tmp_path / "cut", Watchers(stage=stop))
+        train(prepared(tmp_path, text), tmp_path / "cut", Callbacks(stage=stop))
     (found,) = list_runs(tmp_path / "cut")
     assert found.status == "interrupted"
     run = RunFolder.open(found.path)

@@ -242,10 +242,10 @@ def test_fresh_noise_is_drawn_each_epoch(tmp_path: Path) -> None:
 
 def test_progress_is_told(tmp_path: Path) -> None:
     """Each finished epoch with its row."""
-    from ldl.execute import Watchers
+    from ldl.execute import Callbacks
 
     seen: list[TrainProgress] = []
-    trained(tmp_path, CLASSES, "train.epochs=3", watchers=Watchers(training=seen.append))
+    trained(tmp_path, CLASSES, "train.epochs=3", callbacks=Callbacks(training=seen.append))
     done = [p for p in seen if p.row is not None]
     assert [p.epoch for p in done] == [1, 2, 3]
     assert all(p.epochs == 3 and p.batches == 4 and p.samples == 105 for p in seen)
