@@ -88,15 +88,15 @@ def _reproduce(
     entries = read_claim_files(folder, profile, only, seed_offset)
     _log_left_out(entries)
     progress = _RunLog(entries)
-    known = run_missing(
+    indexed = run_missing(
         entries, root, workers or usable_cores() or 1, progress.begun, progress.ended
     )
     complete = not only
-    mark = fingerprint(entries, known, titles, complete)
+    mark = fingerprint(entries, indexed, titles, complete)
     name = report_name(profile, seed_offset, complete)
     verdicts = read_published(root, name, mark)
     if verdicts is None:
-        results = evaluate_claims(entries, known, titles, complete)
+        results = evaluate_claims(entries, indexed, titles, complete)
         verdicts = publish(Reproduction(titles, profile, results), root, name, mark)
     if json:
         print_json(verdicts)
@@ -131,21 +131,21 @@ class _RunLog:
         self.missing = missing
         log(f"{missing} of {total} runs to do" if missing else f"all {total} runs are there")
 
-    def ended(self, task: FinishedJob, known: IndexedRun | None) -> None:
+    def ended(self, task: FinishedJob, indexed: IndexedRun | None) -> None:
         """Print how one run ended."""
         self.done += 1
         job = task.job
         head = f"[{self.done}/{self.missing}] {job.stem} seed {job.seed}"
         duration = format_duration(task.seconds)
-        if known is not None and known.done:
-            log(f"{head}: {known.status.status} in {duration}{self._metric(job.stem, known)}")
+        if indexed is not None and indexed.done:
+            log(f"{head}: {indexed.status.status} in {duration}{self._metric(job.stem, indexed)}")
         else:
             self.failed += 1
             log(f"{head}: failed after {duration}, exit code {task.exit_code}")
             for line in task.output.splitlines()[-6:]:
                 log(f"    {line}")
 
-    def _metric(self, stem: str, known: IndexedRun) -> str:
+    def _metric(self, stem: str, indexed: IndexedRun) -> str:
         """The first metric that the file's claim names, measured on this run."""
         from ldl.errors import LdlError
         from ldl.report.number_format import format_number
@@ -156,7 +156,7 @@ class _RunLog:
         if metric is None:
             return ""
         try:
-            value = RunMetrics(known.run).measure(metric.measured)
+            value = RunMetrics(indexed.run).measure(metric.measured)
         except LdlError as error:
             return f": {error}"
         return f": {metric.name[:NAME_WIDTH]} {format_number(value)}"

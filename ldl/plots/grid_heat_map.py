@@ -46,8 +46,8 @@ def heat_map_plot(data: GridPlotData) -> Figure | None:
     names = (y.name, *data.label.split())
     inner = max(cell * len(xs), 4.2), max(0.5 * len(ys), style.text_width(names, 9.5) + 0.1)
     width, height = left + inner[0] + 1.3, 1.55 + inner[1]
-    others = len(data.keys) - 2
-    more = f" · means over {others} more key{'s'[: others > 1]}" if others else ""
+    remaining = len(data.keys) - 2
+    more = f" · means over {remaining} more key{'s'[: remaining > 1]}" if remaining else ""
     subtitle = f"{data.subtitle} · {data.direction}{more}"
     fig = style.new_figure(width, height, "Objective by two keys", subtitle)
     ax = style.add_axes(fig, left, 0.72, width - left - inner[0], 0.83)

@@ -64,7 +64,7 @@ def grid_loss_plot(folder: Path, table: PlotTable, plan: PlotTable, subtitle: st
 
 def _read_curves(folder: Path, ids: Sequence[str]) -> tuple[str, Array] | None:
     """The split and the losses (seeds, epochs) of trials, NaN after the end of each."""
-    found: dict[str, list[Array]] = {"validation": [], "training": []}
+    curves_by_split: dict[str, list[Array]] = {"validation": [], "training": []}
     for id_ in ids:
         path = folder / "trials" / id_ / "metrics.csv"
         try:
@@ -73,9 +73,9 @@ def _read_curves(folder: Path, ids: Sequence[str]) -> tuple[str, Array] | None:
             continue  # a trial killed while it wrote; the other curves can be drawn
         for split, column in LOSS_COLUMNS:
             if column in columns and np.isfinite(columns[column]).any():
-                found[split].append(columns[column])
-    split = "validation" if found["validation"] else "training"
-    curves = found[split]
+                curves_by_split[split].append(columns[column])
+    split = "validation" if curves_by_split["validation"] else "training"
+    curves = curves_by_split[split]
     if not curves:
         return None
     padded = np.full((len(curves), max(map(len, curves))), np.nan)

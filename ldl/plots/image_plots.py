@@ -63,10 +63,10 @@ def compression_plot(data: Arrays, run: str) -> Figure | None:
     span = value_range(original)
     errors, highest = _error_tiles(data["error"])
     names = [name for name in ("original", "reconstruction", "pca", "jpeg") if name in data]
-    first, *others = (zoom(to_rgb(data[name], span)) for name in names)
+    first, *remaining = (zoom(to_rgb(data[name], span)) for name in names)
     low, high = float(code.min()), float(code.max())
     codes = fit_to_size(to_rgb(code[..., None], (low, high)), first.shape[1:3])
-    rows = [first, codes, *others, errors]
+    rows = [first, codes, *remaining, errors]
     shape = "×".join(map(str, code.shape[1:]))
     numbers = f"code of {code[0].size} numbers, shown as {shape}"
     subtitle = f"{run} · {numbers} from {low:.3g} (black) to {high:.3g} (white)"

@@ -1,4 +1,4 @@
-"""The command line in this process, and runs to look at that are made once."""
+"""A fixture that runs `ldl` in this process, and runs that are trained once per session."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ train: {epochs: 2}
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a command left: exit code, stdout, stderr."""
+class CommandResult:
+    """Exit code, stdout and stderr of a command."""
 
     code: int
     out: str
     err: str
 
 
-Ldl = Callable[..., Done]
+Ldl = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def ldl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ldl:
-    """`ldl …` in this process."""
+    """A function that runs `ldl` with its arguments in this process."""
 
-    def run(*arguments: str | Path) -> Done:
+    def run(*arguments: str | Path) -> CommandResult:
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["ldl", *map(str, arguments)])
         code: object = 0
@@ -57,13 +57,13 @@ def ldl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         except SystemExit as error:
             code = error.code
         assert code is None or isinstance(code, int)
-        return Done(code or 0, *capsys.readouterr())
+        return CommandResult(code or 0, *capsys.readouterr())
 
     return run
 
 
-def made(folder: Path, text: str, overrides: Sequence[str] = ()) -> None:
-    """A run under `folder`/runs."""
+def train_run(folder: Path, text: str, overrides: Sequence[str] = ()) -> None:
+    """Train a configuration; the run is under `folder`/runs."""
     file = folder / "experiment.yaml"
     file.write_text(text)
     train(prepare(file, overrides), folder / "runs")
@@ -71,10 +71,10 @@ def made(folder: Path, text: str, overrides: Sequence[str] = ()) -> None:
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier twice, a regression and an autoencoder; nobody changes them."""
-    folder = tmp_path_factory.mktemp("made")
-    made(folder, CLASSES)
-    made(folder, CLASSES, ["optimizer={adam: 0.05}", "train.epochs=5", "name=quick"])
-    made(folder, VALUES)
-    made(folder, INPUTS)
+    """Two classifiers, a regression and an autoencoder; tests must not change them."""
+    folder = tmp_path_factory.mktemp("trained")
+    train_run(folder, CLASSES)
+    train_run(folder, CLASSES, ["optimizer={adam: 0.05}", "train.epochs=5", "name=quick"])
+    train_run(folder, VALUES)
+    train_run(folder, INPUTS)
     return folder / "runs"

@@ -1,4 +1,4 @@
-"""What is done with a trained network: `ldl predict` and `ldl evaluate`."""
+"""`ldl predict` and `ldl evaluate`."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def table(text: str) -> list[list[str]]:
 def test_classes_and_probabilities(
     ldl: Ldl, runs: Path, iris: tuple[Path, Path, Array, list[str]]
 ) -> None:
-    """A row a sample: the class that is likeliest, and how likely each is."""
-    done = ldl("predict", "quick", iris[1], "--runs", runs)
-    assert (done.code, done.err) == (0, "")
-    header, *rows = table(done.out)
+    """A row per sample: the most probable class, and the probability of each."""
+    result = ldl("predict", "quick", iris[1], "--runs", runs)
+    assert (result.code, result.err) == (0, "")
+    header, *rows = table(result.out)
     assert header == ["predicted", "p(setosa)", "p(versicolor)", "p(virginica)"]
     assert len(rows) == 5
     for winner, *shares in rows:
@@ -51,14 +51,16 @@ def test_classes_and_probabilities(
         assert sum(numbers) == pytest.approx(1, abs=1e-5)
         assert header[1 + numbers.index(max(numbers))] == f"p({winner})"
     assert [row[0] for row in rows] == iris[3]
-    told = json.loads(ldl("predict", "quick", iris[1], "--runs", runs, "--json").out)
-    assert [row["predicted"] for row in told] == iris[3]
-    place = iris[1].parent / "out.json"
-    assert ldl("predict", "quick", iris[1], "--runs", runs, "--json", "-o", place).code == 0
-    assert json.loads(place.read_text()) == told and isinstance(told[0]["p(setosa)"], float)
+    predictions = json.loads(ldl("predict", "quick", iris[1], "--runs", runs, "--json").out)
+    assert [row["predicted"] for row in predictions] == iris[3]
+    path = iris[1].parent / "out.json"
+    assert ldl("predict", "quick", iris[1], "--runs", runs, "--json", "-o", path).code == 0
+    assert json.loads(path.read_text()) == predictions and isinstance(
+        predictions[0]["p(setosa)"], float
+    )
 
 
-def test_csv_and_npz_say_the_same(
+def test_csv_and_npz_give_the_same_predictions(
     ldl: Ldl, runs: Path, iris: tuple[Path, Path, Array, list[str]]
 ) -> None:
     """Columns are found by name, in any order, with others beside them; scaling is the run's."""
@@ -79,8 +81,8 @@ def test_values_are_a_x_plus_b(ldl: Ldl, runs: Path, tmp_path: Path) -> None:
 
     file = tmp_path / "x.csv"
     file.write_text("x\n0\n1\n-2.5\n")
-    done = ldl("predict", "line", file, "--runs", runs)
-    header, *rows = table(done.out)
+    result = ldl("predict", "line", file, "--runs", runs)
+    header, *rows = table(result.out)
     weights = load((next(runs.glob("*line*")) / "model.safetensors").read_bytes())
     a, b = weights["linear1.weight"][0, 0], weights["linear1.bias"][0]
     assert len(header) == 1
@@ -92,8 +94,8 @@ def test_reconstructions(
 ) -> None:
     """A value for each input, by its name and in its units; into a file."""
     output = tmp_path / "out.csv"
-    done = ldl("predict", "squeeze", iris[1], "--output", output, "--runs", runs)
-    assert (done.code, done.out) == (0, "") and str(output) in done.err
+    result = ldl("predict", "squeeze", iris[1], "--output", output, "--runs", runs)
+    assert (result.code, result.out) == (0, "") and str(output) in result.err
     header, *rows = table(output.read_text())
     assert header == list(SOURCES["iris"]().describe().features) and len(rows) == 5
     values = np.array(rows, float)
@@ -101,14 +103,14 @@ def test_reconstructions(
     assert (values > data.min(axis=0)).all() and (values < data.max(axis=0)).all()
 
 
-def test_the_samples_are_not_written_over(ldl: Ldl, runs: Path, tmp_path: Path) -> None:
-    """Neither by their own name nor by way of a link."""
+def test_the_samples_are_not_overwritten(ldl: Ldl, runs: Path, tmp_path: Path) -> None:
+    """Neither under their own name nor through a link."""
     file, link = tmp_path / "x.csv", tmp_path / "link.csv"
     file.write_text("x\n1\n")
     link.symlink_to(file)
     for output in (file, link, tmp_path / "." / "x.csv"):
-        done = ldl("predict", "line", file, "-o", output, "--runs", runs)
-        assert done.code == 2 and "holds the samples" in done.err
+        result = ldl("predict", "line", file, "-o", output, "--runs", runs)
+        assert result.code == 2 and "holds the samples" in result.err
     assert file.read_text() == "x\n1\n"
 
 
@@ -124,46 +126,46 @@ def test_the_samples_are_not_written_over(ldl: Ldl, runs: Path, tmp_path: Path) 
         ("broken.npz", "not a zip"),
     ],
 )
-def test_samples_that_do_not_fit(
+def test_samples_that_do_not_match_the_network(
     name: str, content: str | None, ldl: Ldl, runs: Path, tmp_path: Path
 ) -> None:
     """Exit 2, the file's name, no traceback, no output."""
     file = tmp_path / name
     if content is not None:
         file.write_text(content)
-    done = ldl("predict", "quick", file, "--runs", runs)
-    assert (done.code, done.out) == (2, "")
-    assert str(file) in done.err and "Traceback" not in done.err
+    result = ldl("predict", "quick", file, "--runs", runs)
+    assert (result.code, result.out) == (2, "")
+    assert str(file) in result.err and "Traceback" not in result.err
 
 
 @pytest.fixture
 def copy(runs: Path, tmp_path: Path) -> Path:
-    """The runs, to be changed."""
+    """A copy of the runs that a test may change."""
     shutil.copytree(runs, tmp_path / "runs")
     return tmp_path / "runs"
 
 
 def test_evaluating_again_gives_the_same(ldl: Ldl, copy: Path) -> None:
-    """Results, byte for byte; and pictures."""
+    """The same results.json, byte for byte, and plots."""
     folder = next(copy.glob("*quick*"))
     before = (folder / "results.json").read_bytes()
-    done = ldl("evaluate", "quick", "--runs", copy, "--json")
-    assert done.code == 0
+    result = ldl("evaluate", "quick", "--runs", copy, "--json")
+    assert result.code == 0
     assert (folder / "results.json").read_bytes() == before
-    assert json.loads(done.out) == json.loads(before)
+    assert json.loads(result.out) == json.loads(before)
     assert (folder / "contingency/classification.png").exists()
 
 
-def test_evaluating_on_another_part_keeps_what_was_there(ldl: Ldl, copy: Path) -> None:
-    """The run's own judgement on the test part is not lost."""
+def test_evaluating_another_split_keeps_earlier_results(ldl: Ldl, copy: Path) -> None:
+    """The results of the test split stay in results.json."""
     folder = next(copy.glob("*quick*"))
     before = json.loads((folder / "results.json").read_text())
-    done = ldl("evaluate", "quick", "classification: {part: train}", "--runs", copy)
-    assert done.code == 0 and "train split" in done.out
+    result = ldl("evaluate", "quick", "classification: {part: train}", "--runs", copy)
+    assert result.code == 0 and "train split" in result.out
     after = json.loads((folder / "results.json").read_text())
-    judged = [value for key, value in after.items() if key.startswith("classification")]
-    assert before["classification"] in judged
-    assert {"test", "train"} == {value["part"] for value in judged}
+    evaluations = [value for key, value in after.items() if key.startswith("classification")]
+    assert before["classification"] in evaluations
+    assert {"test", "train"} == {value["part"] for value in evaluations}
 
 
 @pytest.mark.parametrize(
@@ -175,19 +177,19 @@ def test_evaluating_on_another_part_keeps_what_was_there(ldl: Ldl, copy: Path) -
         ("classification: {part: all}", "test"),
     ],
 )
-def test_evaluations_that_cannot_be(evaluation: str, words: str, ldl: Ldl, copy: Path) -> None:
+def test_invalid_evaluations(evaluation: str, words: str, ldl: Ldl, copy: Path) -> None:
     """Exit 2; the run's results stay."""
     folder = next(copy.glob("*quick*"))
     before = (folder / "results.json").read_bytes()
-    done = ldl("evaluate", "quick", evaluation, "--runs", copy)
-    assert done.code == 2 and words in done.err and "Traceback" not in done.err
+    result = ldl("evaluate", "quick", evaluation, "--runs", copy)
+    assert result.code == 2 and words in result.err and "Traceback" not in result.err
     assert (folder / "results.json").read_bytes() == before
 
 
-def test_a_judges_misfit_is_an_error_with_a_message(ldl: Ldl, copy: Path) -> None:
-    """A classifier of the evaluation's own that cannot be built."""
-    done = ldl("evaluate", "squeeze", "denoising: {classifier: [add]}", "--runs", copy)
-    assert done.code == 2 and "two or more" in done.err
+def test_a_network_of_an_evaluation_that_cannot_be_built(ldl: Ldl, copy: Path) -> None:
+    """An error message, no traceback."""
+    result = ldl("evaluate", "squeeze", "denoising: {classifier: [add]}", "--runs", copy)
+    assert result.code == 2 and "two or more" in result.err
 
 
 def test_a_damaged_network_is_refused(ldl: Ldl, copy: Path, tmp_path: Path) -> None:
@@ -199,14 +201,14 @@ def test_a_damaged_network_is_refused(ldl: Ldl, copy: Path, tmp_path: Path) -> N
     for damaged in (sound[:-1] + bytes([sound[-1] ^ 1]), sound[:20], b""):
         model.write_bytes(damaged)
         for words in (("predict", "line", file), ("evaluate", "line")):
-            done = ldl(*words, "--runs", copy)
-            assert done.code == 2 and "model.safetensors" in done.err, done.err
+            result = ldl(*words, "--runs", copy)
+            assert result.code == 2 and "model.safetensors" in result.err, result.err
 
 
-def test_an_unfinished_run_says_so(ldl: Ldl, copy: Path, tmp_path: Path) -> None:
-    """There is no network yet."""
+def test_an_unfinished_run_has_no_weights(ldl: Ldl, copy: Path, tmp_path: Path) -> None:
+    """The error names the missing file."""
     folder = next(copy.glob("*line*"))
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.sha256").unlink()
-    done = ldl("evaluate", "line", "--runs", copy)
-    assert done.code == 2 and "model.safetensors" in done.err and "Traceback" not in done.err
+    result = ldl("evaluate", "line", "--runs", copy)
+    assert result.code == 2 and "model.safetensors" in result.err and "Traceback" not in result.err

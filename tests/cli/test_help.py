@@ -33,25 +33,25 @@ def experiment(folder: Path, text: str = CLASSES) -> Path:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_helps_with_an_example(name: str, ldl: Ldl) -> None:
     """`--help` and `-h`, with an `ldl` line to copy."""
-    done = ldl(name, "--help")
-    assert (done.code, done.err) == (0, "")
-    assert f"Example: ldl {name}" in " ".join(done.out.split())
-    assert ldl(name, "-h").out == done.out
+    result = ldl(name, "--help")
+    assert (result.code, result.err) == (0, "")
+    assert f"Example: ldl {name}" in " ".join(result.out.split())
+    assert ldl(name, "-h").out == result.out
 
 
 @pytest.mark.parametrize("name", ["list", "fetch", "verify"])
 def test_every_data_command_helps_with_an_example(name: str, ldl: Ldl) -> None:
-    """As above."""
+    """The subcommands of `ldl data`."""
     assert f"Example: ldl data {name}" in " ".join(ldl("data", name, "--help").out.split())
 
 
 def test_the_list_of_commands_is_complete(ldl: Ldl) -> None:
-    """What the top help lists is what there is."""
+    """`ldl --help` lists every command."""
     text = ldl("--help").out
     assert [name for name in COMMANDS if not re.search(rf"^\W+{name} ", text, re.M)] == []
 
 
-def test_examples_are_sound(ldl: Ldl) -> None:
+def test_examples_name_existing_files(ldl: Ldl) -> None:
     """The configurations that the examples name exist."""
     for name in COMMANDS:
         for file in re.findall(r"configs/\w+\.yaml", ldl(name, "--help").out):
@@ -60,8 +60,8 @@ def test_examples_are_sound(ldl: Ldl) -> None:
 
 def test_the_version(ldl: Ldl) -> None:
     """One line."""
-    done = ldl("--version")
-    assert done.code == 0 and re.fullmatch(r"ldl \d+\.\d+\.\d+\S*\n", done.out)
+    result = ldl("--version")
+    assert result.code == 0 and re.fullmatch(r"ldl \d+\.\d+\.\d+\S*\n", result.out)
 
 
 @pytest.mark.parametrize(
@@ -69,49 +69,49 @@ def test_the_version(ldl: Ldl) -> None:
     [("train",), ("nothing",), ("train", "a", "--nothing"), ("show",), ("predict", "one"), ()],
 )
 def test_wrong_usage_exits_2(words: tuple[str, ...], ldl: Ldl) -> None:
-    """With the usage, without a traceback."""
-    done = ldl(*words)
-    assert done.code == 2 and "Usage" in done.err + done.out
-    assert "Traceback" not in done.err
+    """The usage is printed, no traceback."""
+    result = ldl(*words)
+    assert result.code == 2 and "Usage" in result.err + result.out
+    assert "Traceback" not in result.err
 
 
 def test_training_prints_results_on_stdout_and_the_rest_on_stderr(ldl: Ldl, tmp_path: Path) -> None:
     """The last line of stdout is the folder."""
     file = experiment(tmp_path)
-    done = ldl("train", file, "--runs", tmp_path / "runs")
-    assert done.code == 0
-    lines = done.out.splitlines()
+    result = ldl("train", file, "--runs", tmp_path / "runs")
+    assert result.code == 0
+    lines = result.out.splitlines()
     folder = Path(lines[-1])
     assert folder.parent == tmp_path / "runs" and (folder / "status.json").exists()
     assert lines[0].startswith("classification on the test split")
     assert any(line.split()[0] == "accuracy" for line in lines[1:-1])
-    assert "epoch" not in done.out
-    assert "epoch 3/3" in done.err and "validation_loss" in done.err
+    assert "epoch" not in result.out
+    assert "epoch 3/3" in result.err and "validation_loss" in result.err
     assert (folder / "contingency/classification.png").read_bytes()[:4] == b"\x89PNG"
     assert (folder / "plots/loss.png").exists()
-    assert not re.search(r"[{}\x1b]", done.out)
+    assert not re.search(r"[{}\x1b]", result.out)
 
 
-def test_what_regions_print(ldl: Ldl, tmp_path: Path) -> None:
-    """An evaluation without figures prints no empty braces."""
+def test_an_evaluation_without_metrics_prints_no_braces(ldl: Ldl, tmp_path: Path) -> None:
+    """Decision regions have no metrics of their own."""
     text = "data: {source: gaussians}\nnetwork: [linear]\ntrain: {epochs: 1}\n"
-    done = ldl("train", experiment(tmp_path, text), "--runs", tmp_path / "runs")
-    assert done.code == 0 and "{" not in done.out
+    result = ldl("train", experiment(tmp_path, text), "--runs", tmp_path / "runs")
+    assert result.code == 0 and "{" not in result.out
 
 
-def test_quiet_says_nothing_of_epochs(ldl: Ldl, tmp_path: Path) -> None:
-    """But the result."""
-    done = ldl("train", experiment(tmp_path), "--quiet", "--runs", tmp_path / "runs")
-    assert "epoch 1/3" not in done.err and done.out.count("accuracy") == 1
+def test_quiet_prints_results_only(ldl: Ldl, tmp_path: Path) -> None:
+    """No line per epoch."""
+    result = ldl("train", experiment(tmp_path), "--quiet", "--runs", tmp_path / "runs")
+    assert "epoch 1/3" not in result.err and result.out.count("accuracy") == 1
 
 
 def test_json_of_a_training(ldl: Ldl, tmp_path: Path) -> None:
     """One document on stdout, and nothing else there."""
-    done = ldl("train", experiment(tmp_path), "--json", "--runs", tmp_path / "runs")
-    found = json.loads(done.out)
-    assert set(found) == {"run", "status", "results"}
-    assert found["status"]["status"] == "completed"
-    assert 0 <= found["results"]["classification"]["accuracy"] <= 1
+    result = ldl("train", experiment(tmp_path), "--json", "--runs", tmp_path / "runs")
+    document = json.loads(result.out)
+    assert set(document) == {"run", "status", "results"}
+    assert document["status"]["status"] == "completed"
+    assert 0 <= document["results"]["classification"]["accuracy"] <= 1
 
 
 def test_the_folder_of_runs(ldl: Ldl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,42 +124,42 @@ def test_the_folder_of_runs(ldl: Ldl, tmp_path: Path, monkeypatch: pytest.Monkey
     assert ldl("train", file, "-q", "--runs", "option").out.startswith("option/")
 
 
-def test_a_folder_of_runs_that_cannot_be(ldl: Ldl, tmp_path: Path) -> None:
-    """A file stands there."""
+def test_a_folder_of_runs_that_cannot_be_made(ldl: Ldl, tmp_path: Path) -> None:
+    """There is a file of that name."""
     (tmp_path / "file").write_text("")
-    done = ldl("train", experiment(tmp_path), "--runs", tmp_path / "file")
-    assert done.code == 2 and "file" in done.err and "Traceback" not in done.err
+    result = ldl("train", experiment(tmp_path), "--runs", tmp_path / "file")
+    assert result.code == 2 and "file" in result.err and "Traceback" not in result.err
 
 
 def test_a_run_that_diverges_exits_1(ldl: Ldl, tmp_path: Path) -> None:
     """The message on stderr, nothing on stdout; the list shows it."""
     text = "data: {source: line}\nnetwork: [linear]\noptimizer: {sgd: 1e6}\n"
-    done = ldl("train", experiment(tmp_path, text), "-q", "--runs", tmp_path / "runs")
-    assert (done.code, done.out) == (1, "")
-    assert "learning_rate" in done.err and "Traceback" not in done.err
+    result = ldl("train", experiment(tmp_path, text), "-q", "--runs", tmp_path / "runs")
+    assert (result.code, result.out) == (1, "")
+    assert "learning_rate" in result.err and "Traceback" not in result.err
     listed = json.loads(ldl("runs", "--runs", tmp_path / "runs", "--json").out)
     assert [run["status"] for run in listed] == ["diverged"]
     assert ldl("show", "last", "--runs", tmp_path / "runs").code == 0
     for words in (("evaluate", "last"), ("predict", "last", "x.npz"), ("resume", "last")):
-        done = ldl(*words, "--runs", tmp_path / "runs")
-        assert done.code == 2 and "Traceback" not in done.err, words
+        result = ldl(*words, "--runs", tmp_path / "runs")
+        assert result.code == 2 and "Traceback" not in result.err, words
 
 
-def test_advice_stands_on_stderr(ldl: Ldl, tmp_path: Path) -> None:
-    """With its place."""
+def test_notes_are_printed_on_stderr(ldl: Ldl, tmp_path: Path) -> None:
+    """With file, line and column."""
     file = experiment(tmp_path, CLASSES.replace("linear]", "linear, softmax]"))
-    done = ldl("check", file)
-    assert done.code == 0
-    assert f"{file}:3:38: note: cross_entropy applies softmax itself" in done.err
-    assert "note" not in done.out
+    result = ldl("check", file)
+    assert result.code == 0
+    assert f"{file}:3:38: note: cross_entropy applies softmax itself" in result.err
+    assert "note" not in result.out
 
 
 def test_a_former_name_of_a_setting_is_noted_once(ldl: Ldl, tmp_path: Path) -> None:
     """In the file or as an override; it trains the same."""
     file = experiment(tmp_path)
     note = "`stop_gradient_norm` is now called `gradient_tolerance`; the former name still works"
-    done = ldl("check", file, "train.stop_gradient_norm=0.5")
-    assert done.code == 0 and done.err.count(note) == 1
+    result = ldl("check", file, "train.stop_gradient_norm=0.5")
+    assert result.code == 0 and result.err.count(note) == 1
     assert "note" not in ldl("check", file, "train.gradient_tolerance=0.5").err
     old = prepare(file, ["train.stop_gradient_norm=0.5"])
     new = prepare(file, ["train.gradient_tolerance=0.5"])
@@ -174,13 +174,13 @@ def test_no_colour_without_a_terminal(runs: Path) -> None:
     """Not even where colour is asked for, if NO_COLOR is set."""
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm-256color"}
     for words in (["runs", "--runs", str(runs)], ["--help"], ["check", "none.yaml"]):
-        done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=environment)
-        assert "\x1b" not in done.stdout + done.stderr
+        result = subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=environment)
+        assert "\x1b" not in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("words", [["runs"], ["runs", "--json"], ["show", "line"]])
-def test_a_reader_who_leaves_early_is_no_error(words: list[str], runs: Path) -> None:
-    """As with `ldl runs | head -1`: no traceback, no complaint."""
+def test_a_closed_pipe_is_no_error(words: list[str], runs: Path) -> None:
+    """As in `ldl runs | head -1`: no traceback, nothing on stderr."""
     process = subprocess.Popen(
         [*COMMAND, *words, "--runs", str(runs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -193,22 +193,22 @@ def test_a_reader_who_leaves_early_is_no_error(words: list[str], runs: Path) -> 
 
 
 def test_unbuffered_output_to_a_closed_pipe(runs: Path) -> None:
-    """The first line read, then closed."""
+    """The reader closes the pipe after the first line."""
     line = f"{sys.executable} -u {ROOT / 'cli.py'} explain --json | head -1"
-    done = subprocess.run(line, shell=True, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("{\n", "")
+    result = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("{\n", "")
 
 
 def test_output_that_is_closed(runs: Path) -> None:
-    """No traceback: what is said goes nowhere."""
+    """No traceback; the output is lost."""
     line = f"{sys.executable} {ROOT / 'cli.py'} runs --runs {runs} >&-"
-    done = subprocess.run(line, shell=True, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_letters_that_an_encoding_lacks() -> None:
+def test_characters_that_an_encoding_lacks() -> None:
     """They are written as escapes."""
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     words = [*COMMAND, "explain", "cross_entropy"]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0 and "log \\u03a3_k" in done.stdout
+    result = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0 and "log \\u03a3_k" in result.stdout

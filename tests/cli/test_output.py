@@ -1,4 +1,4 @@
-"""What `ldl train` and `ldl evaluate` print of an evaluation's figures."""
+"""What `ldl train` and `ldl evaluate` print of an evaluation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from ldl.cli.output import print_results
 
 
-def test_a_figure_or_one_for_each_of_a_few_names(capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_with_a_value_or_a_mapping_of_values(capsys: pytest.CaptureFixture[str]) -> None:
     results = {
         "clustering": {"part": "test", "samples": 1234, "purity": 0.75, "clusters": {"c1": {}}},
         "compression": {"part": "test", "mse": {"network": 0.5, "pca": None}, "notes": ["hm"]},
@@ -20,7 +20,7 @@ def test_a_figure_or_one_for_each_of_a_few_names(capsys: pytest.CaptureFixture[s
     assert [line.split()[0] for line in lines[3:]] == ["mse.network", "mse.pca", "note:"]
 
 
-def test_of_a_table_of_figures_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_of_metrics_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     errors = {f"mask {i}": 0.1 * i for i in range(10)}
     print_results({"noise_sweep": {"part": "test", "mse": {"noisy": errors}, "levels": [1, 2]}})
     first, *lines, last = capsys.readouterr().out.splitlines()
@@ -29,6 +29,6 @@ def test_of_a_table_of_figures_the_first_are_shown(capsys: pytest.CaptureFixture
     assert last.split() == ["and", "2", "more", "in", "results.json"]
 
 
-def test_what_looks_at_no_part_names_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_evaluation_of_no_single_split_names_none(capsys: pytest.CaptureFixture[str]) -> None:
     print_results({"folds": {"part": "test", "samples": 300, "accuracy": {"mean": 0.5}}})
     assert capsys.readouterr().out.splitlines()[0] == "folds, 300 samples"

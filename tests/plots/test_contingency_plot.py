@@ -1,4 +1,4 @@
-"""Contingency figures: numbers, labels, and sizes from one class to a hundred."""
+"""Plots of contingency matrices: numbers, labels, and sizes from one class to a hundred."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_cells_hold_the_count_and_the_share_of_their_row(tmp_path: Path) -> None
     assert drawn.texts[1].get_text() == "run · 4 samples · accuracy 75.0%"
 
 
-def test_a_share_too_small_to_round_up_is_not_called_0(tmp_path: Path) -> None:
+def test_a_share_below_half_a_percent_is_not_0(tmp_path: Path) -> None:
     axes = figure(tmp_path, [[999, 1], [0, 5]], ["a", "b"]).axes[0]
     assert numbers(axes)[0, 1] == "1\n<1%"
 
 
 @pytest.mark.parametrize(("classes", "shown"), [(1, "7\n100%"), (13, "7"), (30, "7"), (31, None)])
-def test_what_a_cell_says_depends_on_the_room(
+def test_the_text_of_a_cell_depends_on_the_number_of_classes(
     classes: int, shown: str | None, tmp_path: Path
 ) -> None:
     drawn = figure(tmp_path, 7 * np.eye(classes, dtype=int), [f"c{i}" for i in range(classes)])
@@ -49,7 +49,9 @@ def test_what_a_cell_says_depends_on_the_room(
     assert max(drawn.get_size_inches()) < 12
 
 
-def test_a_hundred_long_names_are_cut_thinned_and_turned(tmp_path: Path) -> None:
+def test_a_hundred_long_names_are_cut_and_vertical_and_every_other_is_left_out(
+    tmp_path: Path,
+) -> None:
     names = [f"a rather long class name, the {i}th" for i in range(100)]
     drawn = figure(tmp_path, np.eye(100, dtype=int), names)
     labels = drawn.axes[0].get_xticklabels()

@@ -63,7 +63,7 @@ def test_values_and_samples_share_one_scale() -> None:
     assert bar.get_ylabel() == "height" and bar.get_ylim() == (-1, 4)
 
 
-def test_regions_with_lines_and_mistakes_have_two_legends() -> None:
+def test_hyperplanes_and_misclassified_samples_have_a_legend() -> None:
     data = {
         "x": np.linspace(0, 1, 6),
         "y": np.linspace(2, 3, 5),

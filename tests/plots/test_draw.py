@@ -1,4 +1,4 @@
-"""Drawing a run folder: what is there is drawn, what is missing is not, what is broken is named."""
+"""Drawing the plots of a run folder; missing and damaged data files."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def more_evaluations(run: Path, images: Any, names: Any) -> None:
-    """What evaluations of inner values leave, and those of other methods and trainings."""
+    """The files of evaluations that compare methods, train again or read hidden values."""
     plots, plane = run / "plots", {"points": rng.random((3, 2)), "labels": np.arange(3) % 2}
     plane |= {"place": np.array("code"), "names": np.array(["a", "b"])}
     counts = np.array([[1, 2], [3, 0]])
-    more = {"columns": ["a", "b"], "corner": "cluster\\true"}
+    more: dict[str, Any] = {"columns": ["a", "b"], "corner": "cluster\\true"}
     write_contingency(run / "contingency" / "clustering-2.csv", counts, ["c1", "c2"], **more)
     write_arrays(plots / "clusters.npz", **plane, clusters=np.arange(3), centres=np.eye(3, 2))
     write_arrays(plots / "cluster_centres.npz", images=images, names=names, sizes=np.arange(3))
@@ -91,7 +91,7 @@ def more_evaluations(run: Path, images: Any, names: Any) -> None:
     write_arrays(plots / "activations-train-2.npz", **values)
 
 
-def test_every_file_becomes_a_picture_beside_it(folder: Path) -> None:
+def test_every_file_becomes_a_png_beside_it(folder: Path) -> None:
     drawn = draw(folder)
     assert {path.relative_to(folder).as_posix() for path in drawn} == {
         "plots/loss.png",
@@ -124,20 +124,20 @@ def test_every_file_becomes_a_picture_beside_it(folder: Path) -> None:
     assert not list(folder.rglob("*.tmp"))
 
 
-def test_drawing_twice_gives_the_same_pictures_and_leaves_the_settings_alone(folder: Path) -> None:
+def test_drawing_twice_gives_the_same_bytes_and_keeps_rc_params(folder: Path) -> None:
     before = dict(mpl.rcParams)
     first = {path: path.read_bytes() for path in draw(folder)}
     assert {path: path.read_bytes() for path in draw(folder)} == first
     assert dict(mpl.rcParams) == before
 
 
-def test_what_is_missing_is_passed_over(tmp_path: Path) -> None:
+def test_missing_files_are_skipped(tmp_path: Path) -> None:
     assert draw(tmp_path) == []
     (tmp_path / "metrics.csv").write_text("epoch,train_loss\n", encoding="utf-8")
     assert draw(tmp_path) == []
 
 
-def test_what_cannot_be_read_is_named_after_the_rest_is_drawn(folder: Path) -> None:
+def test_damaged_files_are_named_after_all_others_are_drawn(folder: Path) -> None:
     broken = folder / "plots" / "mistakes.npz"
     broken.write_bytes(broken.read_bytes()[:200])
     (folder / "contingency" / "noisy.csv").write_text("", encoding="utf-8")
@@ -150,7 +150,7 @@ def test_what_cannot_be_read_is_named_after_the_rest_is_drawn(folder: Path) -> N
     assert (folder / "contingency" / "original.png").exists()
 
 
-def test_a_picture_without_data_any_more_goes(folder: Path) -> None:
+def test_a_plot_whose_data_is_empty_is_deleted(folder: Path) -> None:
     draw(folder)
     empty = np.zeros((0, 4, 4, 1))
     write_arrays(folder / "plots" / "mistakes.npz", images=empty)
@@ -159,7 +159,7 @@ def test_a_picture_without_data_any_more_goes(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "ending", "said"),
+    ("kind", "ending", "expected"),
     [
         ("activations", "", "run · test split"),
         ("activations", "2", "run · test split · no. 2"),
@@ -169,23 +169,23 @@ def test_a_picture_without_data_any_more_goes(folder: Path) -> None:
         ("filters", "2", "run · no. 2"),
     ],
 )
-def test_a_picture_says_which_part_and_which_of_several(kind: str, ending: str, said: str) -> None:
-    assert subtitle("run", kind, ending) == said
+def test_a_subtitle_names_the_split_and_the_number(kind: str, ending: str, expected: str) -> None:
+    assert subtitle("run", kind, ending) == expected
 
 
 @pytest.mark.parametrize(
-    ("called", "name"),
+    ("folder_name", "name"),
     [
         ("20261120T091502Z-denoise-3f9a1c", "denoise"),
         ("20261120T091502Z-two-words-3f9a1c-2", "two-words"),
         ("mine", "mine"),
     ],
 )
-def test_a_run_is_called_what_its_folder_says(called: str, name: str) -> None:
-    assert run_name(Path("runs") / called) == name
+def test_the_run_name_of_a_folder(folder_name: str, name: str) -> None:
+    assert run_name(Path("runs") / folder_name) == name
 
 
-def test_matplotlib_waits_until_something_is_drawn_and_pyplot_for_ever(folder: Path) -> None:
+def test_matplotlib_is_imported_when_drawing_and_pyplot_never(folder: Path) -> None:
     code = (
         "import sys, pathlib; from ldl.plots import draw; assert 'matplotlib' not in sys.modules;"
         "draw(pathlib.Path(sys.argv[1])); assert 'matplotlib.pyplot' not in sys.modules"

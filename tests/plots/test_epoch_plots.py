@@ -1,4 +1,4 @@
-"""The curves by epoch: what is shown, labelled and marked, and what odd tables do."""
+"""Curves by epoch: lines, labels, marks, and unusual tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def columns(**more: Any) -> epoch_plots.MetricColumns:
 
 
 def texts(figure: Any) -> list[str]:
-    """The title and the line below it."""
+    """The title and the subtitle."""
     return [text.get_text() for text in figure.texts]
 
 
@@ -35,7 +35,7 @@ def read(tmp_path: Path, text: str) -> epoch_plots.MetricColumns:
     return epoch_plots.read_metric_columns(path)
 
 
-def test_read_takes_empty_and_infinite_cells_for_missing(tmp_path: Path) -> None:
+def test_empty_and_infinite_cells_are_nan(tmp_path: Path) -> None:
     table = read(tmp_path, "epoch,train_loss,validation_loss\n1,2.5,\n2,nan,inf\n3,1,0.5\n4,0.")
     np.testing.assert_array_equal(table["epoch"], [1, 2, 3])
     np.testing.assert_array_equal(table["train_loss"], [2.5, np.nan, 1])
@@ -72,7 +72,7 @@ def test_loss_without_validation_marks_nothing() -> None:
     assert texts(figure)[1] == "run · 40 epochs"
 
 
-def test_a_single_epoch_is_a_point_one_can_see() -> None:
+def test_a_single_epoch_has_a_marker() -> None:
     table = {name: column[:1] for name, column in columns().items()}
     figure: Any = epoch_plots.loss_plot(table, "run")
     assert figure.axes[0].lines[0].get_marker() == "o"
@@ -80,13 +80,13 @@ def test_a_single_epoch_is_a_point_one_can_see() -> None:
     assert figure.axes[0].get_xticks().tolist() == [1]
 
 
-def test_gaps_are_bridged() -> None:
+def test_lines_bridge_missing_values() -> None:
     every_other = np.where(EPOCHS % 2 == 0, 1.0, np.nan)
     figure: Any = epoch_plots.loss_plot(columns(validation_loss=every_other), "run")
     assert figure.axes[0].lines[1].get_xdata().tolist() == EPOCHS[1::2].tolist()
 
 
-def test_nothing_known_draws_nothing() -> None:
+def test_no_finite_value_draws_nothing() -> None:
     empty = {"epoch": EPOCHS, "train_loss": np.full(40, np.nan)}
     assert epoch_plots.loss_plot(empty, "run") is None
     assert epoch_plots.metrics_plot(columns(), "run") is None
@@ -109,8 +109,8 @@ def test_each_metric_has_a_panel() -> None:
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
-def test_the_best_epoch_is_the_runs() -> None:
-    """Which may have watched another figure than the validation loss."""
+def test_the_best_epoch_is_that_of_the_run() -> None:
+    """The run may monitor another metric than the validation loss."""
     table = {**columns(), "validation_loss": np.abs(EPOCHS - 9) + 1.0}
     for best, expected in ((None, 9), (17, 17)):
         figure: Any = epoch_plots.loss_plot(table, "run", best)
@@ -119,7 +119,7 @@ def test_the_best_epoch_is_the_runs() -> None:
         assert texts(figure)[1].endswith("lowest validation loss 1")
 
 
-def test_steps_shows_rate_and_norm_and_a_constant_rate_against_0() -> None:
+def test_learning_rate_and_gradient_norm_and_a_constant_above_0() -> None:
     table = columns(learning_rate=np.full(40, 0.01), gradient_norm=10.0 ** -(EPOCHS / 10))
     figure: Any = epoch_plots.optimizer_plot(table, "run")
     rate, norm = figure.axes

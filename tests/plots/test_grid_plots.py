@@ -1,4 +1,4 @@
-"""Pictures of a grid: what is shown, and that nothing overlaps."""
+"""Plots of a grid: content, labels, no overlaps."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def folder(tmp_path: Path) -> Path:
     return folder_of(tmp_path, KEYS)
 
 
-def test_all_pictures_are_drawn_and_found(folder: Path) -> None:
+def test_all_plots_are_drawn(folder: Path) -> None:
     assert not has_plots(folder)
     names = sorted(path.name for path in draw_grid(folder))
     assert names == ["heat.png", "loss.png", "objective.png", "parallel.png"]
     assert has_plots(folder)
 
 
-def test_a_panel_a_key_that_differs(folder: Path) -> None:
+def test_a_panel_per_key_with_several_values(folder: Path) -> None:
     figure: Any = objective_plot(read_grid_data(folder))
     assert [axes.get_xlabel() for axes in figure.axes] == [
         "optimizer.sgd.learning_rate (log. scale)", "network.encoder.mlp.units", "loss",
@@ -85,7 +85,7 @@ def test_a_panel_a_key_that_differs(folder: Path) -> None:
     rates, units, _ = figure.axes
     assert rates.get_xscale() == "log" and units.get_xscale() == "linear"
     assert [each.get_text() for each in units.get_xticklabels()] == ["[64, 32]", "[32, 16, 2]"]
-    assert len(rates.lines[0].get_xdata()) == 11  # settings with a figure
+    assert len(rates.lines[0].get_xdata()) == 11  # settings with an objective
     assert "1 more without a value" in figure.texts[1].get_text()
     best = next(line for line in rates.lines if line.get_label() == "best setting")
     assert best.get_xdata()[0] == 0.001 and best.get_ydata()[0] == pytest.approx(0.1)
@@ -93,7 +93,7 @@ def test_a_panel_a_key_that_differs(folder: Path) -> None:
     assert_apart(figure)
 
 
-def test_the_map_has_the_two_keys_that_matter_most(folder: Path) -> None:
+def test_the_heat_map_has_the_two_keys_that_explain_most(folder: Path) -> None:
     figure: Any = heat_map_plot(read_grid_data(folder))
     axes = figure.axes[0]
     assert axes.get_xlabel() == "optimizer.sgd.learning_rate"
@@ -105,7 +105,7 @@ def test_the_map_has_the_two_keys_that_matter_most(folder: Path) -> None:
 
 
 def data_of(path: Path, rows: list[tuple[str, str, str, float]]) -> Any:
-    """What a grid shows of settings with an optimizer, a momentum, a rate; the best first."""
+    """The data of a grid with an optimizer, a momentum, a rate per row; the best first."""
     path.mkdir()
     keys = ["optimizer", "optimizer.sgd.momentum", "rate"]
     ends = ["mean", "sd", "seeds", "epochs", "seconds", "status"]
@@ -118,7 +118,7 @@ def data_of(path: Path, rows: list[tuple[str, str, str, float]]) -> Any:
 
 
 def test_a_winner_that_is_not_on_the_map(tmp_path: Path) -> None:
-    """No cell is framed for it, rows and columns without a setting are left out."""
+    """No cell is framed, and rows and columns without a setting are left out."""
     sgd = "{sgd: {nesterov: true}}"
     rows = [("adam", "", "0.000316227766017", 0.1)]
     rows += [(sgd, m, r, i + 1.0) for i, (m, r) in enumerate(product("01", ("0.01", "0.1")))]
@@ -134,8 +134,8 @@ def test_a_winner_that_is_not_on_the_map(tmp_path: Path) -> None:
     assert np.mean(frame.get_xdata()[:4]) == np.mean(frame.get_ydata()[:4]) == 0
 
 
-def test_labels_are_short_and_whole(tmp_path: Path) -> None:
-    """Four digits, choices by name, within the picture; the legend knows the best setting."""
+def test_labels_are_short_and_inside_the_figure(tmp_path: Path) -> None:
+    """Four digits, choices by name; the legend names the best setting."""
     sgd = "{sgd: {nesterov: true}}"
     rows = [("", "0", "0.000316227766017", 0.1), (sgd, "1", "0.0316227766017", 0.2)]
     found = data_of(tmp_path / "a", [*rows, ("adam", "", "0.1", 0.3)])
@@ -150,7 +150,7 @@ def test_labels_are_short_and_whole(tmp_path: Path) -> None:
 
 
 def test_a_key_with_a_single_value(tmp_path: Path) -> None:
-    """Which some settings lack: no warning of equal limits."""
+    """Some settings lack the key: no warning of equal limits."""
     rows = [("adam", "", "0.1", 0.1), ("sgd", "0.9", "0.1", 0.1), ("sgd", "0.9", "", 0.1)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -166,7 +166,7 @@ def test_lines_through_three_keys_or_more(folder: Path, tmp_path: Path) -> None:
     assert parallel_coordinates_plot(read_grid_data(folder_of(tmp_path / "two", two))) is None
 
 
-def test_losses_that_do_not_compare_have_panels_of_their_own(folder: Path) -> None:
+def test_each_loss_function_has_a_panel(folder: Path) -> None:
     table, plan = read_plot_table(folder / "results.csv"), read_plot_table(folder / "plan.csv")
     figure: Any = grid_loss_plot(folder, table, plan, "made")
     assert [axes.get_ylabel().split(" (")[0] for axes in figure.axes] == ["loss mse", "loss bce"]
@@ -181,7 +181,7 @@ def test_one_setting_and_one_seed(tmp_path: Path) -> None:
     assert [path.name for path in draw_grid(folder)] == ["loss.png"]
 
 
-def test_no_setting_with_a_figure(tmp_path: Path) -> None:
+def test_no_setting_with_an_objective(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, {"train.epochs": [3, 4]})
     table = (folder / "results.csv").read_text().splitlines()
     (folder / "results.csv").write_text(f"{table[0]}\n{table[-1]}\n")

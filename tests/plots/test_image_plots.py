@@ -36,7 +36,7 @@ def pixels(figure: Any) -> Any:
     return figure.axes[0].images[0].get_array()
 
 
-def test_rows_of_originals_others_and_errors() -> None:
+def test_rows_of_originals_reconstructions_and_errors() -> None:
     samples = data((2, 4, 4, 1), ["3", "8"])
     figure: Any = reconstruction_plot(samples, "run")
     axes = figure.axes[0]
@@ -59,14 +59,14 @@ def test_the_error_scale_ends_at_the_largest_error() -> None:
     assert figure.axes[0].get_xlabel() == ""
 
 
-def test_no_error_at_all_and_errors_that_are_not_numbers_are_drawn() -> None:
+def test_errors_of_0_and_infinite_errors_are_drawn() -> None:
     samples = data((2, 4, 4, 1), ["a", "b"])
     for error in (0.0, np.nan, np.inf):
         figure: Any = reconstruction_plot({**samples, "error": np.full((2, 4, 4), error)}, "run")
         figure.canvas.draw()
 
 
-def test_pictures_outside_0_to_1_use_their_own_range_and_large_ones_are_thinned() -> None:
+def test_images_outside_0_to_1_use_their_own_range_and_large_ones_lose_pixels() -> None:
     samples = data((1, 400, 300, 1), [""])
     samples["original"] = samples["original"] * 10 - 5
     figure: Any = reconstruction_plot(samples, "run")
@@ -79,24 +79,24 @@ def test_pictures_outside_0_to_1_use_their_own_range_and_large_ones_are_thinned(
 def test_three_channels_are_colours_others_are_grey(channels: int, first: list[int]) -> None:
     images = np.zeros((1, 3, 3, channels), np.float32)
     images[..., 0] = 1
-    mistakes = {
+    misclassified = {
         "images": images,
         "true": np.array(["a"]),
         "predicted": np.array(["b"]),
         "confidence": np.array([0.75]),
     }
-    figure: Any = misclassified_plot(mistakes, "run")
+    figure: Any = misclassified_plot(misclassified, "run")
     assert pixels(figure)[0, 0].tolist() == first
 
 
-def test_mistakes_say_what_was_read_as_what_and_how_surely() -> None:
-    mistakes = {
+def test_captions_of_misclassified_images() -> None:
+    misclassified = {
         "images": np.zeros((10, 8, 8, 1), np.float32),
         "true": np.array(["8"] * 10),
         "predicted": np.array(["3"] * 10),
         "confidence": np.array([0.99991, 0.987, *[0.5] * 8]),
     }
-    figure: Any = misclassified_plot(mistakes, "run")
+    figure: Any = misclassified_plot(misclassified, "run")
     captions = [text.get_text() for text in figure.axes[0].texts]
     assert captions[:2] == ["8 read as 3\n>99.9%", "8 read as 3\n98.7%"] and len(captions) == 10
     figure.canvas.draw()
@@ -115,11 +115,11 @@ def row_names(figure: Any) -> list[str]:
 
 @pytest.mark.parametrize("jpeg", [True, False])
 @pytest.mark.parametrize("code", [(2, 2), (1, 2), (1, 7), (20, 30)])
-def test_compression_shows_the_code_in_the_size_of_the_pictures(
+def test_compression_shows_the_code_at_the_size_of_the_images(
     code: tuple[int, int], jpeg: bool
 ) -> None:
     images = rng.random((3, 8, 8, 1)).astype(np.float32)
-    data = {
+    data: dict[str, Any] = {
         "original": images,
         "reconstruction": images,
         "pca": images,
@@ -149,7 +149,7 @@ def test_compression_shows_the_code_in_the_size_of_the_pictures(
     assert_inside(figure)
 
 
-def test_fitted_keeps_the_shape_of_a_pixel_and_centres() -> None:
+def test_fit_to_size_keeps_the_shape_of_a_pixel_and_centres() -> None:
     code = np.array([[[[0, 0, 0], [90, 90, 90]]]], np.uint8)
     (tile,) = fit_to_size(code, (80, 80))
     assert (tile[:20] == 255).all() and (tile[60:] == 255).all()
@@ -157,7 +157,7 @@ def test_fitted_keeps_the_shape_of_a_pixel_and_centres() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 10, 17])
-def test_centres_say_their_class_and_size(count: int) -> None:
+def test_captions_of_cluster_centres(count: int) -> None:
     data = {
         "images": rng.random((count, 8, 8, 1)),
         "names": np.array(["a class of a long name"] * count),

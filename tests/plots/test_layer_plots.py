@@ -59,7 +59,7 @@ def test_vectors_are_a_heat_map(shape: tuple[int, int], named: bool) -> None:
     assert_inside(figure)
 
 
-def test_maps_stand_below_their_inputs() -> None:
+def test_feature_maps_are_below_their_inputs() -> None:
     data = {
         "values": rng.random((5, 3, 6, 6)),
         "images": rng.random((5, 12, 12, 1)),
@@ -73,7 +73,7 @@ def test_maps_stand_below_their_inputs() -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_signals_are_bands_with_a_row_a_channel(named: bool) -> None:
+def test_signals_are_bands_with_a_row_per_channel(named: bool) -> None:
     labels = np.array(["a", "b", "c"] if named else [""] * 3)
     data = {"values": rng.random((3, 4, 90)), "labels": labels, "place": np.array("p")}
     figure: Any = activations_plot(data, "run")

@@ -14,7 +14,7 @@ from ldl.plots.regression_plot import RegressionFit, draw_fits, parse_fits
 from .figures import legend_texts
 
 
-def test_a_fit_comes_back_from_its_file_without_what_is_not_finite(tmp_path: Path) -> None:
+def test_infinite_rows_of_a_fit_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "fit.csv"
     rows = [["price", 1, 2, 3], ["price", 2, 4, "nan"], ["rent", 5, 6, 7]]
     # A feature may be called what another column is.
@@ -27,7 +27,7 @@ def test_a_fit_comes_back_from_its_file_without_what_is_not_finite(tmp_path: Pat
     assert parse_fits(read_plot_table(path))[0].x is None
 
 
-def test_one_input_shows_the_line_and_the_truth() -> None:
+def test_a_single_input_has_a_panel_with_the_fitted_line() -> None:
     x = np.linspace(0, 1, 9)
     one = RegressionFit("price", x * 2, x * 2 + 0.1, x, "area")
     figure: Any = draw_fits([one], "run")
@@ -40,7 +40,7 @@ def test_one_input_shows_the_line_and_the_truth() -> None:
     assert figure.texts[1].get_text() == "run · 9 samples"
 
 
-def test_many_targets_show_the_first_few_and_none_shows_nothing() -> None:
+def test_of_many_targets_four_are_drawn_and_no_target_draws_nothing() -> None:
     fits = [RegressionFit(str(i), np.arange(3.0), np.arange(3.0)) for i in range(9)]
     figure: Any = draw_fits(fits, "run")
     assert [axes.get_xlabel() for axes in figure.axes] == [f"true {i}" for i in range(4)]

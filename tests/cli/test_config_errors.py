@@ -1,7 +1,7 @@
-"""Malformed configurations: each says where and what, exits 2 and leaves nothing behind.
+"""Errors in configurations: message, position, exit code 2, and no files written.
 
-A `«` in a configuration marks the place that the message must point at; it is taken out before
-the file is written.
+A `«` in a configuration marks the position that the message must name; it is removed before the
+file is written.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Done, Ldl
+from .conftest import CommandResult, Ldl
 
 ROOT = Path(__file__).parents[2]
-PLACE = re.compile(r"^(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.+)$")
+LOCATION = re.compile(r"^(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.+)$")
 D = "data: {source: digits, scale: minmax}\n"
 N = "network: [{linear: 8}, tanh, linear]\n"
 
-# name: (configuration, words of the message or its advice)
+# name: (configuration, words of the message or its hint)
 SYNTAX = {
     "empty file": ("«", ["empty", "ldl init"]),
     "only a comment": ("«# later\n", ["empty"]),
@@ -229,20 +229,20 @@ NETWORKS = {
     "npz that is none": ("data: {source: {npz: {path: «good.csv}}}\n" + N, ["good.csv"]),
 }
 CASES = {**SYNTAX, **WORDS, **NETWORKS}
-# Where the message may also stand: the key, or the whole that the value is in.
+# Here the message may also name the position of the key, or of the enclosing value.
 LENIENT = {"csv without the target", "csv missing", "csv with a missing value",
            "csv with a ragged row", "npz that is none", "unknown value", "same of nothing",
            "name given twice", "unknown value in a loss", "empty network", "no losses",
            "activation of an mlp", "split over all"}  # fmt: skip
 
 
-def test_there_are_enough() -> None:
-    """The promise is thirty."""
+def test_the_number_of_cases() -> None:
+    """No case is lost."""
     assert len(CASES) >= 80
 
 
-def written(folder: Path, text: str) -> tuple[Path, int, int]:
-    """The file, and the line and column of its mark."""
+def write_config(folder: Path, text: str) -> tuple[Path, int, int]:
+    """Write a configuration; return the file, and the line and column of its mark."""
     before, _, after = text.partition("«")
     line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
     file = folder / "t.yaml"
@@ -253,44 +253,44 @@ def written(folder: Path, text: str) -> tuple[Path, int, int]:
     return file, line, column
 
 
-def problems(done: Done) -> list[re.Match[str]]:
+def problems(result: CommandResult) -> list[re.Match[str]]:
     """The first line of each message."""
-    return [m for m in map(PLACE.match, done.err.splitlines()) if m]
+    return [m for m in map(LOCATION.match, result.err.splitlines()) if m]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_malformed_configuration(
+def test_an_invalid_configuration(
     name: str, ldl: Ldl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Place, line, caret, words; exit 2; nothing on stdout, nothing under the runs' folder."""
+    """Position, line, caret, message; exit 2; nothing on stdout, no run folder."""
     text, words = CASES[name]
-    file, line, column = written(tmp_path, text)
+    file, line, column = write_config(tmp_path, text)
     monkeypatch.setenv("LDL_RUNS_DIR", str(tmp_path / "other"))
-    done = ldl("train", file, "--runs", tmp_path / "runs")
-    assert done.code == 2, done.err
-    assert done.out == ""
-    assert "Traceback" not in done.err
+    result = ldl("train", file, "--runs", tmp_path / "runs")
+    assert result.code == 2, result.err
+    assert result.out == ""
+    assert "Traceback" not in result.err
     assert not (tmp_path / "runs").exists() and not (tmp_path / "other").exists()
-    found = problems(done)
-    assert found and Path(found[0]["file"]).name == "t.yaml"
-    places = [(int(m["line"]), int(m["column"])) for m in found]
+    reported = problems(result)
+    assert reported and Path(reported[0]["file"]).name == "t.yaml"
+    positions = [(int(m["line"]), int(m["column"])) for m in reported]
     if name in LENIENT:
-        assert line in [place[0] for place in places], done.err
+        assert line in [position[0] for position in positions], result.err
     else:
-        assert (line, column) in places, done.err
-    assert [word for word in words if word not in done.err] == []
-    lines = done.err.splitlines()
-    sources = [number for number, each in enumerate(lines) if each.strip().startswith("^")]
+        assert (line, column) in positions, result.err
+    assert [word for word in words if word not in result.err] == []
+    lines = result.err.splitlines()
+    carets = [number for number, text in enumerate(lines) if text.strip().startswith("^")]
     if name != "empty file":
-        assert sources, done.err
-    for number in sources:
+        assert carets, result.err
+    for number in carets:
         assert lines[number - 1].strip() and len(lines[number]) <= 100
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_check_says_the_same(name: str, ldl: Ldl, tmp_path: Path) -> None:
-    """Everything above is found without training."""
-    file, _, _ = written(tmp_path, CASES[name][0])
+def test_check_prints_the_same(name: str, ldl: Ldl, tmp_path: Path) -> None:
+    """`ldl check` finds every error without training."""
+    file, _, _ = write_config(tmp_path, CASES[name][0])
     by_check, by_train = ldl("check", file), ldl("train", file, "--runs", tmp_path / "runs")
     assert (by_check.code, by_check.err) == (by_train.code, by_train.err)
 
@@ -298,7 +298,7 @@ def test_check_says_the_same(name: str, ldl: Ldl, tmp_path: Path) -> None:
 # --- files and overrides --------------------------------------------------------------------
 
 
-def test_files_that_are_none(ldl: Ldl, tmp_path: Path) -> None:
+def test_files_that_cannot_be_read(ldl: Ldl, tmp_path: Path) -> None:
     """Missing, a folder, binary, not UTF-8, too large, unreadable: exit 2 and the file's name."""
     binary, latin, huge = (tmp_path / name for name in ("b.yaml", "l.yaml", "h.yaml"))
     binary.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
@@ -312,28 +312,28 @@ def test_files_that_are_none(ldl: Ldl, tmp_path: Path) -> None:
         huge: "large",
     }
     for file, words in cases.items():
-        done = ldl("train", file, "--runs", tmp_path / "runs")
-        assert done.code == 2 and str(file) in done.err, file
-        assert words in done.err and "Traceback" not in done.err
+        result = ldl("train", file, "--runs", tmp_path / "runs")
+        assert result.code == 2 and str(file) in result.err, file
+        assert words in result.err and "Traceback" not in result.err
     assert not (tmp_path / "runs").exists()
 
 
 def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
-    """490 million nodes from 306 bytes; in a process of its own, with a limit."""
+    """490 million nodes from 306 bytes; in a separate process with a time limit."""
     names = "abcdefghi"
     rows = [f"{names[0]}: &a [" + ",".join(["lol"] * 9) + "]"]
     for before, name in pairwise(names):
         rows.append(f"{name}: &{name} [" + ",".join([f"*{before}"] * 9) + "]")
     file = tmp_path / "bomb.yaml"
     file.write_text("\n".join(rows) + "\n")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, str(ROOT / "cli.py"), "check", str(file)],
         capture_output=True,
         text=True,
         timeout=10,
     )
-    assert done.returncode == 2
-    assert "bomb.yaml:1:4: an anchor" in done.stderr and "Traceback" not in done.stderr
+    assert result.returncode == 2
+    assert "bomb.yaml:1:4: an anchor" in result.stderr and "Traceback" not in result.stderr
 
 
 OVERRIDES = {
@@ -352,70 +352,70 @@ OVERRIDES = {
 
 @pytest.mark.parametrize("override", OVERRIDES)
 def test_a_bad_override(override: str, ldl: Ldl, tmp_path: Path) -> None:
-    """Its place within the override, a caret under it."""
-    file, _, _ = written(tmp_path, D + N + "optimizer: adam\n«")
-    done = ldl("train", file, override, "--runs", tmp_path / "runs")
-    place, words = OVERRIDES[override]
-    assert done.code == 2 and not (tmp_path / "runs").exists()
-    assert done.err.startswith(place + ": ") and words in done.err
-    lines = done.err.splitlines()
+    """The error names the position within the override, with a caret."""
+    file, _, _ = write_config(tmp_path, D + N + "optimizer: adam\n«")
+    result = ldl("train", file, override, "--runs", tmp_path / "runs")
+    location, words = OVERRIDES[override]
+    assert result.code == 2 and not (tmp_path / "runs").exists()
+    assert result.err.startswith(location + ": ") and words in result.err
+    lines = result.err.splitlines()
     assert lines[1].strip() == override
-    assert lines[2].index("^") - lines[1].index(override) == int(place.rpartition(":")[2]) - 1
+    assert lines[2].index("^") - lines[1].index(override) == int(location.rpartition(":")[2]) - 1
 
 
 def test_several_bad_overrides_are_all_reported(ldl: Ldl, tmp_path: Path) -> None:
-    """Numbered by their place on the command line."""
-    file, _, _ = written(tmp_path, D + N + "«")
-    done = ldl("check", file, "seed=1", "train.epoch=3", "sede=4")
-    assert [m["line"] for m in problems(done)] == ["2", "3"]
+    """Their line is their number on the command line."""
+    file, _, _ = write_config(tmp_path, D + N + "«")
+    result = ldl("check", file, "seed=1", "train.epoch=3", "sede=4")
+    assert [m["line"] for m in problems(result)] == ["2", "3"]
 
 
 # --- all at once ----------------------------------------------------------------------------
 
 
-def test_five_mistakes_of_five_kinds_show_five(ldl: Ldl, tmp_path: Path) -> None:
+def test_five_errors_of_five_kinds_are_all_reported(ldl: Ldl, tmp_path: Path) -> None:
     """A misspelt key, a wrong type, an unknown layer, a number out of range, a missing key."""
     text = (
         "sede: 3\ndata: {scale: minmax}\nnetwork: [{lineer: 8}, linear]\n"
         "optimizer: {sgd: {momentum: 1.5}}\ntrain: {epochs: lots}\n"
     )
-    file, _, _ = written(tmp_path, text)
-    done = ldl("train", file, "--runs", tmp_path / "runs")
-    assert done.code == 2
-    assert [int(m["line"]) for m in problems(done)] == [1, 2, 3, 4, 5]
+    file, _, _ = write_config(tmp_path, text)
+    result = ldl("train", file, "--runs", tmp_path / "runs")
+    assert result.code == 2
+    assert [int(m["line"]) for m in problems(result)] == [1, 2, 3, 4, 5]
 
 
-def test_mistakes_in_words_do_not_hide_those_in_the_network(ldl: Ldl, tmp_path: Path) -> None:
-    """A misspelt key and an unknown evaluation; a misfit, an unknown value, a cycle."""
+def test_errors_in_names_do_not_hide_those_in_the_network(ldl: Ldl, tmp_path: Path) -> None:
+    """A misspelt key and an unknown evaluation; wrong shapes, an unknown value, a cycle."""
     text = (
         D + "network:\n- {linear: 8, as: h}\n- {add: , from: [h, x]}\n- {tanh: , from: hh}\n"
         "- {identity: , as: me, from: me}\n- {linear: , from: h}\n"
         "train: {epoch: 5}\nevaluate: [regresion]\n"
     )
-    file, _, _ = written(tmp_path, text)
-    done = ldl("check", file)
-    assert done.code == 2
-    assert [int(m["line"]) for m in problems(done)] == [4, 5, 6, 8, 9]
+    file, _, _ = write_config(tmp_path, text)
+    result = ldl("check", file)
+    assert result.code == 2
+    assert [int(m["line"]) for m in problems(result)] == [4, 5, 6, 8, 9]
 
 
-def test_mistakes_of_network_training_and_evaluation_at_once(ldl: Ldl, tmp_path: Path) -> None:
-    """Everything that is found after the words, in the order of the file."""
+def test_errors_of_network_training_and_evaluation_at_once(ldl: Ldl, tmp_path: Path) -> None:
+    """Errors of later checks are in the order of the file."""
     text = (
         D + "network:\n- {linear: 8, as: h}\n- {add: , from: [h, x]}\n- {linear: , from: hh}\n"
         "optimizer: gd\ntrain: {batch_size: 5}\nevaluate: [regression]\n"
     )
-    file, _, _ = written(tmp_path, text)
-    done = ldl("check", file)
-    assert [int(m["line"]) for m in problems(done)] == [4, 5, 7, 8]
+    file, _, _ = write_config(tmp_path, text)
+    result = ldl("check", file)
+    assert [int(m["line"]) for m in problems(result)] == [4, 5, 7, 8]
 
 
-def test_mistakes_in_an_extended_file_name_that_file(ldl: Ldl, tmp_path: Path) -> None:
-    """Each at its own file's line."""
+def test_errors_in_an_extended_file_name_that_file(ldl: Ldl, tmp_path: Path) -> None:
+    """Each error has the line of the file in which it is."""
     (tmp_path / "base.yaml").write_text("\n\n" + D + "network: [{lineer: 3}]\n")
-    file, _, _ = written(tmp_path, "extends: base.yaml\ntrain: {epoch: 3}\n")
-    done = ldl("check", file)
-    found = {(Path(m["file"]).name, int(m["line"])) for m in problems(done)}
-    assert found == {("base.yaml", 4), ("t.yaml", 2)}
+    file, _, _ = write_config(tmp_path, "extends: base.yaml\ntrain: {epoch: 3}\n")
+    result = ldl("check", file)
+    reported = {(Path(m["file"]).name, int(m["line"])) for m in problems(result)}
+    assert reported == {("base.yaml", 4), ("t.yaml", 2)}
 
 
 @pytest.mark.parametrize(
@@ -427,15 +427,15 @@ def test_mistakes_in_an_extended_file_name_that_file(ldl: Ldl, tmp_path: Path) -
         "train.batch_size=1000000000000000000000",
     ],
 )
-def test_sizes_beyond_all_memory(change: str, ldl: Ldl, tmp_path: Path) -> None:
-    """A message and a good exit code, no traceback."""
-    file, _, _ = written(tmp_path, D + N + "train: {epochs: 1}\n«")
-    done = ldl("check", file, change)
-    assert done.code == 2 and ("at most 1,000,000,000" in done.err or "weights" in done.err)
+def test_sizes_beyond_the_memory(change: str, ldl: Ldl, tmp_path: Path) -> None:
+    """A message and exit code 2, no traceback."""
+    file, _, _ = write_config(tmp_path, D + N + "train: {epochs: 1}\n«")
+    result = ldl("check", file, change)
+    assert result.code == 2 and ("at most 1,000,000,000" in result.err or "weights" in result.err)
 
 
 def test_a_batch_is_never_larger_than_the_data(ldl: Ldl, tmp_path: Path) -> None:
-    """A step's memory is that of the training part at most."""
-    file, _, _ = written(tmp_path, D + N + "train: {epochs: 1}\n«")
-    done = ldl("check", file, "train.batch_size=1000000000", "--json")
-    assert json.loads(done.out)["total"]["batch_size"] < 1797
+    """The batch is at most the training split."""
+    file, _, _ = write_config(tmp_path, D + N + "train: {epochs: 1}\n«")
+    result = ldl("check", file, "train.batch_size=1000000000", "--json")
+    assert json.loads(result.out)["total"]["batch_size"] < 1797

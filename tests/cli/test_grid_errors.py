@@ -1,6 +1,6 @@
-"""Malformed grid blocks: each says where and what, exits 2 and leaves nothing behind.
+"""Errors in grid blocks: message, position, exit code 2, and no files written.
 
-A `«` marks the place that the message must point at; it is taken out before the file is written.
+A `«` marks the position that the message must name; it is removed before the file is written.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Ldl
-from .test_malformed import problems, written
+from .test_config_errors import problems, write_config
 
 BASE = """\
 data: {source: digits, scale: minmax}
@@ -33,7 +33,7 @@ def grid(block: str, base: str = BASE) -> str:
     return f"{base}grid:\n  {block}\n"
 
 
-# name: (configuration, words of the message or its advice)
+# name: (configuration, words of the message or its hint)
 WORDS = {
     "no block": ("«" + BASE, ["no `grid` block", "ldl explain grid"]),
     "a block of nothing": (BASE + "«grid:\n", ["needs `objective`"]),
@@ -344,42 +344,42 @@ OBJECTIVES = {
 }
 CASES = {**WORDS, **VALUES, **PATHS, **PARTS, **OBJECTIVES}
 WHOLE_FILE = ("no block",)
-ONLY_GRID = (*WHOLE_FILE, "misspelt section")  # a file without a grid is sound for `ldl check`
+ONLY_GRID = (*WHOLE_FILE, "misspelt section")  # a file without a grid is valid for `ldl check`
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_malformed_grid(name: str, ldl: Ldl, tmp_path: Path) -> None:
-    """Place, caret, words; exit 2; nothing on stdout, nothing under the runs' folder."""
+def test_an_invalid_grid_block(name: str, ldl: Ldl, tmp_path: Path) -> None:
+    """Position, caret, message; exit 2; nothing on stdout, no run folder."""
     text, words = CASES[name]
-    file, line, column = written(tmp_path, text)
-    done = ldl("grid", file, "--runs", tmp_path / "runs")
-    assert done.code == 2, done.err
-    assert done.out == "" and "Traceback" not in done.err
+    file, line, column = write_config(tmp_path, text)
+    result = ldl("grid", file, "--runs", tmp_path / "runs")
+    assert result.code == 2, result.err
+    assert result.out == "" and "Traceback" not in result.err
     assert not (tmp_path / "runs").exists()
     if name not in WHOLE_FILE:
-        places = [(int(m["line"]), int(m["column"])) for m in problems(done)]
-        assert (line, column) in places, done.err
-        assert len(places) == len(set(places))
-    assert [word for word in words if word not in done.err] == [], done.err
+        positions = [(int(m["line"]), int(m["column"])) for m in problems(result)]
+        assert (line, column) in positions, result.err
+        assert len(positions) == len(set(positions))
+    assert [word for word in words if word not in result.err] == [], result.err
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in ONLY_GRID])
-def test_check_says_the_same(name: str, ldl: Ldl, tmp_path: Path) -> None:
-    """`ldl check` looks at the block too."""
-    file, _, _ = written(tmp_path, CASES[name][0])
+def test_check_prints_the_same(name: str, ldl: Ldl, tmp_path: Path) -> None:
+    """`ldl check` checks the grid block too."""
+    file, _, _ = write_config(tmp_path, CASES[name][0])
     by_check, by_grid = ldl("check", file), ldl("grid", file, "--dry-run")
     assert (by_check.code, by_check.err) == (by_grid.code, by_grid.err)
 
 
-def test_there_are_enough() -> None:
-    """Every kind of mistake that the block knows."""
+def test_the_number_of_cases() -> None:
+    """No case is lost."""
     assert len(CASES) >= 75
 
 
 # --- all at once ----------------------------------------------------------------------------
 
 
-def test_mistakes_of_the_file_and_of_the_block_at_once(ldl: Ldl, tmp_path: Path) -> None:
+def test_errors_of_the_file_and_of_the_block_at_once(ldl: Ldl, tmp_path: Path) -> None:
     """In the order of the file, each once, however many settings have it."""
     text = BASE.replace("epochs", "epoch") + (
         "grid:\n  objective: test.loss\n  seeds: none\n  serch: grid\n  vary:\n"
@@ -387,41 +387,41 @@ def test_mistakes_of_the_file_and_of_the_block_at_once(ldl: Ldl, tmp_path: Path)
         "    train.epochs: 3\n    network.1: [tanh, relu]\n    networc.1: [tanh]\n"
         "  exclude: [{loss: mse}]\n"
     )
-    file, _, _ = written(tmp_path, text + "«")
-    done = ldl("check", file)
-    assert [int(m["line"]) for m in problems(done)] == [4, 6, 7, 8, 10, 11, 12, 14, 15]
+    file, _, _ = write_config(tmp_path, text + "«")
+    result = ldl("check", file)
+    assert [int(m["line"]) for m in problems(result)] == [4, 6, 7, 8, 10, 11, 12, 14, 15]
 
 
-def test_a_mistake_of_the_base_is_said_once_and_without_settings(ldl: Ldl, tmp_path: Path) -> None:
-    """All settings have it, and so has the file without its grid."""
+def test_an_error_of_the_base_is_reported_once(ldl: Ldl, tmp_path: Path) -> None:
+    """The message does not count the settings: all have it."""
     text = grid(BY_LOSS + f"vary: {{{SIZES}}}", BASE.replace("linear: 8}, tanh", "linear: 8}, add"))
-    file, _, _ = written(tmp_path, text + "«")
-    done = ldl("grid", file)
-    assert len(problems(done)) == 1 and "settings" not in done.err
+    file, _, _ = write_config(tmp_path, text + "«")
+    result = ldl("grid", file)
+    assert len(problems(result)) == 1 and "settings" not in result.err
 
 
-def test_mistakes_in_overrides_of_the_block(ldl: Ldl, tmp_path: Path) -> None:
-    """They are read as overrides are, with the rest of a path as one key."""
-    file, _, _ = written(tmp_path, grid(BY_LOSS + f"vary: {{{SIZES}}}") + "«")
-    done = ldl("grid", file, "grid.seeds=0", "grid.vary.train.epoch=[1, 2]", "grid.sedes=3")
-    assert [m["file"] for m in problems(done)] == ["command line"] * 3
-    assert [m["line"] for m in problems(done)] == ["1", "2", "3"]
+def test_errors_in_overrides_of_the_block(ldl: Ldl, tmp_path: Path) -> None:
+    """Each error names its override."""
+    file, _, _ = write_config(tmp_path, grid(BY_LOSS + f"vary: {{{SIZES}}}") + "«")
+    result = ldl("grid", file, "grid.seeds=0", "grid.vary.train.epoch=[1, 2]", "grid.sedes=3")
+    assert [m["file"] for m in problems(result)] == ["command line"] * 3
+    assert [m["line"] for m in problems(result)] == ["1", "2", "3"]
 
 
-def test_a_mistake_in_a_block_that_is_extended(ldl: Ldl, tmp_path: Path) -> None:
-    """It stands where the value is written."""
+def test_an_error_in_a_block_that_is_extended(ldl: Ldl, tmp_path: Path) -> None:
+    """The error names the file in which the value is written."""
     (tmp_path / "base.yaml").write_text(grid(BY_LOSS + "vary:\n    train.batch_size: [16, -1]"))
-    file, _, _ = written(tmp_path, "extends: base.yaml\ngrid: {seeds: 2}\n«")
-    done = ldl("grid", file)
-    assert [(Path(m["file"]).name, m["line"]) for m in problems(done)] == [("base.yaml", "8")]
+    file, _, _ = write_config(tmp_path, "extends: base.yaml\ngrid: {seeds: 2}\n«")
+    result = ldl("grid", file)
+    assert [(Path(m["file"]).name, m["line"]) for m in problems(result)] == [("base.yaml", "8")]
 
 
-def test_hundreds_of_settings_with_one_mistake(ldl: Ldl, tmp_path: Path) -> None:
-    """One message that says how many."""
+def test_hundreds_of_settings_with_one_error(ldl: Ldl, tmp_path: Path) -> None:
+    """One message with their number."""
     text = grid(
         BY_LOSS
         + "vary:\n    loss: [cross_entropy, bce]\n    train.batch_size: {range: [1, 201, 1]}"
     )
-    file, _, _ = written(tmp_path, text + "«")
-    done = ldl("grid", file)
-    assert len(problems(done)) == 1 and "in 200 of 400 settings" in done.err
+    file, _, _ = write_config(tmp_path, text + "«")
+    result = ldl("grid", file)
+    assert len(problems(result)) == 1 and "in 200 of 400 settings" in result.err
