@@ -111,7 +111,7 @@ def test_runs_that_do_not_exist(ldl: Ldl, runs: Path) -> None:
     result = ldl("runs", "flowers", "quik", "--runs", runs)
     assert result.code == 2 and "quick" in result.err
     result = ldl("show", "2", "--runs", runs)
-    assert result.code == 2 and "fits" in result.err
+    assert result.code == 2 and "matches" in result.err
 
 
 def test_show(ldl: Ldl, runs: Path) -> None:
