@@ -25,7 +25,7 @@ ROOMS = (
     "errors", "fields", "cores", "arrays", "atomic_file", "engine", "data", "metrics",
     "config", "compile", "runs", "train", "evaluate", "execute", "grid", "plots", "report", "cli",
 )  # fmt: skip
-HEAVY = ("numpy", "scipy", "sklearn", "matplotlib", "safetensors", "yaml")
+HEAVY = ("numpy", "scipy", "sklearn", "matplotlib", "safetensors", "yaml", "jinja2")
 LONGEST = 400
 
 
