@@ -14,6 +14,7 @@ import typer
 from ldl.cli.app import JsonOption, command
 from ldl.cli.output import log, print_json
 from ldl.errors import UsageError
+from ldl.fields import former_names
 
 # Sections that hold entries of a registry: `ldl explain network` lists the layers.
 SECTION_KINDS = {"network": "layer", "evaluate": "evaluation", "blocks": "layer"}
@@ -68,7 +69,12 @@ def _find(key: str) -> list[dict[str, Any]]:
     """The entries of this name: a section, a concept, one of each registry that has it."""
     sections = _sections()
     registries = _registries()
-    found = [(kind, names[key]) for kind, names in registries.items() if key in names]
+    found = [
+        (kind, cls)
+        for kind, names in registries.items()
+        for name, cls in names.items()
+        if key in (name, *former_names(cls))
+    ]
     if key in CONCEPTS:
         return [{"name": key, "kind": "concept", "text": CONCEPTS[key], "settings": []}]
     if key in sections:

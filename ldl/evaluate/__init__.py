@@ -42,8 +42,8 @@ EVALUATIONS: dict[str, type[Evaluation]] = {
     "noise_sweep": NoiseSweep,
     "baselines": Baselines,
     "folds": Folds,
-    "matrix": Ablation,
-    "by_hand": ConsistencyCheck,
+    "ablation": Ablation,
+    "consistency_check": ConsistencyCheck,
     "filters": Filters,
     "activations": Activations,
 }

@@ -1,4 +1,4 @@
-"""The evaluation `matrix`: one network trained with several losses and optimizers."""
+"""The evaluation `ablation`: one network trained with several losses and optimizers."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ class Ablation(Evaluation):
     `optimizers` and `losses` give each a name of your own: `{gd: {gd: 0.1}, momentum: {sgd: …}}`.
     Without `losses`, the run's own; each replaces the run's first loss and keeps its target and
     weight. All trainings share the run's data, noise, seed and settings; one that diverges has no
-    metrics, and a note says so. The metrics are those of `folds`. Writes `plots/matrix.csv`, a row
-    for each training.
+    metrics, and a note says so. The metrics are those of `folds`. The results are keyed `matrix`, the
+    former name of the evaluation; `plots/matrix.csv` has a row for each training.
     """
+
+    FORMER_NAMES = ("matrix",)
 
     optimizers: Annotated[
         dict[str, Annotated[Any, Choice("optimizer")]], Doc("optimizers by a name of your own")
@@ -41,7 +43,7 @@ class Ablation(Evaluation):
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """There needs to be an optimizer."""
-        return None if self.optimizers else "matrix: there is no optimizer to train with"
+        return None if self.optimizers else "ablation: there is no optimizer to train with"
 
     def config_changes(self) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
         """Each loss, then each optimizer."""
@@ -57,7 +59,7 @@ class Ablation(Evaluation):
         evaluated = self.select_split(context, self.part)
         data, notes = context.dataset, list(evaluated.notes)
         if evaluated.split.sample_indices is None or data.train.sample_indices is None:
-            raise DataError("matrix: the samples of this data have no indices to train again by")
+            raise DataError("ablation: the samples of this data have no indices to train again by")
         samples = [
             split.sample_indices if split else None
             for split in (data.train, data.validation, data.test)

@@ -1,4 +1,4 @@
-"""The evaluation `by_hand`: training loop, graph and single layers give the same weights."""
+"""The evaluation `consistency_check`: training loop, graph and single layers give the same weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class ConsistencyCheck(Evaluation):
     graph's forward and backward pass and the optimizer (`graph`); and by one layer after another,
     each with arrays of its own, the optimizer applied to each weight separately (`hand`). For
     chains of layers with one loss, no random draws and no layer that mixes samples; not for L-BFGS.
+    The results are keyed `by_hand`, the former name of the evaluation.
     """
+
+    FORMER_NAMES = ("by_hand",)
 
     steps: Size = 50
 
@@ -26,7 +29,7 @@ class ConsistencyCheck(Evaluation):
         """The network needs to be a chain of layers."""
         if network.chain:
             return []
-        reason = "by_hand needs a chain of layers with one loss and without random draws"
+        reason = "consistency_check needs a chain of layers with one loss and without random draws"
         return [("", f"{reason}, and an optimizer that takes one gradient per step")]
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ldl.evaluate.context import available_split
 from ldl.execute.consistency import consistency_checker
 from ldl.execute.evaluation_checks import (
     EVALUATION_NAMES,
+    RESULT_NAMES,
     classifier_experiment,
     evaluation_problems,
 )
@@ -60,7 +61,8 @@ def run_evaluations(
         except (DataError, RunError) as error:
             errors.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
             continue
-        key = name + ("" if result["part"] == "test" else f"-{result['part']}")
+        suffix = "" if result["part"] == "test" else f"-{result['part']}"
+        key = RESULT_NAMES[type(evaluation)] + suffix
         count = sum(other.rstrip("0123456789-") == key for other in results)
         results[f"{key}-{count + 1}" if count else key] = result
     previous = read_json(run.results) if run.results.exists() else {}

@@ -13,8 +13,11 @@ from ldl.data import DatasetInfo, SplitSpec
 from ldl.evaluate import EVALUATIONS, Evaluation, default_evaluations
 from ldl.evaluate.context import NetworkInfo
 from ldl.execute.retraining import apply_changes
+from ldl.fields import former_names
 
 EVALUATION_NAMES = {kind: name for name, kind in EVALUATIONS.items()}
+# Results are keyed by the first name that an evaluation ever had, so that no key changes.
+RESULT_NAMES = {kind: (*former_names(kind), name)[0] for name, kind in EVALUATIONS.items()}
 
 
 def with_default_evaluations(config: Config, info: DatasetInfo) -> Config:

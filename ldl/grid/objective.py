@@ -11,6 +11,7 @@ from ldl.data import split_sizes
 from ldl.evaluate import EVALUATIONS
 from ldl.execute.evaluation_checks import evaluation_problems
 from ldl.execute.introspection import network_info
+from ldl.fields import former_names
 
 if TYPE_CHECKING:
     from ldl.compile import Config, Experiment
@@ -95,7 +96,8 @@ class Objective:
         """
         if self.evaluation is None:
             return None
-        kind = EVALUATIONS[self.evaluation]
+        kind = _evaluation_class(self.evaluation)
+        assert kind is not None
         configured: Any = next((e for e in config.evaluate or [] if type(e) is kind), kind())
         evaluation: Evaluation = replace(configured, part="validation")
         return evaluation
@@ -136,10 +138,11 @@ def parse_objective(name: str, goal: Goal | None, base: Experiment | None = None
     if name in COLUMNS:
         return Objective(name, goal or COLUMNS[name], column=name.replace(".", "_"))
     evaluation, _, metric = rest.partition(".")
-    if split != "validation" or evaluation not in EVALUATIONS or not metric:
+    kind = _evaluation_class(evaluation)
+    if split != "validation" or kind is None or not metric:
         raise ObjectiveError(f"unknown metric `{name}`", _unknown_hint(name, evaluation, base))
     metrics = METRICS.get(evaluation)
-    if metrics is None and not _has_split(evaluation):
+    if metrics is None and not _has_split(kind):
         message = f"`{evaluation}` cannot be run on the validation split"
         raise ObjectiveError(message, _hint(None, _names(base)))
     if metrics is None and goal is None:
@@ -154,8 +157,14 @@ def parse_objective(name: str, goal: Goal | None, base: Experiment | None = None
     return Objective(name, goal or default_goal, evaluation=evaluation, metric=metric)
 
 
-def _has_split(evaluation: str) -> bool:
-    return "part" in EVALUATIONS[evaluation].__dataclass_fields__  # type: ignore[attr-defined]
+def _evaluation_class(name: str) -> type[Evaluation] | None:
+    """The evaluation with this name or former name."""
+    kinds = EVALUATIONS.items()
+    return next((kind for key, kind in kinds if name in (key, *former_names(kind))), None)
+
+
+def _has_split(kind: type[Evaluation]) -> bool:
+    return "part" in kind.__dataclass_fields__  # type: ignore[attr-defined]
 
 
 def _unknown_hint(name: str, evaluation: str, base: Experiment | None) -> str:

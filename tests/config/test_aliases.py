@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import jsonschema
 import pytest
@@ -18,7 +18,7 @@ from ldl.fields import Alias, Choice, Doc, Positive
 class Ablation:
     """Several losses times several optimizers."""
 
-    FORMER_NAMES: ClassVar[tuple[str, ...]] = ("matrix", "grid")
+    FORMER_NAMES = ("matrix", "grid")
 
     repeats: Annotated[int, Alias("runs")] = 1
     split: Annotated[str, Doc("of the data"), Alias("part")] = "test"

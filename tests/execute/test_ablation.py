@@ -28,7 +28,7 @@ def test_a_table_of_losses_and_optimizers(tmp_path: Path) -> None:
     """The run's loss and optimizer give the run's accuracy; gd takes the full batch."""
     run = completed_run(
         tmp_path,
-        TEXT + "evaluate: [classification, {matrix: {losses: {ce: cross_entropy, hinge: hinge}, "
+        TEXT + "evaluate: [classification, {ablation: {losses: {ce: cross_entropy, hinge: hinge}, "
         "optimizers: {adam: adam, gd: {gd: 0.1}, wild: {sgd: 1e38}}}}]\n",
     )
     results = read_json(run.results)
@@ -68,5 +68,5 @@ def test_an_autoencoders_other_losses_keep_its_target(tmp_path: Path) -> None:
     """It does not become a classifier."""
     text = TEXT.replace("[{linear: 8}, tanh, linear]", "[{linear: 2}, linear]")
     loss = "loss: {mse: {}, target: inputs}\n"
-    matrix = "evaluate: [{matrix: {optimizers: {adam: adam}, losses: {mae: mae}}}]\n"
+    matrix = "evaluate: [{ablation: {optimizers: {adam: adam}, losses: {mae: mae}}}]\n"
     assert "mse" in read_json(completed_run(tmp_path, text + loss + matrix).results)["matrix"]

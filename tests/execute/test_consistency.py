@@ -39,7 +39,7 @@ def test_loop_graph_and_single_layers_give_the_same_bits(
     tmp_path: Path, change: str, size: int
 ) -> None:
     text = TEXT.replace("batch_size: 16", f"batch_size: {size}")
-    run = completed_run(tmp_path, text + change + "evaluate: [{by_hand: 20}]\n")
+    run = completed_run(tmp_path, text + change + "evaluate: [{consistency_check: 20}]\n")
     result = read_json(run.results)["by_hand-train"]
     assert result["identical"] is True
     assert result["graph"] == 0.0 and result["hand"] == 0.0
