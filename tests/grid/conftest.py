@@ -1,4 +1,4 @@
-"""What several files need."""
+"""A grid for the tests of several files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .running import entries
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, float]:
     """The configuration, an undisturbed grid, and the seconds that it took."""
-    place = tmp_path_factory.mktemp("whole")
-    file = place / "killed.yaml"
+    folder = tmp_path_factory.mktemp("whole")
+    file = folder / "killed.yaml"
     file.write_text(CONFIG)
-    began = time.monotonic()
-    assert grid(file, place / "grid", "--jobs", "2").wait() == 0
-    assert len(entries(place / "grid")) == TRIALS
-    return file, place / "grid", time.monotonic() - began
+    started = time.monotonic()
+    assert grid(file, folder / "grid", "--jobs", "2").wait() == 0
+    assert len(entries(folder / "grid")) == TRIALS
+    return file, folder / "grid", time.monotonic() - started

@@ -1,4 +1,4 @@
-"""A grid as a process of its own, and what to hold against it when it was killed."""
+"""A grid in a process of its own, and checks of a grid that was killed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .running import claims, entries, weights
+from .running import entries, leases, weights
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """\
@@ -43,22 +43,22 @@ def grid(file: Path, folder: Path, *options: str) -> subprocess.Popen[bytes]:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
+    """A process and all its descendants."""
     parents = {}
-    for place in Path("/proc").glob("[0-9]*"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            stat = (place / "stat").read_text().rpartition(")")[2].split()
+            stat = (path / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        parents[int(place.name)] = int(stat[1])
-    found = [pid]
-    for each in found:
-        found += [child for child, parent in parents.items() if parent == each]
-    return found
+        parents[int(path.name)] = int(stat[1])
+    pids = [pid]
+    for ancestor in pids:
+        pids += [child for child, parent in parents.items() if parent == ancestor]
+    return pids
 
 
 def kill(pids: list[int]) -> None:
-    """Those that still live."""
+    """Send SIGKILL to the processes that still live."""
     for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -67,19 +67,19 @@ def kill(pids: list[int]) -> None:
 
 
 def results(folder: Path) -> dict[str, tuple[str, float, int]]:
-    """How each trial ended, without the times."""
-    read = {id: json.loads(text) for id, text in entries(folder).items()}
-    return {id: (e["status"], e["objective"], e["epochs"]) for id, e in read.items()}
+    """Status, objective and epochs of each trial."""
+    outcomes = {id: json.loads(text) for id, text in entries(folder).items()}
+    return {id: (e["status"], e["objective"], e["epochs"]) for id, e in outcomes.items()}
 
 
 def ended(folder: Path) -> dict[str, int]:
-    """How often each trial's training came to its end, by its log."""
+    """How often the training of each trial ended, by its log."""
     logs = folder.glob("trials/*/run.log")
     return {log.parent.name: log.read_text().count("training ended") for log in logs}
 
 
 def check_same(folder: Path, other: Path) -> None:
-    """All trials are there, with the same figures and bits, and no claim is left."""
+    """Both grids have the same trials, objectives and bits, and no lease is left."""
     assert results(folder) == results(other)
     assert weights(folder) == weights(other)
-    assert claims(folder) == [] and claims(other) == []
+    assert leases(folder) == [] and leases(other) == []

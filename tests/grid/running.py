@@ -1,4 +1,4 @@
-"""Trials made by hand, a search that asks for them, and what a grid leaves of them."""
+"""Trials without a plan, a search that asks for them, and the files that a grid leaves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ldl.grid.trial import Trial, TrialOutcome
 
 LOSS = Objective("validation.loss", "min", column="validation_loss")
 MSE = Objective("validation.reconstruction.mse", "min", evaluation="reconstruction", metric="mse")
-TWO = GridOptions(jobs=2)
+TWO_JOBS = GridOptions(jobs=2)
 TEXT = """\
 name: small
 seed: SEED
@@ -38,18 +38,18 @@ def trial(
 def as_trial(
     yaml: str, rate: float = 0.1, epochs: int = 2, seed: int = 0, after: Trial | None = None
 ) -> Trial:
-    """A trial of any text."""
+    """A trial with any text as its configuration."""
     id = hashlib.sha256(yaml.encode()).hexdigest()[:16]
     values = {"optimizer.sgd.learning_rate": rate, "train.epochs": epochs}
     return Trial(id, id, 1, seed, values, yaml, after.id if after else None)
 
 
 def trials(count: int, epochs: int = 2) -> list[Trial]:
-    """So many with one step size each."""
+    """`count` trials, each with its own learning rate."""
     return [trial(round(0.05 + 0.01 * i, 4), epochs) for i in range(count)]
 
 
-class Given:
+class FixedSearch:
     """A search that asks for the given trials at once, or round by round."""
 
     def __init__(self, *rounds: Sequence[Trial]) -> None:
@@ -61,13 +61,13 @@ class Given:
         self.open -= {outcome.id for outcome in finished}
         if self.open or not self.rounds:
             return []
-        asked = list(self.rounds.pop(0))
-        self.open = {each.id for each in asked}
-        return asked
+        trials = list(self.rounds.pop(0))
+        self.open = {trial.id for trial in trials}
+        return trials
 
 
-class Seen:
-    """Remembers what a grid told."""
+class RecordedEvents:
+    """Records the events of a grid."""
 
     def __init__(self) -> None:
         self.last: GridProgress | None = None
@@ -75,38 +75,52 @@ class Seen:
         self.notes: list[str] = []
 
     def progress(self, now: GridProgress) -> None:
-        """How it stands."""
+        """Record the last progress."""
         self.last = now
 
     def ended(self, trial: Trial, outcome: TrialOutcome) -> None:
-        """A trial has ended."""
+        """Record an outcome; each comes once."""
         assert trial.id not in self.outcomes
         self.outcomes[trial.id] = outcome
 
     def note(self, text: str) -> None:
-        """Something to know."""
+        """Record a note."""
         self.notes.append(text)
 
 
-def plan_of(*rounds: Sequence[Trial], objective: Objective = LOSS, keeps: bool = False) -> GridPlan:
+def plan_of(
+    *rounds: Sequence[Trial], objective: Objective = LOSS, keep_checkpoints: bool = False
+) -> GridPlan:
     """A plan of the given trials."""
     keys = ("optimizer.sgd.learning_rate", "train.epochs")
     return GridPlan(
-        "small", objective, 1, keys, "ab" * 32, "", Given(*rounds), keep_checkpoints=keeps
+        "small",
+        objective,
+        1,
+        keys,
+        "ab" * 32,
+        "",
+        FixedSearch(*rounds),
+        keep_checkpoints=keep_checkpoints,
     )
 
 
 def run_all(
     folder: Path,
     *rounds: Sequence[Trial],
-    options: GridOptions = TWO,
+    options: GridOptions = TWO_JOBS,
     objective: Objective = LOSS,
-    keeps: bool = False,
-) -> tuple[GridSummary, Seen]:
-    """Run the trials in a folder: the summary, and what was told."""
-    seen = Seen()
+    keep_checkpoints: bool = False,
+) -> tuple[GridSummary, RecordedEvents]:
+    """Run trials in a folder: the summary, and the recorded events."""
+    events = RecordedEvents()
     folder.mkdir(exist_ok=True)
-    return run_grid(plan_of(*rounds, objective=objective, keeps=keeps), folder, options, seen), seen
+    return run_grid(
+        plan_of(*rounds, objective=objective, keep_checkpoints=keep_checkpoints),
+        folder,
+        options,
+        events,
+    ), events
 
 
 def weights(folder: Path) -> dict[str, str]:
@@ -116,10 +130,10 @@ def weights(folder: Path) -> dict[str, str]:
 
 
 def entries(folder: Path) -> dict[str, bytes]:
-    """Each trial.json that there is."""
+    """The content of each trial.json."""
     return {file.parent.name: file.read_bytes() for file in folder.glob("trials/*/trial.json")}
 
 
-def claims(folder: Path) -> list[str]:
-    """The trials that somebody claims."""
+def leases(folder: Path) -> list[str]:
+    """The trials that have a lease."""
     return [file.name for file in (folder / "claims").iterdir() if file.name[0] != "."]

@@ -1,4 +1,4 @@
-"""A trial is one process's at a time, and free again when that process is dead."""
+"""One process holds the lease of a trial; the lease expires when that process dies."""
 
 from __future__ import annotations
 
@@ -34,39 +34,39 @@ def trial_worker(folder: Path) -> TrialWorker:
     return TrialWorker(**worker_arguments(folder, Objective("validation.loss", "min")))
 
 
-def elsewhere(work: Callable[[], object]) -> int:
-    """Do something in another process and wait for its end; its exit code."""
+def in_child(function: Callable[[], object]) -> int:
+    """Call a function in another process; 1 where its result is true, else 0."""
     pid = os.fork()
     if pid == 0:
         code = 2
         try:
-            code = int(bool(work()))
+            code = int(bool(function()))
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def remote_lease(leases: Leases, age: float) -> None:
-    """A claim by another computer whose last sign of life is `age` seconds old."""
+    """Write a lease of another computer whose last heartbeat is `age` seconds old."""
     owner = replace(LeaseOwner.of(os.getpid()), host="far", machine="other")
     leases.path(ID).write_text(json.dumps(asdict(owner)))
     os.utime(leases.path(ID), (time.time() - age, time.time() - age))
 
 
 def test_one_process_holds_a_lease(leases: Leases) -> None:
-    """Who has it says so; others are refused until it is let go."""
+    """Other processes cannot acquire it until it is released."""
     assert leases.status(ID) == "free"
     assert leases.acquire(ID)
     assert leases.status(ID) == "held" and leases.owner(ID) == LeaseOwner.of(os.getpid())
-    assert elsewhere(lambda: leases.acquire(ID)) == 0
+    assert in_child(lambda: leases.acquire(ID)) == 0
     leases.release(ID)
     assert leases.status(ID) == "free"
-    assert elsewhere(lambda: leases.acquire(ID)) == 1
+    assert in_child(lambda: leases.acquire(ID)) == 1
 
 
 def test_the_lease_of_a_dead_process_is_taken_over_at_once(leases: Leases) -> None:
-    """On this computer a process is known to be dead."""
-    assert elsewhere(lambda: leases.acquire(ID)) == 1
+    """The processes of this computer can be seen."""
+    assert in_child(lambda: leases.acquire(ID)) == 1
     assert leases.status(ID) == "expired"
     assert leases.acquire(ID)
     assert leases.owner(ID) == LeaseOwner.of(os.getpid())
@@ -74,7 +74,7 @@ def test_the_lease_of_a_dead_process_is_taken_over_at_once(leases: Leases) -> No
 
 
 def test_a_lease_of_another_computer_lives_by_its_heartbeats(leases: Leases) -> None:
-    """Its processes cannot be seen from here."""
+    """The processes of another computer cannot be seen."""
     remote_lease(leases, EXPIRY / 2)
     assert leases.status(ID) == "held" and not leases.acquire(ID)
     remote_lease(leases, EXPIRY * 2)
@@ -91,10 +91,10 @@ def test_an_unreadable_lease_lives_by_its_age(leases: Leases, text: str) -> None
 
 
 def test_one_of_many_takes_an_expired_lease_over(leases: Leases) -> None:
-    """However many come at once."""
+    """However many processes try at once."""
     for attempt in range(10):
         id = f"{attempt:016}"
-        assert elsewhere(lambda id=id: leases.acquire(id)) == 1  # type: ignore[misc]
+        assert in_child(lambda id=id: leases.acquire(id)) == 1  # type: ignore[misc]
         ready, go = os.pipe()
         pids = []
         for _ in range(6):
@@ -115,7 +115,7 @@ def test_one_of_many_takes_an_expired_lease_over(leases: Leases) -> None:
 def test_a_lease_created_during_a_takeover_is_put_back(
     leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever takes over looks at what was renamed, for the dead one may have been replaced."""
+    """A takeover checks the lease that it renamed: it may be a new one."""
     remote_lease(leases, EXPIRY * 2)
     fresh = json.dumps(asdict(LeaseOwner.of(os.getppid()))) + "\n"
     rename = Path.rename
@@ -130,7 +130,7 @@ def test_a_lease_created_during_a_takeover_is_put_back(
 
 
 def test_an_owner_whose_lease_expired_leaves_the_new_lease_alone(leases: Leases) -> None:
-    """It may wake up when another has the trial."""
+    """It may wake up when another process has the trial."""
     remote_lease(leases, 0.0)
     leases.release(ID)
     assert not leases.is_held(ID) and leases.owner(ID) is not None
@@ -144,7 +144,7 @@ def test_an_owner_whose_lease_expired_leaves_the_new_lease_alone(leases: Leases)
 def test_an_owner_whose_lease_expired_records_no_outcome(
     ending: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither how it ended nor that it may be begun again."""
+    """Neither an outcome nor a retry."""
     store = TrialStore(tmp_path)
     worker = trial_worker(tmp_path)
 
@@ -160,7 +160,7 @@ def test_an_owner_whose_lease_expired_records_no_outcome(
 def test_a_trial_that_has_ended_is_recorded_in_spite_of_a_signal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signal after the training waits until that is written down."""
+    """A signal after the training waits until the outcome is written."""
     store = TrialStore(tmp_path)
     worker = trial_worker(tmp_path)
 
@@ -169,13 +169,13 @@ def test_a_trial_that_has_ended_is_recorded_in_spite_of_a_signal(
         return "completed", "all epochs are done", 0.5
 
     monkeypatch.setattr(worker, "_attempt", attempt)
-    assert elsewhere(lambda: worker.run(TASK, 1)[0] == "finished") == 1
+    assert in_child(lambda: worker.run(TASK, 1)[0] == "finished") == 1
     outcome = store.read_outcome(ID)
     assert outcome is not None and outcome.status == "completed"
 
 
 def test_heartbeats(leases: Leases) -> None:
-    """They move the file's time, and say when the claim is lost."""
+    """They renew the time of the file, and say when the lease is lost."""
     assert leases.heartbeat(ID, os.getpid())  # not made yet
     assert leases.acquire(ID)
     os.utime(leases.path(ID), (0, 0))
@@ -185,7 +185,7 @@ def test_heartbeats(leases: Leases) -> None:
 
 
 def test_temporary_files_of_killed_processes_are_removed(leases: Leases) -> None:
-    """But not what is being made now."""
+    """But not those of processes at work."""
     for name, age in ((".x.1-aa", 2 * EXPIRY), (".x.2-bb", 0.0)):
         (leases.folder / name).touch()
         os.utime(leases.folder / name, (time.time() - age,) * 2)
@@ -194,7 +194,7 @@ def test_temporary_files_of_killed_processes_are_removed(leases: Leases) -> None
 
 
 def test_a_folder_without_leases_is_an_error(leases: Leases) -> None:
-    """In a line."""
+    """With one message."""
     leases.folder.rmdir()
     with pytest.raises(RunFolderError, match="cannot lease"):
         leases.acquire(ID)

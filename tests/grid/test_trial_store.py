@@ -1,4 +1,4 @@
-"""What has ended is written once; what trials share lies on the disk once."""
+"""Outcomes are written once, and files that trials share exist once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> TrialStore:
     return TrialStore(tmp_path)
 
 
-def test_an_outcome_comes_back(store: TrialStore) -> None:
+def test_an_outcome_is_read_back(store: TrialStore) -> None:
     """Every field."""
     assert store.read_outcome(DONE.id) is None
     assert store.write_outcome(DONE)
@@ -32,7 +32,7 @@ def test_an_outcome_comes_back(store: TrialStore) -> None:
 
 
 def test_an_outcome_is_written_once(store: TrialStore) -> None:
-    """Whoever comes second changes nothing."""
+    """A second write changes nothing."""
     assert store.write_outcome(DONE)
     assert not store.write_outcome(replace(DONE, objective=0.5))
     assert store.read_outcome(DONE.id) == DONE
@@ -40,15 +40,15 @@ def test_an_outcome_is_written_once(store: TrialStore) -> None:
 
 @pytest.mark.parametrize("left", [b"", b"{", b"[]", b'{"id": "00aa"}'])
 def test_a_damaged_outcome_counts_as_none(store: TrialStore, left: bytes) -> None:
-    """So that the trial is done again."""
+    """So that the trial runs again."""
     store.run_folder(DONE.id).path.mkdir()
     (store.run_folder(DONE.id).path / "trial.json").write_bytes(left)
     assert store.read_outcome(DONE.id) is None
     assert store.write_outcome(DONE) and store.read_outcome(DONE.id) == DONE
 
 
-def test_only_the_outcome_that_was_seen_is_forgotten(store: TrialStore) -> None:
-    """Another process may have tried again meanwhile."""
+def test_only_the_expected_outcome_is_deleted(store: TrialStore) -> None:
+    """Another process may have retried the trial meanwhile."""
     failed = replace(DONE, status="failed", objective=None)
     store.write_outcome(DONE)
     store.delete_outcome(failed)
@@ -57,29 +57,29 @@ def test_only_the_outcome_that_was_seen_is_forgotten(store: TrialStore) -> None:
     assert store.read_outcome(DONE.id) is None
 
 
-def test_common_files_are_one_file(store: TrialStore) -> None:
-    """By their contents; and furnishing again changes nothing."""
+def test_common_files_are_hard_links(store: TrialStore) -> None:
+    """Equal contents are one file; writing them again changes nothing."""
     for id in ("00aa", "00bb"):
         for _ in range(2):
             store.write_inputs(id, {"config.yaml": id.encode()}, {"data.json": b"{}\n"})
-    places = [store.run_folder(id).path / "data.json" for id in ("00aa", "00bb")]
-    assert places[0].samefile(places[1]) and places[0].read_bytes() == b"{}\n"
+    paths = [store.run_folder(id).path / "data.json" for id in ("00aa", "00bb")]
+    assert paths[0].samefile(paths[1]) and paths[0].read_bytes() == b"{}\n"
     assert store.run_folder("00bb").config.read_text() == "00bb"
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """Which, and why."""
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """The message names the path and the reason."""
     (tmp_path / "trials").write_text("")
     with pytest.raises(RunFolderError, match=r"cannot make .*trials: File exists"):
         TrialStore(tmp_path)
 
 
-def test_an_outcome_that_cannot_be_written_is_told(
+def test_an_outcome_that_cannot_be_written(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """By a message, without a traceback of the trial's process."""
-    asked = trials(1, epochs=1)
-    (tmp_path / "trials" / asked[0].id / "trial.json").mkdir(parents=True)
+    """One message, without a traceback of the trial's process."""
+    planned = trials(1, epochs=1)
+    (tmp_path / "trials" / planned[0].id / "trial.json").mkdir(parents=True)
     with pytest.raises(WorkerPoolError, match=r"cannot write .*trial\.json: Is a directory"):
-        run_all(tmp_path, asked)
+        run_all(tmp_path, planned)
     assert capfd.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""Grids killed at random and left to end: nothing lost, nothing done twice, the same results."""
+"""Grids killed at random and resumed: no trial lost or run twice, and the same results."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 
 from .killing import TRIALS, check_same, ended, family, grid, kill
-from .running import claims, entries
+from .running import entries, leases
 
 pytestmark = pytest.mark.slow
 
 
-def test_the_grids_own_process_killed_ten_times(
-    whole: tuple[Path, Path, float], tmp_path: Path
-) -> None:
-    """Alone, or with every process that it started."""
+def test_a_grid_killed_ten_times(whole: tuple[Path, Path, float], tmp_path: Path) -> None:
+    """The process alone, or with all its descendants."""
     file, undisturbed, seconds = whole
     rng, folder = random.Random(1), tmp_path / "grid"
     before: dict[str, bytes] = {}
@@ -39,8 +37,8 @@ def test_the_grids_own_process_killed_ten_times(
     assert sum(ended(folder).values()) <= TRIALS + kills * 2
 
 
-def test_random_trials_killed(whole: tuple[Path, Path, float], tmp_path: Path) -> None:
-    """Each costs its own trial an attempt, and nothing else."""
+def test_killed_trials(whole: tuple[Path, Path, float], tmp_path: Path) -> None:
+    """Each kill costs one trial an attempt, and nothing else."""
     file, undisturbed, seconds = whole
     rng, folder = random.Random(2), tmp_path / "grid"
     process = grid(file, folder, "--jobs", "2", "--retry", "100")
@@ -48,7 +46,7 @@ def test_random_trials_killed(whole: tuple[Path, Path, float], tmp_path: Path) -
     while process.poll() is None:
         time.sleep(rng.uniform(0.0, 0.02) * seconds)
         try:
-            held = [json.loads((folder / "claims" / id).read_text()) for id in claims(folder)]
+            held = [json.loads((folder / "claims" / id).read_text()) for id in leases(folder)]
         except (OSError, ValueError):
             continue
         if held and kills < 20:
@@ -58,8 +56,8 @@ def test_random_trials_killed(whole: tuple[Path, Path, float], tmp_path: Path) -
     check_same(folder, undisturbed)
 
 
-def test_two_processes_share_the_work(whole: tuple[Path, Path, float], tmp_path: Path) -> None:
-    """Neither does what the other does."""
+def test_two_processes_share_a_grid(whole: tuple[Path, Path, float], tmp_path: Path) -> None:
+    """Each trial is trained once."""
     file, undisturbed, _ = whole
     folder = tmp_path / "grid"
     both = [grid(file, folder, "--jobs", "1") for _ in range(2)]
@@ -68,10 +66,8 @@ def test_two_processes_share_the_work(whole: tuple[Path, Path, float], tmp_path:
     assert set(ended(folder).values()) == {1}
 
 
-def test_a_signal_and_the_same_command_again(
-    whole: tuple[Path, Path, float], tmp_path: Path
-) -> None:
-    """Ctrl-C several times over: exit code 130, checkpoints, no claims."""
+def test_interrupted_and_called_again(whole: tuple[Path, Path, float], tmp_path: Path) -> None:
+    """Ctrl-C twice: exit code 130, checkpoints, no leases."""
     file, undisturbed, seconds = whole
     folder = tmp_path / "grid"
     codes = []
@@ -80,7 +76,7 @@ def test_a_signal_and_the_same_command_again(
         time.sleep(0.7 + part * seconds)
         process.send_signal(signal.SIGINT)
         codes.append(process.wait())
-        assert claims(folder) == []
+        assert leases(folder) == []
     assert codes == [130, 130]
     assert grid(file, folder, "--jobs", "2").wait() == 0
     check_same(folder, undisturbed)

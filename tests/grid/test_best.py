@@ -1,4 +1,4 @@
-"""What counts as a whole best/."""
+"""When best/ counts as complete."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ train: {epochs: 2}
 """
 
 
-def test_it_outlives_the_run_that_it_started_from(tmp_path: Path) -> None:
-    """Nothing is trained again for want of weights that it has had."""
+def test_best_outlives_its_pretrained_run(tmp_path: Path) -> None:
+    """It is not trained again because the pretrained weights are gone."""
     file = tmp_path / "some.yaml"
     file.write_text(TEXT)
-    donor = train(prepare(file), tmp_path / "runs")
-    made = train(prepare(file, [f"start_from={donor.path}"]), tmp_path / "runs")
+    pretrained = train(prepare(file), tmp_path / "runs")
+    made = train(prepare(file, [f"start_from={pretrained.path}"]), tmp_path / "runs")
     (tmp_path / "grid").mkdir()
     made.path.rename(tmp_path / "grid" / "best")
-    shutil.rmtree(donor.path)
+    shutil.rmtree(pretrained.path)
     assert find_best(tmp_path / "grid") is not None
     (tmp_path / "grid" / "best" / "results.json").unlink()
     assert find_best(tmp_path / "grid") is None

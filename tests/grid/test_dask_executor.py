@@ -22,7 +22,7 @@ from ldl.grid import dask_executor
 from ldl.grid.grid_plan import GridOptions
 
 from .killing import CONFIG, check_same, ended, grid, kill
-from .running import claims, entries, run_all, trial, trials, weights
+from .running import entries, leases, run_all, trial, trials, weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
@@ -72,25 +72,25 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_the_results_are_those_without_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
-    """The same bits, endings and all."""
-    asked = trials(6)
-    summary, seen = run_all(tmp_path / "dask", asked, options=GridOptions(dask=cluster.address))
-    assert summary.completed == 6 and seen.outcomes.keys() == {each.id for each in asked}
-    run_all(tmp_path / "here", asked)
+    """The same bits and statuses."""
+    planned = trials(6)
+    summary, events = run_all(tmp_path / "dask", planned, options=GridOptions(dask=cluster.address))
+    assert summary.completed == 6 and events.outcomes.keys() == {item.id for item in planned}
+    run_all(tmp_path / "here", planned)
     assert weights(tmp_path / "dask") == weights(tmp_path / "here")
-    assert claims(tmp_path / "dask") == []
+    assert leases(tmp_path / "dask") == []
     assert (
-        run_all(tmp_path / "dask", asked, options=GridOptions(dask=cluster.address))[0].completed
+        run_all(tmp_path / "dask", planned, options=GridOptions(dask=cluster.address))[0].completed
         == 6
     )
 
 
-def test_random_workers_killed(
+def test_killed_workers(
     cluster: Cluster,
     whole: tuple[Path, Path, float],
     tmp_path: Path,
 ) -> None:
-    """Ten times, a new one each time: no trial lost or done twice, the same results."""
+    """Ten are replaced: no trial is lost or run twice, and the results are the same."""
     file, undisturbed, seconds = whole
     rng, folder = random.Random(3), tmp_path / "grid"
     process = grid(file, folder, "--dask", cluster.address, "--retry", "100")
@@ -112,12 +112,12 @@ def test_random_workers_killed(
     assert sum(ended(folder).values()) <= len(before) + kills
 
 
-def test_the_grids_own_process_killed(
+def test_killed_grid_processes(
     cluster: Cluster,
     whole: tuple[Path, Path, float],
     tmp_path: Path,
 ) -> None:
-    """The cluster ends what it is at, and the next call goes on."""
+    """The cluster finishes the running trials, and the next call runs the rest."""
     file, undisturbed, seconds = whole
     rng, folder = random.Random(4), tmp_path / "grid"
     for _ in range(3):
@@ -135,7 +135,7 @@ def test_a_signal_stops_the_trials_of_a_cluster(
     whole: tuple[Path, Path, float],
     tmp_path: Path,
 ) -> None:
-    """They leave checkpoints and let go of their claims."""
+    """They leave checkpoints and release their leases."""
     file, undisturbed, _ = whole
     folder = tmp_path / "grid"
     process = grid(file, folder, "--dask", cluster.address)
@@ -144,51 +144,53 @@ def test_a_signal_stops_the_trials_of_a_cluster(
     process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     assert process.wait() == 143 and time.monotonic() - began < 20
-    assert claims(folder) == [] and len(entries(folder)) < 12
+    assert leases(folder) == [] and len(entries(folder)) < 12
     assert grid(file, folder, "--jobs", "2").wait() == 0
     check_same(folder, undisturbed)
 
 
-def test_a_cluster_on_this_computer(tmp_path: Path) -> None:
-    """`--dask local` makes one and ends it."""
+def test_a_local_cluster(tmp_path: Path) -> None:
+    """`--dask local` starts and ends it."""
     file = tmp_path / "small.yaml"
     text = CONFIG.replace("epochs: 120", "epochs: 2").replace("seeds: 2", "seeds: 1")
     file.write_text(text)
     assert grid(file, tmp_path / "grid", "--dask", "local", "--jobs", "2").wait() == 0
-    assert len(entries(tmp_path / "grid")) == 6 and claims(tmp_path / "grid") == []
+    assert len(entries(tmp_path / "grid")) == 6 and leases(tmp_path / "grid") == []
 
 
-def test_no_scheduler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In bounded time."""
+def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error within a few seconds."""
     monkeypatch.setattr(dask_executor, "SCHEDULER_TIMEOUT", 2.0)
     with pytest.raises(WorkerPoolError, match="no Dask scheduler answers"):
         run_all(tmp_path, trials(2), options=GridOptions(dask="tcp://127.0.0.1:9"))
 
 
-def test_an_address_that_none_can_be_is_refused(tmp_path: Path) -> None:
-    """Before anything is waited for."""
+def test_an_invalid_address(tmp_path: Path) -> None:
+    """An error at once."""
     with pytest.raises(UsageError, match="not foo://x"):
         run_all(tmp_path, trials(2), options=GridOptions(dask="foo://x"))
 
 
-def test_no_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In bounded time, with what to do; with a worker it goes on."""
+def test_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error with a hint after a while; with a worker the grid runs."""
     monkeypatch.setattr(dask_executor, "WORKER_TIMEOUT", 3.0)
-    lonely, asked = Cluster(), trials(2)
+    lonely, planned = Cluster(), trials(2)
     try:
         with pytest.raises(WorkerPoolError, match=f"dask worker {lonely.address}"):
-            run_all(tmp_path, asked, options=GridOptions(dask=lonely.address))
+            run_all(tmp_path, planned, options=GridOptions(dask=lonely.address))
         monkeypatch.setattr(dask_executor, "WORKER_TIMEOUT", 30.0)
         lonely.add()
-        assert run_all(tmp_path, asked, options=GridOptions(dask=lonely.address))[0].completed == 2
+        assert (
+            run_all(tmp_path, planned, options=GridOptions(dask=lonely.address))[0].completed == 2
+        )
     finally:
         lonely.close()
 
 
-def test_all_workers_lost_in_the_middle_is_told(
+def test_all_workers_lost(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their trials leave checkpoints; the next call goes on from those."""
+    """Their trials leave checkpoints, from which the next call continues."""
     monkeypatch.setattr(dask_executor, "WORKER_TIMEOUT", 3.0)
     slow = trial(epochs=600)
 
@@ -203,14 +205,14 @@ def test_all_workers_lost_in_the_middle_is_told(
             tmp_path, [slow, trial(epochs=1_000_000)], options=GridOptions(dask=cluster.address)
         )
     thread.join()
-    assert claims(tmp_path) == []
+    assert leases(tmp_path) == []
     assert run_all(tmp_path, [slow])[0].completed == 1
 
 
-def test_a_reply_that_is_lost_on_its_way_loses_no_trial(
+def test_a_lost_reply_loses_no_trial(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of trials that have ended the folder says how."""
+    """The folder holds the outcomes of finished trials."""
     fetch, lost = distributed.Future.result, []
 
     def result(self: distributed.Future, timeout: float | None = None) -> object:
@@ -225,12 +227,12 @@ def test_a_reply_that_is_lost_on_its_way_loses_no_trial(
     assert len(lost) == 3 and sum(ended(tmp_path).values()) == 6
 
 
-def test_a_lost_scheduler_is_told(
+def test_a_lost_scheduler(
     cluster: Cluster,
     whole: tuple[Path, Path, float],
     tmp_path: Path,
 ) -> None:
-    """In bounded time; the next call, here without a cluster, goes on."""
+    """An error after a while; the next call, here without a cluster, runs the rest."""
     file, undisturbed, _ = whole
     folder = tmp_path / "grid"
     process = subprocess.Popen(
