@@ -154,7 +154,7 @@ Columns = Annotated[dict[str, Values], DottedKeys()]
 
 @dataclass(frozen=True)
 class GridBlock:
-    """A search over settings: `ldl grid` trains every setting and says which is best.
+    """A search for the best setting, which is a combination of values: `ldl grid` trains each.
 
     Keys are dotted paths in the configuration, as in overrides (`train.batch_size`,
     `network.encoder.0.linear`, `optimizer`). A value replaces that of the configuration as an
@@ -194,6 +194,6 @@ class GridBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class GridConfig(Config):
-    """One experiment, and the search over its settings."""
+    """One experiment, and the search for its best setting."""
 
     grid: Annotated[GridBlock | None, Doc("see `ldl explain grid`")] = None
