@@ -1,4 +1,4 @@
-"""Where the parts of a divided batch meet: each brings numbers, and each sees those of all."""
+"""Collective communication between the shards of a batch, in MPI's terms."""
 
 from __future__ import annotations
 
@@ -8,59 +8,60 @@ from threading import Barrier
 from ldl.arrays import Array
 
 
-class Meeting:
-    """A batch that is not divided: what a part brings is all there is.
+class Communicator:
+    """One shard's access to all shards of a batch; this base class is a batch in one piece.
 
-    `samples` is the size of each part, in their order, where there are several.
+    `samples` holds the size of each shard in rank order, and is empty where there is only one.
     """
 
     samples: tuple[int, ...] = ()
-    number = 0  # of this part
+    rank = 0
 
-    def exchange(self, mine: Array) -> Sequence[Array]:
-        """What every part brings, in the order of the parts.
+    def all_gather(self, local: Array) -> Sequence[Array]:
+        """The `local` array of every shard, in rank order.
 
-        Every part has to call it, and none may write to what it brought before all meet again.
+        Every shard has to call it. No shard may write to its array before the next call.
         """
-        return (mine,)
+        return (local,)
 
 
-ALONE = Meeting()
+SINGLE_PROCESS = Communicator()
 
 
-class Round(Meeting):
-    """One part's place among the threads that share `barrier` and `brought`.
+class ThreadCommunicator(Communicator):
+    """The communicator of one thread; all threads share `barrier` and `gathered`.
 
-    A part that leads may bring its next numbers while others still read the last ones, but not
-    the ones after those: two sets of places are enough.
+    A fast shard may contribute its next array while slow ones still read the previous one, but
+    not the array after that, so two sets of slots are enough.
     """
 
     def __init__(
         self,
         samples: Sequence[int],
-        number: int,
+        rank: int,
         barrier: Barrier,
-        brought: tuple[list[Array], list[Array]],
+        gathered: tuple[list[Array], list[Array]],
     ) -> None:
-        self.samples, self.number = tuple(samples), number
-        self._barrier, self._brought, self._turn = barrier, brought, 0
+        self.samples, self.rank = tuple(samples), rank
+        self._barrier, self._gathered, self._slot = barrier, gathered, 0
 
-    def exchange(self, mine: Array) -> Sequence[Array]:
-        """As above. Raises threading.BrokenBarrierError where another part has failed."""
-        self._turn = 1 - self._turn
-        brought = self._brought[self._turn]
-        brought[self.number] = mine
+    def all_gather(self, local: Array) -> Sequence[Array]:
+        """As above. Raises threading.BrokenBarrierError where another shard has failed."""
+        self._slot = 1 - self._slot
+        gathered = self._gathered[self._slot]
+        gathered[self.rank] = local
         self._barrier.wait()
-        return brought
+        return gathered
 
-    def begin(self) -> None:
-        """Be in step with the others again, also after a failure."""
-        self._turn = 0
+    def reset(self) -> None:
+        """Start a step in phase with the other shards, also after a failure."""
+        self._slot = 0
 
 
-def rounds(samples: Sequence[int]) -> tuple[Barrier, list[Round]]:
-    """A place for each part, and the barrier: who fails aborts it, so that nobody waits on."""
+def thread_communicators(samples: Sequence[int]) -> tuple[Barrier, list[ThreadCommunicator]]:
+    """A communicator for each shard, and their barrier: a shard that fails aborts it."""
     barrier = Barrier(len(samples))
-    nobody: list[Array] = [None] * len(samples)  # type: ignore[list-item]
-    brought = (list(nobody), list(nobody))
-    return barrier, [Round(samples, number, barrier, brought) for number in range(len(samples))]
+    empty: list[Array] = [None] * len(samples)  # type: ignore[list-item]
+    gathered = (list(empty), list(empty))
+    ranks = range(len(samples))
+    return barrier, [ThreadCommunicator(samples, rank, barrier, gathered) for rank in ranks]

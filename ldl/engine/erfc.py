@@ -1,18 +1,18 @@
-"""The upper tail of the normal distribution, in a few passes of plain arithmetic over an array.
+"""The upper tail of the normal distribution, in a few passes of arithmetic over an array.
 
-NumPy has no error function, and SciPy's takes its values one at a time: four times slower.
+NumPy has no error function, and SciPy's takes its values one by one, which is four times slower.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterator
+from functools import partial
 from math import sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from ldl.arrays import Array
+from ldl.engine.layer import Call
 from ldl.engine.memory import scalar
 
 # e^(z²) erfc(z) (1 + 2z) as a polynomial in t = (z − 3.75) / (z + 3.75), highest power first:
@@ -35,36 +35,24 @@ FLOAT32 = (
 CENTRE = 3.75 * sqrt(2.0)
 
 
-@cache
-def _constants(dtype: np.dtype[Any]) -> tuple[Array, list[Array], Array, Array]:
-    """Centre of t, coefficients, and 2 + 2√2 u's two numbers, as scalars of the type."""
-    series = FLOAT32 if dtype == np.float32 else FLOAT64
-    numbers = [scalar(value, dtype) for value in series]
-    two, slope = scalar(2.0, dtype), scalar(2.0 * sqrt(2.0), dtype)
-    return scalar(CENTRE, dtype), numbers, two, slope
+def upper_tail(u: Array, density: Array, out: Array, work: Array) -> Iterator[Call]:
+    """The calls of Q(u) = ½ erfc(u/√2) for u ≥ 0 into `out`, with `density` e^(−u²/2).
 
-
-def prepare(dtype: DTypeLike) -> None:
-    """Make the constants of a type, so that no step does."""
-    _constants(np.dtype(dtype))
-
-
-def upper_tail(u: Array, density: Array, out: Array, tmp: Array) -> None:
-    """Q(u) = ½ erfc(u/√2) for u ≥ 0 into `out`; `density` holds e^(−u²/2), `tmp` is scratch.
-
-    Source: Shepherd and Laframboise, Chebyshev approximation of (1+2x) exp(x²) erfc x in
-    0 ≤ x < ∞, 1981. The relative error stays small in the far tail.
+    `work` is scratch of the same shape. The relative error stays small in the far tail. Source:
+    Shepherd and Laframboise, Chebyshev approximation of (1+2x) exp(x²) erfc x in 0 ≤ x < ∞, 1981.
     """
-    centre, series, two, slope = _constants(u.dtype)
-    np.add(u, centre, out)
-    np.subtract(u, centre, tmp)
-    np.divide(tmp, out, tmp)
-    np.multiply(tmp, series[0], out)
-    for number in series[1:-1]:
-        np.add(out, number, out)
-        np.multiply(out, tmp, out)
-    np.add(out, series[-1], out)
-    np.multiply(u, slope, tmp)
-    np.add(tmp, two, tmp)
-    np.divide(out, tmp, out)
-    np.multiply(out, density, out)
+    dtype = u.dtype
+    centre = scalar(CENTRE, dtype)
+    first, *series = (scalar(c, dtype) for c in (FLOAT32 if dtype == np.float32 else FLOAT64))
+    yield partial(np.add, u, centre, out)
+    yield partial(np.subtract, u, centre, work)
+    yield partial(np.divide, work, out, work)
+    yield partial(np.multiply, work, first, out)
+    for coefficient in series[:-1]:
+        yield partial(np.add, out, coefficient, out)
+        yield partial(np.multiply, out, work, out)
+    yield partial(np.add, out, series[-1], out)
+    yield partial(np.multiply, u, scalar(2.0 * sqrt(2.0), dtype), work)
+    yield partial(np.add, work, scalar(2.0, dtype), work)
+    yield partial(np.divide, out, work, out)
+    yield partial(np.multiply, out, density, out)

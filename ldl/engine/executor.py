@@ -1,65 +1,65 @@
-"""A graph bound to a batch size: all memory planned and made, so that a step only computes."""
+"""A graph made executable for one batch size: memory is planned once, a step only replays calls."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ldl.arrays import Array, Shape
-from ldl.engine.communicator import ALONE, Meeting
+from ldl.engine.communicator import SINGLE_PROCESS, Communicator
 from ldl.engine.graph import Graph, LossNode, Node
-from ldl.engine.layer import Call, Context, Recorded
-from ldl.engine.liveness import Liveness, Slot
+from ldl.engine.layer import Call, Context, prepare
+from ldl.engine.liveness import InputGradient, Liveness
 from ldl.engine.memory import Request, aligned, carve
-from ldl.engine.outer_product import OuterProductUpdate
+from ldl.engine.outer_product import OuterProductUpdate, operands, replace_outer_products
 from ldl.engine.parameters import Parameters
 
-Key = tuple[str, ...]
+BufferKey = tuple[str, ...]
 
 
 class _Arena:
-    """Buffers wanted, some of them one and the same, then made in one piece of memory."""
+    """Requests for buffers, some of which share memory, then their arrays in one allocation."""
 
     def __init__(self, samples: int, dtype: np.dtype[Any]) -> None:
         self.samples, self.dtype = samples, dtype
         self._requests: list[Request] = []
-        self._at: dict[Key, int] = {}
+        self._index: dict[BufferKey, int] = {}
         self._arrays: list[Array] = []
         self.bytes = 0
 
-    def want(self, key: Key, shape: Shape, first: int, last: int, integer: bool = False) -> None:
-        """A buffer (N, *shape) that lives from `first` to `last`."""
-        self._at[key] = len(self._requests)
+    def request(
+        self, key: BufferKey, shape: Shape, first: int, last: int, integer: bool = False
+    ) -> None:
+        """A buffer (N, *shape) that lives from time `first` to time `last`."""
+        self._index[key] = len(self._requests)
         dtype = np.dtype(np.int64) if integer else self.dtype
         self._requests.append(Request((self.samples, *shape), dtype, first, max(first, last)))
 
-    def share(self, key: Key, other: Key, last: int) -> None:
-        """`key` is the memory of `other`, which then lives until `last` at least."""
-        at = self._at[key] = self._at[other]
-        old = self._requests[at]
-        self._requests[at] = Request(old.shape, old.dtype, old.first, max(old.last, last))
+    def share(self, key: BufferKey, owner: BufferKey, last: int) -> None:
+        """Give `key` the memory of `owner`, which then lives until `last` at least."""
+        index = self._index[key] = self._index[owner]
+        old = self._requests[index]
+        self._requests[index] = Request(old.shape, old.dtype, old.first, max(old.last, last))
 
-    def make(self) -> None:
-        """Lay everything out and make the arrays."""
+    def allocate(self) -> None:
+        """Lay all buffers out and make their arrays."""
         self._arrays, self.bytes = carve(self._requests)
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._at
+    def __contains__(self, key: BufferKey) -> bool:
+        return key in self._index
 
-    def rows(self, key: Key) -> Array:
-        """The memory of `key`, asked for with samples last, (F, N) or with a row to spare."""
-        return self._arrays[self._at[key]].reshape(-1, self.samples)
+    def padded(self, key: BufferKey) -> Array:
+        """The memory of a feature-major buffer, (F, N) or (F+1, N) with a spare row."""
+        return self._arrays[self._index[key]].reshape(-1, self.samples)
 
-    def get(self, key: Key, shape: Shape, samples_last: bool = False) -> Array:
+    def get(self, key: BufferKey, shape: Shape, feature_major: bool = False) -> Array:
         """The array of `key`, as (N, *shape)."""
-        if samples_last:
-            return self.rows(key)[: shape[0]].T
-        array = self._arrays[self._at[key]]
-        wanted = (self.samples, *shape)
-        return array if array.shape == wanted else array.reshape(wanted)
+        if feature_major:
+            return self.padded(key)[: shape[0]].T
+        return self._arrays[self._index[key]].reshape((self.samples, *shape))
 
 
 class Executor:
@@ -67,13 +67,13 @@ class Executor:
 
     Fill `inputs`, call `forward`, read `values[name]` for each name in `outputs`. With
     `gradients`, `backward` then completes `parameters.gradient` (and, with `input_gradients`,
-    `input_gradients[name]`), but may pass over frozen weights. Losses always stay readable; other
-    values share memory.
+    `input_gradients[name]`), but may skip frozen weights. Losses always stay readable; other
+    values share memory. `bytes` counts all buffers, weights aside.
 
-    Values that overflow become infinite and NaN as IEEE 754 has it; NumPy's warnings about that
-    are for the caller to silence with `np.errstate`. `bytes` counts all buffers, weights aside.
-    A binding to a part of a batch gets a `meeting` with the others, and memory for its `inputs`.
-    With `outer_products`, of a batch of one, the weights of those places get no gradient but a OuterProductUpdate.
+    Overflow gives infinities and NaN as in IEEE 754; callers silence NumPy's warnings with
+    `np.errstate`. The executor of a shard gets a `communicator` and the memory of its `inputs`.
+    With `outer_products`, the list of that name may hold updates that replace gradients: see
+    `replace_outer_products`.
     """
 
     def __init__(
@@ -85,35 +85,36 @@ class Executor:
         losses: bool = True,
         gradients: bool = False,
         input_gradients: bool = False,
-        train: bool = False,
-        meeting: Meeting = ALONE,
+        training: bool = False,
+        communicator: Communicator = SINGLE_PROCESS,
         inputs: Mapping[str, Array] | None = None,
-        outer_products: Collection[str] = (),
+        outer_products: bool = False,
     ) -> None:
-        self._outer_product_nodes, self.outer_products = outer_products, list[OuterProductUpdate]()
-        self.graph, self.parameters, self.samples, self.train = graph, parameters, samples, train
-        self._meeting, self._whole = meeting, sum(meeting.samples) or samples
-        wanted = [*outputs, *(loss.name for loss in graph.losses if losses)]
-        self._lives = Liveness(graph, wanted, gradients, input_gradients, parameters.frozen)
-        self._root, self._last = self._lives.shared_values(), self._lives.samples_last()
+        self.graph, self.parameters, self.samples = graph, parameters, samples
+        self.training, self._batch_samples = training, sum(communicator.samples) or samples
+        results = [*outputs, *(loss.name for loss in graph.losses if losses)]
+        self._live = Liveness(graph, results, gradients, input_gradients, parameters.frozen)
+        self._root, self._feature_major = self._live.shared_values(), self._live.feature_major()
         self._arena = _Arena(samples, parameters.dtype)
-        self._want_values()
-        self._want_gradients()
-        self._want_scratch()
-        self._arena.make()
+        self._request_values()
+        self._request_gradients()
+        self._request_scratch()
+        self._arena.allocate()
         self.inputs = inputs or {
             name: aligned((samples, *spec.shape), np.int64 if spec.integer else parameters.dtype)
             for name, spec in graph.inputs.items()
         }
-        self.values = {name: self._value(name) for name in (*graph.inputs, *self._lives.nodes)}
+        self.values = {name: self._value(name) for name in (*graph.inputs, *self._live.nodes)}
         self.input_gradients = {
-            name: self._gradient(name) for name in graph.inputs if name in self._lives.graded
+            name: self._gradient(name) for name in graph.inputs if name in self._live.requires_grad
         }
-        self._sums: dict[str, list[tuple[Array, Array]]] = {}
-        self._spare: list[Array] = []
-        self.contexts = self._make_nodes()
-        self._forward = self._forward_steps()
-        self._backward = self._backward_steps()
+        self._accumulations: dict[str, list[tuple[Array, Array]]] = {}
+        self._temporaries: list[Array] = []
+        self.contexts = self._make_contexts()
+        self.outer_products: list[OuterProductUpdate] = []
+        self._forward, self._backward = self._calls(communicator)
+        if outer_products:
+            self._backward, self.outer_products = replace_outer_products(self._backward, parameters)
         self.bytes = self._arena.bytes + sum(array.nbytes for array in self._own_arrays())
         self._losses = [
             (self._loss_weights(loss), self.values[loss.name]) for loss in graph.losses if losses
@@ -121,13 +122,13 @@ class Executor:
 
     def forward(self) -> None:
         """Compute every value from the inputs."""
-        for step in self._forward:
-            step()
+        for call in self._forward:
+            call()
 
     def backward(self) -> None:
         """Compute every gradient; forward has run on the same inputs."""
-        for step in self._backward:
-            step()
+        for call in self._backward:
+            call()
 
     def forward_backward(self) -> None:
         """Forward, then backward."""
@@ -144,174 +145,167 @@ class Executor:
 
     # --- planning ---------------------------------------------------------------------------
 
-    def _want_values(self) -> None:
-        """A buffer a value, or a share of another's."""
-        lives = self._lives
-        for t, place in enumerate(lives.order):
-            root, until = self._root[place.name], max(t, lives.value_until(place.name))
-            if root == place.name:
+    def _request_values(self) -> None:
+        """A buffer for each value, or a share of another one's."""
+        live = self._live
+        for time, node in enumerate(live.order):
+            root, last = self._root[node.name], max(time, live.last_read(node.name))
+            if root == node.name:
                 shape = self.graph.specs[root].shape
-                spare = (shape[0] + 1,) if root in self._last else shape
-                self._arena.want(("y", root), spare, t, until)
+                padded = (shape[0] + 1,) if root in self._feature_major else shape
+                self._arena.request(("y", root), padded, time, last)
             elif root not in self.graph.inputs:
-                self._arena.share(("y", place.name), ("y", root), until)
+                self._arena.share(("y", node.name), ("y", root), last)
 
-    def _want_gradients(self) -> None:
-        """A buffer a gradient; where the layer can, written over the gradient that it reads.
+    def _request_gradients(self) -> None:
+        """A buffer for each gradient, the one of the output where the layer works in place.
 
-        Whoever writes second to a gradient gets a spare, which is added when it has run.
+        The first consumer writes the gradient buffer; later ones write a temporary that is added
+        to it.
         """
-        lives = self._lives
-        for place in lives.backward_order:
-            now = lives.backward_time(place.name)
-            for i, slot in enumerate(lives.slots[place.name]):
-                if slot is None:
+        live = self._live
+        for node in live.backward_order:
+            time = live.backward_time(node.name)
+            for i, target in enumerate(live.input_gradients[node.name]):
+                if target is None:
                     continue
-                key = self._gradient_key(place.name, i, slot)
-                until = lives.gradient_until(slot.value) if slot.first else now
-                if i == 0 and place.layer.in_place:
-                    self._arena.share(key, ("d", place.name), until)
+                key = self._gradient_key(node.name, i, target)
+                last = live.last_gradient_read(target.value) if target.first else time
+                if i == 0 and node.layer.in_place:
+                    self._arena.share(key, ("d", node.name), last)
                 else:
-                    self._arena.want(key, self.graph.specs[slot.value].shape, now, until)
+                    self._arena.request(key, self.graph.specs[target.value].shape, time, last)
 
     @staticmethod
-    def _gradient_key(place: str, i: int, slot: Slot) -> Key:
-        """Where the gradient of input `i` goes: to its place, or to a spare."""
-        return ("d", slot.value) if slot.first else ("spare", place, str(i))
+    def _gradient_key(node: str, i: int, target: InputGradient) -> BufferKey:
+        """The key of the buffer that the gradient of input `i` is written to."""
+        return ("d", target.value) if target.first else ("temporary", node, str(i))
 
-    def _want_scratch(self) -> None:
-        """Scratch of each node, alive in the passes that use it."""
-        lives = self._lives
-        for place in lives.order:
-            forward = lives.when[place.name]
-            backward = lives.backward_time(place.name) if place.name in lives.slots else None
-            for key, buffer in self.graph.plans[place.name].tmp.items():
-                if buffer.live == "backward" and backward is None:
+    def _request_scratch(self) -> None:
+        """The buffers of each node, alive in the passes that use them."""
+        live = self._live
+        for node in live.order:
+            forward = live.time[node.name]
+            backward = live.backward_time(node.name) if node.name in live.input_gradients else None
+            for name, spec in self.graph.plans[node.name].buffers.items():
+                if spec.live == "backward" and backward is None:
                     continue
-                first = backward if buffer.live == "backward" else forward
-                last = forward if buffer.live == "forward" or backward is None else backward
+                first = backward if spec.live == "backward" else forward
+                last = forward if spec.live == "forward" or backward is None else backward
                 assert first is not None
-                self._arena.want(
-                    ("tmp", place.name, key), buffer.shape, first, last, buffer.integer
-                )
-
-    def _turned(self, place: Node | LossNode) -> bool:
-        """Whether a layer that works value by value does so with samples last, scratch included."""
-        return place.layer.order == "same" and place.name in self._last
+                key = ("scratch", node.name, name)
+                self._arena.request(key, spec.shape, first, last, spec.integer)
 
     # --- making -----------------------------------------------------------------------------
 
     def _value(self, name: str) -> Array:
-        """The array of a value; views of an input are that input's array."""
+        """The array of a value; a view of an input is that input's array."""
         root, shape = self._root[name], self.graph.specs[name].shape
         if root in self.graph.inputs:
             array = self.inputs[root]
             return array if name == root else array.reshape(self.samples, *shape)
-        return self._arena.get(("y", name), shape, name in self._last)
+        return self._arena.get(("y", name), shape, name in self._feature_major)
 
     def _gradient(self, name: str) -> Array:
         """The array of a value's gradient."""
-        return self._arena.get(("d", name), self.graph.specs[name].shape, name in self._last)
+        feature_major = name in self._feature_major
+        return self._arena.get(("d", name), self.graph.specs[name].shape, feature_major)
 
-    def _make_nodes(self) -> dict[str, Context]:
-        """A node a place; made in backward order, so that the first writer of each gradient is."""
-        lives, nodes = self._lives, {}
+    def _make_contexts(self) -> dict[str, Context]:
+        """A context for each node; made in backward order, in which gradients are written."""
         written: set[str] = set()
-        for place in reversed(lives.order):
-            nodes[place.name] = self._make_node(place, written)
-        return {place.name: nodes[place.name] for place in lives.order}
+        contexts = {node.name: self._make_context(node, written) for node in self._live.order[::-1]}
+        return dict(reversed(contexts.items()))
 
-    def _make_node(self, place: Node | LossNode, written: set[str]) -> Context:
-        """The memory of one place."""
-        parameters, name, source = self.parameters, place.name, place.inputs[0]
+    def _make_context(self, node: Node | LossNode, written: set[str]) -> Context:
+        """The memory of one node; `written` are the weights whose gradient has a writer."""
+        parameters, name, source = self.parameters, node.name, node.inputs[0]
         owner, plan = self.graph.owners[name], self.graph.plans[name]
-        dx: list[Array | None] = [None] * len(place.inputs)
-        dw: dict[str, Array] = {}
-        sums = self._sums[name] = []
-        for i, slot in enumerate(self._lives.slots.get(name, ())):
-            if slot is not None:
-                where = self._gradient_key(name, i, slot)
-                shape, last = self.graph.specs[slot.value].shape, slot.value in self._last
-                array = dx[i] = self._arena.get(where, shape, last)
-                if not slot.first:
-                    sums.append((self._gradient(slot.value), array))
-        for key in (
-            plan.w if name in self._lives.slots and name not in self._outer_product_nodes else ()
-        ):
-            full = f"{owner}.{key}"
-            dw[key] = parameters.gradients[full]
-            if full in written:
-                dw[key] = aligned(dw[key].shape, parameters.dtype)
-                self._spare.append(dw[key])
-                sums.append((parameters.gradients[full], dw[key]))
-            written.add(full)
+        transposed = node.layer.layout == "uniform" and name in self._feature_major
+        has_backward = name in self._live.input_gradients
+        self._accumulations[name] = []
         return Context(
-            x=tuple(self._value(n) for n in place.inputs),
+            x=tuple(self._value(value) for value in node.inputs),
             y=self.values[name],
-            dx=tuple(dx),
-            dy=self._dy(place) if name in self._lives.slots else None,
+            dx=self._input_gradient_arrays(node),
+            dy=self._output_gradient(node) if has_backward else None,
             w={key: parameters.weights[f"{owner}.{key}"] for key in plan.w},
-            dw=dw,
+            dw=self._weight_gradients(node, written) if has_backward else {},
             state={key: parameters.state[f"{owner}.{key}"] for key in plan.state},
-            tmp={
-                key: self._arena.get(("tmp", name, key), buffer.shape, self._turned(place))
-                for key, buffer in plan.tmp.items()
-                if ("tmp", name, key) in self._arena
+            buffers={
+                key: self._arena.get(("scratch", name, key), spec.shape, transposed)
+                for key, spec in plan.buffers.items()
+                if ("scratch", name, key) in self._arena
             },
             rng=parameters.streams[name],
-            train=self.train,
-            meeting=self._meeting,
-            rows=self._arena.rows(("y", source)) if source in self._last else None,
+            training=self.training,
+            padded=self._arena.padded(("y", source)) if source in self._feature_major else None,
         )
 
-    def _own_arrays(self) -> list[Array]:
-        """Buffers outside the arena: inputs, and what nodes made for themselves."""
-        nodes = self.contexts.values()
-        values = [value for node in nodes for value in node.tmp.values()]
-        made = [a for a in values if isinstance(a, np.ndarray) and a.base is None]
-        seeds = [
-            self.contexts[loss.name].dy for loss in self.graph.losses if loss.name in self.contexts
-        ]
-        return [*self.inputs.values(), *made, *(dy for dy in seeds if dy is not None), *self._spare]
+    def _input_gradient_arrays(self, node: Node | LossNode) -> tuple[Array | None, ...]:
+        """∂L/∂x of each input; what a later consumer writes is added up after its backward."""
+        targets = self._live.input_gradients.get(node.name, ())
+        arrays: list[Array | None] = [None] * len(node.inputs)
+        for i, target in enumerate(targets):
+            if target is not None:
+                key, shape = (
+                    self._gradient_key(node.name, i, target),
+                    self.graph.specs[target.value],
+                )
+                array = self._arena.get(key, shape.shape, target.value in self._feature_major)
+                arrays[i] = array
+                if not target.first:
+                    total = self._gradient(target.value)
+                    self._accumulations[node.name].append((total, array))
+        return tuple(arrays)
 
-    def _dy(self, place: Node | LossNode) -> Array:
+    def _weight_gradients(self, node: Node | LossNode, written: set[str]) -> dict[str, Array]:
+        """∂L/∂w; of shared weights all nodes but the first write a temporary that is added."""
+        gradients: dict[str, Array] = {}
+        owner = self.graph.owners[node.name]
+        for key in self.graph.plans[node.name].w:
+            name = f"{owner}.{key}"
+            total = gradients[key] = self.parameters.gradients[name]
+            if name in written:
+                gradients[key] = aligned(total.shape, self.parameters.dtype)
+                self._temporaries.append(gradients[key])
+                self._accumulations[node.name].append((total, gradients[key]))
+            written.add(name)
+        return gradients
+
+    def _output_gradient(self, node: Node | LossNode) -> Array:
         """∂L/∂y; for a loss its weight over the samples, the same at every step."""
-        if isinstance(place, LossNode):
-            return self._loss_weights(place)
-        return self._gradient(place.name)
+        if isinstance(node, LossNode):
+            return self._loss_weights(node)
+        return self._gradient(node.name)
 
-    def _loss_weights(self, place: LossNode) -> Array:
-        """What each sample's loss is multiplied with in the weighted mean."""
-        return np.full(self.samples, place.weight / self._whole, self.parameters.dtype)
+    def _loss_weights(self, node: LossNode) -> Array:
+        """The factor of each sample's loss in the weighted mean."""
+        weight = node.weight / self._batch_samples
+        return np.full(self.samples, weight, self.parameters.dtype)
 
-    def _forward_steps(self) -> list[Call]:
-        """What forward calls, after each layer has prepared its views."""
-        steps: list[Call] = []
-        for place in self._lives.order:
-            layer, node = place.layer, self.contexts[place.name]
-            if not layer.view:
-                layer.bind(node)
-                if isinstance(layer, Recorded) and type(layer).forward is Recorded.forward:
-                    steps.extend(layer.ahead(node))
-                else:
-                    steps.append(partial(layer.forward, node))
-        return steps
+    def _calls(self, communicator: Communicator) -> tuple[list[Call], list[Call]]:
+        """The calls of forward, and those of backward with the sums of several gradients."""
+        forward: list[Call] = []
+        backward: list[Call] = []
+        scratch: dict[str, Any] = {}
+        for node in self._live.order:
+            ctx = self.contexts[node.name]
+            scratch[node.name] = prepare(node.layer, ctx, communicator)
+            forward.extend(node.layer.forward(ctx, scratch[node.name]))
+        for node in self._live.backward_order:
+            layer, ctx = node.layer, self.contexts[node.name]
+            if isinstance(node, LossNode) and node.name in self._live.fused:
+                backward.extend(node.layer.fused_backward(ctx, scratch[node.name]))
+            else:
+                backward.extend(layer.backward(ctx, scratch[node.name]))
+            sums = self._accumulations[node.name]
+            backward.extend(partial(np.add, total, part, total) for total, part in sums)
+        return forward, backward
 
-    def _backward_steps(self) -> list[Call]:
-        """What backward calls, each followed by the sums of what it was not the first to write."""
-        steps: list[Call] = []
-        for place in self._lives.backward_order:
-            layer, node = place.layer, self.contexts[place.name]
-            if place.name in self._outer_product_nodes:
-                made = OuterProductUpdate(place.name, node)
-                self.outer_products.append(made)
-                steps.extend(made.calls)
-            if isinstance(place, LossNode) and place.name in self._lives.fused:
-                steps.append(partial(place.layer.fused_backward, node))
-            elif isinstance(layer, Recorded) and type(layer).backward is Recorded.backward:
-                steps.extend(layer.back(node))
-            elif not layer.view:
-                steps.append(partial(layer.backward, node))
-            sums = self._sums[place.name]
-            steps.extend(partial(np.add, total, part, total) for total, part in sums)
-        return steps
+    def _own_arrays(self) -> list[Array]:
+        """Arrays outside the arena: inputs, and what layers allocated for their calls."""
+        calls = (*self._forward, *self._backward)
+        arrays = [array for call in calls for array in operands(call) if array.base is None]
+        arrays += [*self.inputs.values(), *self._temporaries]
+        return list({id(array): array for array in arrays}.values())

@@ -56,7 +56,7 @@ def gradcheck(
     parameters.theta += 0.01 * stream(seed, "gradcheck weights").normal(size=parameters.theta.size)
     samples = len(next(iter(inputs.values())))
     binding = Executor(
-        graph, parameters, samples, gradients=True, input_gradients=input_gradients, train=True
+        graph, parameters, samples, gradients=True, input_gradients=input_gradients, training=True
     )
     for name, array in binding.inputs.items():
         array[...] = inputs[name]

@@ -1,11 +1,11 @@
-"""The layer graph: order, shapes and weights of a network; everything that can be wrong is here."""
+"""The layer graph: order, shapes and weights of a network, and the problems of its structure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ldl.arrays import Array
+from ldl.arrays import Array, Shape
 from ldl.engine.layer import Layer, LayerPlan, ParameterSpec, TensorSpec
 from ldl.engine.layers.shape_checks import words
 from ldl.engine.losses import Loss
@@ -23,7 +23,7 @@ class Node:
 
 @dataclass(frozen=True)
 class LossNode:
-    """A loss on (prediction, target), and its weight in the sum that is trained on."""
+    """A loss on (prediction, target), and its weight in the sum that training minimises."""
 
     name: str
     layer: Loss
@@ -33,11 +33,11 @@ class LossNode:
 
 @dataclass
 class Graph:
-    """Layers in an order in which each comes after what it reads, with all shapes known.
+    """Layers in an order in which each comes after its inputs, with all shapes known.
 
-    A value is named by the input or place that gives it. A layer object that stands at several
-    places shares its weights, which carry the first place's name. Raises GraphError with every
-    fault: a repeated or unknown name, a cycle, a shape that does not fit.
+    A value bears the name of the input or node that gives it. A layer object that stands at
+    several nodes shares its weights, which bear the first node's name. Raises GraphError with
+    every problem: a repeated or unknown name, a cycle, a shape that does not fit.
     """
 
     inputs: Mapping[str, TensorSpec]
@@ -50,122 +50,132 @@ class Graph:
 
     def __post_init__(self) -> None:
         self.specs = dict(self.inputs)
-        places: list[Node | LossNode] = [*self.nodes, *self.losses]
-        faults = _name_faults(self.inputs, places)
-        self.order = _sorted(self.inputs, places, faults)
+        nodes: list[Node | LossNode] = [*self.nodes, *self.losses]
+        problems = _name_problems(self.inputs, nodes)
+        self.order = _sorted(self.inputs, nodes, problems)
         first: dict[int, str] = {}
-        for place in self.order:
-            self.owners[place.name] = first.setdefault(id(place.layer), place.name)
-            self._plan(place, faults)
-        if faults:
-            raise GraphError(faults)
+        for node in self.order:
+            self.owners[node.name] = first.setdefault(id(node.layer), node.name)
+            self._plan(node, problems)
+        if problems:
+            raise GraphError(problems)
 
-    def _plan(self, place: Node | LossNode, faults: list[tuple[str, str]]) -> None:
-        """Plan one place, unless what it reads could not be planned."""
-        if any(name not in self.specs for name in place.inputs):
+    def _plan(self, node: Node | LossNode, problems: list[tuple[str, str]]) -> None:
+        """Plan one node, unless one of its inputs could not be planned."""
+        if any(name not in self.specs for name in node.inputs):
             return
         try:
-            plan = place.layer.plan(tuple(self.specs[name] for name in place.inputs))
+            plan = node.layer.plan(tuple(self.specs[name] for name in node.inputs))
         except ShapeError as error:
-            faults.append((place.name, str(error)))
+            problems.append((node.name, str(error)))
             return
-        owner = self.plans.get(self.owners[place.name])
-        if owner and {k: w.shape for k, w in owner.w.items()} != {
-            k: w.shape for k, w in plan.w.items()
-        }:
-            theirs, ours = (
-                ", ".join(f"{k} {words(w.shape)}" for k, w in p.w.items()) for p in (owner, plan)
+        owner = self.owners[node.name]
+        shared = self.plans.get(owner)
+        if shared and _shapes(shared) != _shapes(plan):
+            weights, needed = (
+                ", ".join(f"{key} {words(shape)}" for key, shape in _shapes(p).items())
+                for p in (shared, plan)
             )
-            where = self.owners[place.name]
-            faults.append((place.name, f"shares {theirs} of {where}, but needs {ours} here"))
+            problems.append((node.name, f"shares {weights} of {owner}, but needs {needed} here"))
             return
-        self.plans[place.name] = plan
-        self.specs[place.name] = TensorSpec(plan.y)
+        self.plans[node.name] = plan
+        self.specs[node.name] = TensorSpec(plan.y)
+
+    @property
+    def _owner_nodes(self) -> list[Node | LossNode]:
+        """The nodes that name their layer's weights."""
+        return [node for node in self.order if self.owners[node.name] == node.name]
 
     @property
     def weights(self) -> dict[str, ParameterSpec]:
-        """Every trained array by its full name, `place.weight`, in the order of the graph."""
+        """Every trained array by its full name, `node.weight`, in the order of the graph."""
         return {
-            f"{place.name}.{key}": weight
-            for place in self.order
-            if self.owners[place.name] == place.name
-            for key, weight in self.plans[place.name].w.items()
+            f"{node.name}.{key}": spec
+            for node in self._owner_nodes
+            for key, spec in self.plans[node.name].w.items()
+        }
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """Initial values of what is kept but not trained, by full name."""
+        return {
+            f"{node.name}.{key}": array
+            for node in self._owner_nodes
+            for key, array in self.plans[node.name].state.items()
         }
 
     @property
     def data_parallel(self) -> bool:
-        """Whether a batch can be divided without changing what is computed."""
-        return all(place.layer.data_parallel for place in self.order)
+        """Whether shards of a batch give the same result as the batch in one piece."""
+        return all(node.layer.data_parallel for node in self.order)
 
-    @property
-    def state(self) -> dict[str, Array]:
-        """Starting values of what is kept but not trained, by full name."""
-        return {
-            f"{place.name}.{key}": array
-            for place in self.order
-            if self.owners[place.name] == place.name
-            for key, array in self.plans[place.name].state.items()
-        }
-
-    def needed(self, values: Iterable[str]) -> list[Node | LossNode]:
-        """The places, in order, that have to run to give `values`."""
-        wanted = set(values)
-        kept = []
-        for place in reversed(self.order):
-            if place.name in wanted:
-                kept.append(place)
-                wanted.update(place.inputs)
-        return kept[::-1]
+    def ancestors(self, values: Iterable[str]) -> list[Node | LossNode]:
+        """The nodes, in order, that have to run to give `values`."""
+        needed = set(values)
+        nodes = []
+        for node in reversed(self.order):
+            if node.name in needed:
+                nodes.append(node)
+                needed.update(node.inputs)
+        return nodes[::-1]
 
 
-def _name_faults(
-    inputs: Mapping[str, TensorSpec], places: Sequence[Node | LossNode]
+def _shapes(plan: LayerPlan) -> dict[str, Shape]:
+    """The shape of each weight of a plan."""
+    return {key: spec.shape for key, spec in plan.w.items()}
+
+
+def _name_problems(
+    inputs: Mapping[str, TensorSpec], nodes: Sequence[Node | LossNode]
 ) -> list[tuple[str, str]]:
-    """Names given twice, and names that nothing gives."""
-    faults: list[tuple[str, str]] = []
+    """Names used twice, and names that nothing gives."""
+    problems: list[tuple[str, str]] = []
     known = set(inputs)
-    others = {place.name for place in places if isinstance(place, Node)}
-    losses = {place.name for place in places if isinstance(place, LossNode)} - others
-    for place in places:
-        if place.name in known:
-            faults.append((place.name, f"the name {place.name} is taken already"))
-        known.add(place.name)
-    for place in places:
-        for name in place.inputs:
+    losses = {node.name for node in nodes if isinstance(node, LossNode)}
+    losses -= {node.name for node in nodes if isinstance(node, Node)}
+    for node in nodes:
+        if node.name in known:
+            problems.append((node.name, f"the name {node.name} is taken already"))
+        known.add(node.name)
+    for node in nodes:
+        for name in node.inputs:
             if name in losses:
-                faults.append((place.name, f"reads {name}, a loss, which only the training reads"))
+                message = f"reads {name}, a loss, which only the training reads"
+                problems.append((node.name, message))
             elif name not in known:
-                valid = ", ".join(sorted(known - losses - {place.name}))
-                faults.append((place.name, f"reads {name}, which nothing gives; there are {valid}"))
-    return faults
+                valid = ", ".join(sorted(known - losses - {node.name}))
+                message = f"reads {name}, which nothing gives; there are {valid}"
+                problems.append((node.name, message))
+    return problems
 
 
 def _sorted(
     inputs: Mapping[str, TensorSpec],
-    places: Sequence[Node | LossNode],
-    faults: list[tuple[str, str]],
+    nodes: Sequence[Node | LossNode],
+    problems: list[tuple[str, str]],
 ) -> list[Node | LossNode]:
-    """Places after what they read, otherwise as given; each cycle is added to `faults`.
+    """Nodes after their inputs, otherwise in the given order; each cycle is added to `problems`.
 
-    What lies on a cycle is left out, so that it cannot be planned, nor what reads it. Depth-first,
-    without recursion. Source: Tarjan, Edge-disjoint spanning trees and depth-first search, 1976.
+    Nodes on a cycle are left out, so that neither they nor their consumers are planned.
+    Depth-first without recursion. Source: Tarjan, Edge-disjoint spanning trees and depth-first
+    search, 1976.
     """
-    by_name = {place.name: place for place in reversed(places)}  # of two with one name the first
+    by_name = {node.name: node for node in reversed(nodes)}  # the first of two with one name
     done: set[str] = set(inputs)
     order: list[Node | LossNode] = []
-    for root in places:
+    for root in nodes:
         path: list[str] = [root.name] if root.name not in done else []
         while path:
-            place = by_name[path[-1]]
-            waiting = [n for n in place.inputs if n not in done and n in by_name]
-            if not waiting:
+            node = by_name[path[-1]]
+            pending = [n for n in node.inputs if n not in done and n in by_name]
+            if not pending:
                 done.add(path.pop())
-                order.append(place)
-            elif waiting[0] in path:
-                circle = [*path[path.index(waiting[0]) :], waiting[0]]
-                faults.append((place.name, "a cycle: " + " → ".join(reversed(circle))))
+                order.append(node)
+            elif pending[0] in path:
+                cycle = [*path[path.index(pending[0]) :], pending[0]]
+                problems.append((node.name, "a cycle: " + " → ".join(reversed(cycle))))
                 done.update(path)
                 path = []
             else:
-                path.append(waiting[0])
+                path.append(pending[0])
     return order

@@ -1,7 +1,7 @@
-"""The protocol that all layers share: what a layer says when planned and does to a node.
+"""The protocol that all layers share: a layer plans its shapes, then gives the calls of a step.
 
 Letters, for the whole package: N samples in a batch, L length, H height, W width, C channels or
-classes, I inputs and O outputs of a layer, F values a sample, K kernel size; x input, y output,
+classes, I inputs and O outputs of a layer, F values of a sample, K kernel size; x input, y output,
 w weights, θ all weights in one vector, L also the loss where ∂ stands before it.
 """
 
@@ -15,14 +15,17 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from ldl.arrays import Array, Shape
-from ldl.engine.communicator import ALONE, Meeting
+from ldl.engine.communicator import SINGLE_PROCESS, Communicator
 from ldl.engine.init import Fans, Initialiser
 from ldl.errors import ShapeError
+
+Call = Callable[[], object]
+Layout = Literal["sample_major", "uniform", "any"]
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One value of the graph: a sample's shape; `integer` marks class indices."""
+    """A value of the graph: the shape of one sample; `integer` marks class indices."""
 
     shape: Shape
     integer: bool = False
@@ -30,26 +33,26 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """A trained array: its shape, how it starts, and whether weight decay applies to it.
+    """A trained array: its shape, its initialiser, and whether weight decay applies to it.
 
-    One that is `behind` lies in memory right behind the one before it.
+    An `adjacent` parameter starts in memory where the one before it ends.
     """
 
     shape: Shape
     init: Initialiser
     fans: Fans
     decay: bool = True
-    behind: bool = False
+    adjacent: bool = False
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """The number of values."""
         return prod(self.shape)
 
 
 @dataclass(frozen=True)
 class ScratchSpec:
-    """Scratch of a node, (N, *shape), and the passes in which its content has to last."""
+    """A buffer (N, *shape) of a node, and the passes in which its content has to last."""
 
     shape: Shape
     live: Literal["both", "forward", "backward"] = "both"
@@ -58,40 +61,48 @@ class ScratchSpec:
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """What a layer needs at a node: output shape, weights, kept state, scratch, cost."""
+    """What a layer needs at a node: output shape, weights, state, buffers and cost.
+
+    `state` is kept but not trained. The multiply-adds of a sample are divided among `products`
+    matrix products, one after the other.
+    """
 
     y: Shape
     w: Mapping[str, ParameterSpec] = field(default_factory=dict)
     state: Mapping[str, Array] = field(default_factory=dict)
-    tmp: Mapping[str, ScratchSpec] = field(default_factory=dict)
+    buffers: Mapping[str, ScratchSpec] = field(default_factory=dict)
     multiply_adds: int = 0
-    products: int = 1  # one after the other, among which the multiply-adds are divided
+    products: int = 1
 
 
 @dataclass(slots=True)
 class Context:
-    """One place where a layer is applied; it owns that call's memory."""
+    """The memory of one node: inputs, output, their gradients, weights, buffers.
+
+    `dx[i]` is None where no gradient flows to input i, `dy` where there is no backward; ∂L/∂y of
+    a loss is one number repeated. `dw` is empty where the weights need no gradient. `padded` is
+    the memory of a feature-major x[0], (F+1, N), with a spare row at the end.
+    """
 
     x: tuple[Array, ...]
     y: Array
-    dx: tuple[Any, ...]  # arrays, or None where nobody needs that gradient
-    dy: Any  # an array, of a loss one number repeated; None where there is no backward
+    dx: tuple[Any, ...]
+    dy: Any
     w: dict[str, Array]
     dw: dict[str, Array]
     state: dict[str, Array]
-    tmp: dict[str, Any]  # arrays, and what bind makes of them
+    buffers: dict[str, Array]
     rng: np.random.Generator
-    train: bool
-    meeting: Meeting = ALONE  # with the other parts of a divided batch
-    rows: Any = None  # x[0]'s memory where samples are last, (F+1, N), with a row to spare beneath
+    training: bool
+    padded: Any = None
 
 
 class Window(Protocol):
-    """How far a window reaches along an axis, and how far apart two windows are."""
+    """A window that slides along one axis."""
 
     @property
-    def reach(self) -> int:
-        """From the first to the last value, both included."""
+    def effective_kernel_size(self) -> int:
+        """Values from the first to the last one of a window, both included."""
         ...
 
     @property
@@ -100,29 +111,31 @@ class Window(Protocol):
         ...
 
 
-Order = Literal["first", "same", "any"]
-
-
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A rule from inputs to output; it holds no arrays. The same layer at two nodes shares weights.
+    """A rule from inputs to output. It holds no arrays; used at two nodes it shares its weights.
 
-    `backward_reads` names what backward still reads of a node: "x", "y", both or neither.
-    An `in_place` layer gives the right result when y is x[0]'s memory and dx[0] is dy's.
-    A `pointwise` layer mixes no positions: its values depend on the same place of its inputs.
-    A `view` only renames its input's axes: the graph gives y and dx[0] the memory of x[0] and dy.
-    `order` says which of its values (N, F) may have samples last in memory: none ("first"), all
-    or none ("same"), or each as it comes ("any").
+    `plan` gives shapes. When the batch size is known, `prepare` makes what forward and backward
+    share, and `forward` and `backward` yield their calls, which every step replays. A layer with
+    logic of its own yields a single call. What a layer declares for the memory planner:
+
+    - `backward_reads`: whether the calls of backward read "x", "y", both or neither;
+    - `in_place`: the result is right when y is x[0]'s memory and dx[0] is dy's;
+    - `view`: y only renames the axes of x[0], so that both share memory and there are no calls;
+    - `layout`: which values (N, F) may be feature-major in memory: none ("sample_major"), all or
+      none ("uniform"), or each by itself ("any").
+
+    A `pointwise` layer mixes no positions: an output depends on its own position of the inputs.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"x"})
     in_place: ClassVar[bool] = False
     pointwise: ClassVar[bool] = False
     view: ClassVar[bool] = False
-    order: ClassVar[Order] = "first"
+    layout: ClassVar[Layout] = "sample_major"
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
-        """Shapes, weights and scratch for inputs `x`; raises ShapeError where they do not fit."""
+        """Shapes, weights and buffers for inputs `x`. Raises ShapeError where they do not fit."""
         raise NotImplementedError
 
     def windows(self, x: TensorSpec) -> tuple[Window, ...]:
@@ -131,7 +144,7 @@ class Layer:
 
     @property
     def data_parallel(self) -> bool:
-        """Whether a batch can be divided: nothing is drawn, and sums over it go by `meeting`."""
+        """Whether shards of a batch can run apart: true where no random number is drawn."""
         return True
 
     def mirror(self, x: TensorSpec) -> Layer:
@@ -141,42 +154,30 @@ class Layer:
         """
         raise ShapeError("has no mirror image: write the decoder's layers out")
 
-    def bind(self, node: Context) -> None:
-        """Prepare once, in `node.tmp`, the views and constants that every step uses."""
+    def prepare(self, ctx: Context) -> Any:
+        """What forward and backward share: views and constants, as a dataclass of the layer's."""
+        return None
 
-    def forward(self, node: Context) -> None:
-        """Overwrite `node.y` (and what backward needs in `node.tmp`)."""
+    def forward(self, ctx: Context, scratch: Any) -> Iterator[Call]:
+        """The calls that overwrite `ctx.y`."""
         raise NotImplementedError
 
-    def backward(self, node: Context) -> None:
-        """Overwrite `node.dw` and every `node.dx` that is not None."""
+    def backward(self, ctx: Context, scratch: Any) -> Iterator[Call]:
+        """The calls that overwrite `ctx.dw` and every `ctx.dx` that is not None."""
         raise NotImplementedError
 
 
-Call = Callable[[], object]
+@dataclass(frozen=True, eq=False)
+class CollectiveLayer(Layer):
+    """A layer that needs sums over the whole batch: it gathers them from the other shards."""
+
+    def prepare(self, ctx: Context, communicator: Communicator = SINGLE_PROCESS) -> Any:
+        """As `Layer.prepare`; the calls may use the communicator."""
+        return None
 
 
-class Recorded(Layer):
-    """A layer that does the same few calls at every step, on the same arrays.
-
-    A binding lists them once. For small networks that counts: where a call takes a third of a
-    microsecond, finding its arrays anew takes another.
-    """
-
-    def ahead(self, node: Context) -> Iterator[Call]:
-        """The calls, one after the other, that overwrite `node.y`."""
-        raise NotImplementedError
-
-    def back(self, node: Context) -> Iterator[Call]:
-        """The calls that overwrite `node.dw` and every `node.dx` that is not None."""
-        raise NotImplementedError
-
-    def forward(self, node: Context) -> None:
-        """Do the calls."""
-        for call in self.ahead(node):
-            call()
-
-    def backward(self, node: Context) -> None:
-        """Do the calls."""
-        for call in self.back(node):
-            call()
+def prepare(layer: Layer, ctx: Context, communicator: Communicator = SINGLE_PROCESS) -> Any:
+    """The scratch of a layer for one context."""
+    if isinstance(layer, CollectiveLayer):
+        return layer.prepare(ctx, communicator)
+    return layer.prepare(ctx)

@@ -1,4 +1,4 @@
-"""Buffers: aligned and touched when made, packed by lifetime, and flat vectors with named views."""
+"""Memory of arrays: aligned buffers, packed by lifetime, and flat vectors with named views."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scalar(value: float, dtype: DTypeLike) -> Array:
 
 @dataclass(frozen=True)
 class Request:
-    """A buffer wanted from time `first` to time `last`, both included."""
+    """A buffer needed from time `first` to time `last`, both included."""
 
     shape: Shape
     dtype: np.dtype[Any]
@@ -48,9 +48,9 @@ class Request:
 
 
 def pack(requests: Sequence[Request]) -> tuple[list[int], int]:
-    """Byte offsets at which buffers alive together never overlap, and the bytes needed in all.
+    """Byte offsets at which buffers alive at the same time never overlap, and the total bytes.
 
-    The largest goes first, each to the lowest place that is free during its life.
+    Buffers are placed in order of size, largest first, each at the lowest free offset.
     Source: "greedy by size" of Pisarchyk and Lee, Efficient Memory Management for Deep Neural
     Net Inference, 2020.
     """
@@ -60,12 +60,12 @@ def pack(requests: Sequence[Request]) -> tuple[list[int], int]:
     for i in sorted(range(len(requests)), key=lambda i: -requests[i].size):
         request, offset = requests[i], 0
         for j in sorted(placed, key=offsets.__getitem__):
-            other = requests[j]
-            if other.last < request.first or request.last < other.first:
+            neighbour = requests[j]
+            if neighbour.last < request.first or request.last < neighbour.first:
                 continue
             if offset + request.size <= offsets[j]:
                 break
-            offset = max(offset, offsets[j] + other.size)
+            offset = max(offset, offsets[j] + neighbour.size)
         offsets[i] = offset
         placed.append(i)
         total = max(total, offset + request.size)
@@ -73,7 +73,7 @@ def pack(requests: Sequence[Request]) -> tuple[list[int], int]:
 
 
 def carve(requests: Sequence[Request]) -> tuple[list[Array], int]:
-    """One arena, and in it an array a request; also the arena's bytes."""
+    """An array for each request, all in one arena, and the bytes of the arena."""
     offsets, total = pack(requests)
     arena = aligned((total,), np.uint8)
     arrays = []
@@ -84,22 +84,22 @@ def carve(requests: Sequence[Request]) -> tuple[list[Array], int]:
     return arrays, total
 
 
-class Flat:
-    """One vector θ and its named views; each view starts on a 64-byte boundary.
+class FlatVector:
+    """One vector and its named views; each view starts on a 64-byte boundary.
 
-    But a name in `behind` starts where the one before it ends: see `stacked`. The gaps between
-    views hold zeros and stay zero under every optimizer here, because their gradients are zero.
+    A name in `adjacent` starts where the one before it ends instead: see `augmented`. The gaps
+    between views hold zeros and stay zero under every optimizer, because their gradients are zero.
     """
 
     def __init__(
-        self, shapes: Mapping[str, Shape], dtype: DTypeLike, behind: Collection[str] = ()
+        self, shapes: Mapping[str, Shape], dtype: DTypeLike, adjacent: Collection[str] = ()
     ) -> None:
         dtype = np.dtype(dtype)
         step = ALIGNMENT // dtype.itemsize
         self.starts: dict[str, int] = {}
         end = 0
         for name, shape in shapes.items():
-            start = self.starts[name] = end if name in behind else -(-end // step) * step
+            start = self.starts[name] = end if name in adjacent else -(-end // step) * step
             end = start + prod(shape)
         self.vector = aligned((-(-end // step) * step,), dtype)
         self.views = {
@@ -111,14 +111,14 @@ class Flat:
         return self.views[name]
 
 
-def stacked(top: Array, row: Array) -> Array | None:
-    """(I+1, O): `top` (I, O) and beneath it `row` (O,), where they lie so in memory, else None."""
-    behind = top.ctypes.data + top.nbytes == row.ctypes.data and top.base is row.base
-    if top.base is None or not behind or not top.flags.c_contiguous:
+def augmented(weight: Array, bias: Array) -> Array | None:
+    """The matrix (I+1, O) of a weight (I, O) and an adjacent bias (O,); None for any other two."""
+    adjacent = weight.ctypes.data + weight.nbytes == bias.ctypes.data and weight.base is bias.base
+    if weight.base is None or not adjacent or not weight.flags.c_contiguous:
         return None
-    return np.lib.stride_tricks.as_strided(top, (len(top) + 1, len(row)))
+    return np.lib.stride_tricks.as_strided(weight, (len(weight) + 1, len(bias)))
 
 
-def samples_last(features: int, samples: int, dtype: DTypeLike) -> Array:
-    """(F+1, N): memory of a value (N, F) with samples last, `[:-1].T`, and a row to spare."""
+def padded_feature_major(features: int, samples: int, dtype: DTypeLike) -> Array:
+    """(F+1, N): memory of a feature-major value (N, F), `[:-1].T`, and a spare row at the end."""
     return aligned((features + 1, samples), dtype)

@@ -1,4 +1,4 @@
-"""A network that can be trained and asked: a graph, its parameters and its cached bindings."""
+"""A network that can be trained and evaluated: a graph, its parameters and cached executors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVALUATION_BATCH = 256
 
 
 class Model:
-    """A graph with weights. Bindings are made on first use and kept, one for each batch size."""
+    """A graph with weights. Executors are made on first use and cached, one per batch size."""
 
     def __init__(
         self,
@@ -30,16 +30,16 @@ class Model:
         self.graph = graph
         self.threads = threads if graph.data_parallel else 1
         self.parameters = Parameters(graph, seed, dtype, frozen)
-        self._bindings: dict[tuple[object, ...], Executor] = {}
+        self._evaluation: dict[tuple[object, ...], Executor] = {}
         self._training: dict[tuple[object, ...], Executor | DataParallelExecutor] = {}
 
     def training_executor(
-        self,
-        samples: int,
-        outputs: tuple[str, ...] = (),
-        outer_products: frozenset[str] = frozenset(),
+        self, samples: int, outputs: tuple[str, ...] = (), outer_products: bool = False
     ) -> Executor | DataParallelExecutor:
-        """The binding for training steps on `samples`, with gradients; `outer_products` as in Executor."""
+        """The executor of training steps on `samples`, with gradients.
+
+        With `outer_products` it may hold updates instead of gradients: see `Executor`.
+        """
         key = (samples, outputs, outer_products)
         if key not in self._training:
             graph, parameters = self.graph, self.parameters
@@ -50,7 +50,7 @@ class Model:
                 )
             else:
                 self._training[key] = Executor(
-                    graph, parameters, samples, outputs, gradients=True, train=True,
+                    graph, parameters, samples, outputs, gradients=True, training=True,
                     outer_products=outer_products,
                 )  # fmt: skip
         return self._training[key]
@@ -58,39 +58,39 @@ class Model:
     def evaluation_executor(
         self, samples: int, outputs: tuple[str, ...] = (), losses: bool = True
     ) -> Executor:
-        """The binding for judging `samples`, without gradients."""
-        key = ("evaluate", samples, outputs, losses)
-        if key not in self._bindings:
-            self._bindings[key] = Executor(self.graph, self.parameters, samples, outputs, losses)
-        return self._bindings[key]
+        """The executor for evaluations of `samples`, without gradients."""
+        key = (samples, outputs, losses)
+        if key not in self._evaluation:
+            self._evaluation[key] = Executor(self.graph, self.parameters, samples, outputs, losses)
+        return self._evaluation[key]
 
     def predict(
         self, inputs: Mapping[str, Array], output: str, batch_size: int = EVALUATION_BATCH
     ) -> Array:
-        """The value `output`, (n, …), for inputs {name: (n, …)}, in eval mode."""
+        """The value `output`, (n, …), for inputs {name: (n, …)}, in evaluation mode."""
         count = len(next(iter(inputs.values())))
         results = np.empty((count, *self.graph.specs[output].shape), self.parameters.dtype)
         for start, stop in batches(count, batch_size):
-            binding = self.evaluation_executor(stop - start, (output,), losses=False)
+            executor = self.evaluation_executor(stop - start, (output,), losses=False)
             for name, array in inputs.items():
-                if name in binding.inputs:
-                    binding.inputs[name][...] = array[start:stop]
+                if name in executor.inputs:
+                    executor.inputs[name][...] = array[start:stop]
             with np.errstate(all="ignore"):
-                binding.forward()
-            results[start:stop] = binding.values[output]
+                executor.forward()
+            results[start:stop] = executor.values[output]
         return results
 
     def loss(self, inputs: Mapping[str, Array], batch_size: int = EVALUATION_BATCH) -> float:
-        """The training loss over all samples of `inputs`, targets among them, in eval mode."""
+        """The training loss over all samples of `inputs` and targets, in evaluation mode."""
         count = len(next(iter(inputs.values())))
         total = 0.0
         for start, stop in batches(count, batch_size):
-            binding = self.evaluation_executor(stop - start)
-            for name, array in binding.inputs.items():
+            executor = self.evaluation_executor(stop - start)
+            for name, array in executor.inputs.items():
                 array[...] = inputs[name][start:stop]
             with np.errstate(all="ignore"):
-                binding.forward()
-            total += binding.loss() * (stop - start)
+                executor.forward()
+            total += executor.loss() * (stop - start)
         return total / count
 
 

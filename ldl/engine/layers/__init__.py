@@ -15,9 +15,11 @@ from ldl.engine.layers.activation import (
 from ldl.engine.layers.attention import MultiHeadAttention
 from ldl.engine.layers.batch_norm import BatchNorm
 from ldl.engine.layers.conv import Conv1d, Conv2d
-from ldl.engine.layers.deconv import ConvTranspose1d, ConvTranspose2d, Upsample
+from ldl.engine.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d
 from ldl.engine.layers.dropout import Dropout
+from ldl.engine.layers.elu import Elu
 from ldl.engine.layers.embedding import Embedding
+from ldl.engine.layers.gelu import Gelu
 from ldl.engine.layers.gru import Gru
 from ldl.engine.layers.layer_norm import LayerNorm
 from ldl.engine.layers.linear import Linear
@@ -28,7 +30,9 @@ from ldl.engine.layers.reduce import Mean, Select
 from ldl.engine.layers.reshape import Flatten, Reshape
 from ldl.engine.layers.rnn import Rnn
 from ldl.engine.layers.sequence import ClassToken, Patches, PositionalEmbedding
-from ldl.engine.layers.smooth import Elu, Gelu, Silu, Softplus
+from ldl.engine.layers.silu import Silu
+from ldl.engine.layers.softplus import Softplus
+from ldl.engine.layers.upsample import Upsample
 
 LAYERS: dict[str, type[Layer]] = {
     "conv1d": Conv1d,

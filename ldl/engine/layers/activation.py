@@ -1,4 +1,4 @@
-"""Activation functions. All but softmax work on each value alone; shapes stay as they are."""
+"""Activation functions. All but softmax act on each value alone; shapes stay as they are."""
 
 from __future__ import annotations
 
@@ -9,16 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import (
-    Call,
-    Context,
-    Layer,
-    LayerPlan,
-    Order,
-    Recorded,
-    ScratchSpec,
-    TensorSpec,
-)
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, Layout, ScratchSpec, TensorSpec
+from ldl.engine.layers.reshape import View
 from ldl.engine.layers.shape_checks import one_input
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
@@ -32,12 +24,12 @@ class Activation(Layer):
     backward_reads: ClassVar[frozenset[str]] = frozenset({"y"})
     in_place: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
-    order: ClassVar[Order] = "same"
+    layout: ClassVar[Layout] = "uniform"
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape."""
         shape = one_input(x)
-        return LayerPlan(y=shape, tmp={"slope": ScratchSpec(shape, "backward")})
+        return LayerPlan(y=shape, buffers={"slope": ScratchSpec(shape, "backward")})
 
     def mirror(self, x: TensorSpec) -> Layer:
         """The same activation."""
@@ -45,80 +37,70 @@ class Activation(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Identity(Activation):
+class Identity(View):
     """y = x."""
 
-    backward_reads: ClassVar[frozenset[str]] = frozenset()
-    view: ClassVar[bool] = True
+    pointwise: ClassVar[bool] = True
+    layout: ClassVar[Layout] = "uniform"
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape."""
         return LayerPlan(y=one_input(x))
 
-    def forward(self, node: Context) -> None:
-        """Nothing: y is x."""
-
-    def backward(self, node: Context) -> None:
-        """Nothing: ∂x is ∂y."""
+    def mirror(self, x: TensorSpec) -> Layer:
+        """The identity."""
+        return replace(self)
 
 
 @dataclass(frozen=True, eq=False)
-class Tanh(Activation, Recorded):
+class Tanh(Activation):
     """y = tanh x = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
 
-    def ahead(self, node: Context) -> Iterator[Call]:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        yield partial(np.tanh, node.x[0], node.y)
+        yield partial(np.tanh, ctx.x[0], ctx.y)
 
-    def back(self, node: Context) -> Iterator[Call]:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = ∂y − ∂y·y²."""
-        y, dy, slope = node.y, node.dy, node.tmp["slope"]
+        y, dy, slope = ctx.y, ctx.dy, ctx.buffers["slope"]
         yield partial(np.multiply, y, y, slope)
         yield partial(np.multiply, dy, slope, slope)
-        yield partial(np.subtract, dy, slope, node.dx[0])
+        yield partial(np.subtract, dy, slope, ctx.dx[0])
 
 
 @dataclass(frozen=True, eq=False)
-class Sigmoid(Activation, Recorded):
+class Sigmoid(Activation):
     """y = σ(x) = 1 / (1 + e⁻ˣ)."""
 
-    def bind(self, node: Context) -> None:
-        """The number 1."""
-        node.tmp["one"] = scalar(1.0, node.y.dtype)
-
-    def ahead(self, node: Context) -> Iterator[Call]:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        y = node.y
-        yield partial(np.negative, node.x[0], y)
+        y = ctx.y
+        yield partial(np.negative, ctx.x[0], y)
         yield partial(np.exp, y, y)
-        yield partial(np.add, y, node.tmp["one"], y)
+        yield partial(np.add, y, scalar(1.0, y.dtype), y)
         yield partial(np.reciprocal, y, y)
 
-    def back(self, node: Context) -> Iterator[Call]:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = ∂y · y · (1 − y)."""
-        y, slope = node.y, node.tmp["slope"]
+        y, slope = ctx.y, ctx.buffers["slope"]
         yield partial(np.multiply, y, y, slope)
         yield partial(np.subtract, y, slope, slope)
-        yield partial(np.multiply, node.dy, slope, node.dx[0])
+        yield partial(np.multiply, ctx.dy, slope, ctx.dx[0])
 
 
 @dataclass(frozen=True, eq=False)
-class Relu(Activation, Recorded):
+class Relu(Activation):
     """y = max(x, 0); the slope at 0 is 0."""
 
-    def bind(self, node: Context) -> None:
-        """Zeros of y's shape: NumPy's maximum is three times faster against them than against 0."""
-        node.tmp["zeros"] = np.zeros_like(node.y)
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """Overwrite y; NumPy's maximum is three times faster against zeros than against 0."""
+        yield partial(np.maximum, ctx.x[0], np.zeros_like(ctx.y), out=ctx.y)
 
-    def ahead(self, node: Context) -> Iterator[Call]:
-        """Overwrite y."""
-        yield partial(np.maximum, node.x[0], node.tmp["zeros"], out=node.y)
-
-    def back(self, node: Context) -> Iterator[Call]:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = ∂y where y > 0, else 0."""
-        slope = node.tmp["slope"]
-        yield partial(np.greater, node.y, node.tmp["zeros"], slope)
-        yield partial(np.multiply, node.dy, slope, node.dx[0])
+        slope = ctx.buffers["slope"]
+        yield partial(np.greater, ctx.y, np.zeros_like(ctx.y), slope)
+        yield partial(np.multiply, ctx.dy, slope, ctx.dx[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,84 +116,83 @@ class LeakyRelu(Activation):
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; the slopes are kept from forward to backward."""
         shape = one_input(x)
-        return LayerPlan(y=shape, tmp={"slope": ScratchSpec(shape)})
+        return LayerPlan(y=shape, buffers={"slope": ScratchSpec(shape)})
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y and the slopes: 1 where x > 0, else the negative slope."""
-        slope = node.tmp["slope"]
-        np.greater(node.x[0], 0.0, slope)
-        np.multiply(slope, 1.0 - self.negative_slope, slope)
-        np.add(slope, self.negative_slope, slope)
-        np.multiply(node.x[0], slope, node.y)
+        x, slope = ctx.x[0], ctx.buffers["slope"]
+        yield partial(np.greater, x, 0.0, slope)
+        yield partial(np.multiply, slope, 1.0 - self.negative_slope, slope)
+        yield partial(np.add, slope, self.negative_slope, slope)
+        yield partial(np.multiply, x, slope, ctx.y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = ∂y · slope."""
-        np.multiply(node.dy, node.tmp["slope"], node.dx[0])
+        yield partial(np.multiply, ctx.dy, ctx.buffers["slope"], ctx.dx[0])
 
 
 @dataclass(frozen=True, eq=False)
 class Softmax(Activation):
-    """y_c = e^(x_c) / Σ_k e^(x_k), over the last axis; the maximum is taken off first."""
+    """y_c = e^(x_c) / Σ_k e^(x_k), over the last axis; the maximum is subtracted first."""
 
-    order: ClassVar[Order] = "first"
+    layout: ClassVar[Layout] = "sample_major"
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape, and one number a row."""
         shape = one_input(x)
         if not shape:
             raise ShapeError("softmax needs an axis of values, got single numbers")
-        rows = ScratchSpec((*shape[:-1], 1))
-        return LayerPlan(y=shape, tmp={"row": rows})
+        return LayerPlan(y=shape, buffers={"row": ScratchSpec((*shape[:-1], 1))})
 
-    def bind(self, node: Context) -> None:
-        """The rows' numbers without their last axis, where sums over it go."""
-        node.tmp["sums"] = node.tmp["row"][..., 0]
-
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        row, y = node.tmp["row"], node.y
-        np.maximum.reduce(node.x[0], axis=-1, keepdims=True, out=row)
-        np.subtract(node.x[0], row, y)
-        np.exp(y, y)
-        np.add.reduce(y, axis=-1, keepdims=True, out=row)
-        np.divide(y, row, y)
+        x, y, row = ctx.x[0], ctx.y, ctx.buffers["row"]
+        yield partial(np.maximum.reduce, x, axis=-1, keepdims=True, out=row)
+        yield partial(np.subtract, x, row, y)
+        yield partial(np.exp, y, y)
+        yield partial(np.add.reduce, y, axis=-1, keepdims=True, out=row)
+        yield partial(np.divide, y, row, y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = y · (∂y − Σ_k ∂y_k y_k)."""
-        row, dx = node.tmp["row"], node.dx[0]
-        np.vecdot(node.dy, node.y, node.tmp["sums"])
-        np.subtract(node.dy, row, dx)
-        np.multiply(dx, node.y, dx)
+        y, dy, dx, row = ctx.y, ctx.dy, ctx.dx[0], ctx.buffers["row"]
+        yield partial(np.vecdot, dy, y, row[..., 0])
+        yield partial(np.subtract, dy, row, dx)
+        yield partial(np.multiply, dx, y, dx)
 
 
 @dataclass(frozen=True, eq=False)
 class LogSoftmax(Activation):
-    """y_c = x_c − log Σ_k e^(x_k), over the last axis; the maximum is taken off first."""
+    """y_c = x_c − log Σ_k e^(x_k), over the last axis; the maximum is subtracted first."""
 
-    order: ClassVar[Order] = "first"
+    layout: ClassVar[Layout] = "sample_major"
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape, one number a row, and the exponentials."""
         shape = one_input(x)
         if not shape:
             raise ShapeError("log_softmax needs an axis of values, got single numbers")
-        work = {"exp": ScratchSpec(shape, "forward"), "slope": ScratchSpec(shape, "backward")}
-        return LayerPlan(y=shape, tmp={**work, "row": ScratchSpec((*shape[:-1], 1))})
+        buffers = {
+            "exp": ScratchSpec(shape, "forward"),
+            "slope": ScratchSpec(shape, "backward"),
+            "row": ScratchSpec((*shape[:-1], 1)),
+        }
+        return LayerPlan(y=shape, buffers=buffers)
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        row, exp, y = node.tmp["row"], node.tmp["exp"], node.y
-        np.maximum.reduce(node.x[0], axis=-1, keepdims=True, out=row)
-        np.subtract(node.x[0], row, y)
-        np.exp(y, exp)
-        np.add.reduce(exp, axis=-1, keepdims=True, out=row)
-        np.log(row, row)
-        np.subtract(y, row, y)
+        x, y, row, exp = ctx.x[0], ctx.y, ctx.buffers["row"], ctx.buffers["exp"]
+        yield partial(np.maximum.reduce, x, axis=-1, keepdims=True, out=row)
+        yield partial(np.subtract, x, row, y)
+        yield partial(np.exp, y, exp)
+        yield partial(np.add.reduce, exp, axis=-1, keepdims=True, out=row)
+        yield partial(np.log, row, row)
+        yield partial(np.subtract, y, row, y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = ∂y − e^y Σ_k ∂y_k."""
-        row, slope = node.tmp["row"], node.tmp["slope"]
-        np.add.reduce(node.dy, axis=-1, keepdims=True, out=row)
-        np.exp(node.y, slope)
-        np.multiply(slope, row, slope)
-        np.subtract(node.dy, slope, node.dx[0])
+        row, slope = ctx.buffers["row"], ctx.buffers["slope"]
+        yield partial(np.add.reduce, ctx.dy, axis=-1, keepdims=True, out=row)
+        yield partial(np.exp, ctx.y, slope)
+        yield partial(np.multiply, slope, row, slope)
+        yield partial(np.subtract, ctx.dy, slope, ctx.dx[0])

@@ -1,21 +1,68 @@
-"""Attention: every position of a sequence looks at the others."""
+"""Attention: every position of a sequence reads the others."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.init import Fans, Glorot, Zeros
-from ldl.engine.layer import Context, Layer, LayerPlan, ParameterSpec, ScratchSpec, TensorSpec
-from ldl.engine.layers.dropout import draw_mask, prepare_mask
+from ldl.engine.layer import (
+    Call,
+    Context,
+    Layer,
+    LayerPlan,
+    ParameterSpec,
+    ScratchSpec,
+    TensorSpec,
+)
+from ldl.engine.layers.dropout import draw_mask
+from ldl.engine.layers.linear import as_matrix
 from ldl.engine.layers.shape_checks import words
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Momentum, Size
 
-FORBIDDEN = -1e30  # what a masked score is lowered by: its exponential is 0, and no ∞ − ∞ arises
+FORBIDDEN = -1e30  # added to a masked score: its exponential is 0, and there is no ∞ − ∞
+
+
+class Heads(NamedTuple):
+    """Values, or their gradients, by head; d = C/h.
+
+    q, k, v and mixed = P·v are (N, h, L, d), p (N, h, L, L) keys first; `mixed_rows` is mixed as
+    (N, L, h, d), as it lies in memory.
+    """
+
+    q: Array
+    k: Array
+    v: Array
+    mixed: Array
+    mixed_rows: Array
+    p: Array
+
+    @classmethod
+    def of(cls, qkv: Array, mixed: Array, scores: Array, heads: int) -> Heads:
+        """Views of the buffers qkv (N, L, 3C), mixed (N, L, C) and scores (N, L, h, L)."""
+        samples, length, channels = mixed.shape
+        depth = channels // heads
+        split = qkv.reshape(samples, length, 3, heads, depth)
+        q, k, v = (split[:, :, i].swapaxes(1, 2) for i in range(3))
+        rows = mixed.reshape(samples, length, heads, depth)
+        return cls(q, k, v, rows.swapaxes(1, 2), rows, scores.swapaxes(1, 2))
+
+
+@dataclass(frozen=True)
+class AttentionScratch:
+    """What forward and backward share; `weights` is P before its division, after dropout."""
+
+    heads: Heads
+    weights: Array
+    row_rates: Array
+    scale: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +70,9 @@ class MultiHeadAttention(Layer):
     """y = [P₁·v₁ … P_h·v_h]·w_out + b_out,  P = softmax(q·kᵀ / √d),  [q k v] = x·w_in + b_in.
 
     x and y (N, L, C), w_in (C, 3C), w_out (C, C); each of the h `heads` has d = C/h channels of q,
-    k and v. `causal` hides what comes later. A second input (N, L) marks padding: positions
-    where it is not 0 are not looked at, and a query that may look at nothing gets P = 0. Dropout
-    acts on P. Source: Vaswani et al., Attention Is All You Need, 2017, section 3.2.2, as PyTorch's
+    k and v. `causal` hides later positions. A second input (N, L) marks padding: positions where
+    it is not 0 are not read, and a query that may read nothing gets P = 0. Dropout acts on P.
+    Source: Vaswani et al., Attention Is All You Need, 2017, section 3.2.2, as PyTorch's
     nn.MultiheadAttention has it with one sequence (which gives NaN for such a query).
     """
 
@@ -37,22 +84,22 @@ class MultiHeadAttention(Layer):
 
     @property
     def data_parallel(self) -> bool:
-        """Only without dropout, whose draws would depend on how the batch is divided."""
+        """True without dropout, whose draws would depend on the division into shards."""
         return self.dropout == 0
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; scores are kept keys first, (L, h, L), so that sums run over rows."""
         length, channels = self._checked(x)
-        into, out = Fans(channels, 3 * channels), Fans(channels, channels)
+        fans_in, fans_out = Fans(channels, 3 * channels), Fans(channels, channels)
         w = {
-            "in_proj_weight": ParameterSpec((channels, 3 * channels), self.init, into),
-            "out_proj_weight": ParameterSpec((channels, channels), self.init, out),
+            "in_proj_weight": ParameterSpec((channels, 3 * channels), self.init, fans_in),
+            "out_proj_weight": ParameterSpec((channels, channels), self.init, fans_out),
         }
         if self.bias:
-            w["in_proj_bias"] = ParameterSpec((3 * channels,), Zeros(), into, decay=False)
-            w["out_proj_bias"] = ParameterSpec((channels,), Zeros(), out, decay=False)
+            w["in_proj_bias"] = ParameterSpec((3 * channels,), Zeros(), fans_in, decay=False)
+            w["out_proj_bias"] = ParameterSpec((channels,), Zeros(), fans_out, decay=False)
         scores, rows = (length, self.heads, length), (self.heads, length)
-        tmp = {
+        buffers = {
             "qkv": ScratchSpec((length, 3 * channels)),
             "scores": ScratchSpec(scores),
             "row": ScratchSpec(rows, "forward"),
@@ -64,17 +111,15 @@ class MultiHeadAttention(Layer):
             "d mixed": ScratchSpec((length, channels), "backward"),
         }
         if self.dropout:
-            tmp |= {"mask": ScratchSpec(scores), "thinned": ScratchSpec(scores)}
+            buffers |= {"mask": ScratchSpec(scores), "dropped": ScratchSpec(scores)}
         if len(x) == 2:
-            tmp |= {
-                "padding": ScratchSpec((length,), "forward"),
-                "seen": ScratchSpec(rows, "forward"),
-            }
+            buffers["padding"] = ScratchSpec((length,), "forward")
+            buffers["readable"] = ScratchSpec(rows, "forward")
         cost = 4 * length * channels**2 + 2 * length**2 * channels
-        return LayerPlan(y=(length, channels), w=w, tmp=tmp, multiply_adds=cost)
+        return LayerPlan(y=(length, channels), w=w, buffers=buffers, multiply_adds=cost)
 
     def _checked(self, x: tuple[TensorSpec, ...]) -> tuple[int, int]:
-        """L and C, once it is sure that all fits."""
+        """L and C. Raises ShapeError where the inputs do not fit."""
         if not 1 <= len(x) <= 2:
             raise ShapeError(f"takes a sequence and perhaps its padding, got {len(x)} inputs")
         shape = x[0].shape
@@ -90,130 +135,97 @@ class MultiHeadAttention(Layer):
             )
         return shape[0], shape[1]
 
-    def bind(self, node: Context) -> None:
-        """Views and constants; a name that begins with `d` is a gradient's."""
-        tmp, dtype = node.tmp, node.y.dtype
-        length, channels = node.y.shape[1:]
-        self._bind_rows(node)
-        self._bind_heads(node, "")
-        if node.dy is not None:
-            self._bind_heads(node, "d ")
-        tmp["table"] = tmp["scores"].reshape(len(node.y), length, -1)
-        tmp["sums"] = tmp["rate"].reshape(len(node.y), -1)
-        tmp["rates"] = tmp["rate"].swapaxes(1, 2)[..., None]
-        tmp["scale"] = scalar((channels // self.heads) ** -0.5, dtype)
-        tmp["summing"] = np.ones(length, dtype)
-        self._bind_masks(node)
-        tmp["used"] = tmp["p"]
-        if self._thins(node):
-            prepare_mask(node, self.dropout)
-            tmp["used"] = tmp["thinned"].swapaxes(1, 2)
-        tmp["usedT"] = tmp["used"].swapaxes(2, 3)
-
-    def _thins(self, node: Context) -> bool:
+    def _drops(self, ctx: Context) -> bool:
         """Whether dropout acts."""
-        return node.train and self.dropout > 0.0
+        return ctx.training and self.dropout > 0.0
 
-    def _bind_rows(self, node: Context) -> None:
-        """(N·L, channels) of all that a projection reads or writes."""
-        tmp = node.tmp
-        named = {"x": node.x[0], "y": node.y, "dy": node.dy, "dx": node.dx[0]}
-        named |= {f"{name} rows": tmp.get(name) for name in ("qkv", "mixed", "d qkv", "d mixed")}
-        for name, array in named.items():
-            if array is not None:
-                tmp[name] = array.reshape(-1, array.shape[-1])
-        if node.dy is not None:
-            tmp["xT"], tmp["mixedT"] = tmp["x"].T, tmp["mixed rows"].T
-            tmp["inT"], tmp["outT"] = node.w["in_proj_weight"].T, node.w["out_proj_weight"].T
-            tmp["ones"] = np.ones(len(tmp["x"]), node.y.dtype)
+    def prepare(self, ctx: Context) -> AttentionScratch:
+        """Views of the buffers by head."""
+        buffers, channels = ctx.buffers, ctx.y.shape[2]
+        heads = Heads.of(buffers["qkv"], buffers["mixed"], buffers["scores"], self.heads)
+        weights = buffers["dropped"].swapaxes(1, 2) if self._drops(ctx) else heads.p
+        row_rates = buffers["rate"].swapaxes(1, 2)[..., None]
+        scale = scalar((channels // self.heads) ** -0.5, ctx.y.dtype)
+        return AttentionScratch(heads, weights, row_rates, scale)
 
-    def _bind_heads(self, node: Context, d: str) -> None:
-        """(N, h, L, d) of q, k, v and of what is mixed of v; (N, h, L, L) of scores, keys first."""
-        tmp, (samples, length, channels) = node.tmp, node.y.shape
-        depth = channels // self.heads
-        split = tmp[f"{d}qkv"].reshape(samples, length, 3, self.heads, depth)
-        for i, name in enumerate("qkv"):
-            tmp[f"{d}{name}"] = split[:, :, i].swapaxes(1, 2)
-        tmp[f"{d}parts"] = tmp[f"{d}mixed"].reshape(samples, length, self.heads, depth)
-        tmp[f"{d}m"] = tmp[f"{d}parts"].swapaxes(1, 2)
-        tmp[f"{d}p"] = tmp[f"{d}scores"].swapaxes(1, 2)
-        tmp[f"{d}rows"] = tmp[f"{d}row"][:, None]
-        for name in "qmp":
-            tmp[f"{d}{name}T"] = tmp[f"{d}{name}"].swapaxes(2, 3)
-
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: AttentionScratch) -> Iterator[Call]:
         """Overwrite y, qkv with q/√d in it, e^(score − highest) in `scores`, 1/Σ in `rate`."""
-        tmp, w, scores = node.tmp, node.w, node.tmp["scores"]
-        tmp["x"].dot(w["in_proj_weight"], tmp["qkv rows"])
+        w, heads = ctx.w, scratch.heads
+        scores, row, rate = (ctx.buffers[name] for name in ("scores", "row", "rate"))
+        samples, length, _ = ctx.y.shape
+        qkv, mixed, y = (
+            as_matrix(ctx.buffers["qkv"]),
+            as_matrix(ctx.buffers["mixed"]),
+            as_matrix(ctx.y),
+        )
+        yield partial(as_matrix(ctx.x[0]).dot, w["in_proj_weight"], qkv)
         if self.bias:
-            np.add(tmp["qkv rows"], w["in_proj_bias"], tmp["qkv rows"])
-        np.multiply(tmp["q"], tmp["scale"], tmp["q"])
-        np.matmul(tmp["k"], tmp["qT"], tmp["p"])
-        self._hide(node)
-        np.maximum.reduce(scores, axis=1, out=tmp["row"])
-        np.subtract(scores, tmp["rows"], scores)
-        np.exp(scores, scores)
-        np.matmul(tmp["summing"], tmp["table"], tmp["sums"])
-        np.reciprocal(tmp["rate"], tmp["rate"])
-        if "seen" in tmp:
-            np.greater(tmp["row"], 0.5 * FORBIDDEN, tmp["seen"])
-            np.multiply(tmp["rate"], tmp["seen"], tmp["rate"])
-        if self._thins(node):
-            draw_mask(node)
-            np.multiply(scores, tmp["mask"], tmp["thinned"])
-        np.matmul(tmp["usedT"], tmp["v"], tmp["m"])
-        np.multiply(tmp["parts"], tmp["rates"], tmp["parts"])
-        tmp["mixed rows"].dot(w["out_proj_weight"], tmp["y"])
+            yield partial(np.add, qkv, w["in_proj_bias"], qkv)
+        yield partial(np.multiply, heads.q, scratch.scale, heads.q)
+        yield partial(np.matmul, heads.k, heads.q.swapaxes(2, 3), heads.p)
+        yield from self._mask_scores(ctx)
+        yield partial(np.maximum.reduce, scores, axis=1, out=row)
+        yield partial(np.subtract, scores, row[:, None], scores)
+        yield partial(np.exp, scores, scores)
+        ones, by_key = np.ones(length, y.dtype), scores.reshape(samples, length, -1)
+        yield partial(np.matmul, ones, by_key, rate.reshape(samples, -1))
+        yield partial(np.reciprocal, rate, rate)
+        if len(ctx.x) == 2:
+            readable = ctx.buffers["readable"]
+            yield partial(np.greater, row, 0.5 * FORBIDDEN, readable)
+            yield partial(np.multiply, rate, readable, rate)
+        if self._drops(ctx):
+            yield from draw_mask(ctx, self.dropout)
+            yield partial(np.multiply, scores, ctx.buffers["mask"], ctx.buffers["dropped"])
+        yield partial(np.matmul, scratch.weights.swapaxes(2, 3), heads.v, heads.mixed)
+        yield partial(np.multiply, heads.mixed_rows, scratch.row_rates, heads.mixed_rows)
+        yield partial(mixed.dot, w["out_proj_weight"], y)
         if self.bias:
-            np.add(tmp["y"], w["out_proj_bias"], tmp["y"])
+            yield partial(np.add, y, w["out_proj_bias"], y)
 
-    def _bind_masks(self, node: Context) -> None:
-        """What lowers the scores of later positions and of padding."""
-        tmp, dtype = node.tmp, node.y.dtype
-        length = node.y.shape[1]
+    def _mask_scores(self, ctx: Context) -> Iterator[Call]:
+        """Lower the scores of later positions and of padding."""
+        scores, dtype = ctx.buffers["scores"], ctx.y.dtype
+        samples, length, _ = ctx.y.shape
         if self.causal:
             later = np.arange(length)[:, None, None] > np.arange(length)
-            tmp["later"] = np.where(np.repeat(later, self.heads, axis=1), FORBIDDEN, 0.0)
-            tmp["later"] = tmp["later"].astype(dtype).reshape(-1)
-            tmp["samples"] = tmp["scores"].reshape(len(node.y), -1)
-        if len(node.x) == 2:
-            tmp["half"], tmp["forbidden"] = scalar(0.5, dtype), scalar(FORBIDDEN, dtype)
-            tmp["paddings"] = tmp["padding"][:, :, None]
+            masked = np.where(np.repeat(later, self.heads, axis=1), FORBIDDEN, 0.0)
+            rows = scores.reshape(samples, -1)
+            yield partial(np.add, rows, masked.astype(dtype).reshape(-1), rows)
+        if len(ctx.x) == 2:
+            padding, by_key = ctx.buffers["padding"], scores.reshape(samples, length, -1)
+            yield partial(np.greater, ctx.x[1], scalar(0.5, dtype), padding)
+            yield partial(np.multiply, padding, scalar(FORBIDDEN, dtype), padding)
+            yield partial(np.add, by_key, padding[:, :, None], by_key)
 
-    def _hide(self, node: Context) -> None:
-        """Lower the scores of what may not be looked at."""
-        tmp = node.tmp
-        if self.causal:
-            np.add(tmp["samples"], tmp["later"], tmp["samples"])
-        if len(node.x) == 2:
-            np.greater(node.x[1], tmp["half"], tmp["padding"])
-            np.multiply(tmp["padding"], tmp["forbidden"], tmp["padding"])
-            np.add(tmp["table"], tmp["paddings"], tmp["table"])
-
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: AttentionScratch) -> Iterator[Call]:
         """∂v = Pᵀ·∂m,  ∂P = ∂m·vᵀ,  ∂s = P · (∂P − Σ_j ∂P·P),  ∂q = ∂s·k/√d,  ∂k = ∂sᵀ·q/√d.
 
         m = P·v, s = q·kᵀ/√d. The rows' factors `rate` go to ∂m, and Σ_j ∂P·P is ∂m·m.
         """
-        tmp, dw, d_scores = node.tmp, node.dw, node.tmp["d scores"]
-        tmp["mixedT"].dot(tmp["dy"], dw["out_proj_weight"])
-        tmp["dy"].dot(tmp["outT"], tmp["d mixed rows"])
-        np.multiply(tmp["d parts"], tmp["rates"], tmp["d parts"])
-        np.vecdot(tmp["d m"], tmp["m"], tmp["d row"])
-        np.matmul(tmp["used"], tmp["d m"], tmp["d v"])
-        np.matmul(tmp["v"], tmp["d mT"], tmp["d p"])
-        if self._thins(node):
-            np.multiply(d_scores, tmp["mask"], d_scores)
-        np.subtract(d_scores, tmp["d rows"], d_scores)
-        np.multiply(d_scores, tmp["scores"], d_scores)
-        np.matmul(tmp["d pT"], tmp["k"], tmp["d q"])
-        np.multiply(tmp["d q"], tmp["scale"], tmp["d q"])
-        np.matmul(tmp["d p"], tmp["q"], tmp["d k"])
-        tmp["xT"].dot(tmp["d qkv rows"], dw["in_proj_weight"])
+        buffers, dw, heads = ctx.buffers, ctx.dw, scratch.heads
+        d = Heads.of(buffers["d qkv"], buffers["d mixed"], buffers["d scores"], self.heads)
+        d_scores, d_row = buffers["d scores"], buffers["d row"]
+        dy, d_qkv, d_mixed = (as_matrix(a) for a in (ctx.dy, buffers["d qkv"], buffers["d mixed"]))
+        yield partial(as_matrix(buffers["mixed"]).T.dot, dy, dw["out_proj_weight"])
+        yield partial(dy.dot, ctx.w["out_proj_weight"].T, d_mixed)
+        yield partial(np.multiply, d.mixed_rows, scratch.row_rates, d.mixed_rows)
+        yield partial(np.vecdot, d.mixed, heads.mixed, d_row)
+        yield partial(np.matmul, scratch.weights, d.mixed, d.v)
+        yield partial(np.matmul, heads.v, d.mixed.swapaxes(2, 3), d.p)
+        if self._drops(ctx):
+            yield partial(np.multiply, d_scores, buffers["mask"], d_scores)
+        yield partial(np.subtract, d_scores, d_row[:, None], d_scores)
+        yield partial(np.multiply, d_scores, buffers["scores"], d_scores)
+        yield partial(np.matmul, d.p.swapaxes(2, 3), heads.k, d.q)
+        yield partial(np.multiply, d.q, scratch.scale, d.q)
+        yield partial(np.matmul, d.p, heads.q, d.k)
+        yield partial(as_matrix(ctx.x[0]).T.dot, d_qkv, dw["in_proj_weight"])
         if self.bias:
-            tmp["ones"].dot(tmp["dy"], dw["out_proj_bias"])
-            tmp["ones"].dot(tmp["d qkv rows"], dw["in_proj_bias"])
-        if node.dx[0] is not None:
-            tmp["d qkv rows"].dot(tmp["inT"], tmp["dx"])
-        if len(node.x) == 2 and node.dx[1] is not None:
-            node.dx[1].fill(0.0)
+            ones = np.ones(len(dy), dy.dtype)
+            yield partial(ones.dot, dy, dw["out_proj_bias"])
+            yield partial(ones.dot, d_qkv, dw["in_proj_bias"])
+        if ctx.dx[0] is not None:
+            yield partial(d_qkv.dot, ctx.w["in_proj_weight"].T, as_matrix(ctx.dx[0]))
+        if len(ctx.x) == 2 and ctx.dx[1] is not None:
+            yield partial(ctx.dx[1].fill, 0.0)

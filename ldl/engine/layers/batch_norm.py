@@ -2,28 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Context, LayerPlan, ScratchSpec, TensorSpec
-from ldl.engine.layers.norm import BLOCK, Norm, channels, near, weights
+from ldl.engine.communicator import SINGLE_PROCESS, Communicator
+from ldl.engine.layer import (
+    Call,
+    CollectiveLayer,
+    Context,
+    LayerPlan,
+    ScratchSpec,
+    TensorSpec,
+)
+from ldl.engine.layers.norm import BLOCK, Norm, channels, nearest_divisor, scale_and_shift
 from ldl.engine.memory import scalar
 from ldl.fields import Positive, Share
 
-ROW = 1024  # values in a row of constants: NumPy copies shorter ones dearly to a whole buffer
-LONG_ROW = 8192  # as long as that buffer: not copied at all, which pays where there are many rows
+ROW = 1024  # values in a row of constants: NumPy buffers shorter rows, which is slow
+LONG_ROW = 8192  # as long as that buffer, so never buffered; pays where there are many rows
+
+
+class Row(NamedTuple):
+    """Values for one row of a block, (width,), and the same memory as (width/C, C)."""
+
+    flat: Array
+    folded: Array
+
+    @classmethod
+    def empty(cls, width: int, size: int, dtype: np.dtype[np.floating]) -> Row:
+        """An uninitialised row of `width` values, `size` channels each."""
+        flat = np.empty(width, dtype)
+        return cls(flat, flat.reshape(-1, size))
+
+
+@dataclass(frozen=True)
+class BatchNormScratch:
+    """What forward and backward share; statistics are (C,), blocks (blocks, lines, width).
+
+    `centred` is x less the mean of its shard; `offset` is that mean less the one of the batch.
+    `counts` are the values a channel in each shard.
+    """
+
+    communicator: Communicator
+    centred: Array
+    block: Array
+    ones: Array
+    sum: Row
+    part: Row
+    scale: Row
+    shift: Row
+    mean: Array
+    var: Array
+    rate: Array
+    offset: Array
+    work: Array
+    local_stats: Array
+    counts: list[Array]
+    total: int
+    inverse_total: Array
+
+    def blocks(self, array: Array) -> Array:
+        """An array of x's shape, divided into the same blocks."""
+        return array.reshape(self.centred.shape)
+
+    def line_sums(self, array: Array, sums: Array) -> Call:
+        """The call that writes the sums over all lines of an array of x's shape, (width,)."""
+        return partial(self.ones.dot, array.reshape(len(self.ones), -1), sums)
 
 
 @dataclass(frozen=True, eq=False)
-class BatchNorm(Norm):
+class BatchNorm(Norm, CollectiveLayer):
     """y = (x − μ) / √(σ² + ε) · w + b,  x and y (N, …, C); μ, σ², w and b (C,).
 
     In training μ and σ² are the mean and variance of a channel over the batch and all other axes,
-    and running ← (1 − momentum) · running + momentum · batch, with the unbiased variance. When
-    judging, μ and σ² are the running ones. A batch with one value a channel has no variance: it
+    and running ← (1 − momentum) · running + momentum · batch, with the unbiased variance. In
+    evaluation μ and σ² are the running ones. A batch with one value a channel has no variance: it
     gives y = b and leaves the running statistics alone. Source: Ioffe and Szegedy, Batch
     Normalization, 2015, in PyTorch's variant (which refuses such a batch).
     """
@@ -35,188 +94,173 @@ class BatchNorm(Norm):
         """The input's shape; x − μ is kept for backward."""
         shape = channels(x)
         size = shape[-1]
-        state = {"running_mean": np.zeros(size), "running_var": np.ones(size)}
         return LayerPlan(
             y=shape,
-            w=weights(size),
-            state=state,
-            tmp={"centred": ScratchSpec(shape)},
+            w=scale_and_shift(size),
+            state={"running_mean": np.zeros(size), "running_var": np.ones(size)},
+            buffers={"centred": ScratchSpec(shape)},
             multiply_adds=2 * prod(shape),
         )
 
-    def bind(self, node: Context) -> None:
-        """Blocks of rows that stay in cache, each row as many samples' channels as pay."""
-        tmp, size, dtype = node.tmp, node.y.shape[-1], node.y.dtype
-        count = node.y.size // size
-        lines, width = blocks_of(count, size)
-        tmp["x"] = node.x[0].reshape(-1, lines, width)
-        for name, array in (("y", node.y), ("dy", node.dy), ("dx", node.dx[0])):
-            if array is not None:
-                tmp[name] = array.reshape(tmp["x"].shape)
-        tmp["c"] = tmp["centred"].reshape(tmp["x"].shape)
-        tmp["block"] = np.empty((lines, width), dtype)
-        tmp["ones"] = np.ones(node.y.size // width, dtype)
-        for name in ("sum", "part", "row", "second row"):
-            tmp[name] = np.empty(width, dtype)
-            tmp[f"{name}, folded"] = tmp[name].reshape(-1, size)
-        for name in ("mean", "var", "rate", "off", "other"):
-            tmp[name] = np.empty(size, dtype)
-        tmp["mine"], tmp["mine, backward"] = np.empty((2, 2, size), dtype)
-        whole, parts = self._counts(node)
-        constants = {
-            "count": count,
-            "share": 1.0 / whole,
-            "unbiased": self.momentum * whole / max(whole - 1, 1),
-            "momentum": self.momentum,
-            "kept": 1.0 - self.momentum,
-            "epsilon": self.epsilon,
-        }
-        tmp.update({name: scalar(value, dtype) for name, value in constants.items()})
-        tmp["counts"] = [scalar(part, dtype) for part in parts]
-        tmp["follows"] = node.meeting.number == 0 and whole > 1
+    def prepare(
+        self, ctx: Context, communicator: Communicator = SINGLE_PROCESS
+    ) -> BatchNormScratch:
+        """Blocks of lines that stay in cache, each line as many samples' channels as pay."""
+        size, dtype = ctx.y.shape[-1], ctx.y.dtype
+        positions = ctx.y[0].size // size
+        lines, width = block_shape(len(ctx.y) * positions, size)
+        counts = [positions * samples for samples in communicator.samples or (len(ctx.y),)]
+        mean, var, rate, offset, work = (np.empty(size, dtype) for _ in range(5))
+        sums, part, scale, shift = (Row.empty(width, size, dtype) for _ in range(4))
+        return BatchNormScratch(
+            communicator=communicator,
+            centred=ctx.buffers["centred"].reshape(-1, lines, width),
+            block=np.empty((lines, width), dtype),
+            ones=np.ones(ctx.y.size // width, dtype),
+            sum=sums, part=part, scale=scale, shift=shift,
+            mean=mean, var=var, rate=rate, offset=offset, work=work,
+            local_stats=np.empty((2, size), dtype),
+            counts=[scalar(count, dtype) for count in counts],
+            total=sum(counts),
+            inverse_total=scalar(1.0 / sum(counts), dtype),
+        )  # fmt: skip
+
+    def forward(self, ctx: Context, scratch: BatchNormScratch) -> Iterator[Call]:
+        """Overwrite y, the centred x, its offset, and 1/√(σ² + ε) in `rate`."""
+        s = scratch
+        if ctx.training:
+            yield from self._measure(ctx, s)
+        else:
+            yield from self._centre(ctx, s, ctx.state["running_mean"])
+            yield partial(np.copyto, s.var, ctx.state["running_var"])
+            yield partial(s.offset.fill, 0.0)
+        yield partial(np.add, s.var, scalar(self.epsilon, s.var.dtype), s.rate)
+        yield partial(np.sqrt, s.rate, s.rate)
+        yield partial(np.reciprocal, s.rate, s.rate)
+        yield partial(np.multiply, ctx.w["weight"], s.rate, s.work)
+        yield partial(np.copyto, s.scale.folded, s.work)
+        yield partial(np.multiply, s.offset, s.work, s.work)
+        yield partial(np.add, ctx.w["bias"], s.work, s.shift.folded)
+        for centred, y in zip(s.centred, s.blocks(ctx.y), strict=True):
+            yield partial(np.multiply, centred, s.scale.flat, y)
+            yield partial(np.add, y, s.shift.flat, y)
 
     @staticmethod
-    def _counts(node: Context) -> tuple[int, list[int]]:
-        """Values a channel in the whole batch, and in each of its parts."""
-        samples = len(node.y)
-        positions = node.y[0].size // node.y.shape[-1]
-        parts = [positions * n for n in node.meeting.samples or (samples,)]
-        return sum(parts), parts
+    def _centre(ctx: Context, s: BatchNormScratch, mean: Array) -> Iterator[Call]:
+        """Overwrite the centred x, with a known mean."""
+        yield partial(np.copyto, s.scale.folded, mean)
+        for x, centred in zip(s.blocks(ctx.x[0]), s.centred, strict=True):
+            yield partial(np.subtract, x, s.scale.flat, centred)
 
-    def forward(self, node: Context) -> None:
-        """Overwrite y, x less its part's mean, that mean less μ, and 1/√(σ² + ε) in `rate`."""
-        tmp, state = node.tmp, node.state
-        if node.train:
-            self._measure(node)
-        else:
-            self._centre(node, state["running_mean"])
-            np.copyto(tmp["var"], state["running_var"])
-            tmp["off"].fill(0.0)
-        rate, scale, shift = tmp["rate"], tmp["row"], tmp["second row"]
-        np.add(tmp["var"], tmp["epsilon"], rate)
-        np.sqrt(rate, rate)
-        np.reciprocal(rate, rate)
-        np.multiply(node.w["weight"], rate, tmp["other"])
-        np.copyto(tmp["row, folded"], tmp["other"])
-        np.multiply(tmp["off"], tmp["other"], tmp["other"])
-        np.add(node.w["bias"], tmp["other"], tmp["second row, folded"])
-        for centred, y in zip(tmp["c"], tmp["y"], strict=True):
-            np.multiply(centred, scale, y)
-            np.add(y, shift, y)
+    def _measure(self, ctx: Context, s: BatchNormScratch) -> Iterator[Call]:
+        """Overwrite μ, σ² and the centred x; the running statistics follow."""
+        mean, squares = s.local_stats
+        dtype, ones = mean.dtype, s.ones[: len(s.block)]
+        count = scalar(ctx.y.size // ctx.y.shape[-1], dtype)
+        yield s.line_sums(ctx.x[0], s.sum.flat)
+        yield partial(np.add.reduce, s.sum.folded, axis=0, out=mean)
+        yield partial(np.divide, mean, count, mean)
+        yield partial(np.copyto, s.scale.folded, mean)
+        yield partial(s.sum.flat.fill, 0.0)
+        for x, centred in zip(s.blocks(ctx.x[0]), s.centred, strict=True):
+            yield partial(np.subtract, x, s.scale.flat, centred)
+            yield partial(np.multiply, centred, centred, s.block)
+            yield partial(ones.dot, s.block, s.part.flat)
+            yield partial(np.add, s.sum.flat, s.part.flat, s.sum.flat)
+        yield partial(np.add.reduce, s.sum.folded, axis=0, out=squares)
+        yield partial(_combine, s)
+        if s.communicator.rank == 0 and s.total > 1:
+            unbiased = self.momentum * s.total / (s.total - 1)
+            yield from self._update_running_stats(ctx, "running_mean", s.mean, self.momentum, s)
+            yield from self._update_running_stats(ctx, "running_var", s.var, unbiased, s)
 
-    def _centre(self, node: Context, mean: Array) -> None:
-        """x − μ with a mean that is known."""
-        tmp = node.tmp
-        np.copyto(tmp["row, folded"], mean)
-        for x, centred in zip(tmp["x"], tmp["c"], strict=True):
-            np.subtract(x, tmp["row"], centred)
+    def _update_running_stats(
+        self, ctx: Context, name: str, batch: Array, share: float, s: BatchNormScratch
+    ) -> Iterator[Call]:
+        """running ← (1 − momentum) · running + share · batch."""
+        running, dtype = ctx.state[name], batch.dtype
+        yield partial(np.multiply, running, scalar(1.0 - self.momentum, dtype), running)
+        yield partial(np.multiply, batch, scalar(share, dtype), s.work)
+        yield partial(np.add, running, s.work, running)
 
-    def _measure(self, node: Context) -> None:
-        """μ and σ² of the batch; x less its part's mean; the running statistics follow."""
-        tmp = node.tmp
-        mean, squares = tmp["mine"]
-        tmp["ones"].dot(tmp["x"].reshape(len(tmp["ones"]), -1), tmp["sum"])
-        np.add.reduce(tmp["sum, folded"], axis=0, out=mean)
-        np.divide(mean, tmp["count"], mean)
-        np.copyto(tmp["row, folded"], mean)
-        tmp["sum"].fill(0.0)
-        block, ones = tmp["block"], tmp["ones"][: len(tmp["block"])]
-        for x, centred in zip(tmp["x"], tmp["c"], strict=True):
-            np.subtract(x, tmp["row"], centred)
-            np.multiply(centred, centred, block)
-            ones.dot(block, tmp["part"])
-            np.add(tmp["sum"], tmp["part"], tmp["sum"])
-        np.add.reduce(tmp["sum, folded"], axis=0, out=squares)
-        self._combine(node)
-        if tmp["follows"]:
-            kept, other = tmp["kept"], tmp["other"]
-            follow(node.state["running_mean"], tmp["mean"], kept, tmp["momentum"], other)
-            follow(node.state["running_var"], tmp["var"], kept, tmp["unbiased"], other)
-
-    def _combine(self, node: Context) -> None:
-        """μ = Σ nₖ μₖ / n and σ² = Σ (Sₖ + nₖ (μₖ − μ)²) / n, from each part's μₖ and squares Sₖ.
-
-        Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing
-        sample variances, 1979.
-        """
-        tmp, mean, var, other = node.tmp, node.tmp["mean"], node.tmp["var"], node.tmp["other"]
-        parts = node.meeting.exchange(tmp["mine"])
-        mean.fill(0.0)
-        for count, (part, _) in zip(tmp["counts"], parts, strict=True):
-            np.multiply(part, count, other)
-            np.add(mean, other, mean)
-        np.multiply(mean, tmp["share"], mean)
-        var.fill(0.0)
-        for count, (part, squares) in zip(tmp["counts"], parts, strict=True):
-            np.subtract(part, mean, other)
-            np.multiply(other, other, other)
-            np.multiply(other, count, other)
-            np.add(other, squares, other)
-            np.add(var, other, var)
-        np.multiply(var, tmp["share"], var)
-        np.subtract(tmp["mine"][0], mean, tmp["off"])
-
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: BatchNormScratch) -> Iterator[Call]:
         """∂w = Σ ∂y·x̂,  ∂b = Σ ∂y,  ∂x = w/√(σ² + ε) · (∂y − mean ∂y − x̂ · mean ∂y·x̂).
 
         x̂ is (x − μ) / √(σ² + ε). With running statistics ∂x = w/√(σ² + ε) · ∂y. The sums for ∂w
-        and ∂b are those of this part, the means those of the whole batch.
+        and ∂b are those of this shard, the means those of the whole batch.
         """
-        tmp, dw, db = node.tmp, node.dw["weight"], node.dw["bias"]
-        block, ones = tmp["block"], tmp["ones"][: len(tmp["block"])]
-        tmp["sum"].fill(0.0)
-        for centred, dy in zip(tmp["c"], tmp["dy"], strict=True):
-            np.multiply(dy, centred, block)
-            ones.dot(block, tmp["part"])
-            np.add(tmp["sum"], tmp["part"], tmp["sum"])
-        np.add.reduce(tmp["sum, folded"], axis=0, out=dw)
-        tmp["ones"].dot(tmp["dy"].reshape(len(tmp["ones"]), -1), tmp["sum"])
-        np.add.reduce(tmp["sum, folded"], axis=0, out=db)
-        np.multiply(db, tmp["off"], tmp["other"])
-        np.add(dw, tmp["other"], dw)
-        np.multiply(dw, tmp["rate"], dw)
-        if node.dx[0] is not None:
-            self._pull(node)
+        s, dw, db = scratch, ctx.dw["weight"], ctx.dw["bias"]
+        ones = s.ones[: len(s.block)]
+        yield partial(s.sum.flat.fill, 0.0)
+        for centred, dy in zip(s.centred, s.blocks(ctx.dy), strict=True):
+            yield partial(np.multiply, dy, centred, s.block)
+            yield partial(ones.dot, s.block, s.part.flat)
+            yield partial(np.add, s.sum.flat, s.part.flat, s.sum.flat)
+        yield partial(np.add.reduce, s.sum.folded, axis=0, out=dw)
+        yield s.line_sums(ctx.dy, s.sum.flat)
+        yield partial(np.add.reduce, s.sum.folded, axis=0, out=db)
+        yield partial(np.multiply, db, s.offset, s.work)
+        yield partial(np.add, dw, s.work, dw)
+        yield partial(np.multiply, dw, s.rate, dw)
+        if ctx.dx[0] is not None:
+            yield from self._input_gradient(ctx, s)
 
-    def _pull(self, node: Context) -> None:
-        """Overwrite ∂x: a row times (∂y − (x less its part's mean) · a row − a row)."""
-        tmp, other, block = node.tmp, node.tmp["other"], node.tmp["block"]
-        np.multiply(node.w["weight"], tmp["rate"], other)
-        np.copyto(tmp["part, folded"], other)
-        if not node.train:
-            for dy, dx in zip(tmp["dy"], tmp["dx"], strict=True):
-                np.multiply(dy, tmp["part"], dx)
+    def _input_gradient(self, ctx: Context, s: BatchNormScratch) -> Iterator[Call]:
+        """Overwrite ∂x: a row times (∂y − centred · a row − a row)."""
+        yield partial(np.multiply, ctx.w["weight"], s.rate, s.work)
+        yield partial(np.copyto, s.part.folded, s.work)
+        dys, dxs = s.blocks(ctx.dy), s.blocks(ctx.dx[0])
+        if not ctx.training:
+            for dy, dx in zip(dys, dxs, strict=True):
+                yield partial(np.multiply, dy, s.part.flat, dx)
             return
-        weight, bias = self._means(node)
-        np.multiply(weight, tmp["rate"], other)
-        np.copyto(tmp["row, folded"], other)
-        np.multiply(other, tmp["off"], other)
-        np.add(bias, other, tmp["second row, folded"])
-        for centred, dy, dx in zip(tmp["c"], tmp["dy"], tmp["dx"], strict=True):
-            np.multiply(centred, tmp["row"], block)
-            np.add(block, tmp["second row"], block)
-            np.subtract(dy, block, dx)
-            np.multiply(dx, tmp["part"], dx)
-
-    def _means(self, node: Context) -> Array:
-        """The means of ∂y·x̂ and of ∂y over the whole batch, (2, C)."""
-        tmp, mine = node.tmp, node.tmp["mine, backward"]
-        np.copyto(mine[0], node.dw["weight"])
-        np.copyto(mine[1], node.dw["bias"])
-        total: Array = np.add.reduce(node.meeting.exchange(mine), axis=0)
-        np.multiply(total, tmp["share"], total)
-        return total
+        means, local = np.empty_like(s.local_stats), np.empty_like(s.local_stats)
+        yield partial(np.copyto, local[0], ctx.dw["weight"])
+        yield partial(np.copyto, local[1], ctx.dw["bias"])
+        yield partial(_global_means, s, local, means)
+        yield partial(np.multiply, means[0], s.rate, s.work)
+        yield partial(np.copyto, s.scale.folded, s.work)
+        yield partial(np.multiply, s.work, s.offset, s.work)
+        yield partial(np.add, means[1], s.work, s.shift.folded)
+        for centred, dy, dx in zip(s.centred, dys, dxs, strict=True):
+            yield partial(np.multiply, centred, s.scale.flat, s.block)
+            yield partial(np.add, s.block, s.shift.flat, s.block)
+            yield partial(np.subtract, dy, s.block, dx)
+            yield partial(np.multiply, dx, s.part.flat, dx)
 
 
-def blocks_of(count: int, size: int) -> tuple[int, int]:
+def _combine(s: BatchNormScratch) -> None:
+    """μ = Σ nₖ μₖ / n and σ² = Σ (Sₖ + nₖ (μₖ − μ)²) / n, from the μₖ and squares Sₖ of all shards.
+
+    Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing
+    sample variances, 1979.
+    """
+    mean, var, work = s.mean, s.var, s.work
+    shards = s.communicator.all_gather(s.local_stats)
+    mean.fill(0.0)
+    for count, (shard_mean, _) in zip(s.counts, shards, strict=True):
+        np.multiply(shard_mean, count, work)
+        np.add(mean, work, mean)
+    np.multiply(mean, s.inverse_total, mean)
+    var.fill(0.0)
+    for count, (shard_mean, squares) in zip(s.counts, shards, strict=True):
+        np.subtract(shard_mean, mean, work)
+        np.multiply(work, work, work)
+        np.multiply(work, count, work)
+        np.add(work, squares, work)
+        np.add(var, work, var)
+    np.multiply(var, s.inverse_total, var)
+    np.subtract(s.local_stats[0], mean, s.offset)
+
+
+def _global_means(s: BatchNormScratch, local: Array, means: Array) -> None:
+    """The means of ∂y·x̂ and of ∂y over the whole batch, (2, C), from the sums of all shards."""
+    np.add.reduce(s.communicator.all_gather(local), axis=0, out=means)
+    np.multiply(means, s.inverse_total, means)
+
+
+def block_shape(count: int, size: int) -> tuple[int, int]:
     """Of `count` rows of `size` channels: lines a block, and values a line, whole rows of them."""
     goal = min(LONG_ROW, max(ROW, count * size // 64))
-    width = near(count, size, goal) * size
-    return near(count * size // width, width, BLOCK), width
-
-
-def follow(running: Array, batch: Array, kept: Array, share: Array, tmp: Array) -> None:
-    """running ← kept · running + share · batch."""
-    np.multiply(running, kept, running)
-    np.multiply(batch, share, tmp)
-    np.add(running, tmp, running)
+    width = nearest_divisor(count, size, goal) * size
+    return nearest_divisor(count * size // width, width, BLOCK), width

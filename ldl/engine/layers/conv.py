@@ -1,26 +1,36 @@
-"""Convolutions: windows times a matrix, a few images at a time so that the copies stay in cache."""
+"""Convolutions: windows times a matrix, a few images at a time so that copies stay in cache."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from ldl.arrays import Array, Shape
 from ldl.engine.init import Fans, Glorot, Zeros
-from ldl.engine.layer import Context, Layer, LayerPlan, ParameterSpec, TensorSpec
-from ldl.engine.layers.deconv import ConvTranspose1d, ConvTranspose2d
-from ldl.engine.layers.im2col import Correlate, Scatter, correlation
+from ldl.engine.layer import (
+    Call,
+    Context,
+    Layer,
+    LayerPlan,
+    ParameterSpec,
+    TensorSpec,
+    Window,
+)
+from ldl.engine.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d
+from ldl.engine.layers.im2col import convolution, transposed_convolution
 from ldl.engine.layers.shape_checks import one_input, words
-from ldl.engine.layers.windows import Axis, axis, pair
+from ldl.engine.layers.windows import Axes, pair, window_axis
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import Choice, Count, Size
 
 
 @dataclass(frozen=True, eq=False)
 class _Convolution(Layer):
-    """What convolutions over one and two axes share; both see images (N, H, W, C)."""
+    """The base of convolutions over one and two axes; both see images (N, H, W, C)."""
 
     out_channels: Size
     kernel_size: Any = 3
@@ -43,11 +53,11 @@ class _Convolution(Layer):
         """The input as (height, width, channels). Raises ShapeError."""
         raise NotImplementedError
 
-    def axes(self, shape: Shape) -> tuple[Axis, Axis]:
+    def axes(self, shape: Shape) -> Axes:
         """The windows over height and width."""
         raise NotImplementedError
 
-    def kernel(self, axes: tuple[Axis, Axis], channels: int) -> Shape:
+    def kernel(self, axes: Axes, channels: int) -> Shape:
         """The weight's shape."""
         raise NotImplementedError
 
@@ -71,37 +81,25 @@ class _Convolution(Layer):
             multiply_adds=rows.out * columns.out * fans.fan_in * self.out_channels,
         )
 
-    def windows(self, x: TensorSpec) -> tuple[Axis, ...]:
+    def windows(self, x: TensorSpec) -> tuple[Window, ...]:
         """An axis of windows for each axis of the input."""
         return self.axes(self.image(x.shape))[3 - len(x.shape) :]
 
-    def transposed(self, shape: Shape) -> tuple[Axis, Axis]:
+    def transposed(self, shape: Shape) -> Axes:
         """The windows that a transposed convolution back to `shape` has. Raises ShapeError."""
         axes = self.axes(self.image(shape))
         if self.groups > 1 or any(a.dilation > 1 or a.before != a.after for a in axes):
             raise ShapeError("has no mirror image with groups, dilation or uneven padding")
         return axes
 
-    def bind(self, node: Context) -> None:
-        """Images, kernels and biases of each group, and the ways forward and back."""
-        tmp, samples, groups = node.tmp, len(node.x[0]), range(self.groups)
-        shape = self.image(node.x[0].shape[1:])
-        axes = self.axes(shape)
-        x = node.x[0].reshape(samples, *shape)
-        y = node.y.reshape(samples, axes[0].out, axes[1].out, self.out_channels)
-        tmp["forward"] = [correlation(x, y, axes, group, self.groups) for group in groups]
-        tmp["weights"] = self._parts(node.w)
-        if node.dy is None:
-            return
-        dy = node.dy.reshape(y.shape)
-        tmp["backward"] = [correlation(x, dy, axes, group, self.groups) for group in groups]
-        tmp["gradients"] = self._parts(node.dw)
-        if node.dx[0] is not None:
-            dx = node.dx[0].reshape(x.shape)
-            make = Correlate if Correlate.fits(axes, self.groups) else Scatter
-            tmp["inputs"] = [make(dx, dy, axes, group, self.groups) for group in groups]
+    def _images(self, ctx: Context, x: Array, y: Array) -> tuple[Array, Array, Axes]:
+        """x as (N, H, W, C_in), y as (N, H′, W′, C_out), or their gradients; and the windows."""
+        shape = self.image(ctx.x[0].shape[1:])
+        rows, columns = axes = self.axes(shape)
+        outputs = (len(y), rows.out, columns.out, self.out_channels)
+        return x.reshape(len(x), *shape), y.reshape(outputs), axes
 
-    def _parts(self, w: dict[str, Array]) -> list[tuple[Array, Array | None]]:
+    def _by_group(self, w: dict[str, Array]) -> list[tuple[Array, Array | None]]:
         """The kernel as a matrix (K·C_in, C_out) and the bias, of each group of outputs."""
         matrix = w["weight"].reshape(-1, self.out_channels)
         kernels = np.split(matrix, self.groups, axis=1)
@@ -109,19 +107,23 @@ class _Convolution(Layer):
             return [(kernel, None) for kernel in kernels]
         return list(zip(kernels, np.split(w["bias"], self.groups), strict=True))
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y, a few images at a time: windows · kernel + b."""
-        for way, (kernel, bias) in zip(node.tmp["forward"], node.tmp["weights"], strict=True):
-            way.products(kernel, bias)
+        x, y, axes = self._images(ctx, ctx.x[0], ctx.y)
+        for group, (kernel, bias) in enumerate(self._by_group(ctx.w)):
+            yield partial(convolution(x, y, axes, group, self.groups).forward, kernel, bias)
 
-    def backward(self, node: Context) -> None:
-        """∂w = Σ windowsᵀ·∂y,  ∂b = Σ ∂y,  ∂x by the same products the other way round."""
-        tmp = node.tmp
-        for way, (kernel, bias) in zip(tmp["backward"], tmp["gradients"], strict=True):
-            way.weights(kernel, bias)
-        if node.dx[0] is not None:
-            for back, (kernel, _) in zip(tmp["inputs"], tmp["weights"], strict=True):
-                back.inputs(kernel)
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """∂w = Σ windowsᵀ·∂y,  ∂b = Σ ∂y,  ∂x by the transposed products."""
+        x, dy, axes = self._images(ctx, ctx.x[0], ctx.dy)
+        for group, (dkernel, dbias) in enumerate(self._by_group(ctx.dw)):
+            method = convolution(x, dy, axes, group, self.groups)
+            yield partial(method.weight_gradient, dkernel, dbias)
+        if ctx.dx[0] is not None:
+            dx = ctx.dx[0].reshape(x.shape)
+            for group, (kernel, _) in enumerate(self._by_group(ctx.w)):
+                transposed = transposed_convolution(dx, dy, axes, group, self.groups)
+                yield partial(transposed.input_gradient, kernel)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +132,7 @@ class Conv1d(_Convolution):
 
     w (K, C_in/groups, C_out), b (C_out,). `padding: same` gives L′ = ⌈L/stride⌉. Source:
     Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016; as in PyTorch
-    it is a correlation: the kernel is not turned round.
+    it is a correlation: the kernel is not flipped.
     """
 
     kernel_size: Size = 3
@@ -152,12 +154,12 @@ class Conv1d(_Convolution):
             raise ShapeError(f"takes (length, channels), got {words(shape)}: reshape before it")
         return 1, *shape
 
-    def axes(self, shape: Shape) -> tuple[Axis, Axis]:
+    def axes(self, shape: Shape) -> Axes:
         """One row."""
-        line = axis(shape[1], self.kernel_size, self.stride, self.padding, self.dilation)
-        return axis(1, 1, 1, 0), line
+        line = window_axis(shape[1], self.kernel_size, self.stride, self.padding, self.dilation)
+        return window_axis(1, 1, 1, 0), line
 
-    def kernel(self, axes: tuple[Axis, Axis], channels: int) -> Shape:
+    def kernel(self, axes: Axes, channels: int) -> Shape:
         """(K, C_in/groups, C_out)."""
         return axes[1].kernel, channels, self.out_channels
 
@@ -184,18 +186,18 @@ class Conv2d(_Convolution):
         )  # fmt: skip
 
     def image(self, shape: Shape) -> Shape:
-        """The input as it is."""
+        """The input unchanged."""
         if len(shape) != 3:
-            advice = "`data.shape: image` keeps pictures whole, and reshape makes them"
-            raise ShapeError(f"takes (height, width, channels), got {words(shape)}: {advice}")
+            hint = "`data.shape: image` keeps images whole, and reshape makes them"
+            raise ShapeError(f"takes (height, width, channels), got {words(shape)}: {hint}")
         return shape
 
-    def axes(self, shape: Shape) -> tuple[Axis, Axis]:
+    def axes(self, shape: Shape) -> Axes:
         """Rows and columns."""
         settings = (self.kernel_size, self.stride, self.padding, self.dilation)
         rows, columns = zip(*map(pair, settings), strict=True)
-        return axis(shape[0], *rows), axis(shape[1], *columns)
+        return window_axis(shape[0], *rows), window_axis(shape[1], *columns)
 
-    def kernel(self, axes: tuple[Axis, Axis], channels: int) -> Shape:
+    def kernel(self, axes: Axes, channels: int) -> Shape:
         """(K_h, K_w, C_in/groups, C_out)."""
         return axes[0].kernel, axes[1].kernel, channels, self.out_channels

@@ -1,43 +1,37 @@
-"""Dropout: values left out at random in training, nothing when judging."""
+"""Dropout: random values are set to 0 in training, none in evaluation."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Context, Layer, LayerPlan, ScratchSpec, TensorSpec
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, ScratchSpec, TensorSpec
 from ldl.engine.layers.shape_checks import one_input
 from ldl.engine.memory import scalar
 from ldl.fields import Momentum
 
 
-def prepare_mask(node: Context, rate: float) -> None:
-    """Beside the buffer `mask`: its memory as float32 draws, and constants for `draw_mask`.
+def draw_mask(ctx: Context, rate: float) -> Iterator[Call]:
+    """The calls that overwrite the buffer `mask`: 0 with probability `rate`, else 1 / (1 − rate).
 
-    The draws are float32 whatever the node computes in, so float64 sees the same mask.
+    Draws are float32 whatever the precision of the context, so that float64 sees the same mask.
     """
-    tmp = node.tmp
-    mask = tmp["mask"]
-    tmp["draws"] = mask.reshape(-1).view(np.float32)[: mask.size].reshape(mask.shape)
-    tmp["dropped"] = scalar(rate, np.float32)
-    tmp["grown"] = scalar(1.0 / (1.0 - rate), mask.dtype)
-
-
-def draw_mask(node: Context) -> None:
-    """Overwrite `mask`: 0 with probability `rate`, else 1 / (1 − rate)."""
-    tmp = node.tmp
-    node.rng.random(out=tmp["draws"], dtype=np.float32)
-    np.greater_equal(tmp["draws"], tmp["dropped"], tmp["mask"])
-    np.multiply(tmp["mask"], tmp["grown"], tmp["mask"])
+    mask = ctx.buffers["mask"]
+    draws = mask.reshape(-1).view(np.float32)[: mask.size].reshape(mask.shape)
+    yield partial(ctx.rng.random, out=draws, dtype=np.float32)
+    yield partial(np.greater_equal, draws, scalar(rate, np.float32), mask)
+    yield partial(np.multiply, mask, scalar(1.0 / (1.0 - rate), mask.dtype), mask)
 
 
 @dataclass(frozen=True, eq=False)
 class Dropout(Layer):
     """y = x · m,  m = 0 with probability `rate`, else 1 / (1 − rate), drawn for each value.
 
-    When judging y = x. Source: Srivastava et al., Dropout, 2014, inverted, as PyTorch has it.
+    In evaluation y = x. Source: Srivastava et al., Dropout, 2014, inverted, as PyTorch has it.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
@@ -47,33 +41,29 @@ class Dropout(Layer):
 
     @property
     def data_parallel(self) -> bool:
-        """No: the draws would depend on how the batch is divided."""
+        """False: the draws would depend on the division into shards."""
         return False
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; the mask is kept for backward."""
         shape = one_input(x)
-        return LayerPlan(y=shape, tmp={"mask": ScratchSpec(shape)})
+        return LayerPlan(y=shape, buffers={"mask": ScratchSpec(shape)})
 
     def mirror(self, x: TensorSpec) -> Layer:
         """The same dropout."""
         return replace(self)
 
-    def bind(self, node: Context) -> None:
-        """Constants."""
-        prepare_mask(node, self.rate)
-
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y and the mask."""
-        if node.train:
-            draw_mask(node)
-            np.multiply(node.x[0], node.tmp["mask"], node.y)
-        elif node.y is not node.x[0]:
-            np.copyto(node.y, node.x[0])
+        if ctx.training:
+            yield from draw_mask(ctx, self.rate)
+            yield partial(np.multiply, ctx.x[0], ctx.buffers["mask"], ctx.y)
+        elif ctx.y is not ctx.x[0]:
+            yield partial(np.copyto, ctx.y, ctx.x[0])
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = ∂y · m."""
-        if node.train:
-            np.multiply(node.dy, node.tmp["mask"], node.dx[0])
-        elif node.dx[0] is not node.dy:
-            np.copyto(node.dx[0], node.dy)
+        if ctx.training:
+            yield partial(np.multiply, ctx.dy, ctx.buffers["mask"], ctx.dx[0])
+        elif ctx.dx[0] is not ctx.dy:
+            yield partial(np.copyto, ctx.dx[0], ctx.dy)

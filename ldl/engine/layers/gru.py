@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.engine.layer import Call, Context, ScratchSpec
-from ldl.engine.layers.recurrent import Recurrent
+from ldl.engine.layers.recurrent import Recurrent, RecurrentGradients, RecurrentScratch
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,37 +29,28 @@ class Gru(Recurrent):
     """
 
     gates: ClassVar[tuple[int, ...]] = (0, 1, 2)
-    apart: ClassVar[tuple[int, ...]] = (2,)
+    separate: ClassVar[tuple[int, ...]] = (2,)
     sigmoids: ClassVar[int] = 2
 
-    def scratch(self, length: int) -> dict[str, ScratchSpec]:
-        """r, u, nh and n by time, scratch of one step, ∂hₜ₋₁ by way of u."""
+    def step_buffers(self, length: int) -> dict[str, ScratchSpec]:
+        """r, u, nh and n by time, two buffers of one step, and ∂hₜ₋₁ by way of u."""
         return {
             "gates": ScratchSpec((length, 4 * self.units)),
             "part": ScratchSpec((self.units,)),
-            "parts": ScratchSpec((4 * self.units,), "backward"),
+            "gate_gradients": ScratchSpec((4 * self.units,), "backward"),
             "carry": ScratchSpec((self.units,), "backward"),
         }
 
-    def bind(self, node: Context) -> None:
-        """Time first, samples last."""
-        super().bind(node)
-        tmp, samples = node.tmp, len(node.y)
-        tmp["gates"] = self.by_time(node, "gates")
-        for name in ("part", "parts", "carry"):
-            if name in tmp:
-                tmp[name] = tmp[name].reshape(-1, samples)
-
-    def step(self, node: Context, t: int) -> Iterator[Call]:
+    def step(self, ctx: Context, scratch: RecurrentScratch, t: int) -> Iterator[Call]:
         """Overwrite gates and state."""
-        tmp, gates, part = node.tmp, node.tmp["gates"][t], node.tmp["part"]
-        h_old, h = tmp["h_old"][t], tmp["h"][t]
+        gates, part = self.by_time(ctx, "gates")[t], self.feature_major(ctx, "part")
+        h_old, h = scratch.h_old[t], scratch.h[t]
         r, u, nh, n = gates.reshape(4, *h.shape)
         sigmoids = gates[: 2 * self.units]
-        yield self.product(node, t, gates)
+        yield self.product(scratch, t, gates)
         yield partial(np.tanh, sigmoids, sigmoids)
-        yield partial(np.multiply, sigmoids, tmp["half"], sigmoids)
-        yield partial(np.add, sigmoids, tmp["half"], sigmoids)
+        yield partial(np.multiply, sigmoids, scratch.half, sigmoids)
+        yield partial(np.add, sigmoids, scratch.half, sigmoids)
         yield partial(np.multiply, r, nh, part)
         yield partial(np.add, n, part, n)
         yield partial(np.tanh, n, n)
@@ -67,23 +58,26 @@ class Gru(Recurrent):
         yield partial(np.multiply, u, part, part)
         yield partial(np.add, n, part, h)
 
-    def step_back(self, node: Context, t: int) -> Iterator[Call]:
+    def step_backward(
+        self, ctx: Context, scratch: RecurrentScratch, gradients: RecurrentGradients, t: int
+    ) -> Iterator[Call]:
         """∂nx = ∂h·(1−u)·(1−n²), ∂nh = ∂nx·r, ∂r = ∂nx·nh·r(1−r), ∂u = ∂h·(hₜ₋₁−n)·u(1−u)."""
-        tmp, gates, part = node.tmp, node.tmp["gates"][t], node.tmp["part"]
-        dh, carry, parts, h_old = tmp["dh"], tmp["carry"], tmp["parts"], tmp["h_old"][t]
+        gates, part = self.by_time(ctx, "gates")[t], self.feature_major(ctx, "part")
+        dh, carry, h_old = gradients.dh, self.feature_major(ctx, "carry"), scratch.h_old[t]
+        gate_gradients = self.feature_major(ctx, "gate_gradients")
         r, u, nh, n = gates.reshape(4, *h_old.shape)
-        of_r, of_u, of_nh, of_nx = parts.reshape(4, *h_old.shape)
+        dr, du, dnh, dnx = gate_gradients.reshape(4, *h_old.shape)
         yield partial(np.multiply, dh, u, carry)
-        yield partial(np.subtract, dh, carry, of_u)  # ∂n
-        yield partial(np.multiply, n, n, of_nx)
-        yield partial(np.multiply, of_u, of_nx, of_nx)
-        yield partial(np.subtract, of_u, of_nx, of_nx)
-        yield partial(np.multiply, of_nx, r, of_nh)
-        yield partial(np.multiply, of_nh, nh, of_r)
-        yield partial(np.subtract, tmp["unit"], r, part)
-        yield partial(np.multiply, of_r, part, of_r)
-        yield partial(np.subtract, h_old, n, of_u)
-        yield partial(np.multiply, carry, of_u, of_u)
-        yield partial(np.subtract, tmp["unit"], u, part)
-        yield partial(np.multiply, of_u, part, of_u)
-        yield partial(np.copyto, tmp["da"][t], parts)
+        yield partial(np.subtract, dh, carry, du)  # ∂n
+        yield partial(np.multiply, n, n, dnx)
+        yield partial(np.multiply, du, dnx, dnx)
+        yield partial(np.subtract, du, dnx, dnx)
+        yield partial(np.multiply, dnx, r, dnh)
+        yield partial(np.multiply, dnh, nh, dr)
+        yield partial(np.subtract, scratch.one, r, part)
+        yield partial(np.multiply, dr, part, dr)
+        yield partial(np.subtract, h_old, n, du)
+        yield partial(np.multiply, carry, du, du)
+        yield partial(np.subtract, scratch.one, u, part)
+        yield partial(np.multiply, du, part, du)
+        yield partial(np.copyto, gradients.da[t], gate_gradients)

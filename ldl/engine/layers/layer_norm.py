@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from math import prod
 
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Context, LayerPlan, ScratchSpec, TensorSpec
-from ldl.engine.layers.norm import BLOCK, Norm, channels, near, weights
+from ldl.engine.layer import Call, Context, LayerPlan, ScratchSpec, TensorSpec
+from ldl.engine.layers.norm import BLOCK, Norm, channels, nearest_divisor, scale_and_shift
 from ldl.engine.memory import scalar
 from ldl.fields import Positive
+
+
+@dataclass(frozen=True)
+class LayerNormScratch:
+    """Blocks of rows: x̂ (blocks, rows, C), 1/√(σ² + ε) (blocks, rows), and two numbers a row."""
+
+    normal: Array
+    rate: Array
+    first: Array
+    second: Array
+
+    def blocks(self, array: Array) -> Array:
+        """An array of x's shape, divided into the same blocks."""
+        return array.reshape(self.normal.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,70 +44,66 @@ class LayerNorm(Norm):
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; x̂ and 1/√(σ² + ε) are kept for backward."""
         shape = channels(x)
-        tmp = {"normal": ScratchSpec(shape), "rate": ScratchSpec(shape[:-1])}
-        return LayerPlan(y=shape, w=weights(shape[-1]), tmp=tmp, multiply_adds=2 * prod(shape))
+        buffers = {"normal": ScratchSpec(shape), "rate": ScratchSpec(shape[:-1])}
+        w = scale_and_shift(shape[-1])
+        return LayerPlan(y=shape, w=w, buffers=buffers, multiply_adds=2 * prod(shape))
 
-    def bind(self, node: Context) -> None:
-        """Blocks of rows that stay in cache, one number a row as a column, constants."""
-        tmp, size, dtype = node.tmp, node.y.shape[-1], node.y.dtype
-        lines = near(node.y.size // size, size, BLOCK)
-        named = {"x": node.x[0], "y": node.y, "dy": node.dy, "dx": node.dx[0]}
-        for name, array in {**named, "normal": tmp["normal"]}.items():
-            if array is not None:
-                tmp[name] = array.reshape(-1, lines, size)
-        tmp["rate"] = tmp["rate"].reshape(-1, lines)
-        tmp["rates"] = tmp["rate"].reshape(-1, lines, 1)
-        tmp["block"] = np.empty((lines, size), dtype)
-        for name in ("first", "second"):
-            tmp[name] = np.empty(lines, dtype)
-            tmp[f"{name}, column"] = tmp[name].reshape(-1, 1)
-        for name in ("weights", "part"):
-            tmp[name] = np.empty(size, dtype)
-        tmp["ones"], tmp["shares"] = np.ones(lines, dtype), np.full(size, 1.0 / size, dtype)
-        tmp["share"], tmp["epsilon"] = scalar(1.0 / size, dtype), scalar(self.epsilon, dtype)
+    def prepare(self, ctx: Context) -> LayerNormScratch:
+        """Blocks of rows that stay in cache."""
+        size, dtype = ctx.y.shape[-1], ctx.y.dtype
+        rows = nearest_divisor(ctx.y.size // size, size, BLOCK)
+        return LayerNormScratch(
+            ctx.buffers["normal"].reshape(-1, rows, size),
+            ctx.buffers["rate"].reshape(-1, rows),
+            np.empty(rows, dtype),
+            np.empty(rows, dtype),
+        )
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: LayerNormScratch) -> Iterator[Call]:
         """Overwrite y, x̂ and 1/√(σ² + ε)."""
-        tmp, weight, bias = node.tmp, node.w["weight"], node.w["bias"]
-        mean, column = tmp["first"], tmp["first, column"]
-        share, epsilon = tmp["share"], tmp["epsilon"]
-        blocks = zip(tmp["x"], tmp["normal"], tmp["rate"], tmp["rates"], tmp["y"], strict=True)
-        for x, normal, rate, rates, y in blocks:
-            x.dot(tmp["shares"], mean)
-            np.subtract(x, column, normal)
-            np.vecdot(normal, normal, rate)
-            np.multiply(rate, share, rate)
-            np.add(rate, epsilon, rate)
-            np.sqrt(rate, rate)
-            np.reciprocal(rate, rate)
-            np.multiply(normal, rates, normal)
-            np.multiply(normal, weight, y)
-            np.add(y, bias, y)
+        size, dtype = ctx.y.shape[-1], ctx.y.dtype
+        weight, bias, mean = ctx.w["weight"], ctx.w["bias"], scratch.first
+        weights = np.full(size, 1.0 / size, dtype)
+        share, epsilon = scalar(1.0 / size, dtype), scalar(self.epsilon, dtype)
+        xs, ys = scratch.blocks(ctx.x[0]), scratch.blocks(ctx.y)
+        for x, normal, rate, y in zip(xs, scratch.normal, scratch.rate, ys, strict=True):
+            yield partial(x.dot, weights, mean)
+            yield partial(np.subtract, x, mean[:, None], normal)
+            yield partial(np.vecdot, normal, normal, rate)
+            yield partial(np.multiply, rate, share, rate)
+            yield partial(np.add, rate, epsilon, rate)
+            yield partial(np.sqrt, rate, rate)
+            yield partial(np.reciprocal, rate, rate)
+            yield partial(np.multiply, normal, rate[:, None], normal)
+            yield partial(np.multiply, normal, weight, y)
+            yield partial(np.add, y, bias, y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: LayerNormScratch) -> Iterator[Call]:
         """∂w = Σ ∂y·x̂,  ∂b = Σ ∂y,  ∂x = (g − mean g − x̂ · mean g·x̂) / √(σ² + ε),  g = ∂y·w."""
-        tmp, dw, db = node.tmp, node.dw["weight"], node.dw["bias"]
-        block, ones, part = tmp["block"], tmp["ones"], tmp["part"]
-        np.multiply(node.w["weight"], tmp["share"], tmp["weights"])
-        dw.fill(0.0)
-        db.fill(0.0)
-        dxs = repeat(None) if node.dx[0] is None else tmp["dx"]
-        for normal, rates, dy, dx in zip(tmp["normal"], tmp["rates"], tmp["dy"], dxs, strict=False):
-            np.multiply(dy, normal, block)
-            ones.dot(block, part)
-            np.add(dw, part, dw)
-            ones.dot(dy, part)
-            np.add(db, part, db)
+        _, rows, size = scratch.normal.shape
+        dtype, dw, db = ctx.y.dtype, ctx.dw["weight"], ctx.dw["bias"]
+        block, ones, part = (
+            np.empty((rows, size), dtype),
+            np.ones(rows, dtype),
+            np.empty(size, dtype),
+        )
+        weights = np.empty(size, dtype)  # w / C: products with it are means of g
+        yield partial(np.multiply, ctx.w["weight"], scalar(1.0 / size, dtype), weights)
+        yield partial(dw.fill, 0.0)
+        yield partial(db.fill, 0.0)
+        dxs = repeat(None) if ctx.dx[0] is None else scratch.blocks(ctx.dx[0])
+        dys = scratch.blocks(ctx.dy)
+        for normal, rate, dy, dx in zip(scratch.normal, scratch.rate, dys, dxs, strict=False):
+            yield partial(np.multiply, dy, normal, block)
+            yield partial(ones.dot, block, part)
+            yield partial(np.add, dw, part, dw)
+            yield partial(ones.dot, dy, part)
+            yield partial(np.add, db, part, db)
             if dx is not None:
-                self._pull(node, normal, rates, dy, dx)
-
-    def _pull(self, node: Context, normal: Array, rates: Array, dy: Array, dx: Array) -> None:
-        """Overwrite a block of ∂x; ∂y·x̂ lies in `block`."""
-        tmp, block = node.tmp, node.tmp["block"]
-        dy.dot(tmp["weights"], tmp["first"])
-        block.dot(tmp["weights"], tmp["second"])
-        np.multiply(normal, tmp["second, column"], block)
-        np.multiply(dy, node.w["weight"], dx)
-        np.subtract(dx, block, dx)
-        np.subtract(dx, tmp["first, column"], dx)
-        np.multiply(dx, rates, dx)
+                yield partial(dy.dot, weights, scratch.first)
+                yield partial(block.dot, weights, scratch.second)
+                yield partial(np.multiply, normal, scratch.second[:, None], block)
+                yield partial(np.multiply, dy, ctx.w["weight"], dx)
+                yield partial(np.subtract, dx, block, dx)
+                yield partial(np.subtract, dx, scratch.first[:, None], dx)
+                yield partial(np.multiply, dx, rate[:, None], dx)

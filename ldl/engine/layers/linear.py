@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -12,33 +12,24 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.engine.init import Fans, Glorot, Zeros
-from ldl.engine.layer import (
-    Call,
-    Context,
-    Layer,
-    LayerPlan,
-    Order,
-    ParameterSpec,
-    Recorded,
-    TensorSpec,
-)
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, Layout, ParameterSpec, TensorSpec
 from ldl.engine.layers.shape_checks import one_input
-from ldl.engine.memory import stacked
+from ldl.engine.memory import augmented
 from ldl.errors import ShapeError
-from ldl.fields import Choice, Size
+from ldl.fields import Choice, Doc, Size
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(Recorded):
+class Linear(Layer):
     """y = x·w + b,  x (N, …, I), w (I, O), b (O,), y (N, …, O).
 
-    Left without `units`, the last linear layer takes the size of the targets. Weights start by
-    `init`, biases by `bias_init`; biases are not decayed.
+    Without `units`, the last linear layer takes the size of the targets. Weight decay does not
+    apply to biases.
     """
 
     pointwise: ClassVar[bool] = True
-    order: ClassVar[Order] = "any"
-    units: Size | None = None
+    layout: ClassVar[Layout] = "any"
+    units: Annotated[Size | None, Doc("number of outputs; null: the size of the targets")] = None
     bias: bool = True
     init: Annotated[Any, Choice("initialiser")] = Glorot()
     bias_init: Annotated[Any, Choice("initialiser")] = Zeros()
@@ -53,61 +44,61 @@ class Linear(Recorded):
         inputs, fans = shape[-1], Fans(shape[-1], self.units)
         w = {"weight": ParameterSpec((inputs, self.units), self.init, fans)}
         if self.bias:
-            w["bias"] = ParameterSpec((self.units,), self.bias_init, fans, decay=False, behind=True)
+            w["bias"] = ParameterSpec(
+                (self.units,), self.bias_init, fans, decay=False, adjacent=True
+            )
         return LayerPlan(y=(*shape[:-1], self.units), w=w, multiply_adds=prod(shape) * self.units)
 
     def mirror(self, x: TensorSpec) -> Layer:
         """A linear layer with as many units as this one has inputs."""
         return replace(self, units=x.shape[-1])
 
-    def bind(self, node: Context) -> None:
-        """A row of ones, which sums over samples as a product, where x has none beneath it."""
-        if node.dw and self.bias and node.dy is not None and _whole(node, node.dw) is None:
-            node.tmp["ones"] = np.ones(node.y.size // node.y.shape[-1], node.y.dtype)
-
-    def ahead(self, node: Context) -> Iterator[Call]:
-        """Overwrite y; where x has a row to spare, a row of ones there adds b in the product."""
-        x, y, w = _matrix(node.x[0]), _matrix(node.y), node.w["weight"]
-        whole = _whole(node, node.w)
-        if whole is not None:
-            yield partial(node.rows[-1].fill, 1.0)
-            yield product(node.rows.T, whole, y)
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """y = x·w + b; one product [x 1]·[w; b] where x has a spare row for the ones."""
+        x, y, w = as_matrix(ctx.x[0]), as_matrix(ctx.y), ctx.w["weight"]
+        both = _augmented(ctx.w)
+        if ctx.padded is not None and both is not None:
+            yield partial(ctx.padded[-1].fill, 1.0)
+            yield product(ctx.padded.T, both, y)
         else:
             yield product(x, w, y)
             if self.bias:
-                yield partial(np.add, y, node.w["bias"], y)
+                yield partial(np.add, y, ctx.w["bias"], y)
 
-    def back(self, node: Context) -> Iterator[Call]:
-        """∂w = xᵀ·∂y,  ∂b = Σ ∂y,  ∂x = ∂y·wᵀ; with the row of ones ∂w and ∂b are one product.
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """∂w = xᵀ·∂y,  ∂b = Σ ∂y,  ∂x = ∂y·wᵀ.
 
-        Only ∂x where `node.dw` is empty: the weights then move without their gradient.
+        ∂w and ∂b are one product where the ones lie beside x: in its spare row, or, if there is
+        one row alone, in a copy of it.
         """
-        x, dy = _matrix(node.x[0]), _matrix(node.dy)
-        whole = _whole(node, node.dw)
-        if whole is not None:
-            yield product(node.rows, dy, whole)
-        elif node.dw:
-            yield product(x.T, dy, node.dw["weight"])
+        x, dy = as_matrix(ctx.x[0]), as_matrix(ctx.dy)
+        both = _augmented(ctx.dw)
+        if both is not None and ctx.padded is not None:
+            yield product(ctx.padded, dy, both)
+        elif both is not None and len(x) == 1:
+            column = np.ones((len(both), 1), x.dtype)
+            yield partial(np.copyto, column[:-1, 0], x[0])
+            yield product(column, dy, both)
+        elif ctx.dw:
+            yield product(x.T, dy, ctx.dw["weight"])
             if self.bias:
-                yield partial(node.tmp["ones"].dot, dy, node.dw["bias"])
-        if node.dx[0] is not None:
-            yield product(dy, node.w["weight"].T, _matrix(node.dx[0]))
+                yield partial(np.ones(len(dy), dy.dtype).dot, dy, ctx.dw["bias"])
+        if ctx.dx[0] is not None:
+            yield product(dy, ctx.w["weight"].T, as_matrix(ctx.dx[0]))
 
 
-def _whole(node: Context, w: Mapping[str, Array]) -> Array | None:
-    """(I+1, O): weight and bias as one matrix, where x has a row to spare and they lie together."""
-    if node.rows is None or "bias" not in w:
-        return None
-    return stacked(w["weight"], w["bias"])
+def _augmented(w: dict[str, Array]) -> Array | None:
+    """(I+1, O): weight and bias as one matrix, where they are adjacent."""
+    return augmented(w["weight"], w["bias"]) if "bias" in w else None
 
 
 def product(a: Array, b: Array, out: Array) -> Call:
-    """out = a·b, or where out's memory is the other way round outᵀ = bᵀ·aᵀ."""
+    """The call out = a·b, or outᵀ = bᵀ·aᵀ where out is transposed in memory."""
     if out.flags.c_contiguous:
         return partial(a.dot, b, out)
     return partial(b.T.dot, a.T, out.T)
 
 
-def _matrix(array: Array) -> Array:
-    """The array with two axes, the last as it is."""
+def as_matrix(array: Array) -> Array:
+    """The array with two axes, the last one unchanged."""
     return array if array.ndim == 2 else array.reshape(-1, array.shape[-1])

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.engine.layer import Call, Context, ScratchSpec
-from ldl.engine.layers.recurrent import Recurrent
+from ldl.engine.layers.recurrent import Recurrent, RecurrentGradients, RecurrentScratch
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +28,15 @@ class Lstm(Recurrent):
     Gers et al., Learning to Forget, 2000, as in PyTorch's nn.LSTM.
     """
 
-    gates: ClassVar[tuple[int, ...]] = (0, 1, 3, 2)  # i, f, o and then g: what a σ follows is one
+    gates: ClassVar[tuple[int, ...]] = (
+        0,
+        1,
+        3,
+        2,
+    )  # i, f, o, g: those with a σ come first
     sigmoids: ClassVar[int] = 3
 
-    def scratch(self, length: int) -> dict[str, ScratchSpec]:
+    def step_buffers(self, length: int) -> dict[str, ScratchSpec]:
         """Gates, cells and their tanh by time; slopes, gradients and ∂c of one step."""
         H = self.units
         return {
@@ -40,50 +45,45 @@ class Lstm(Recurrent):
             "c": ScratchSpec((length + 1, H)),
             "tanh_c": ScratchSpec((length, H)),
             "slopes": ScratchSpec((4 * H,), "backward"),
-            "pulls": ScratchSpec((4 * H,), "backward"),
+            "gate_gradients": ScratchSpec((4 * H,), "backward"),
             "dc": ScratchSpec((H,), "backward"),
         }
 
-    def bind(self, node: Context) -> None:
-        """Time first, samples last."""
-        super().bind(node)
-        tmp, samples = node.tmp, len(node.y)
-        for name in ("gates", "c", "tanh_c"):
-            tmp[name] = self.by_time(node, name)
-        for name in ("part", "slopes", "pulls", "dc"):
-            if name in tmp:
-                tmp[name] = tmp[name].reshape(-1, samples)
-
-    def step(self, node: Context, t: int) -> Iterator[Call]:
+    def step(self, ctx: Context, scratch: RecurrentScratch, t: int) -> Iterator[Call]:
         """Overwrite gates, cell and state."""
-        tmp, gates, part = node.tmp, node.tmp["gates"][t], node.tmp["part"]
-        c_old, c, tanh_c, h = tmp["c"][t], tmp["c"][t + 1], tmp["tanh_c"][t], tmp["h"][t]
+        gates, part = self.by_time(ctx, "gates")[t], self.feature_major(ctx, "part")
+        cells, tanh_c, h = self.by_time(ctx, "c"), self.by_time(ctx, "tanh_c")[t], scratch.h[t]
+        c_old, c = cells[t], cells[t + 1]
         i, f, o, g = gates.reshape(4, *h.shape)
         sigmoids = gates[: 3 * self.units]
         if t == 0:
             yield partial(c_old.fill, 0.0)
-        yield self.product(node, t, gates)
+        yield self.product(scratch, t, gates)
         yield partial(np.tanh, gates, gates)
-        yield partial(np.multiply, sigmoids, tmp["half"], sigmoids)
-        yield partial(np.add, sigmoids, tmp["half"], sigmoids)
+        yield partial(np.multiply, sigmoids, scratch.half, sigmoids)
+        yield partial(np.add, sigmoids, scratch.half, sigmoids)
         yield partial(np.multiply, f, c_old, c)
         yield partial(np.multiply, i, g, part)
         yield partial(np.add, c, part, c)
         yield partial(np.tanh, c, tanh_c)
         yield partial(np.multiply, o, tanh_c, h)
 
-    def step_back(self, node: Context, t: int) -> Iterator[Call]:
+    def step_backward(
+        self, ctx: Context, scratch: RecurrentScratch, gradients: RecurrentGradients, t: int
+    ) -> Iterator[Call]:
         """∂cₜ = ∂hₜ·o·(1 − tanh²cₜ) + fₜ₊₁·∂cₜ₊₁,  ∂a = slopes·[∂c·g, ∂c·cₜ₋₁, ∂h·tanh c, ∂c·i].
 
         The slopes are σ(1 − σ) for i, f and o, and 1 − tanh² for g.
         """
-        tmp, gates = node.tmp, node.tmp["gates"][t]
-        dh, dc, part, slopes, pulls = (tmp[k] for k in ("dh", "dc", "part", "slopes", "pulls"))
-        tanh_c, h = tmp["tanh_c"][t], tmp["h"][t]
+        gates, h, dh = self.by_time(ctx, "gates")[t], scratch.h[t], gradients.dh
+        c_old, tanh_c = self.by_time(ctx, "c")[t], self.by_time(ctx, "tanh_c")[t]
+        dc, part, slopes, gate_gradients = (
+            self.feature_major(ctx, name) for name in ("dc", "part", "slopes", "gate_gradients")
+        )
         i, f, o, g = gates.reshape(4, *h.shape)
-        pull_i, pull_f, pull_o, pull_g = pulls.reshape(4, *h.shape)
+        di, df, do, dg = gate_gradients.reshape(4, *h.shape)
         end = 3 * self.units
-        if t == len(tmp["h"]) - 1:
+        if t == len(scratch.h) - 1:
             yield partial(dc.fill, 0.0)
         yield partial(np.multiply, h, tanh_c, part)
         yield partial(np.subtract, o, part, part)
@@ -91,10 +91,10 @@ class Lstm(Recurrent):
         yield partial(np.add, dc, part, dc)
         yield partial(np.multiply, gates, gates, slopes)
         yield partial(np.subtract, gates[:end], slopes[:end], slopes[:end])
-        yield partial(np.subtract, tmp["unit"], slopes[end:], slopes[end:])
-        yield partial(np.multiply, dc, g, pull_i)
-        yield partial(np.multiply, dc, tmp["c"][t], pull_f)
-        yield partial(np.multiply, dh, tanh_c, pull_o)
-        yield partial(np.multiply, dc, i, pull_g)
-        yield partial(np.multiply, pulls, slopes, tmp["da"][t])
+        yield partial(np.subtract, scratch.one, slopes[end:], slopes[end:])
+        yield partial(np.multiply, dc, g, di)
+        yield partial(np.multiply, dc, c_old, df)
+        yield partial(np.multiply, dh, tanh_c, do)
+        yield partial(np.multiply, dc, i, dg)
+        yield partial(np.multiply, gate_gradients, slopes, gradients.da[t])
         yield partial(np.multiply, dc, f, dc)

@@ -1,15 +1,26 @@
-"""Layers that bring several values together."""
+"""Layers that combine several values: sum, product, concatenation."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
+from ldl.arrays import Array, Shape
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, TensorSpec
 from ldl.engine.layers.shape_checks import several_inputs, words
 from ldl.errors import ShapeError
+
+
+def _common_shape(x: tuple[TensorSpec, ...], verb: str) -> Shape:
+    """The one shape of all inputs. Raises ShapeError."""
+    shapes = several_inputs(x)
+    if len(set(shapes)) > 1:
+        raise ShapeError(f"cannot {verb} {' and '.join(map(words, shapes))}")
+    return shapes[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,23 +33,20 @@ class Add(Layer):
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The inputs' common shape."""
-        shapes = several_inputs(x)
-        if len(set(shapes)) > 1:
-            raise ShapeError(f"cannot add {' and '.join(map(words, shapes))}")
-        return LayerPlan(y=shapes[0])
+        return LayerPlan(y=_common_shape(x, "add"))
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        first, second, *rest = node.x
-        np.add(first, second, node.y)
+        first, second, *rest = ctx.x
+        yield partial(np.add, first, second, ctx.y)
         for x in rest:
-            np.add(node.y, x, node.y)
+            yield partial(np.add, ctx.y, x, ctx.y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x₁ = ∂x₂ = … = ∂y."""
-        for dx in node.dx:
-            if dx is not None and dx is not node.dy:
-                np.copyto(dx, node.dy)
+        for dx in ctx.dx:
+            if dx is not None and dx is not ctx.dy:
+                yield partial(np.copyto, dx, ctx.dy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,26 +57,23 @@ class Multiply(Layer):
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The inputs' common shape."""
-        shapes = several_inputs(x)
-        if len(set(shapes)) > 1:
-            raise ShapeError(f"cannot multiply {' and '.join(map(words, shapes))}")
-        return LayerPlan(y=shapes[0])
+        return LayerPlan(y=_common_shape(x, "multiply"))
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        first, second, *rest = node.x
-        np.multiply(first, second, node.y)
+        first, second, *rest = ctx.x
+        yield partial(np.multiply, first, second, ctx.y)
         for x in rest:
-            np.multiply(node.y, x, node.y)
+            yield partial(np.multiply, ctx.y, x, ctx.y)
 
-    def backward(self, node: Context) -> None:
-        """∂xᵢ = ∂y · the product of the others."""
-        for i, dx in enumerate(node.dx):
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """∂xᵢ = ∂y · the product of the other inputs."""
+        for i, dx in enumerate(ctx.dx):
             if dx is not None:
-                part = node.dy
-                for x in node.x[:i] + node.x[i + 1 :]:
-                    np.multiply(part, x, dx)
-                    part = dx
+                factor = ctx.dy
+                for x in ctx.x[:i] + ctx.x[i + 1 :]:
+                    yield partial(np.multiply, factor, x, dx)
+                    factor = dx
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,25 +98,19 @@ class Concat(Layer):
         total = sum(shape[axis] for shape in shapes)
         return LayerPlan(y=(*shapes[0][:axis], total, *shapes[0][axis + 1 :]))
 
-    def bind(self, node: Context) -> None:
-        """The parts of y and ∂y that belong to each input."""
-        axis = self.axis % (node.y.ndim - 1) + 1
-        start = 0
-        for i, x in enumerate(node.x):
-            part: list[slice] = [slice(None)] * node.y.ndim
-            part[axis] = slice(start, start + x.shape[axis])
-            start += x.shape[axis]
-            node.tmp[f"y{i}"] = node.y[tuple(part)]
-            if node.dy is not None:
-                node.tmp[f"dy{i}"] = node.dy[tuple(part)]
+    def _split(self, whole: Array, x: Sequence[Array]) -> list[Array]:
+        """The part of `whole`, y or ∂y, that belongs to each input."""
+        axis = self.axis % (whole.ndim - 1) + 1
+        ends = np.cumsum([part.shape[axis] for part in x])
+        return np.split(whole, ends[:-1], axis)
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        for i, x in enumerate(node.x):
-            np.copyto(node.tmp[f"y{i}"], x)
+        for part, x in zip(self._split(ctx.y, ctx.x), ctx.x, strict=True):
+            yield partial(np.copyto, part, x)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂xᵢ = its part of ∂y."""
-        for i, dx in enumerate(node.dx):
+        for part, dx in zip(self._split(ctx.dy, ctx.x), ctx.dx, strict=True):
             if dx is not None:
-                np.copyto(dx, node.tmp[f"dy{i}"])
+                yield partial(np.copyto, dx, part)

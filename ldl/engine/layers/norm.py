@@ -1,4 +1,4 @@
-"""What normalisations share: their weights, and blocks of rows that stay in cache."""
+"""The common base of normalisations: their weights, and blocks of rows that stay in cache."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ldl.engine.layer import Layer, ParameterSpec, TensorSpec
 from ldl.engine.layers.shape_checks import one_input
 from ldl.errors import ShapeError
 
-BLOCK = 32768  # values of a block of rows: three such blocks stay in the second cache
+BLOCK = 32768  # values in a block of rows: three such blocks stay in the second-level cache
 
 
 @dataclass(frozen=True, eq=False)
 class Norm(Layer):
-    """Each value shifted and scaled by the statistics of a group that it belongs to.
+    """Each value shifted and scaled by the statistics of its group.
 
     Backward reads the centred values that forward leaves, so y may take x's memory.
     """
@@ -33,28 +33,28 @@ class Norm(Layer):
 
 
 def channels(x: tuple[TensorSpec, ...]) -> Shape:
-    """The input's shape, which has a last axis."""
+    """The input's shape, which needs at least one axis. Raises ShapeError."""
     shape = one_input(x)
     if not shape:
         raise ShapeError("a normalisation needs an axis of channels, got single numbers")
     return shape
 
 
-def weights(size: int) -> dict[str, ParameterSpec]:
-    """w = 1 and b = 0, one of each a channel, not decayed."""
+def scale_and_shift(size: int) -> dict[str, ParameterSpec]:
+    """w = 1 and b = 0, one of each a channel, without weight decay."""
     return {
         "weight": ParameterSpec((size,), Ones(), Fans(1, 1), decay=False),
         "bias": ParameterSpec((size,), Zeros(), Fans(1, 1), decay=False),
     }
 
 
-def near(count: int, size: int, goal: int) -> int:
-    """The divisor d of `count` for which d·size comes nearest to `goal`, as a ratio."""
+def nearest_divisor(count: int, size: int, goal: int) -> int:
+    """The divisor d of `count` for which d·size is nearest to `goal`, as a ratio."""
     return min(divisors(count), key=lambda d: abs(log(d * size / goal)))
 
 
 def divisors(count: int) -> Iterator[int]:
-    """All that divide `count`."""
+    """All divisors of `count`."""
     for d in range(1, isqrt(count) + 1):
         if count % d == 0:
             yield d

@@ -1,18 +1,20 @@
-"""Pooling over one or two axes: the same value of every window at once, one slice at a time."""
+"""Pooling over one or two axes: one position of all windows at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ldl.arrays import Array, Shape
-from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
-from ldl.engine.layers.deconv import Upsample
-from ldl.engine.layers.pool_blocks import blocks, covers, fold, unfold
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, TensorSpec
+from ldl.engine.layers.pool_blocks import PoolBlock, blocks, covers, fold, unfold
 from ldl.engine.layers.shape_checks import one_input, words
-from ldl.engine.layers.windows import Axis, axis, pair
+from ldl.engine.layers.upsample import Upsample
+from ldl.engine.layers.windows import Axes, WindowAxis, pair, window_axis
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import Count, Size
@@ -20,14 +22,14 @@ from ldl.fields import Count, Size
 
 @dataclass(frozen=True, eq=False)
 class _Pool(Layer):
-    """What pooling layers share; all see images (N, H, W, C)."""
+    """The base of pooling layers; all see images (N, H, W, C)."""
 
     kernel_size: Any = 2
     stride: Any = None
     padding: Any = 0
     ceil_mode: bool = False
 
-    border: ClassVar[float] = 0.0  # what stands in the padding
+    border: ClassVar[float] = 0.0  # the value of the padding
     rank: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
@@ -36,23 +38,23 @@ class _Pool(Layer):
             if int(padding) > int(size) // 2:
                 raise SettingError("padding", f"is at most half of the window of {size}")
 
-    def axes(self, shape: Shape) -> tuple[Axis, Axis]:
+    def axes(self, shape: Shape) -> Axes:
         """The windows over rows and columns; a line is an image of one row."""
         stride = self.kernel_size if self.stride is None else self.stride
-        settings = [pair(each) for each in (self.kernel_size, stride, self.padding)]
-        found = [
-            axis(size, int(kernel), int(step), pad, ceil=self.ceil_mode)
+        settings = [pair(value) for value in (self.kernel_size, stride, self.padding)]
+        axes = [
+            window_axis(size, int(kernel), int(step), pad, ceil=self.ceil_mode)
             for size, (kernel, step, pad) in zip(
                 shape[-3:-1], list(zip(*settings, strict=True))[-self.rank :], strict=False
             )
         ]
-        return (axis(1, 1, 1, 0), found[0]) if self.rank == 1 else (found[0], found[1])
+        return (window_axis(1, 1, 1, 0), axes[0]) if self.rank == 1 else (axes[0], axes[1])
 
     def image(self, shape: Shape) -> Shape:
         """The input as (height, width, channels). Raises ShapeError."""
         if len(shape) != self.rank + 1:
-            wanted = "(length, channels)" if self.rank == 1 else "(height, width, channels)"
-            raise ShapeError(f"takes {wanted}, got {words(shape)}")
+            expected = "(length, channels)" if self.rank == 1 else "(height, width, channels)"
+            raise ShapeError(f"takes {expected}, got {words(shape)}")
         return (1, *shape) if self.rank == 1 else shape
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
@@ -62,10 +64,10 @@ class _Pool(Layer):
         outs = (axes[0].out, axes[1].out)[2 - self.rank :]
         return LayerPlan(y=(*outs, image[2]))
 
-    def _axes(self, image: Shape) -> tuple[Axis, Axis]:
+    def _axes(self, image: Shape) -> Axes:
         return self.axes(image[1:] if self.rank == 1 else image)
 
-    def windows(self, x: TensorSpec) -> tuple[Axis, ...]:
+    def windows(self, x: TensorSpec) -> tuple[WindowAxis, ...]:
         """An axis of windows for each axis of the input."""
         return self._axes(self.image(x.shape))[2 - self.rank :]
 
@@ -73,28 +75,20 @@ class _Pool(Layer):
         """Values repeated, to the sizes of `x`."""
         return Upsample(size=x.shape[0] if self.rank == 1 else (x.shape[0], x.shape[1]))
 
-    def bind(self, node: Context) -> None:
-        """Blocks of images and their windows, of x and of ∂x."""
-        tmp, samples = node.tmp, len(node.x[0])
-        image = self.image(node.x[0].shape[1:])
-        axes = tmp["rows"], tmp["columns"] = self._axes(image)
-        x = node.x[0].reshape(samples, *image)
-        y = node.y.reshape(samples, axes[0].out, axes[1].out, image[2])
-        tmp["values"] = blocks(x, y, axes, self.border)
-        if node.dy is None or node.dx[0] is None:
-            return
-        dx, dy = node.dx[0].reshape(x.shape), node.dy.reshape(y.shape)
-        tmp["gradients"] = blocks(dx, dy, axes, 0.0)
-        first = tmp["gradients"][0].y
-        tmp["part"], tmp["rest"] = np.empty_like(first), np.empty_like(first)
+    def blocks(self, ctx: Context, x: Array, y: Array, border: float) -> list[PoolBlock]:
+        """Blocks of images x and of their windows y, or of the gradients of both."""
+        image = self.image(ctx.x[0].shape[1:])
+        rows, columns = axes = self._axes(image)
+        windows = y.reshape(len(y), rows.out, columns.out, image[2])
+        return blocks(x.reshape(len(x), *image), windows, axes, border)
 
 
 @dataclass(frozen=True, eq=False)
 class MaxPool2d(_Pool):
     """y = max over each window of K_h × K_w,  x (N, H, W, C), y (N, H′, W′, C).
 
-    `stride` is the window's size where it is left out. Of equal values the first, row by row,
-    takes the gradient, as in PyTorch.
+    The default `stride` is the size of the window. The first of equal values, row by row, gets
+    the gradient, as in PyTorch.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"x", "y"})
@@ -104,48 +98,61 @@ class MaxPool2d(_Pool):
     stride: Size | tuple[Size, Size] | None = None
     padding: Count | tuple[Count, Count] = 0
 
-    def forward(self, node: Context) -> None:
-        """Overwrite y: the maximum over each window's rows, then over their columns."""
-        for block in node.tmp["values"]:
-            block.pad()
-            if block.rows:
-                fold(np.maximum, block.rows, block.half)
-            fold(np.maximum, block.columns, block.y)
+    def prepare(self, ctx: Context) -> list[PoolBlock]:
+        """Blocks of x and y, which both passes read."""
+        return self.blocks(ctx, ctx.x[0], ctx.y, self.border)
 
-    def backward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: list[PoolBlock]) -> Iterator[Call]:
+        """Overwrite y: the maximum over each window's rows, then over their columns."""
+        for block in scratch:
+            yield from block.pad()
+            if block.rows:
+                yield from fold(np.maximum, block.rows, block.half)
+            yield from fold(np.maximum, block.columns, block.y)
+
+    def backward(self, ctx: Context, scratch: list[PoolBlock]) -> Iterator[Call]:
         """∂x = ∂y where x is the window's maximum and no earlier position was.
 
         If none before it was, the last one is.
         """
-        rows, columns = node.tmp["rows"], node.tmp["columns"]
-        apart = all(a.stride >= a.reach for a in (rows, columns))
+        rows, columns = self._axes(self.image(ctx.x[0].shape[1:]))
+        disjoint = all(a.stride >= a.effective_kernel_size for a in (rows, columns))
         whole = covers(rows) and covers(columns)
-        for values, gradients in zip(node.tmp["values"], node.tmp["gradients"], strict=True):
-            values.pad()
+        gradients = self.blocks(ctx, ctx.dx[0], ctx.dy, 0.0)
+        share, rest = np.empty_like(gradients[0].y), np.empty_like(gradients[0].y)
+        for values, gradient in zip(scratch, gradients, strict=True):
+            yield from values.pad()
             if not whole:
-                gradients.wide.fill(0.0)
-            left, count = gradients.y, len(values.y)
-            part, rest = node.tmp["part"][:count], node.tmp["rest"][:count]
-            for x, dx in zip(values.positions, gradients.positions, strict=True):
-                share = left
-                if x is not values.positions[-1]:
-                    share = part
-                    np.equal(x, values.y, part)
-                    np.multiply(part, left, part)
-                    np.subtract(left, part, rest)
-                    left = rest
-                if apart:
-                    np.copyto(dx, share)
-                else:
-                    np.add(dx, share, dx)
-            gradients.unpad()
+                yield partial(gradient.padded.fill, 0.0)
+            yield from _max_gradients(values, gradient, share, rest, disjoint)
+            yield from gradient.unpad()
+
+
+def _max_gradients(
+    values: PoolBlock, gradient: PoolBlock, share: Array, rest: Array, disjoint: bool
+) -> Iterator[Call]:
+    """Give ∂y of each window to its first maximum; `share` and `rest` are scratch."""
+    left, count = gradient.y, len(values.y)
+    share, rest = share[:count], rest[:count]
+    for x, dx in zip(values.positions, gradient.positions, strict=True):
+        part = left
+        if x is not values.positions[-1]:
+            part = share
+            yield partial(np.equal, x, values.y, part)
+            yield partial(np.multiply, part, left, part)
+            yield partial(np.subtract, left, part, rest)
+            left = rest
+        if disjoint:
+            yield partial(np.copyto, dx, part)
+        else:
+            yield partial(np.add, dx, part, dx)
 
 
 @dataclass(frozen=True, eq=False)
 class AvgPool2d(_Pool):
     """y = mean over each window of K_h × K_w,  x (N, H, W, C), y (N, H′, W′, C).
 
-    Padding counts as zeros; what ceil_mode adds beyond it does not count, as in PyTorch.
+    Padding counts as zeros; positions that ceil_mode adds beyond it do not count, as in PyTorch.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
@@ -154,44 +161,43 @@ class AvgPool2d(_Pool):
     stride: Size | tuple[Size, Size] | None = None
     padding: Count | tuple[Count, Count] = 0
 
-    def bind(self, node: Context) -> None:
-        """As for every pooling, with one over the number of values in each window."""
-        super().bind(node)
-        image = self.image(node.x[0].shape[1:])
-        counts = [self._counts(a, image[i]) for i, a in enumerate(self._axes(image))]
+    def prepare(self, ctx: Context) -> Array:
+        """One over the number of values in each window, as one number where all are equal."""
+        image = self.image(ctx.x[0].shape[1:])
+        counts = [self._counts(axis, image[i]) for i, axis in enumerate(self._axes(image))]
         inverse = 1.0 / np.multiply.outer(*counts)
-        uniform = bool((inverse == inverse.flat[0]).all())
-        node.tmp["inverse"] = scalar(inverse.flat[0], node.y.dtype)
-        if not uniform:
-            node.tmp["inverse"] = inverse[:, :, None].astype(node.y.dtype)
+        if (inverse == inverse.flat[0]).all():
+            return scalar(inverse.flat[0], ctx.y.dtype)
+        return inverse[:, :, None].astype(ctx.y.dtype)
 
     @staticmethod
-    def _counts(windows: Axis, size: int) -> Array:
-        """How many values each window has; those beyond the padding itself are not counted."""
+    def _counts(windows: WindowAxis, size: int) -> Array:
+        """The number of values of each window; positions beyond the padding are not counted."""
         start = np.arange(windows.out) * windows.stride
-        end = np.minimum(start + windows.reach, 2 * windows.before + size)
+        end = np.minimum(start + windows.effective_kernel_size, 2 * windows.before + size)
         return end - start
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: Array) -> Iterator[Call]:
         """Overwrite y: the sum over each window's rows, then over their columns, over K."""
-        inverse = node.tmp["inverse"]
-        for block in node.tmp["values"]:
-            block.pad()
+        for block in self.blocks(ctx, ctx.x[0], ctx.y, self.border):
+            yield from block.pad()
             if block.rows:
-                fold(np.add, block.rows, block.half)
-            fold(np.add, block.columns, block.y)
-            np.multiply(block.y, inverse, block.y)
+                yield from fold(np.add, block.rows, block.half)
+            yield from fold(np.add, block.columns, block.y)
+            yield partial(np.multiply, block.y, scratch, block.y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: Array) -> Iterator[Call]:
         """∂x = the sum of ∂y / K over the windows that x is in."""
-        rows, columns, inverse = (node.tmp[name] for name in ("rows", "columns", "inverse"))
-        for block in node.tmp["gradients"]:
-            part = node.tmp["part"][: len(block.y)]
-            np.multiply(block.y, inverse, part)
-            unfold(part, block.columns, block.half, columns)
+        rows, columns = self._axes(self.image(ctx.x[0].shape[1:]))
+        gradients = self.blocks(ctx, ctx.dx[0], ctx.dy, 0.0)
+        shares = np.empty_like(gradients[0].y)
+        for block in gradients:
+            share = shares[: len(block.y)]
+            yield partial(np.multiply, block.y, scratch, share)
+            yield from unfold(share, block.columns, block.half, columns)
             if block.rows:
-                unfold(block.half, block.rows, block.wide, rows)
-            block.unpad()
+                yield from unfold(block.half, block.rows, block.padded, rows)
+            yield from block.unpad()
 
 
 @dataclass(frozen=True, eq=False)

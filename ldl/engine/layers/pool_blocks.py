@@ -1,8 +1,9 @@
-"""Windows of pooling layers, a block of images at a time: rows first, then what is left of them."""
+"""Windows of pooling layers, a block of images at a time: first along rows, then along columns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
 from math import prod
 from typing import NamedTuple
@@ -10,90 +11,93 @@ from typing import NamedTuple
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layers.windows import Axis, padded_shape
+from ldl.engine.layer import Call
+from ldl.engine.layers.windows import Axes, WindowAxis, padded_shape
 from ldl.engine.memory import aligned
 
-BLOCK = 1 << 18  # values of x in a block: with what comes of them they stay in the second cache
+BLOCK = 1 << 18  # values of x in a block: with the windows they stay in the second-level cache
 
 
-class Block(NamedTuple):
+class PoolBlock(NamedTuple):
     """A few images and the windows over them, of values or of gradients."""
 
     images: Array
-    wide: Array  # with their padding, or just the images
-    inside: Array  # the images' place in it
-    rows: list[Array]  # of wide, number i of the rows of every window; none where each has one
-    half: Array  # one value for each window's rows, in every column
-    columns: list[Array]  # of half, number j of the columns of every window
-    positions: list[Array]  # of wide, number (i, j) of every window
+    padded: Array  # the images with their padding, or the images themselves
+    inside: Array  # the images within `padded`
+    rows: list[Array]  # row i of every window of `padded`; empty where windows have one row
+    half: Array  # one value for the rows of each window, in every column
+    columns: list[Array]  # column j of every window of `half`
+    positions: list[Array]  # position (i, j) of every window of `padded`
     y: Array
 
-    def pad(self) -> None:
-        """Put the images into their padding."""
-        if self.wide is not self.images:
-            np.copyto(self.inside, self.images)
+    def pad(self) -> Iterator[Call]:
+        """Copy the images into their padding, if they have any."""
+        if self.padded is not self.images:
+            yield partial(np.copyto, self.inside, self.images)
 
-    def unpad(self) -> None:
-        """Take the images out of their padding."""
-        if self.wide is not self.images:
-            np.copyto(self.images, self.inside)
+    def unpad(self) -> Iterator[Call]:
+        """Copy the images out of their padding, if they have any."""
+        if self.padded is not self.images:
+            yield partial(np.copyto, self.images, self.inside)
 
 
-def blocks(x: Array, y: Array, axes: tuple[Axis, Axis], border: float) -> list[Block]:
-    """Blocks of images x (N, H, W, C) and of what stands for their windows, y."""
+def blocks(x: Array, y: Array, axes: Axes, border: float) -> list[PoolBlock]:
+    """Blocks of images x (N, H, W, C), with one value a window, y (N, H′, W′, C)."""
     rows, columns = axes
     count = max(1, min(len(x), BLOCK // prod(x.shape[1:])))
     shape = padded_shape(axes, x.shape[3])
-    pads = shape != x.shape[1:]
+    is_padded = shape != x.shape[1:]
     single = rows.kernel == rows.stride == 1
-    padding = aligned((count, *shape), x.dtype) if pads else x[:0]
+    padding = aligned((count, *shape), x.dtype) if is_padded else x[:0]
     padding.fill(border)
     between = aligned((0 if single else count, rows.out, *shape[1:]), x.dtype)
-    made = []
+    result = []
     for start in range(0, len(x), count):
         images = x[start : start + count]
-        wide = padding[: len(images)] if pads else images
-        half = wide if single else between[: len(images)]
-        made.append(
-            Block(
+        padded = padding[: len(images)] if is_padded else images
+        half = padded if single else between[: len(images)]
+        result.append(
+            PoolBlock(
                 images,
-                wide,
-                wide[:, rows.inside, columns.inside],
-                [] if single else [wide[:, rows.at(i)] for i in range(rows.kernel)],
+                padded,
+                padded[:, rows.inside, columns.inside],
+                [] if single else [padded[:, rows.at(i)] for i in range(rows.kernel)],
                 half,
                 [half[:, :, columns.at(j)] for j in range(columns.kernel)],
                 [
-                    wide[:, rows.at(i), columns.at(j)]
+                    padded[:, rows.at(i), columns.at(j)]
                     for i, j in product(range(rows.kernel), range(columns.kernel))
                 ],
                 y[start : start + count],
             )
         )
-    return made
+    return result
 
 
-def fold(ufunc: np.ufunc, parts: Sequence[Array], out: Array) -> None:
-    """out = the first part ∘ the second ∘ …, in their order."""
+def fold(ufunc: np.ufunc, parts: Sequence[Array], out: Array) -> Iterator[Call]:
+    """out = parts₁ ∘ parts₂ ∘ …, in their order."""
     if len(parts) == 1:
-        np.copyto(out, parts[0])
+        yield partial(np.copyto, out, parts[0])
         return
-    ufunc(parts[0], parts[1], out=out)
+    yield partial(ufunc, parts[0], parts[1], out=out)
     for part in parts[2:]:
-        ufunc(out, part, out=out)
+        yield partial(ufunc, out, part, out=out)
 
 
-def unfold(part: Array, places: Sequence[Array], whole: Array, windows: Axis) -> None:
-    """Overwrite `whole` with the sum of `part` over the places that lie in it."""
-    apart = windows.stride >= windows.reach
+def unfold(
+    value: Array, targets: Sequence[Array], whole: Array, windows: WindowAxis
+) -> Iterator[Call]:
+    """Overwrite `whole` with the sum of `value` over the `targets`, which are views of it."""
     if not covers(windows):
-        whole.fill(0.0)
-    for place in places:
-        if apart:
-            np.copyto(place, part)
+        yield partial(whole.fill, 0.0)
+    for target in targets:
+        if windows.stride >= windows.effective_kernel_size:
+            yield partial(np.copyto, target, value)
         else:
-            np.add(place, part, place)
+            yield partial(np.add, target, value, target)
 
 
-def covers(windows: Axis) -> bool:
-    """Whether every value is in one window and no other."""
-    return windows.stride == windows.reach and windows.padded == windows.out * windows.stride
+def covers(windows: WindowAxis) -> bool:
+    """Whether every value is in exactly one window."""
+    disjoint = windows.stride == windows.effective_kernel_size
+    return disjoint and windows.padded == windows.out * windows.stride

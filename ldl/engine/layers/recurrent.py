@@ -1,4 +1,4 @@
-"""What rnn, gru and lstm share: samples last, a product a time step, one matrix of weights."""
+"""The base of rnn, gru and lstm: one matrix of all weights, one product a time step."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ldl.engine.init import Fans, Uniform
 from ldl.engine.layer import (
     Call,
     Context,
+    Layer,
     LayerPlan,
     ParameterSpec,
-    Recorded,
     ScratchSpec,
     TensorSpec,
 )
@@ -26,25 +26,53 @@ from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
 
 
+@dataclass(frozen=True)
+class RecurrentScratch:
+    """What forward and backward share, feature-major; the last axis is the samples.
+
+    z (H+1+C, L+1, N) holds the states, a row of ones and the inputs; `z_at` is z by time, `h_old`
+    and `h` (L, H, N) are its states before and after each step. `packed` holds all weights,
+    (H+1+C, blocks·H), and `packed_t` its transpose, halved where a σ follows. The rest are
+    constants.
+    """
+
+    z: Array
+    z_at: Array
+    h_old: Array
+    h: Array
+    packed: Array
+    packed_t: Array
+    zeros: Array
+    half: Array
+    one: Array
+
+
+@dataclass(frozen=True)
+class RecurrentGradients:
+    """Memory of backward: ∂a of all times (L, blocks·H, N), and ∂hₜ (H, N) of one step."""
+
+    da: Array
+    dh: Array
+
+
 @dataclass(frozen=True, eq=False)
-class Recurrent(Recorded):
-    """hₜ = f(a),  a = wideᵀ·z,  z = [hₜ₋₁; 1; xₜ],  h₀ = 0,  wide (H+1+C, blocks of H).
+class Recurrent(Layer):
+    """hₜ = f(a),  a = packedᵀ·z,  z = [hₜ₋₁; 1; xₜ],  h₀ = 0,  packed (H+1+C, blocks of H).
 
     Within the layer samples are the last axis: a is (blocks·H, N), so that a gate, or several of
-    them, are one contiguous piece, and no work on values runs over short rows. z is kept of all
-    times, (H+1+C, L+1, N), and so are the gradients of a: ∂wide is one product. The wide matrix
-    holds all weights, so that inputs and biases cost a step no pass of their own. Of the gates
-    `apart` it keeps what the state and what the input gives apart, in blocks of their own.
+    them, are one contiguous piece, and no elementwise work runs over short rows. z is kept for all
+    times, and so are the gradients of a: ∂packed is one product. The packed matrix holds all
+    weights, so that inputs and biases need no product of their own. For the gates `separate` it
+    keeps the parts of the state and of the input apart, the latter in blocks after the others.
 
-    σ(a) is ½ + ½·tanh(a/2): three fast passes, where the exponential's way takes four of which
-    two are slow. tmp["ahead"], the wide matrix transposed, gives a/2, exact in binary. The error
-    is a rounding of 1.
+    σ(a) is ½ + ½·tanh(a/2): three fast passes, where 1 / (1 + e⁻ᵃ) takes four of which two are
+    slow. The packed weights give a/2, exact in binary. The error is a rounding of 1.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     gates: ClassVar[tuple[int, ...]]  # the weights' gate in each block that the state reaches
-    apart: ClassVar[tuple[int, ...]] = ()  # in the blocks after those, which the input alone does
-    sigmoids: ClassVar[int] = 0  # how many blocks, the first ones, a σ follows
+    separate: ClassVar[tuple[int, ...]] = ()  # gates of the blocks after those
+    sigmoids: ClassVar[int] = 0  # the number of blocks, the first ones, with a σ
 
     units: Size
     return_sequences: bool = False
@@ -52,26 +80,28 @@ class Recurrent(Recorded):
     init: Annotated[Any, Choice("initialiser")] = Uniform()
     bias_init: Annotated[Any, Choice("initialiser")] = Uniform()
 
-    def scratch(self, length: int) -> dict[str, ScratchSpec]:
-        """What else a node needs, by name."""
+    def step_buffers(self, length: int) -> dict[str, ScratchSpec]:
+        """The buffers of the cell, by name."""
         raise NotImplementedError
 
-    def step(self, node: Context, t: int) -> Iterator[Call]:
-        """Overwrite tmp["h"][t]."""
+    def step(self, ctx: Context, scratch: Any, t: int) -> Iterator[Call]:
+        """Overwrite hₜ, `scratch.h[t]`."""
         raise NotImplementedError
 
-    def step_back(self, node: Context, t: int) -> Iterator[Call]:
-        """Overwrite tmp["da"][t], the gradient of a, from tmp["dh"], that of hₜ."""
+    def step_backward(
+        self, ctx: Context, scratch: Any, gradients: RecurrentGradients, t: int
+    ) -> Iterator[Call]:
+        """Overwrite ∂a of time t, `gradients.da[t]`, from ∂hₜ, `gradients.dh`."""
         raise NotImplementedError
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """Output (H,) or (L, H); L·(C + H)·GH multiply-adds for G gates."""
         shape = one_input(x)
         if len(shape) != 2:
-            advice = (
+            hint = (
                 "`return_sequences: true` keeps all states of one before, reshape makes sequences"
             )
-            raise ShapeError(f"takes a sequence (L, C), got {words(shape)}: {advice}")
+            raise ShapeError(f"takes a sequence (L, C), got {words(shape)}: {hint}")
         (length, channels), H = shape, self.units
         columns, fans = len(self.gates) * H, Fans(H, H)
         w = {
@@ -81,7 +111,7 @@ class Recurrent(Recorded):
         if self.bias:
             for name in ("bias_ih", "bias_hh"):
                 w[name] = ParameterSpec((columns,), self.bias_init, fans, decay=False)
-        tmp = {
+        buffers = {
             "z": ScratchSpec((length + 1, H + self.bias + channels)),
             "da": ScratchSpec((length, self._width), "backward"),
             "dh": ScratchSpec((H,), "backward"),
@@ -90,109 +120,114 @@ class Recurrent(Recorded):
         return LayerPlan(
             y=(length, H) if self.return_sequences else (H,),
             w=w,
-            tmp={**tmp, **self.scratch(length)},
+            buffers={**buffers, **self.step_buffers(length)},
             multiply_adds=length * (channels + H) * columns,
             products=length,
         )
 
     @property
     def _width(self) -> int:
-        """Columns of the wide matrix."""
-        return (len(self.gates) + len(self.apart)) * self.units
+        """Columns of the packed matrix."""
+        return (len(self.gates) + len(self.separate)) * self.units
 
-    def bind(self, node: Context) -> None:
-        """The wide matrix, and views whose items are the times', samples last."""
-        tmp, x, H = node.tmp, node.x[0], self.units
-        samples, length, channels = x.shape
-        tmp["z"] = tmp["z"].reshape(-1, length + 1, samples)
-        z = tmp["z at"] = tmp["z"].swapaxes(0, 1)
-        tmp["h_old"], tmp["h"] = z[:-1, :H], z[1:, :H]
-        rows = z.shape[1]
-        # Sixteen more columns: down a row of 2^k values, transposing would keep missing the cache.
-        tmp["wide"] = np.zeros((rows, self._width + 16), x.dtype)[:, :-16]
-        tmp["ahead"] = np.zeros((self._width, rows), x.dtype)
-        tmp["half"], tmp["unit"] = scalar(0.5, x.dtype), scalar(1.0, x.dtype)
-        if node.dy is not None:
-            tmp["dwide"] = np.zeros((rows, self._width), x.dtype)
-            tmp["all da"] = tmp["da"].reshape(-1, length * samples)
-            tmp["da"] = tmp["da"].reshape(-1, length, samples).swapaxes(0, 1)
-            tmp["dh"] = tmp["dh"].reshape(-1, samples)
-            tmp["dx"] = tmp["dx"].reshape(channels, length * samples)
+    def prepare(self, ctx: Context) -> RecurrentScratch:
+        """The packed matrix, and views of z."""
+        x, H = ctx.x[0], self.units
+        samples, length, _ = x.shape
+        z = ctx.buffers["z"].reshape(-1, length + 1, samples)
+        z_at = z.swapaxes(0, 1)
+        # Sixteen more columns: with rows of 2^k values, transposing would keep missing the cache.
+        packed = np.zeros((len(z), self._width + 16), x.dtype)[:, :-16]
+        packed_t = np.zeros((self._width, len(z)), x.dtype)
+        zeros, half, one = (
+            np.zeros((H, samples), x.dtype),
+            scalar(0.5, x.dtype),
+            scalar(1.0, x.dtype),
+        )
+        states = z_at[:-1, :H], z_at[1:, :H]
+        return RecurrentScratch(z, z_at, *states, packed, packed_t, zeros, half, one)
 
-    def by_time(self, node: Context, name: str) -> Array:
-        """tmp[name], a buffer (N, L, F), as (L, F, N)."""
-        array: Array = node.tmp[name]
-        samples, length, _ = array.shape
-        return array.reshape(length, -1, samples)
+    @staticmethod
+    def feature_major(ctx: Context, name: str) -> Array:
+        """A buffer (N, F) as (F, N)."""
+        return ctx.buffers[name].reshape(-1, len(ctx.y))
 
-    def ahead(self, node: Context) -> Iterator[Call]:
+    @staticmethod
+    def by_time(ctx: Context, name: str) -> Array:
+        """A buffer (N, L, F) as (L, F, N)."""
+        array = ctx.buffers[name]
+        return array.reshape(array.shape[1], -1, array.shape[0])
+
+    def forward(self, ctx: Context, scratch: RecurrentScratch) -> Iterator[Call]:
         """Overwrite y."""
-        tmp, x, z, H = node.tmp, node.x[0], node.tmp["z"], self.units
-        length = x.shape[1]
-        yield from self._widen(node)
-        yield partial(np.copyto, z[H + self.bias :, :length], x.transpose(2, 1, 0))
+        x, z, h, H = ctx.x[0], scratch.z, scratch.h, self.units
+        yield from self._pack(ctx, scratch)
+        yield partial(np.copyto, z[H + self.bias :, : len(h)], x.transpose(2, 1, 0))
         yield partial(z[H : H + self.bias].fill, 1.0)
-        yield partial(tmp["h_old"][0].fill, 0.0)
-        for t in range(length):
-            yield from self.step(node, t)
-        h = tmp["h"]
-        yield partial(np.copyto, node.y, h.transpose(2, 0, 1) if self.return_sequences else h[-1].T)
+        yield partial(scratch.h_old[0].fill, 0.0)
+        for t in range(len(h)):
+            yield from self.step(ctx, scratch, t)
+        states = h.transpose(2, 0, 1) if self.return_sequences else h[-1].T
+        yield partial(np.copyto, ctx.y, states)
 
-    def product(self, node: Context, t: int, out: Array) -> Call:
+    @staticmethod
+    def product(scratch: RecurrentScratch, t: int, out: Array) -> Call:
         """The call that overwrites `out` with aₜ, halved where a σ follows."""
-        return partial(np.matmul, node.tmp["ahead"], node.tmp["z at"][t], out)
+        return partial(np.matmul, scratch.packed_t, scratch.z_at[t], out)
 
-    def back(self, node: Context) -> Iterator[Call]:
-        """∂wide = Σₜ zₜ·∂aₜᵀ,  ∂xₜ = wide_x·∂aₜ,  ∂hₜ₋₁ = wide_h·∂aₜ (+ ∂yₜ₋₁), by wide's rows."""
-        tmp, da, dh, H = node.tmp, node.tmp["da"], node.tmp["dh"], self.units
-        last = len(da) - 1
-        reaching = tmp["wide"][:H, : len(self.gates) * H]
-        for t in range(last, -1, -1):
-            if t < last:
-                yield partial(np.matmul, reaching, da[t + 1, : len(self.gates) * H], dh)
-                if "carry" in tmp:
-                    yield partial(np.add, dh, tmp["carry"], dh)
-                if self.return_sequences:
-                    yield partial(np.add, dh, node.dy[:, t].T, dh)
+    def backward(self, ctx: Context, scratch: RecurrentScratch) -> Iterator[Call]:
+        """∂packed = Σₜ zₜ·∂aₜᵀ,  ∂xₜ = packed_x·∂aₜ,  ∂hₜ₋₁ = packed_h·∂aₜ (+ ∂yₜ₋₁)."""
+        H, (samples, length, _) = self.units, ctx.x[0].shape
+        all_da = ctx.buffers["da"].reshape(-1, length * samples)
+        da, dh = all_da.reshape(-1, length, samples).swapaxes(0, 1), self.feature_major(ctx, "dh")
+        gradients = RecurrentGradients(da, dh)
+        columns = len(self.gates) * H
+        for t in range(length - 1, -1, -1):
+            dy = ctx.dy[:, t].T if self.return_sequences else ctx.dy.T
+            if t == length - 1:
+                yield partial(np.copyto, dh, dy)
             else:
-                yield partial(
-                    np.copyto, dh, (node.dy[:, t] if self.return_sequences else node.dy).T
-                )
-            yield from self.step_back(node, t)
-        z, all_da = tmp["z"].reshape(len(tmp["z"]), -1), tmp["all da"]
-        yield partial(np.matmul, z[:, : all_da.shape[1]], all_da.T, tmp["dwide"])
-        for dw, part in self._parts(node.dw, tmp["dwide"]):
+                yield partial(np.matmul, scratch.packed[:H, :columns], da[t + 1, :columns], dh)
+                if "carry" in ctx.buffers:
+                    yield partial(np.add, dh, self.feature_major(ctx, "carry"), dh)
+                if self.return_sequences:
+                    yield partial(np.add, dh, dy, dh)
+            yield from self.step_backward(ctx, scratch, gradients, t)
+        z = scratch.z.reshape(len(scratch.z), -1)
+        d_packed = np.zeros((len(z), self._width), z.dtype)
+        yield partial(np.matmul, z[:, : length * samples], all_da.T, d_packed)
+        for dw, part in self._parts(ctx.dw, d_packed):
             yield partial(np.copyto, dw, part)
-        if node.dx[0] is not None:
-            dx = tmp["dx"]
-            yield partial(np.matmul, tmp["wide"][H + self.bias :], all_da, dx)
-            by_time = dx.reshape(len(dx), len(da), -1)
-            yield partial(np.copyto, node.dx[0], by_time.transpose(2, 1, 0))
+        if ctx.dx[0] is not None:
+            dx = ctx.buffers["dx"].reshape(-1, length * samples)
+            yield partial(np.matmul, scratch.packed[H + self.bias :], all_da, dx)
+            by_time = dx.reshape(len(dx), length, samples)
+            yield partial(np.copyto, ctx.dx[0], by_time.transpose(2, 1, 0))
 
-    def _widen(self, node: Context) -> Iterator[Call]:
-        """Overwrite the wide matrix from the weights."""
-        tmp, wide = node.tmp, node.tmp["wide"]
+    def _pack(self, ctx: Context, scratch: RecurrentScratch) -> Iterator[Call]:
+        """Overwrite the packed matrix and its transpose from the weights."""
+        packed, packed_t = scratch.packed, scratch.packed_t
         if self.bias:
-            yield partial(wide[self.units].fill, 0.0)
-        for w, part in self._parts(node.w, wide):
+            yield partial(packed[self.units].fill, 0.0)
+        for w, part in self._parts(ctx.w, packed):
             if w.ndim == 2:
                 yield partial(np.copyto, part, w)
             else:
                 yield partial(np.add, part, w, part)
-        yield partial(np.copyto, tmp["ahead"], wide.T)
-        halved = tmp["ahead"][: self.sigmoids * self.units]
-        yield partial(np.multiply, halved, tmp["half"], halved)
+        yield partial(np.copyto, packed_t, packed.T)
+        halved = packed_t[: self.sigmoids * self.units]
+        yield partial(np.multiply, halved, scalar(0.5, packed.dtype), halved)
 
-    def _parts(self, w: Mapping[str, Array], wide: Array) -> Iterator[tuple[Array, Array]]:
-        """Parts of the weights, each with its place in the wide matrix; biases share theirs."""
+    def _parts(self, w: Mapping[str, Array], packed: Array) -> Iterator[tuple[Array, Array]]:
+        """Parts of the weights, each with its part of the packed matrix; both biases share one."""
         H = self.units
-        rows = {"weight_hh": wide[:H], "weight_ih": wide[H + self.bias :]}
+        rows = {"weight_hh": packed[:H], "weight_ih": packed[H + self.bias :]}
         if self.bias:
-            rows |= {"bias_hh": wide[H], "bias_ih": wide[H]}
+            rows |= {"bias_hh": packed[H], "bias_ih": packed[H]}
         for name, row in rows.items():
-            state = name.endswith("_hh")
-            for block, gate in enumerate((*self.gates, *self.apart)):
-                own = block < len(self.gates) if state else block >= len(self.gates)
-                if own or gate not in self.apart:
+            from_state = name.endswith("_hh")
+            for block, gate in enumerate((*self.gates, *self.separate)):
+                belongs = (block < len(self.gates)) == from_state
+                if belongs or gate not in self.separate:
                     columns = slice(gate * H, (gate + 1) * H)
                     yield w[name][..., columns], row[..., block * H : (block + 1) * H]

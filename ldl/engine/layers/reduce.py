@@ -1,14 +1,16 @@
-"""Layers that take axes away: one position of an axis, or the mean over it."""
+"""Layers that remove axes: one position of an axis, or the mean over it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, TensorSpec
 from ldl.engine.layers.shape_checks import one_input, words
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
@@ -16,7 +18,7 @@ from ldl.errors import SettingError, ShapeError
 
 @dataclass(frozen=True, eq=False)
 class Select(Layer):
-    """y = x at position `index` of `axis`, counted without the samples' axis; the axis goes.
+    """y = x at position `index` of `axis`, counted without the samples' axis, which is removed.
 
     Both may count from the end, as −1.
     """
@@ -28,36 +30,33 @@ class Select(Layer):
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape without the axis."""
         shape = one_input(x)
-        axis = place_of(self.axis, len(shape), words(shape))
+        axis = normalize_axis(self.axis, len(shape), words(shape))
         if not -shape[axis] <= self.index < shape[axis]:
             raise ShapeError(f"axis {self.axis} of {words(shape)} has no position {self.index}")
         return LayerPlan(y=(*shape[:axis], *shape[axis + 1 :]))
 
-    def bind(self, node: Context) -> None:
-        """The position in x and in ∂x."""
-        axis = self.axis % (node.x[0].ndim - 1) + 1
-        at = (slice(None),) * axis + (self.index,)
-        node.tmp["x"] = node.x[0][at]
-        if node.dx[0] is not None:
-            node.tmp["dx"] = node.dx[0][at]
+    def _position(self, rank: int) -> tuple[slice | int, ...]:
+        """The index of the position in an array with `rank` axes."""
+        return (*(slice(None),) * (self.axis % (rank - 1) + 1), self.index)
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        np.copyto(node.y, node.tmp["x"])
+        yield partial(np.copyto, ctx.y, ctx.x[0][self._position(ctx.x[0].ndim)])
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = ∂y at the position, else 0."""
-        if node.dx[0] is not None:
-            node.dx[0].fill(0.0)
-            np.copyto(node.tmp["dx"], node.dy)
+        dx = ctx.dx[0]
+        if dx is not None:
+            yield partial(dx.fill, 0.0)
+            yield partial(np.copyto, dx[self._position(dx.ndim)], ctx.dy)
 
 
 @dataclass(frozen=True, eq=False)
 class Mean(Layer):
-    """y = (1/K) Σ x over the K positions of `axis`, which goes; x (N, …, K, …), y (N, …, …).
+    """y = (1/K) Σ x over the K positions of `axis`, which is removed; x (N, …, K, …), y (N, …, …).
 
-    Several axes stand next to one another. All are counted without the samples' axis and may
-    count from the end.
+    Several axes are adjacent. All are counted without the samples' axis and may count from the
+    end.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
@@ -72,42 +71,39 @@ class Mean(Layer):
         """The input's shape without the axes."""
         shape = one_input(x)
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        places = sorted(place_of(axis, len(shape), words(shape)) for axis in axes)
-        if places != list(range(places[0], places[0] + len(places))):
+        ordered = sorted(normalize_axis(axis, len(shape), words(shape)) for axis in axes)
+        if ordered != list(range(ordered[0], ordered[0] + len(ordered))):
             raise ShapeError(f"axes {words(axes)} are not different ones next to one another")
-        rest = (*shape[: places[0]], *shape[places[-1] + 1 :])
+        rest = (*shape[: ordered[0]], *shape[ordered[-1] + 1 :])
         return LayerPlan(y=rest, multiply_adds=prod(shape))
 
-    def bind(self, node: Context) -> None:
-        """Three axes, of which the middle one goes; a product with 1/K is faster than a sum."""
-        tmp, shape = node.tmp, node.x[0].shape[1:]
+    def _sizes(self, ctx: Context) -> tuple[int, int]:
+        """Values that are averaged, and values after them in memory."""
+        shape = ctx.x[0].shape[1:]
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        places = sorted(axis % len(shape) for axis in axes)
-        size, after = prod(shape[i] for i in places), prod(shape[places[-1] + 1 :])
-        tmp["x"] = node.x[0].reshape(-1, size, after)
-        tmp["y"] = node.y.reshape(-1, after)
-        tmp["shares"] = np.full(size, 1.0 / size, node.y.dtype)
-        tmp["share"] = scalar(1.0 / size, node.y.dtype)
-        if node.dy is not None and node.dx[0] is not None:
-            tmp["dy"] = node.dy.reshape(-1, 1, after)
-            tmp["dx"] = node.dx[0].reshape(tmp["x"].shape)
+        ordered = sorted(axis % len(shape) for axis in axes)
+        return prod(shape[i] for i in ordered), prod(shape[ordered[-1] + 1 :])
 
-    def forward(self, node: Context) -> None:
-        """Overwrite y."""
-        x, y = node.tmp["x"], node.tmp["y"]
-        if y.shape[1] == 1:
-            x[..., 0].dot(node.tmp["shares"], y[:, 0])
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """Overwrite y; a product with 1/K is faster than a sum."""
+        size, after = self._sizes(ctx)
+        x, y = ctx.x[0].reshape(-1, size, after), ctx.y.reshape(-1, after)
+        weights = np.full(size, 1.0 / size, y.dtype)
+        if after == 1:
+            yield partial(x[..., 0].dot, weights, y[:, 0])
         else:
-            np.matmul(node.tmp["shares"], x, y)
+            yield partial(np.matmul, weights, x, y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = ∂y / K at every position."""
-        if node.dx[0] is not None:
-            np.multiply(node.tmp["dy"], node.tmp["share"], node.tmp["dx"])
+        if ctx.dx[0] is not None:
+            size, after = self._sizes(ctx)
+            dy, dx = ctx.dy.reshape(-1, 1, after), ctx.dx[0].reshape(-1, size, after)
+            yield partial(np.multiply, dy, scalar(1.0 / size, dy.dtype), dx)
 
 
-def place_of(axis: int, rank: int, shape: str) -> int:
-    """The axis counted from the front; raises ShapeError where it does not exist."""
+def normalize_axis(axis: int, rank: int, shape: str) -> int:
+    """The axis counted from the front. Raises ShapeError where it does not exist."""
     if not -rank <= axis < rank:
         raise ShapeError(f"axis {axis} does not exist in {shape}")
     return axis % rank

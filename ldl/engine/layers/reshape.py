@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, TensorSpec
 from ldl.engine.layers.shape_checks import one_input, words
 from ldl.errors import SettingError, ShapeError
 
@@ -25,11 +26,13 @@ class View(Layer):
             raise ShapeError("has no mirror image on single numbers")
         return Reshape(x.shape)
 
-    def forward(self, node: Context) -> None:
-        """Nothing: y is x's memory."""
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """No calls: y is x's memory."""
+        return iter(())
 
-    def backward(self, node: Context) -> None:
-        """Nothing: ∂x is ∂y's memory."""
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """No calls: ∂x is ∂y's memory."""
+        return iter(())
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,7 @@ class Flatten(View):
 
 @dataclass(frozen=True, eq=False)
 class Reshape(View):
-    """y = x,  x (N, …), y (N, *shape); one axis may be −1 and takes what is left.
+    """y = x,  x (N, …), y (N, *shape); one axis may be −1 and takes the remaining size.
 
     The order of the values is that of memory: the last axis moves fastest.
     """
@@ -58,12 +61,10 @@ class Reshape(View):
             raise SettingError("shape", "sizes are at least 1, and at most one of them is -1")
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
-        """The given shape, with −1 worked out."""
-        given = one_input(x)
-        total, known = prod(given), prod(size for size in self.shape if size != -1)
+        """The shape of the settings, with −1 worked out."""
+        old = one_input(x)
+        total, known = prod(old), prod(size for size in self.shape if size != -1)
         shape = tuple(total // known if size == -1 else size for size in self.shape)
         if prod(shape) != total:
-            raise ShapeError(
-                f"cannot turn {words(given)}, {total} values, into {words(self.shape)}"
-            )
+            raise ShapeError(f"cannot turn {words(old)}, {total} values, into {words(self.shape)}")
         return LayerPlan(y=shape)

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ldl.engine.layer import Call, Context, ScratchSpec
-from ldl.engine.layers.recurrent import Recurrent
+from ldl.engine.layers.recurrent import Recurrent, RecurrentGradients, RecurrentScratch
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,37 +28,28 @@ class Rnn(Recurrent):
     gates: ClassVar[tuple[int, ...]] = (0,)
     nonlinearity: Literal["tanh", "relu"] = "tanh"
 
-    def scratch(self, length: int) -> dict[str, ScratchSpec]:
+    def step_buffers(self, length: int) -> dict[str, ScratchSpec]:
         """Sums and slopes of one step."""
-        return {
-            "a": ScratchSpec((self.units,), "forward"),
-            "slope": ScratchSpec((self.units,), "backward"),
-        }
+        H = self.units
+        return {"a": ScratchSpec((H,), "forward"), "slope": ScratchSpec((H,), "backward")}
 
-    def bind(self, node: Context) -> None:
-        """Zeros: the maximum is fastest against an array of its own shape."""
-        super().bind(node)
-        tmp = node.tmp
-        for name in ("a", "slope"):
-            if name in tmp:
-                tmp[name] = tmp[name].reshape(-1, len(node.y))
-        tmp["zeros"] = np.zeros_like(tmp["a"])
-
-    def step(self, node: Context, t: int) -> Iterator[Call]:
+    def step(self, ctx: Context, scratch: RecurrentScratch, t: int) -> Iterator[Call]:
         """hₜ = f(aₜ)."""
-        tmp, h = node.tmp, node.tmp["h"][t]
-        yield self.product(node, t, tmp["a"])
+        a, h = self.feature_major(ctx, "a"), scratch.h[t]
+        yield self.product(scratch, t, a)
         if self.nonlinearity == "relu":
-            yield partial(np.maximum, tmp["a"], tmp["zeros"], out=h)
+            yield partial(np.maximum, a, scratch.zeros, out=h)
         else:
-            yield partial(np.tanh, tmp["a"], h)
+            yield partial(np.tanh, a, h)
 
-    def step_back(self, node: Context, t: int) -> Iterator[Call]:
+    def step_backward(
+        self, ctx: Context, scratch: RecurrentScratch, gradients: RecurrentGradients, t: int
+    ) -> Iterator[Call]:
         """∂aₜ = ∂hₜ·f′(aₜ)."""
-        tmp, h, slope = node.tmp, node.tmp["h"][t], node.tmp["slope"]
+        h, slope = scratch.h[t], self.feature_major(ctx, "slope")
         if self.nonlinearity == "relu":
-            yield partial(np.greater, h, tmp["zeros"], slope)
+            yield partial(np.greater, h, scratch.zeros, slope)
         else:
             yield partial(np.multiply, h, h, slope)
-            yield partial(np.subtract, tmp["unit"], slope, slope)
-        yield partial(np.multiply, tmp["dh"], slope, tmp["da"][t])
+            yield partial(np.subtract, scratch.one, slope, slope)
+        yield partial(np.multiply, gradients.dh, slope, gradients.da[t])

@@ -1,22 +1,24 @@
-"""Layers that make, begin and number sequences (N, L, C), as transformers want them."""
+"""Layers for sequences (N, L, C), as transformers need them: patches, class token, positions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
 from ldl.arrays import Array, Shape
 from ldl.engine.init import Fans, Normal, Zeros
-from ldl.engine.layer import Context, Layer, LayerPlan, ParameterSpec, TensorSpec
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, ParameterSpec, TensorSpec
 from ldl.engine.layers.shape_checks import one_input, words
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
 
 
-def sequence(x: tuple[TensorSpec, ...]) -> Shape:
-    """The shape (L, C) of a layer's single input."""
+def sequence_shape(x: tuple[TensorSpec, ...]) -> Shape:
+    """The shape (L, C) of a layer's single input. Raises ShapeError."""
     shape = one_input(x)
     if len(shape) != 2:
         raise ShapeError(f"needs a sequence (L, C), got {words(shape)}")
@@ -25,10 +27,10 @@ def sequence(x: tuple[TensorSpec, ...]) -> Shape:
 
 @dataclass(frozen=True, eq=False)
 class Patches(Layer):
-    """y = the P·P squares of a picture as rows,  x (N, H, W, C), y (N, H/P · W/P, P·P·C).
+    """y = the P·P squares of an image as rows,  x (N, H, W, C), y (N, H/P · W/P, P·P·C).
 
-    Squares follow each other row by row, and so do the pixels of each. Source: Dosovitskiy et
-    al., An Image is Worth 16×16 Words, 2021, section 3.1; a linear layer after it embeds them.
+    Squares are in row-major order, and so are the pixels of each. Source: Dosovitskiy et al., An
+    Image is Worth 16×16 Words, 2021, section 3.1; a linear layer after it embeds them.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
@@ -38,39 +40,36 @@ class Patches(Layer):
         """H and W are multiples of P."""
         shape, size = one_input(x), self.size
         if len(shape) != 3:
-            raise ShapeError(f"patches need a picture (H, W, C), got {words(shape)}")
+            raise ShapeError(f"patches need an image (H, W, C), got {words(shape)}")
         height, width, channels = shape
         if height % size or width % size:
-            raise ShapeError(f"a picture {words(shape)} does not divide into squares of {size}")
+            raise ShapeError(f"an image {words(shape)} does not divide into squares of {size}")
         return LayerPlan(y=((height // size) * (width // size), size * size * channels))
 
-    def bind(self, node: Context) -> None:
-        """All with the axes (N, H/P, W/P, P, P, C)."""
-        samples, height, width, channels = node.x[0].shape
-        rows, columns, size = height // self.size, width // self.size, self.size
-        node.tmp["y"] = node.y.reshape(samples, rows, columns, size, size, channels)
-        if node.dy is not None:
-            node.tmp["dy"] = node.dy.reshape(node.tmp["y"].shape)
-        for name, array in (("x", node.x[0]), ("dx", node.dx[0])):
-            if array is not None:
-                squares = array.reshape(samples, rows, size, columns, size, channels)
-                node.tmp[name] = squares.swapaxes(2, 3)
+    def _squares(self, image: Array) -> Array:
+        """x or ∂x as a view (N, H/P, W/P, P, P, C)."""
+        samples, height, width, channels = image.shape
+        size = self.size
+        rows = image.reshape(samples, height // size, size, width // size, size, channels)
+        return rows.swapaxes(2, 3)
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        np.copyto(node.tmp["y"], node.tmp["x"])
+        squares = self._squares(ctx.x[0])
+        yield partial(np.copyto, ctx.y.reshape(squares.shape), squares)
 
-    def backward(self, node: Context) -> None:
-        """∂x = ∂y, put back."""
-        if node.dx[0] is not None:
-            np.copyto(node.tmp["dx"], node.tmp["dy"])
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """∂x = ∂y, back in its place of the image."""
+        if ctx.dx[0] is not None:
+            squares = self._squares(ctx.dx[0])
+            yield partial(np.copyto, squares, ctx.dy.reshape(squares.shape))
 
 
 @dataclass(frozen=True, eq=False)
 class ClassToken(Layer):
     """y = [token, x₁, …, x_L],  x (N, L, C), token (C,), y (N, L + 1, C).
 
-    The token is trained and not decayed. Source: Devlin et al., BERT, 2019; for pictures
+    The token is trained, without weight decay. Source: Devlin et al., BERT, 2019; for images
     Dosovitskiy et al., 2021.
     """
 
@@ -79,35 +78,29 @@ class ClassToken(Layer):
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """One position more."""
-        length, channels = sequence(x)
+        length, channels = sequence_shape(x)
         token = ParameterSpec((channels,), self.init, Fans(1, channels), decay=False)
         return LayerPlan(y=(length + 1, channels), w={"token": token})
 
-    def bind(self, node: Context) -> None:
-        """The parts of y and ∂y that are the token's and x's."""
-        node.tmp["first"], node.tmp["rest"] = node.y[:, 0], node.y[:, 1:]
-        if node.dy is not None:
-            node.tmp["d first"], node.tmp["d rest"] = node.dy[:, 0], node.dy[:, 1:]
-
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        np.copyto(node.tmp["first"], node.w["token"])
-        np.copyto(node.tmp["rest"], node.x[0])
+        yield partial(np.copyto, ctx.y[:, 0], ctx.w["token"])
+        yield partial(np.copyto, ctx.y[:, 1:], ctx.x[0])
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂token = Σ ∂y₀ over the samples,  ∂x = the rest of ∂y."""
-        np.add.reduce(node.tmp["d first"], axis=0, out=node.dw["token"])
-        if node.dx[0] is not None:
-            np.copyto(node.dx[0], node.tmp["d rest"])
+        yield partial(np.add.reduce, ctx.dy[:, 0], axis=0, out=ctx.dw["token"])
+        if ctx.dx[0] is not None:
+            yield partial(np.copyto, ctx.dx[0], ctx.dy[:, 1:])
 
 
 @dataclass(frozen=True, eq=False)
 class PositionalEmbedding(Layer):
     """y = x + w,  x and y (N, L, C), w (L, C) trained, or fixed waves of the position.
 
-    `sinusoidal`: w[l, 2i] = sin(l / 10000^(2i/C)) and w[l, 2i + 1] = cos of the same. Sources:
-    Vaswani et al., Attention Is All You Need, 2017, section 3.5 (both kinds); trained ones start
-    by `init` and are not decayed.
+    `sinusoidal`: w[l, 2i] = sin(l / 10000^(2i/C)) and w[l, 2i + 1] = cos of the same. Trained ones
+    start by `init`, without weight decay. Source: Vaswani et al., Attention Is All You Need, 2017,
+    section 3.5 (both kinds).
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
@@ -118,37 +111,29 @@ class PositionalEmbedding(Layer):
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape."""
-        shape = sequence(x)
-        fans = Fans(1, shape[1])
-        learned = {"weight": ParameterSpec(shape, self.init, fans, decay=False)}
+        shape = sequence_shape(x)
+        learned = {"weight": ParameterSpec(shape, self.init, Fans(1, shape[1]), decay=False)}
         return LayerPlan(y=shape, w=learned if self.kind == "learned" else {})
 
-    def bind(self, node: Context) -> None:
-        """A sample as one row, and the positions' row beside it."""
-        tmp, samples = node.tmp, len(node.y)
-        tmp["x"], tmp["y"] = node.x[0].reshape(samples, -1), node.y.reshape(samples, -1)
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        """Overwrite y, a sample as one row."""
+        samples, length, channels = ctx.y.shape
         if self.kind == "sinusoidal":
-            length, channels = node.y.shape[1:]
-            tmp["w"] = waves(length, channels).astype(node.y.dtype).reshape(-1)
-            return
-        tmp["w"] = node.w["weight"].reshape(-1)
-        if node.dy is not None:
-            tmp["dy"], tmp["dw"] = node.dy.reshape(samples, -1), node.dw["weight"].reshape(-1)
-            tmp["ones"] = np.ones(samples, node.y.dtype)
+            w = sinusoids(length, channels).astype(ctx.y.dtype).reshape(-1)
+        else:
+            w = ctx.w["weight"].reshape(-1)
+        yield partial(np.add, ctx.x[0].reshape(samples, -1), w, ctx.y.reshape(samples, -1))
 
-    def forward(self, node: Context) -> None:
-        """Overwrite y."""
-        np.add(node.tmp["x"], node.tmp["w"], node.tmp["y"])
-
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂w = Σ ∂y over the samples,  ∂x = ∂y."""
-        if node.dw:
-            node.tmp["ones"].dot(node.tmp["dy"], node.tmp["dw"])
-        if node.dx[0] is not None and node.dx[0] is not node.dy:
-            np.copyto(node.dx[0], node.dy)
+        if ctx.dw:
+            ones, dy = np.ones(len(ctx.dy), ctx.dy.dtype), ctx.dy.reshape(len(ctx.dy), -1)
+            yield partial(ones.dot, dy, ctx.dw["weight"].reshape(-1))
+        if ctx.dx[0] is not None and ctx.dx[0] is not ctx.dy:
+            yield partial(np.copyto, ctx.dx[0], ctx.dy)
 
 
-def waves(length: int, channels: int) -> Array:
+def sinusoids(length: int, channels: int) -> Array:
     """(L, C) float64: sines in the even columns, cosines in the odd ones."""
     pair = np.arange(channels) // 2
     angle = np.arange(length)[:, None] / 10000.0 ** (2 * pair / channels)

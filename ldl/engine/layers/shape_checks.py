@@ -1,4 +1,4 @@
-"""Checks on input shapes that several layers share."""
+"""Checks of input shapes that several layers share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ldl.errors import ShapeError
 
 
 def words(shape: Shape) -> str:
-    """A shape as a person writes it: (64) or (8, 8, 1)."""
+    """A shape as messages show it: (64) or (8, 8, 1)."""
     return "(" + ", ".join(map(str, shape)) + ")"
 
 
 def one_input(x: tuple[TensorSpec, ...]) -> Shape:
-    """The shape of a layer's single, numeric input."""
+    """The shape of a layer's single, numeric input. Raises ShapeError."""
     if len(x) != 1:
         raise ShapeError(f"takes one input, got {len(x)}")
     if x[0].integer:
@@ -22,7 +22,7 @@ def one_input(x: tuple[TensorSpec, ...]) -> Shape:
 
 
 def several_inputs(x: tuple[TensorSpec, ...]) -> list[Shape]:
-    """The shapes of two or more numeric inputs."""
+    """The shapes of two or more numeric inputs. Raises ShapeError."""
     if len(x) < 2:
         raise ShapeError(f"takes two or more inputs, got {len(x)}: name them with `from`")
     if any(spec.integer for spec in x):

@@ -11,11 +11,12 @@ import numpy as np
 from ldl.arrays import Array, Shape
 from ldl.errors import ShapeError
 
+Axes = tuple["WindowAxis", "WindowAxis"]
 Padding = int | Sequence[int] | Literal["same"]
 
 
 @dataclass(frozen=True)
-class Axis:
+class WindowAxis:
     """Windows of `kernel` values, `dilation` apart, every `stride`, over `size` padded values."""
 
     size: int
@@ -26,23 +27,23 @@ class Axis:
     dilation: int = 1
 
     @property
-    def reach(self) -> int:
-        """From the first to the last value of a window, both included."""
+    def effective_kernel_size(self) -> int:
+        """Values from the first to the last one of a window, both included."""
         return self.dilation * (self.kernel - 1) + 1
 
     @property
     def padded(self) -> int:
-        """The axis's size with its padding."""
+        """The size of the axis with its padding."""
         return self.before + self.size + self.after
 
     @property
     def out(self) -> int:
-        """How many windows there are."""
-        return (self.padded - self.reach) // self.stride + 1
+        """The number of windows."""
+        return (self.padded - self.effective_kernel_size) // self.stride + 1
 
     @property
     def inside(self) -> slice:
-        """Where the values lie within the padding."""
+        """The slice of the values within the padding."""
         return slice(self.before, self.before + self.size)
 
     def at(self, offset: int) -> slice:
@@ -51,30 +52,32 @@ class Axis:
         return slice(start, start + (self.out - 1) * self.stride + 1, self.stride)
 
 
-def axis(
+def window_axis(
     size: int, kernel: int, stride: int, padding: int | str, dilation: int = 1, ceil: bool = False
-) -> Axis:
-    """The windows of one axis. Raises ShapeError where not even one fits.
+) -> WindowAxis:
+    """The windows of one axis. Raises ShapeError where none fits.
 
     `same` pads so that the number of windows is ⌈size/stride⌉, the odd one after (TensorFlow's
     rule; with stride 1 also PyTorch's). With `ceil` a last window may begin within the padded
-    axis and reach beyond it (PyTorch's ceil_mode).
+    axis and end beyond it (PyTorch's ceil_mode).
     """
-    reach = dilation * (kernel - 1) + 1
+    window = dilation * (kernel - 1) + 1
     if padding == "same":
-        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-        found = Axis(size, kernel, stride, total // 2, total - total // 2, dilation)
+        total = max((-(-size // stride) - 1) * stride + window - size, 0)
+        axis = WindowAxis(size, kernel, stride, total // 2, total - total // 2, dilation)
     else:
-        found = Axis(size, kernel, stride, int(padding), int(padding), dilation)
+        axis = WindowAxis(size, kernel, stride, int(padding), int(padding), dilation)
     if ceil:
-        out = -(-(found.padded - reach) // stride) + 1
-        if (out - 1) * stride >= size + found.before:
+        out = -(-(axis.padded - window) // stride) + 1
+        if (out - 1) * stride >= size + axis.before:
             out -= 1  # a window that would begin in the padding after the values is left out
-        more = (out - 1) * stride + reach - found.padded
-        found = Axis(size, kernel, stride, found.before, found.after + max(more, 0), dilation)
-    if found.out < 1 or found.padded < reach:
-        raise ShapeError(f"a window of {reach} does not fit on an axis of {size}, padding included")
-    return found
+        extra = max((out - 1) * stride + window - axis.padded, 0)
+        axis = WindowAxis(size, kernel, stride, axis.before, axis.after + extra, dilation)
+    if axis.out < 1 or axis.padded < window:
+        raise ShapeError(
+            f"a window of {window} does not fit on an axis of {size}, padding included"
+        )
+    return axis
 
 
 def pair(value: int | str | Sequence[int]) -> tuple[int | str, int | str]:
@@ -85,12 +88,12 @@ def pair(value: int | str | Sequence[int]) -> tuple[int | str, int | str]:
     return first, second
 
 
-def padded_shape(axes: tuple[Axis, Axis], channels: int) -> Shape:
+def padded_shape(axes: Axes, channels: int) -> Shape:
     """(height, width, channels) with padding."""
     return axes[0].padded, axes[1].padded, channels
 
 
-def sliding(x: Array, axes: tuple[Axis, Axis]) -> Array:
+def sliding(x: Array, axes: Axes) -> Array:
     """The windows of padded x (N, H, W, C) as a view (N, out, out, kernel, kernel, C)."""
     n, h, w, c = x.strides
     rows, columns = axes

@@ -1,4 +1,4 @@
-"""Short correlations with fewer multiplications: the method of Toom and Cook, transposed.
+"""Winograd's short correlations with fewer multiplications: Toom and Cook's method, transposed.
 
 m outputs of a correlation with r weights, y_i = Σ_k x_{i+k} w_k, are bilinear in w and in the
 n = m + r − 1 values x. They need n products instead of m·r: y = Aᵀ [(G w) ⊙ (Bᵀ x)]. It is the
@@ -15,42 +15,42 @@ import numpy as np
 
 from ldl.arrays import Array
 
-# In this order small tiles round best too: in float32 a convolution is off by two to five times
-# what it is off by without the method (root mean square, 64 to 320 channels).
+# This order rounds best for small tiles too: in float32 the error of a convolution is two to five
+# times that of plain sums (root mean square, 64 to 320 channels).
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0, -0.5, 2.0)
-ONE = 1  # the place of the point 1 in it, at which the outputs' values are simply added
-OUTPUTS = 4  # at most, a tile
+ONE = 1  # the index of the point 1, at which the outputs are simply added
+MAX_OUTPUTS = 4  # of a tile
 
 
-def outputs_a_tile(count: int, weights: int) -> int:
-    """m for `count` outputs in a row: the one that needs the fewest products, the larger of two."""
-    most = min(OUTPUTS, len(POINTS) + 2 - weights)
+def tile_outputs(count: int, weights: int) -> int:
+    """m for `count` outputs in a row: that with the fewest products, the larger of equal ones."""
+    most = min(MAX_OUTPUTS, len(POINTS) + 2 - weights)
     return min(range(most, 0, -1), key=lambda m: -(-count // m) * (m + weights - 1), default=1)
 
 
-def share_of_products(count: int, weights: int) -> float:
-    """Products needed for `count` outputs, of the count·r of the plain way."""
-    m = outputs_a_tile(count, weights)
+def product_share(count: int, weights: int) -> float:
+    """Products needed for `count` outputs, as a share of the count·r of plain sums."""
+    m = tile_outputs(count, weights)
     return -(-count // m) * (m + weights - 1) / (count * weights)
 
 
 def matrices(outputs: int, weights: int, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
     """Bᵀ (n, n), G (n, r) and Aᵀ (m, n) for m outputs and r weights; the last point is infinite.
 
-    Bᵀ and Aᵀ hold the numbers that floating point holds exactly, G the divisions.
+    Bᵀ and Aᵀ are exact in floating point; G holds the divisions.
     """
     points = np.array(POINTS[: outputs + weights - 2])
     n = len(points) + 1
-    others = [np.delete(points, i) for i in range(n - 1)]
+    rest = [np.delete(points, i) for i in range(n - 1)]
     b = np.zeros((n, n))
-    for row, roots in zip(b, [*others, points], strict=True):
+    for row, roots in zip(b, [*rest, points], strict=True):
         row[: len(roots) + 1] = np.poly(roots)[::-1]
-    scale = [np.prod(x - roots) for x, roots in zip(points, others, strict=True)]
+    scale = [np.prod(x - roots) for x, roots in zip(points, rest, strict=True)]
     g, a = (_powers(points, size) for size in (weights, outputs))
     g[:-1] /= np.array(scale)[:, None]
     return b.astype(dtype), g.astype(dtype), a.T.astype(dtype, order="C")
 
 
 def _powers(points: Array, size: int) -> Array:
-    """x⁰ … x^(size−1) of each point, and of the infinite one the last power alone."""
+    """x⁰ … x^(size−1) of each point; for the infinite point the last power alone."""
     return np.vstack([np.vander(points, size, increasing=True), np.eye(size)[-1:]])

@@ -1,25 +1,35 @@
-"""What every loss has in common: rows of prediction and target, a reduction, class weights."""
+"""The base of losses: rows of prediction and target, a reduction, class weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Context, Layer, LayerPlan, ScratchSpec, TensorSpec
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, ScratchSpec, TensorSpec
 from ldl.engine.layers.shape_checks import words
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import NonNegative
 
 InputKind = Literal["probabilities", "binary_logits", "logits", "log_probabilities"]
-Weights = tuple[NonNegative, ...]
+ClassWeights = tuple[NonNegative, ...]
 
 TINY = 1e-12  # keeps a division or a logarithm finite; far below any value that matters
+
+
+@dataclass(frozen=True)
+class LossScratch:
+    """Rows (N, F) of the prediction, of the dense target, and of what backward needs of them."""
+
+    prediction: Array
+    target: Array
+    difference: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +37,8 @@ class Loss(Layer):
     """One value a sample from a prediction and its target.
 
     `fuses` names an activation whose backward this loss can take over: it then writes the
-    gradient of the activation's input, in the simpler and more exact combined form. `takes` says
-    what the prediction of a classifier trained on this loss means.
+    gradient of the activation's input, in the simpler and more exact combined form. `input_kind`
+    says what the outputs of a classifier trained on this loss are.
     """
 
     fuses: ClassVar[type[Layer] | None] = None
@@ -36,51 +46,54 @@ class Loss(Layer):
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """One value a sample; the difference from the target is kept for backward."""
-        prediction = matched(x)
-        tmp = {"d": ScratchSpec((prod(prediction.shape),))}
+        values = (prod(matched(x).shape),)
+        buffers = {"difference": ScratchSpec(values)}
         if x[1].integer:
-            tmp["t"] = ScratchSpec((prod(prediction.shape),))
-        return LayerPlan(y=(), tmp=tmp)
+            buffers["target"] = ScratchSpec(values)
+        return LayerPlan(y=(), buffers=buffers)
 
-    def bind(self, node: Context) -> None:
-        """Rows (N, F) of prediction, target and gradient; ∂L/∂y, the same for every sample."""
-        tmp, samples = node.tmp, len(node.x[0])
-        tmp["p"] = node.x[0].reshape(samples, -1)
-        if "t" in tmp:
-            tmp["starts"] = np.arange(samples) * tmp["p"].shape[1]
-            tmp["at"] = np.empty_like(tmp["starts"])
-        else:
-            tmp["t"] = node.x[1].reshape(samples, -1)
-        if node.dy is not None and node.dx[0] is not None:
-            tmp["dp"] = node.dx[0].reshape(samples, -1)
-            tmp["dy"] = scalar(float(node.dy[0]), node.y.dtype)
+    def prepare(self, ctx: Context) -> Any:
+        """Rows (N, F) of prediction and target, a LossScratch."""
+        samples, target = len(ctx.x[0]), ctx.buffers.get("target", ctx.x[1])
+        return LossScratch(
+            ctx.x[0].reshape(samples, -1),
+            target.reshape(samples, -1),
+            ctx.buffers["difference"],
+        )
 
-    def target(self, node: Context) -> Array:
-        """The dense target (N, F), from class indices where they are given."""
-        tmp = node.tmp
-        t: Array = tmp["t"]
-        if "starts" not in tmp:
-            return t
-        if t.shape[1] == 1:
-            np.copyto(t[:, 0], node.x[1])
-            return t
-        t.fill(0.0)
-        np.add(tmp["starts"], node.x[1], tmp["at"])
-        np.put(t, tmp["at"], 1.0, mode="clip")
-        return t
+    @staticmethod
+    def make_target(ctx: Context, scratch: LossScratch) -> Iterator[Call]:
+        """The calls that write the dense target of class indices; none where it is dense."""
+        labels, target = ctx.x[1], scratch.target
+        if "target" not in ctx.buffers:
+            return
+        if target.shape[1] == 1:
+            yield partial(np.copyto, target[:, 0], labels)
+            return
+        starts = np.arange(len(target)) * target.shape[1]
+        positions = np.empty_like(starts)
+        yield partial(target.fill, 0.0)
+        yield partial(np.add, starts, labels, positions)
+        yield partial(np.put, target, positions, 1.0, mode="clip")
+
+    @staticmethod
+    def input_gradient(ctx: Context) -> Array:
+        """∂L/∂p as rows (N, F)."""
+        gradient: Array = ctx.dx[0].reshape(len(ctx.x[0]), -1)
+        return gradient
 
     @property
     def decision_threshold(self) -> float:
-        """The value of a single output above which it stands for class 1."""
+        """The value of a single output above which it means class 1."""
         return 0.5 if self.input_kind == "probabilities" else 0.0
 
-    def fused_backward(self, node: Context) -> None:
-        """Overwrite `node.dx[0]` with ∂L/∂(input of the absorbed activation)."""
+    def fused_backward(self, ctx: Context, scratch: Any) -> Iterator[Call]:
+        """The calls that overwrite `ctx.dx[0]` with ∂L/∂(input of the fused activation)."""
         raise NotImplementedError
 
 
 def matched(x: tuple[TensorSpec, ...]) -> TensorSpec:
-    """The prediction's spec, once it is sure that the target fits it."""
+    """The prediction's spec. Raises ShapeError where the target does not fit it."""
     if len(x) != 2:
         raise ShapeError(f"a loss takes a prediction and a target, got {len(x)} inputs")
     prediction, target = x
@@ -102,23 +115,27 @@ def matched(x: tuple[TensorSpec, ...]) -> TensorSpec:
 class Reducing(Loss):
     """A loss over F values that takes their mean or their sum within each sample."""
 
-    slope: ClassVar[float] = 1.0  # the constant in the gradient
+    slope: ClassVar[float] = 1.0  # the constant factor of the gradient
     reduction: Literal["mean", "sum"] = "mean"
 
-    def bind(self, node: Context) -> None:
-        """As every loss, with the factor of a sample's sum, and it times ∂L/∂y and a slope."""
-        super().bind(node)
-        tmp = node.tmp
-        scale = 1.0 / tmp["p"].shape[1] if self.reduction == "mean" else 1.0
-        tmp["scale"] = scalar(scale, node.y.dtype)
-        if "dy" in tmp:
-            tmp["rate"] = scalar(self.slope * scale * float(node.dy[0]), node.y.dtype)
+    def scale(self, ctx: Context) -> float:
+        """The factor of a sample's sum: 1/F for the mean."""
+        values = ctx.x[0].size // len(ctx.x[0])
+        return 1.0 / values if self.reduction == "mean" else 1.0
+
+    def scaled(self, ctx: Context) -> Call:
+        """The call that multiplies the sums in y with the factor."""
+        return partial(np.multiply, ctx.y, scalar(self.scale(ctx), ctx.y.dtype), ctx.y)
+
+    def rate(self, ctx: Context) -> Array:
+        """The factor of the gradient: slope · scale · ∂L/∂y, which is the same for each sample."""
+        return scalar(self.slope * self.scale(ctx) * float(ctx.dy[0]), ctx.y.dtype)
 
 
 def logits_of(x: tuple[TensorSpec, ...], name: str) -> TensorSpec:
-    """The prediction's spec, once it is sure that it holds a value for each of two classes or more.
+    """The prediction's spec. Raises ShapeError unless it holds values for two classes or more.
 
-    Raises ShapeError in the name of the loss.
+    `name` begins the message.
     """
     prediction = matched(x)
     if len(prediction.shape) != 1 or prediction.shape[0] < 2:
@@ -128,12 +145,12 @@ def logits_of(x: tuple[TensorSpec, ...], name: str) -> TensorSpec:
 
 
 def check_weights(weights: Sequence[float] | None) -> None:
-    """Raise SettingError where no class has a weight above 0."""
+    """Raise SettingError unless some class has a weight above 0."""
     if weights is not None and not any(weights):
         raise SettingError("class_weights", "needs at least one weight above 0")
 
 
 def check_count(weights: Sequence[float] | None, classes: int) -> None:
-    """Raise ShapeError where there is not one weight for each class."""
+    """Raise ShapeError unless there is one weight for each class."""
     if weights is not None and len(weights) != classes:
         raise ShapeError(f"class_weights has {len(weights)} numbers for {classes} classes")

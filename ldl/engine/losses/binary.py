@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Context, Layer, LayerPlan, ScratchSpec, TensorSpec
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, ScratchSpec, TensorSpec
 from ldl.engine.layers.activation import Sigmoid
-from ldl.engine.losses.base import TINY, InputKind, Reducing, Weights, check_weights
+from ldl.engine.losses.base import (
+    TINY,
+    ClassWeights,
+    InputKind,
+    LossScratch,
+    Reducing,
+    check_weights,
+)
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError
 
 
 @dataclass(frozen=True, eq=False)
-class _Binary(Reducing):
+class _BinaryCrossEntropy(Reducing):
     """L = −w₁ t·log p − w₀ (1 − t)·log(1 − p), from the two logarithms."""
 
-    class_weights: Weights | None = None
+    class_weights: ClassWeights | None = None
 
     def __post_init__(self) -> None:
         """Refuse weights that are not two."""
@@ -28,53 +37,45 @@ class _Binary(Reducing):
         check_weights(self.class_weights)
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
-        """As every loss, with one more buffer for the second logarithm."""
-        base = super().plan(x)
-        return LayerPlan(y=(), tmp={**base.tmp, "u": ScratchSpec(base.tmp["d"].shape)})
+        """As every loss, with one more buffer, for a logarithm."""
+        buffers = dict(super().plan(x).buffers)
+        return LayerPlan(y=(), buffers={**buffers, "log": ScratchSpec(buffers["difference"].shape)})
 
-    def bind(self, node: Context) -> None:
-        """As every loss, with constants and a place for the second sum."""
-        super().bind(node)
-        tmp, dtype = node.tmp, node.y.dtype
-        tmp["sum"] = np.empty_like(node.y)
-        tmp["one"] = scalar(1.0, dtype)
-        np.negative(tmp["scale"], tmp["scale"])
-        if self.class_weights is not None:
-            zero, one = self.class_weights
-            tmp["w0"], tmp["w1"] = scalar(zero, dtype), scalar(one, dtype)
-            tmp["w"] = scalar(one - zero, dtype)
+    def _join(self, ctx: Context, target: Array, log_p: Array, log_q: Array) -> Iterator[Call]:
+        """Overwrite y from log p and q = log(1 − p); `log_p` is overwritten.
 
-    def _join(self, node: Context, t: Array, ones: Array, zeros: Array) -> None:
-        """Overwrite y from log p and log(1 − p).
-
-        The two products are summed apart, their difference would cancel. `ones` is lost.
+        The two products are summed separately, because their difference would cancel.
         """
-        tmp = node.tmp
-        np.vecdot(t, ones, node.y)
-        np.subtract(tmp["one"], t, ones)
-        np.vecdot(ones, zeros, tmp["sum"])
+        dtype, sums = ctx.y.dtype, np.empty_like(ctx.y)
+        yield partial(np.vecdot, target, log_p, ctx.y)
+        yield partial(np.subtract, scalar(1.0, dtype), target, log_p)
+        yield partial(np.vecdot, log_p, log_q, sums)
         if self.class_weights is not None:
-            np.multiply(node.y, tmp["w1"], node.y)
-            np.multiply(tmp["sum"], tmp["w0"], tmp["sum"])
-        np.add(node.y, tmp["sum"], node.y)
-        np.multiply(node.y, tmp["scale"], node.y)
+            w0, w1 = self.class_weights
+            yield partial(np.multiply, ctx.y, scalar(w1, dtype), ctx.y)
+            yield partial(np.multiply, sums, scalar(w0, dtype), sums)
+        yield partial(np.add, ctx.y, sums, ctx.y)
+        yield partial(np.multiply, ctx.y, scalar(-self.scale(ctx), dtype), ctx.y)
 
-    def _slope(self, node: Context, p: Array, out: Array) -> None:
-        """dp = (p − t) · ∂y by way of `out`; with weights ((w₁ − w₀) p − w₁) t + w₀ p for p − t."""
-        tmp, dp = node.tmp, node.tmp["dp"]
+    def _logit_gradient(
+        self, ctx: Context, scratch: LossScratch, probabilities: Array
+    ) -> Iterator[Call]:
+        """∂z = (p − t) · ∂y; with weights ((w₁ − w₀) p − w₁) t + w₀ p in place of p − t."""
+        dz, dtype, work = self.input_gradient(ctx), ctx.y.dtype, scratch.difference
         if self.class_weights is None:
-            np.subtract(p, tmp["t"], out)
+            yield partial(np.subtract, probabilities, scratch.target, work)
         else:
-            np.multiply(p, tmp["w0"], dp)
-            np.multiply(p, tmp["w"], out)
-            np.subtract(out, tmp["w1"], out)
-            np.multiply(out, tmp["t"], out)
-            np.add(out, dp, out)
-        np.multiply(out, tmp["rate"], dp)
+            w0, w1 = self.class_weights
+            yield partial(np.multiply, probabilities, scalar(w0, dtype), dz)
+            yield partial(np.multiply, probabilities, scalar(w1 - w0, dtype), work)
+            yield partial(np.subtract, work, scalar(w1, dtype), work)
+            yield partial(np.multiply, work, scratch.target, work)
+            yield partial(np.add, work, dz, work)
+        yield partial(np.multiply, work, self.rate(ctx), dz)
 
 
 @dataclass(frozen=True, eq=False)
-class Bce(_Binary):
+class Bce(_BinaryCrossEntropy):
     """L = −t·log p − (1 − t)·log(1 − p), averaged over the values of a sample, then over samples.
 
     p are probabilities in [0, 1]; logarithms stop at −100, as PyTorch's do. Straight after a
@@ -85,40 +86,35 @@ class Bce(_Binary):
 
     fuses: ClassVar[type[Layer] | None] = Sigmoid
 
-    def bind(self, node: Context) -> None:
-        """As both binary losses, with the logarithms' floor."""
-        super().bind(node)
-        tmp = node.tmp
-        tmp["floor"] = np.full_like(tmp["d"], -100.0)  # NumPy's maximum is faster than against -100
-
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """Overwrite y (N,)."""
-        tmp = node.tmp
-        p, t, d, u = tmp["p"], self.target(node), tmp["d"], tmp["u"]
-        np.log(p, u)
-        np.maximum(u, tmp["floor"], out=u)
-        np.subtract(tmp["one"], p, d)  # log1p can be five times slower, for 1e-7 at most
-        np.log(d, d)
-        np.maximum(d, tmp["floor"], out=d)
-        self._join(node, t, u, d)
+        p, log_p, log_q = scratch.prediction, ctx.buffers["log"], scratch.difference
+        floor = np.full_like(log_p, -100.0)  # NumPy's maximum is slower against the number
+        yield from self.make_target(ctx, scratch)
+        yield partial(np.log, p, log_p)
+        yield partial(np.maximum, log_p, floor, out=log_p)
+        # log1p can be five times slower, for an error of 1e-7 at most.
+        yield partial(np.subtract, scalar(1.0, p.dtype), p, log_q)
+        yield partial(np.log, log_q, log_q)
+        yield partial(np.maximum, log_q, floor, out=log_q)
+        yield from self._join(ctx, scratch.target, log_p, log_q)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """∂p = (p − t) / (p (1 − p)) · ∂y."""
-        tmp = node.tmp
-        self.fused_backward(node)
-        u, dp = tmp["u"], tmp["dp"]
-        np.multiply(tmp["p"], tmp["p"], u)
-        np.subtract(tmp["p"], u, u)
-        np.maximum(u, TINY, out=u)
-        np.divide(dp, u, dp)
+        p, dp, variance = scratch.prediction, self.input_gradient(ctx), ctx.buffers["log"]
+        yield from self.fused_backward(ctx, scratch)
+        yield partial(np.multiply, p, p, variance)
+        yield partial(np.subtract, p, variance, variance)
+        yield partial(np.maximum, variance, TINY, out=variance)
+        yield partial(np.divide, dp, variance, dp)
 
-    def fused_backward(self, node: Context) -> None:
+    def fused_backward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """∂z = (p − t) · ∂y, where p = σ(z)."""
-        self._slope(node, node.tmp["p"], node.tmp["d"])
+        return self._logit_gradient(ctx, scratch, scratch.prediction)
 
 
 @dataclass(frozen=True, eq=False)
-class BceWithLogits(_Binary):
+class BceWithLogits(_BinaryCrossEntropy):
     """L = −t·log σ(z) − (1 − t)·log σ(−z) on logits z, averaged over the values, then over samples.
 
     As bce after a sigmoid, but right for any logit: log σ(z) = min(z, 0) + log max(σ(z), σ(−z)).
@@ -130,41 +126,30 @@ class BceWithLogits(_Binary):
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """As both binary losses; the probabilities are kept for backward."""
-        base = super().plan(x)
-        shape = base.tmp["d"].shape
-        return LayerPlan(
-            y=(), tmp={**base.tmp, "sigma": ScratchSpec(shape), "v": ScratchSpec(shape, "forward")}
-        )
+        buffers = dict(super().plan(x).buffers)
+        shape = buffers["difference"].shape
+        buffers |= {"sigma": ScratchSpec(shape), "work": ScratchSpec(shape, "forward")}
+        return LayerPlan(y=(), buffers=buffers)
 
-    def bind(self, node: Context) -> None:
-        """As both binary losses, with zeros, against which NumPy compares fast."""
-        super().bind(node)
-        node.tmp["zeros"] = np.zeros_like(node.tmp["d"])
-
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """Overwrite y (N,)."""
-        tmp = node.tmp
-        z, t, d, u, v, sigma = (
-            tmp["p"],
-            self.target(node),
-            tmp["d"],
-            tmp["u"],
-            tmp["v"],
-            tmp["sigma"],
-        )
-        np.negative(z, sigma)
-        np.exp(sigma, sigma)
-        np.add(sigma, tmp["one"], sigma)
-        np.reciprocal(sigma, sigma)
-        np.subtract(tmp["one"], sigma, v)
-        np.maximum(v, sigma, out=v)
-        np.log(v, v)
-        np.minimum(z, tmp["zeros"], out=u)
-        np.add(u, v, u)
-        np.maximum(z, tmp["zeros"], out=d)
-        np.subtract(v, d, d)
-        self._join(node, t, u, d)
+        z, log_p, log_q = scratch.prediction, ctx.buffers["log"], scratch.difference
+        sigma, work = ctx.buffers["sigma"], ctx.buffers["work"]
+        one, zeros = scalar(1.0, z.dtype), np.zeros_like(log_q)
+        yield from self.make_target(ctx, scratch)
+        yield partial(np.negative, z, sigma)
+        yield partial(np.exp, sigma, sigma)
+        yield partial(np.add, sigma, one, sigma)
+        yield partial(np.reciprocal, sigma, sigma)
+        yield partial(np.subtract, one, sigma, work)
+        yield partial(np.maximum, work, sigma, out=work)
+        yield partial(np.log, work, work)
+        yield partial(np.minimum, z, zeros, out=log_p)
+        yield partial(np.add, log_p, work, log_p)
+        yield partial(np.maximum, z, zeros, out=log_q)
+        yield partial(np.subtract, work, log_q, log_q)
+        yield from self._join(ctx, scratch.target, log_p, log_q)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """∂z = (σ(z) − t) · ∂y."""
-        self._slope(node, node.tmp["sigma"], node.tmp["d"])
+        return self._logit_gradient(ctx, scratch, ctx.buffers["sigma"])

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.layer import Context, LayerPlan, ScratchSpec, TensorSpec
+from ldl.engine.layer import Call, Context, LayerPlan, ScratchSpec, TensorSpec
 from ldl.engine.losses.base import (
     TINY,
+    ClassWeights,
     InputKind,
     Loss,
+    LossScratch,
     Reducing,
-    Weights,
     check_count,
     check_weights,
     logits_of,
@@ -24,6 +27,19 @@ from ldl.engine.losses.base import (
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import NonNegative, Share
+
+
+@dataclass(frozen=True)
+class CrossEntropyScratch:
+    """Positions of the target classes in the flat (N, C), or the dense target (N, C).
+
+    `picked` is one number a sample, `totals` the sum of each row of the dense target.
+    """
+
+    positions: Array | None
+    dense: Array | None
+    picked: Array
+    totals: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,95 +54,80 @@ class CrossEntropy(Loss):
 
     input_kind: ClassVar[InputKind] = "logits"
     label_smoothing: Share = 0.0
-    class_weights: Weights | None = None
+    class_weights: ClassWeights | None = None
 
     def __post_init__(self) -> None:
         """Refuse weights that are all 0."""
         check_weights(self.class_weights)
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
-        """One value a sample; kept for backward: the softmax, and a target that is not as given."""
+        """One value a sample; backward needs the softmax, and a target that is transformed."""
         prediction = logits_of(x, "cross_entropy takes logits")
         check_count(self.class_weights, prediction.shape[0])
-        tmp = {"d": ScratchSpec(prediction.shape), "row": ScratchSpec((1,), "forward")}
+        shape = prediction.shape
+        buffers = {"softmax": ScratchSpec(shape), "row": ScratchSpec((1,), "forward")}
         if self.label_smoothing or self.class_weights is not None:
-            tmp["t"] = ScratchSpec(prediction.shape)
-        return LayerPlan(y=(), tmp=tmp)
+            buffers["target"] = ScratchSpec(shape)
+        return LayerPlan(y=(), buffers=buffers)
 
-    def bind(self, node: Context) -> None:
-        """Views as for every loss; for class indices, where each sample's row starts."""
-        tmp, (samples, classes) = node.tmp, node.x[0].shape
-        tmp["sums"] = tmp["row"][:, 0]
-        tmp["picked"] = np.empty_like(node.y)
-        if node.x[1].ndim == 1:
-            tmp["starts"] = np.arange(samples) * classes
-            tmp["at"] = np.empty_like(tmp["starts"])
-            tmp["shifted"] = tmp["d"].reshape(-1)
-        if node.x[1].ndim > 1 or "t" in tmp:
-            tmp["dense"] = tmp.get("t", node.x[1])
-            tmp["total"] = np.empty_like(node.y)
-            tmp["totals"] = tmp["total"].reshape(samples, 1)
-        if "t" in tmp:
-            self._bind_target(node, classes)
-        if node.dy is not None and node.dx[0] is not None:
-            tmp["dy"] = scalar(float(node.dy[0]), node.y.dtype)
-            tmp["dz"] = node.dx[0].reshape(-1)
+    def prepare(self, ctx: Context) -> CrossEntropyScratch:
+        """Memory for the positions, and the dense target where there is one."""
+        labels, target = ctx.x[1], ctx.buffers.get("target")
+        positions = np.empty(len(labels), np.int64) if labels.ndim == 1 else None
+        dense = target if target is not None or labels.ndim == 1 else labels
+        return CrossEntropyScratch(positions, dense, np.empty_like(ctx.y), np.empty_like(ctx.y))
 
-    def _bind_target(self, node: Context, classes: int) -> None:
-        """The numbers that make a smoothed or weighted target."""
-        tmp, dtype = node.tmp, node.y.dtype
-        tmp["keep"] = scalar(1.0 - self.label_smoothing, dtype)
-        tmp["spread"] = scalar(self.label_smoothing / classes, dtype)
-        tmp["peak"] = scalar(1.0 - self.label_smoothing + self.label_smoothing / classes, dtype)
-        if self.class_weights is not None:
-            tmp["w"] = np.array(self.class_weights, dtype)
-
-    def _make_target(self, node: Context) -> None:
+    def _make_target(self, ctx: Context, positions: Array | None) -> Iterator[Call]:
         """Overwrite the dense target: smoothed, then weighted."""
-        tmp, t = node.tmp, node.tmp["t"]
-        if "at" in tmp:
-            t.fill(tmp["spread"])
-            np.put(t, tmp["at"], tmp["peak"], mode="clip")
+        t, dtype, smoothing = ctx.buffers["target"], ctx.y.dtype, self.label_smoothing
+        spread = smoothing / t.shape[1]
+        if positions is not None:
+            yield partial(t.fill, scalar(spread, dtype))
+            peak = scalar(1.0 - smoothing + spread, dtype)
+            yield partial(np.put, t, positions, peak, mode="clip")
         else:
-            np.multiply(node.x[1], tmp["keep"], t)
-            np.add(t, tmp["spread"], t)
-        if "w" in tmp:
-            np.multiply(t, tmp["w"], t)
+            yield partial(np.multiply, ctx.x[1], scalar(1.0 - smoothing, dtype), t)
+            yield partial(np.add, t, scalar(spread, dtype), t)
+        if self.class_weights is not None:
+            yield partial(np.multiply, t, np.array(self.class_weights, dtype), t)
 
-    def forward(self, node: Context) -> None:
-        """Overwrite y (N,): log Σ e^(z − max) − (z_t − max), which loses no digits to max."""
-        tmp, z, d = node.tmp, node.x[0], node.tmp["d"]
-        np.maximum.reduce(z, axis=1, keepdims=True, out=tmp["row"])
-        np.subtract(z, tmp["row"], d)
-        if "at" in tmp:
-            np.add(tmp["starts"], node.x[1], tmp["at"])
-        if "t" in tmp:
-            self._make_target(node)
-        if "dense" in tmp:
-            np.vecdot(tmp["dense"], d, tmp["picked"])
+    def forward(self, ctx: Context, scratch: CrossEntropyScratch) -> Iterator[Call]:
+        """Overwrite y (N,): log Σ e^(z − max) − (z_t − max), in which max costs no digits."""
+        z, y, softmax, row = ctx.x[0], ctx.y, ctx.buffers["softmax"], ctx.buffers["row"]
+        positions, dense, picked = scratch.positions, scratch.dense, scratch.picked
+        yield partial(np.maximum.reduce, z, axis=1, keepdims=True, out=row)
+        yield partial(np.subtract, z, row, softmax)
+        if positions is not None:
+            yield partial(np.add, np.arange(len(z)) * z.shape[1], ctx.x[1], positions)
+        if "target" in ctx.buffers:
+            yield from self._make_target(ctx, positions)
+        if dense is not None:
+            yield partial(np.vecdot, dense, softmax, picked)
         else:
-            tmp["shifted"].take(tmp["at"], 0, tmp["picked"], "clip")
-        np.exp(d, d)
-        np.add.reduce(d, axis=1, keepdims=True, out=tmp["row"])
-        np.divide(d, tmp["row"], d)
-        np.log(tmp["sums"], node.y)
-        if "dense" in tmp:
-            np.add.reduce(tmp["dense"], axis=1, out=tmp["total"])
-            np.multiply(node.y, tmp["total"], node.y)
-        np.subtract(node.y, tmp["picked"], node.y)
+            yield partial(softmax.reshape(-1).take, positions, 0, picked, "clip")
+        yield partial(np.exp, softmax, softmax)
+        yield partial(np.add.reduce, softmax, axis=1, keepdims=True, out=row)
+        yield partial(np.divide, softmax, row, softmax)
+        yield partial(np.log, row[:, 0], y)
+        if dense is not None:
+            yield partial(np.add.reduce, dense, axis=1, out=scratch.totals)
+            yield partial(np.multiply, y, scratch.totals, y)
+        yield partial(np.subtract, y, picked, y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: CrossEntropyScratch) -> Iterator[Call]:
         """∂z = (softmax(z) · Σ t − t) · ∂y."""
-        tmp, d, dz = node.tmp, node.tmp["d"], node.dx[0]
-        if "dense" in tmp:
-            np.multiply(d, tmp["totals"], dz)
-            np.subtract(dz, tmp["dense"], dz)
-            np.multiply(dz, tmp["dy"], dz)
+        softmax, dz, picked = ctx.buffers["softmax"], ctx.dx[0], scratch.picked
+        dy = scalar(float(ctx.dy[0]), ctx.y.dtype)
+        if scratch.dense is not None:
+            yield partial(np.multiply, softmax, scratch.totals[:, None], dz)
+            yield partial(np.subtract, dz, scratch.dense, dz)
+            yield partial(np.multiply, dz, dy, dz)
         else:
-            np.multiply(d, tmp["dy"], dz)
-            tmp["dz"].take(tmp["at"], 0, tmp["picked"], "clip")
-            np.subtract(tmp["picked"], tmp["dy"], tmp["picked"])
-            tmp["dz"].put(tmp["at"], tmp["picked"], "clip")
+            flat, positions = dz.reshape(-1), scratch.positions
+            yield partial(np.multiply, softmax, dy, dz)
+            yield partial(flat.take, positions, 0, picked, "clip")
+            yield partial(np.subtract, picked, dy, picked)
+            yield partial(flat.put, positions, picked, "clip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ class Nll(Loss):
     """
 
     input_kind: ClassVar[InputKind] = "log_probabilities"
-    class_weights: Weights | None = None
+    class_weights: ClassWeights | None = None
 
     def __post_init__(self) -> None:
         """Refuse weights that are all 0."""
@@ -150,24 +151,19 @@ class Nll(Loss):
         check_count(self.class_weights, prediction.shape[0])
         return super().plan(x)
 
-    def bind(self, node: Context) -> None:
-        """As every loss, with −∂L/∂y and the classes' weights."""
-        super().bind(node)
-        tmp, dtype = node.tmp, node.y.dtype
-        tmp["w"] = np.array(self.class_weights or [1.0] * node.x[0].shape[1], dtype)
-        if "dy" in tmp:
-            tmp["rate"] = scalar(-float(tmp["dy"]), dtype)
-
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """Overwrite y (N,)."""
-        tmp = node.tmp
-        np.multiply(self.target(node), tmp["w"], tmp["d"])
-        np.vecdot(tmp["d"], tmp["p"], node.y)
-        np.negative(node.y, node.y)
+        classes, weighted = ctx.x[0].shape[1], scratch.difference
+        w = np.array(self.class_weights or [1.0] * classes, ctx.y.dtype)
+        yield from self.make_target(ctx, scratch)
+        yield partial(np.multiply, scratch.target, w, weighted)
+        yield partial(np.vecdot, weighted, scratch.prediction, ctx.y)
+        yield partial(np.negative, ctx.y, ctx.y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """∂y_k = −w_k t_k · ∂L."""
-        np.multiply(node.tmp["d"], node.tmp["rate"], node.tmp["dp"])
+        rate = scalar(-float(ctx.dy[0]), ctx.y.dtype)
+        yield partial(np.multiply, scratch.difference, rate, self.input_gradient(ctx))
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,23 +178,29 @@ class KlDivergence(Reducing):
     slope: ClassVar[float] = -1.0
     reduction: Literal["mean", "sum"] = "sum"
 
-    def bind(self, node: Context) -> None:
-        """As every loss, with the least number that a logarithm is taken of."""
-        super().bind(node)
-        node.tmp["floor"] = np.full_like(node.tmp["d"], TINY)
-
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """Overwrite y (N,)."""
-        tmp, t, d = node.tmp, self.target(node), node.tmp["d"]
-        np.maximum(t, tmp["floor"], out=d)
-        np.log(d, d)
-        np.subtract(d, tmp["p"], d)
-        np.vecdot(t, d, node.y)
-        np.multiply(node.y, tmp["scale"], node.y)
+        t, d = scratch.target, scratch.difference
+        yield from self.make_target(ctx, scratch)
+        yield partial(np.maximum, t, np.full_like(d, TINY), out=d)
+        yield partial(np.log, d, d)
+        yield partial(np.subtract, d, scratch.prediction, d)
+        yield partial(np.vecdot, t, d, ctx.y)
+        yield self.scaled(ctx)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """∂y_k = −t_k · ∂L."""
-        np.multiply(node.tmp["t"], node.tmp["rate"], node.tmp["dp"])
+        yield partial(np.multiply, scratch.target, self.rate(ctx), self.input_gradient(ctx))
+
+
+@dataclass(frozen=True)
+class HingeScratch:
+    """Scores (N, C); positions of targets and best rivals in the flat scores; the slopes (N,)."""
+
+    scores: Array
+    targets: Array
+    rivals: Array
+    slopes: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,71 +210,68 @@ class Hinge(Loss):
     m is `margin`. On a single score z of two classes, L = max(0, m − s z), s = −1 for class 0 and
     1 for class 1. Targets are class indices. Source: Crammer and Singer, On the Algorithmic
     Implementation of Multiclass Kernel-based Vector Machines, 2001 (Keras's CategoricalHinge;
-    PyTorch's MultiMarginLoss adds up all k instead). Of equal rivals the first one is pushed.
+    PyTorch's MultiMarginLoss adds up all k instead). The first of equal rivals gets the gradient.
     """
 
     input_kind: ClassVar[InputKind] = "logits"
     margin: NonNegative = 1.0
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
-        """One value a sample; the scores without the target's, and for each sample its slope."""
+        """One value a sample; a buffer for the scores without the target's."""
         prediction = matched(x)
         if not x[1].integer:
             raise ShapeError("hinge takes class indices as its target")
-        return LayerPlan(y=(), tmp={"d": ScratchSpec((prod(prediction.shape),), "forward")})
+        return LayerPlan(
+            y=(), buffers={"rivals": ScratchSpec((prod(prediction.shape),), "forward")}
+        )
 
-    def bind(self, node: Context) -> None:
-        """Rows (N, C) of scores and gradient, and where in them each sample's two places are."""
-        tmp, samples, dtype = node.tmp, len(node.x[0]), node.y.dtype
-        tmp["p"] = node.x[0].reshape(samples, -1)
-        tmp["margin"] = scalar(self.margin, dtype)
-        tmp["zeros"] = np.zeros_like(node.y)
-        tmp["slope"], tmp["part"] = np.empty_like(node.y), np.empty_like(node.y)
-        tmp["least"] = scalar(-np.inf, dtype)
-        tmp["starts"] = np.arange(samples) * tmp["p"].shape[1]
-        for name in ("at", "rival"):
-            tmp[name] = np.empty_like(tmp["starts"])
-        if node.dy is not None and node.dx[0] is not None:
-            tmp["dp"] = node.dx[0].reshape(samples, -1)
-            tmp["dy"] = scalar(float(node.dy[0]), dtype)
+    def prepare(self, ctx: Context) -> HingeScratch:
+        """Rows (N, C) of scores, and memory for positions and slopes."""
+        samples = len(ctx.x[0])
+        targets, rivals = np.empty(samples, np.int64), np.empty(samples, np.int64)
+        scores = ctx.x[0].reshape(samples, -1)
+        return HingeScratch(scores, targets, rivals, np.empty_like(ctx.y))
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: HingeScratch) -> Iterator[Call]:
         """Overwrite y (N,) and the slopes: ±1 where the margin is not kept, else 0."""
-        tmp, y, slope = node.tmp, node.y, node.tmp["slope"]
-        if tmp["p"].shape[1] == 1:
-            np.multiply(node.x[1], 2, tmp["at"])
-            np.subtract(1, tmp["at"], tmp["at"])
-            np.copyto(slope, tmp["at"])
-            np.multiply(tmp["p"][:, 0], slope, y)
+        y, slopes, scores, targets = ctx.y, scratch.slopes, scratch.scores, scratch.targets
+        zeros, positive = np.zeros_like(y), np.empty_like(y)
+        if scores.shape[1] == 1:
+            yield partial(np.multiply, ctx.x[1], 2, targets)
+            yield partial(np.subtract, 1, targets, targets)
+            yield partial(np.copyto, slopes, targets)
+            yield partial(np.multiply, scores[:, 0], slopes, y)
         else:
-            self._rivals(node, slope)
-            np.take(tmp["p"], tmp["at"], out=y, mode="clip")
-            np.subtract(slope, y, y)
-            slope.fill(1.0)
-        np.add(y, tmp["margin"], y)
-        np.maximum(y, tmp["zeros"], out=y)
-        np.greater(y, tmp["zeros"], tmp["part"])
-        np.multiply(slope, tmp["part"], slope)
+            yield from self._best_rivals(ctx, scratch)
+            yield partial(np.take, scores, targets, out=y, mode="clip")
+            yield partial(np.subtract, slopes, y, y)
+            yield partial(slopes.fill, 1.0)
+        yield partial(np.add, y, scalar(self.margin, y.dtype), y)
+        yield partial(np.maximum, y, zeros, out=y)
+        yield partial(np.greater, y, zeros, positive)
+        yield partial(np.multiply, slopes, positive, slopes)
 
-    def _rivals(self, node: Context, best: Array) -> None:
-        """Overwrite where the target's score and its best rival's are, and the rival's score."""
-        tmp, d = node.tmp, node.tmp["d"]
-        np.add(tmp["starts"], node.x[1], tmp["at"])
-        np.copyto(d, tmp["p"])
-        np.put(d, tmp["at"], tmp["least"], mode="clip")
-        d.argmax(axis=1, out=tmp["rival"])
-        np.add(tmp["rival"], tmp["starts"], tmp["rival"])
-        np.take(d, tmp["rival"], out=best, mode="clip")
+    @staticmethod
+    def _best_rivals(ctx: Context, scratch: HingeScratch) -> Iterator[Call]:
+        """Overwrite the positions of target and best rival; `slopes` gets the rival's score."""
+        others, targets, rivals = ctx.buffers["rivals"], scratch.targets, scratch.rivals
+        starts = np.arange(len(targets)) * scratch.scores.shape[1]
+        yield partial(np.add, starts, ctx.x[1], targets)
+        yield partial(np.copyto, others, scratch.scores)
+        yield partial(np.put, others, targets, scalar(-np.inf, ctx.y.dtype), mode="clip")
+        yield partial(others.argmax, axis=1, out=rivals)
+        yield partial(np.add, rivals, starts, rivals)
+        yield partial(np.take, others, rivals, out=scratch.slopes, mode="clip")
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: HingeScratch) -> Iterator[Call]:
         """∂z: 1 at the best rival and −1 at the target where the margin is not kept, times ∂y."""
-        tmp, slope, dp = node.tmp, node.tmp["slope"], node.tmp["dp"]
-        part = tmp["part"]
-        np.multiply(slope, tmp["dy"], part)
-        if dp.shape[1] == 1:
-            np.copyto(dp[:, 0], part)
+        dz, share = self.input_gradient(ctx), np.empty_like(ctx.y)
+        dy = scalar(float(ctx.dy[0]), ctx.y.dtype)
+        yield partial(np.multiply, scratch.slopes, dy, share)
+        if dz.shape[1] == 1:
+            yield partial(np.copyto, dz[:, 0], share)
             return
-        dp.fill(0.0)
-        np.put(dp, tmp["rival"], part, mode="clip")
-        np.negative(part, part)
-        np.put(dp, tmp["at"], part, mode="clip")
+        yield partial(dz.fill, 0.0)
+        yield partial(np.put, dz, scratch.rivals, share, mode="clip")
+        yield partial(np.negative, share, share)
+        yield partial(np.put, dz, scratch.targets, share, mode="clip")

@@ -9,14 +9,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from ldl.engine.layer import Call, Context, LayerPlan, Recorded, ScratchSpec, TensorSpec
-from ldl.engine.losses.base import TINY, Reducing
+from ldl.engine.layer import Call, Context, LayerPlan, ScratchSpec, TensorSpec
+from ldl.engine.losses.base import TINY, LossScratch, Reducing
 from ldl.engine.memory import scalar
 from ldl.fields import Positive
 
 
 @dataclass(frozen=True, eq=False)
-class Mse(Reducing, Recorded):
+class Mse(Reducing):
     """L = (p − t)², averaged over the values of a sample, then over samples.
 
     With `reduction: sum` the squared Euclidean distance, averaged over samples.
@@ -25,76 +25,72 @@ class Mse(Reducing, Recorded):
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     slope: ClassVar[float] = 2.0
 
-    def ahead(self, node: Context) -> Iterator[Call]:
+    def forward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """Overwrite y (N,)."""
-        tmp, d = node.tmp, node.tmp["d"]
-        if "starts" in tmp:
-            yield partial(self.target, node)
-        yield partial(np.subtract, tmp["p"], tmp["t"], d)
-        yield partial(np.vecdot, d, d, node.y)
-        yield partial(np.multiply, node.y, tmp["scale"], node.y)
+        d = scratch.difference
+        yield from self.make_target(ctx, scratch)
+        yield partial(np.subtract, scratch.prediction, scratch.target, d)
+        yield partial(np.vecdot, d, d, ctx.y)
+        yield self.scaled(ctx)
 
-    def back(self, node: Context) -> Iterator[Call]:
+    def backward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """∂p = 2 (p − t) · ∂y."""
-        yield partial(np.multiply, node.tmp["d"], node.tmp["rate"], node.tmp["dp"])
+        yield partial(np.multiply, scratch.difference, self.rate(ctx), self.input_gradient(ctx))
 
 
 @dataclass(frozen=True, eq=False)
 class Mae(Reducing):
     """L = |p − t|, averaged over the values of a sample, then over samples; slope 0 at p = t."""
 
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """Overwrite y (N,)."""
-        d = node.tmp["d"]
-        np.subtract(node.tmp["p"], self.target(node), d)
-        np.absolute(d, d)
-        np.add.reduce(d, axis=1, out=node.y)
-        np.multiply(node.y, node.tmp["scale"], node.y)
+        d = scratch.difference
+        yield from self.make_target(ctx, scratch)
+        yield partial(np.subtract, scratch.prediction, scratch.target, d)
+        yield partial(np.absolute, d, d)
+        yield partial(np.add.reduce, d, axis=1, out=ctx.y)
+        yield self.scaled(ctx)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """∂p = sign(p − t) · ∂y."""
-        tmp = node.tmp
-        np.subtract(tmp["p"], tmp["t"], tmp["d"])
-        np.sign(tmp["d"], tmp["d"])
-        np.multiply(tmp["d"], tmp["rate"], tmp["dp"])
+        d = scratch.difference
+        yield partial(np.subtract, scratch.prediction, scratch.target, d)
+        yield partial(np.sign, d, d)
+        yield partial(np.multiply, d, self.rate(ctx), self.input_gradient(ctx))
 
 
 @dataclass(frozen=True, eq=False)
 class Rmse(Reducing):
     """L = √(mean of (p − t)² over the values of a sample), averaged over samples.
 
-    The root is taken a sample at a time, so for one value a sample it is the absolute error.
+    The root is taken for each sample, so for one value a sample it is the absolute error.
     """
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"y"})
 
-    def bind(self, node: Context) -> None:
-        """As every loss, with the losses as a column and one more."""
-        super().bind(node)
-        node.tmp["root"] = node.y.reshape(-1, 1)
-        node.tmp["column"] = np.empty_like(node.tmp["root"])
-
-    def forward(self, node: Context) -> None:
+    def forward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """Overwrite y (N,)."""
-        d = node.tmp["d"]
-        np.subtract(node.tmp["p"], self.target(node), d)
-        np.vecdot(d, d, node.y)
-        np.multiply(node.y, node.tmp["scale"], node.y)
-        np.sqrt(node.y, node.y)
+        d = scratch.difference
+        yield from self.make_target(ctx, scratch)
+        yield partial(np.subtract, scratch.prediction, scratch.target, d)
+        yield partial(np.vecdot, d, d, ctx.y)
+        yield self.scaled(ctx)
+        yield partial(np.sqrt, ctx.y, ctx.y)
 
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """∂p = (p − t) / L · ∂y, and 0 where L is 0."""
-        tmp = node.tmp
-        np.maximum(tmp["root"], TINY, out=tmp["column"])
-        np.divide(tmp["rate"], tmp["column"], tmp["column"])
-        np.multiply(tmp["d"], tmp["column"], tmp["dp"])
+        root = ctx.y.reshape(-1, 1)
+        factor = np.empty_like(root)
+        yield partial(np.maximum, root, TINY, out=factor)
+        yield partial(np.divide, self.rate(ctx), factor, factor)
+        yield partial(np.multiply, scratch.difference, factor, self.input_gradient(ctx))
 
 
 @dataclass(frozen=True, eq=False)
 class Huber(Reducing):
     """L = ½ d² where |d| < δ, else δ (|d| − ½ δ), with d = p − t, averaged as mse is.
 
-    With c = d cut to [−δ, δ] it is c d − ½ c², and its gradient c.
+    With c = d clipped to [−δ, δ] it is c d − ½ c², and its gradient c.
     Source: Huber, Robust Estimation of a Location Parameter, 1964. PyTorch's HuberLoss.
     """
 
@@ -102,31 +98,27 @@ class Huber(Reducing):
     delta: Positive = 1.0
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
-        """As every loss, with one more buffer, for the difference that was cut."""
-        base = super().plan(x)
-        return LayerPlan(y=(), tmp={**base.tmp, "c": ScratchSpec(base.tmp["d"].shape)})
+        """As every loss, with one more buffer, for the clipped difference."""
+        buffers = dict(super().plan(x).buffers)
+        return LayerPlan(
+            y=(), buffers={**buffers, "clipped": ScratchSpec(buffers["difference"].shape)}
+        )
 
-    def bind(self, node: Context) -> None:
-        """As every loss, with the limits: NumPy is faster against arrays than against a number."""
-        super().bind(node)
-        tmp = node.tmp
-        tmp["high"] = np.full_like(tmp["d"], self.delta)
-        tmp["low"] = np.full_like(tmp["d"], -self.delta)
-        tmp["half"] = scalar(0.5, node.y.dtype)
-        tmp["squares"] = np.empty_like(node.y)
+    def forward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
+        """Overwrite y (N,); NumPy clips faster against arrays than against a number."""
+        d, c = scratch.difference, ctx.buffers["clipped"]
+        squares = np.empty_like(ctx.y)
+        yield from self.make_target(ctx, scratch)
+        yield partial(np.subtract, scratch.prediction, scratch.target, d)
+        yield partial(np.maximum, d, np.full_like(d, -self.delta), out=c)
+        yield partial(np.minimum, c, np.full_like(d, self.delta), out=c)
+        yield partial(np.vecdot, c, d, ctx.y)
+        yield partial(np.vecdot, c, c, squares)
+        yield partial(np.multiply, squares, scalar(0.5, d.dtype), squares)
+        yield partial(np.subtract, ctx.y, squares, ctx.y)
+        yield self.scaled(ctx)
 
-    def forward(self, node: Context) -> None:
-        """Overwrite y (N,)."""
-        tmp, d, c = node.tmp, node.tmp["d"], node.tmp["c"]
-        np.subtract(tmp["p"], self.target(node), d)
-        np.maximum(d, tmp["low"], out=c)
-        np.minimum(c, tmp["high"], out=c)
-        np.vecdot(c, d, node.y)
-        np.vecdot(c, c, tmp["squares"])
-        np.multiply(tmp["squares"], tmp["half"], tmp["squares"])
-        np.subtract(node.y, tmp["squares"], node.y)
-        np.multiply(node.y, tmp["scale"], node.y)
-
-    def backward(self, node: Context) -> None:
+    def backward(self, ctx: Context, scratch: LossScratch) -> Iterator[Call]:
         """∂p = c · ∂y."""
-        np.multiply(node.tmp["c"], node.tmp["rate"], node.tmp["dp"])
+        clipped = ctx.buffers["clipped"]
+        yield partial(np.multiply, clipped, self.rate(ctx), self.input_gradient(ctx))
