@@ -103,7 +103,7 @@ def training_problems(config: Config, task: str) -> list[PathProblem]:
         message = f"{name} takes the whole set in each step: leave this out"
         problems.append((("train", "batch_size"), message))
     for key in ("clip_norm", "clip_value"):
-        if optimizer.needs_closure and getattr(settings, key) is not None:
+        if optimizer.line_search and getattr(settings, key) is not None:
             message = f"{name} searches along a line, for which the gradient has to be whole"
             problems.append((("train", key), message))
     stopping = settings.early_stopping

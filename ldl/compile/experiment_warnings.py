@@ -83,6 +83,6 @@ def _batch_norm_warnings(experiment: Experiment) -> list[PathProblem]:
 def _unused_layer_warnings(experiment: Experiment) -> list[PathProblem]:
     """Layers on which no loss depends."""
     graph = experiment.graph
-    used = {node.name for node in graph.needed(loss.name for loss in graph.losses)}
+    used = {node.name for node in graph.ancestors(loss.name for loss in graph.losses)}
     unused = [node.name for node in graph.nodes if node.name not in used]
     return [(experiment.origins[name], f"no loss depends on {name}") for name in unused]

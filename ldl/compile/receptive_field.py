@@ -41,7 +41,7 @@ def _field(node: Node, graph: Graph, fields: dict[str, AxisFields]) -> AxisField
     windows = node.layer.windows(specs[0])
     if windows:
         return tuple(
-            (size + (window.reach - 1) * step, step * window.stride)
+            (size + (window.effective_kernel_size - 1) * step, step * window.stride)
             for (size, step), window in zip(input_fields[0], windows, strict=True)
         )
     if not node.layer.pointwise or any(_positions(s) != _positions(specs[0]) for s in specs):

@@ -1,8 +1,8 @@
-"""Learning-rate schedules: the rate of each step from the optimizer's own rate η and the time.
+"""Learning-rate schedules: the rate of each step from the optimizer's own rate η and the step.
 
-`step` counts the training's steps from 0, so a resumed training goes on where it was. "t counts
-epochs" means whole epochs finished, as when PyTorch's scheduler is stepped once an epoch; "t counts
-steps" as when it is stepped after each batch. Momentum stays as it is.
+`step` counts the training's steps from 0, so a resumed training continues where it stopped. "t
+counts epochs" means whole epochs finished, as when PyTorch's scheduler is stepped once an epoch;
+"t counts steps" as when it is stepped after each batch. Momentum does not change.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Annotated, Any, Literal
 
 from ldl.fields import Choice, Count, NonNegative, Positive, Range, Share, Size
 
-State = dict[str, float]
+ScheduleState = dict[str, float]
 Unit = Literal["epoch", "step"]
 Factor = Annotated[float, Range(0.0, 1.0, above=True)]
-Part = Annotated[float, Range(0.0, 1.0, below=True)]
+Fraction = Annotated[float, Range(0.0, 1.0, below=True)]
 
 
 @dataclass(frozen=True)
-class Clock:
-    """The length of a training: steps in an epoch, and steps in all."""
+class StepCount:
+    """The length of a training: steps of an epoch, and steps in total."""
 
     epoch: int
     total: int
@@ -31,33 +31,33 @@ class Clock:
         return step if unit == "step" else step // self.epoch
 
     def length(self, unit: Unit) -> int:
-        """Epochs, or steps, in all."""
+        """Epochs, or steps, in total."""
         return self.total if unit == "step" else -(-self.total // self.epoch)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate of each step. What one learns from losses is in a `State`, and is saved."""
+    """The learning rate of each step. Its state, which depends on metrics, is saved."""
 
-    def start(self) -> State:
-        """What there is to remember before the first epoch."""
+    def start(self) -> ScheduleState:
+        """The state before the first epoch."""
         return {}
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
-        """The rate of step `step`, `top` being η."""
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
+        """The rate of step `step`, where `base_lr` is η."""
         raise NotImplementedError
 
-    def see(self, loss: float, top: float, state: State) -> None:
-        """Take note of an epoch's loss, on the validation part if there is one."""
+    def step(self, metric: float, base_lr: float, state: ScheduleState) -> None:
+        """Update the state with an epoch's loss, on the validation set if there is one."""
 
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """η, always."""
+    """η at every step."""
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
         """η."""
-        return top
+        return base_lr
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class InverseTime(Schedule):
     decay: NonNegative
     per: Unit = "epoch"
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
         """η / (1 + decay · t)."""
-        return top / (1.0 + self.decay * clock.elapsed(step, self.per))
+        return base_lr / (1.0 + self.decay * count.elapsed(step, self.per))
 
 
 @dataclass(frozen=True)
@@ -82,22 +82,22 @@ class Exponential(Schedule):
     gamma: Factor
     per: Unit = "epoch"
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
         """η γᵗ."""
-        return top * float(self.gamma ** clock.elapsed(step, self.per))
+        return base_lr * float(self.gamma ** count.elapsed(step, self.per))
 
 
 @dataclass(frozen=True)
-class Step(Schedule):
+class StepDecay(Schedule):
     """η γ^⌊t / step_size⌋; t counts epochs, or steps with `per: step`. PyTorch's StepLR."""
 
     step_size: Size
     gamma: Factor = 0.1
     per: Unit = "epoch"
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
         """η γ^⌊t / step_size⌋."""
-        return top * float(self.gamma ** (clock.elapsed(step, self.per) // self.step_size))
+        return base_lr * float(self.gamma ** (count.elapsed(step, self.per) // self.step_size))
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,17 @@ class MultiStep(Schedule):
     gamma: Factor = 0.1
     per: Unit = "epoch"
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
         """η γ^(milestones reached)."""
-        t = clock.elapsed(step, self.per)
-        return top * float(self.gamma ** sum(milestone <= t for milestone in self.milestones))
+        t = count.elapsed(step, self.per)
+        return base_lr * float(self.gamma ** sum(milestone <= t for milestone in self.milestones))
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """η_min + ½ (η − η_min)(1 + cos(π t / t_max)); t counts epochs, or steps with `per: step`.
 
-    Without `t_max`, the length of the training (of what is left of it after a warm-up). Source:
+    The default `t_max` is the length of the training (of the rest of it after a warm-up). Source:
     Loshchilov and Hutter, SGDR, 2017, without restarts; PyTorch's CosineAnnealingLR, which also
     rises again after t_max.
     """
@@ -130,19 +130,19 @@ class Cosine(Schedule):
     eta_min: NonNegative = 0.0
     per: Unit = "epoch"
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
-        """On the cosine's half wave."""
-        turn = clock.elapsed(step, self.per) / (self.t_max or clock.length(self.per))
-        return self.eta_min + 0.5 * (top - self.eta_min) * (1.0 + cos(pi * turn))
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
+        """The value of the cosine."""
+        progress = count.elapsed(step, self.per) / (self.t_max or count.length(self.per))
+        return self.eta_min + 0.5 * (base_lr - self.eta_min) * (1.0 + cos(pi * progress))
 
 
 @dataclass(frozen=True)
 class Cyclic(Schedule):
-    """Up from η to `max_lr` in `step_size_up` steps and back in `step_size_down`, again and again.
+    """Up from η to `max_lr` in `step_size_up` steps and back in `step_size_down`, repeatedly.
 
     t counts steps. `triangular2` halves the height with each cycle, `exp_range` multiplies it with
     γᵗ. Source: Smith, Cyclical Learning Rates for Training Neural Networks, 2017; PyTorch's
-    CyclicLR, but that momentum is not cycled.
+    CyclicLR, but momentum is not cycled.
     """
 
     max_lr: Positive
@@ -151,8 +151,8 @@ class Cyclic(Schedule):
     mode: Literal["triangular", "triangular2", "exp_range"] = "triangular"
     gamma: Factor = 1.0
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
-        """On the triangle."""
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
+        """The value of the triangle wave."""
         up, down = self.step_size_up, self.step_size_down or self.step_size_up
         cycle, at = divmod(step, up + down)
         height = at / up if at <= up else 1.0 - (at - up) / down
@@ -160,7 +160,7 @@ class Cyclic(Schedule):
             height *= 0.5**cycle
         elif self.mode == "exp_range":
             height *= self.gamma**step
-        return top + (self.max_lr - top) * height
+        return base_lr + (self.max_lr - base_lr) * height
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ class OneCycle(Schedule):
     """From η / div_factor up to η in `pct_start` of the training, then down to almost 0.
 
     t counts steps; the last rate is η / (div_factor · final_div_factor). With `three_phase` it
-    first comes down as it went up, then on. Source: Smith and Topin, Super-Convergence, 2018;
-    PyTorch's OneCycleLR, but that η is the optimizer's rate and momentum is not cycled.
+    first falls as it rose, then further. Source: Smith and Topin, Super-Convergence, 2018;
+    PyTorch's OneCycleLR, but η is the optimizer's rate and momentum is not cycled.
     """
 
     pct_start: Share = 0.3
@@ -178,9 +178,9 @@ class OneCycle(Schedule):
     final_div_factor: Positive = 10000.0
     three_phase: bool = False
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
-        """Between the two corners that the step lies between."""
-        corners = self._corners(top, clock.total)
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
+        """The interpolation between the two corners around the step."""
+        corners = self._corners(base_lr, count.total)
         i = next((i for i in range(1, len(corners)) if step <= corners[i][0]), len(corners) - 1)
         (begin, low), (end, high) = corners[i - 1], corners[i]
         share = (step - begin) / (end - begin) if end > begin else 1.0
@@ -188,10 +188,10 @@ class OneCycle(Schedule):
             share = 0.5 * (1.0 - cos(pi * share))
         return low + (high - low) * share
 
-    def _corners(self, top: float, total: int) -> list[tuple[float, float]]:
-        """(step, rate) where the phases begin and end."""
-        first, peak = top / self.div_factor, self.pct_start * total
-        corners = [(0.0, first), (peak - 1.0, top)]
+    def _corners(self, base_lr: float, total: int) -> list[tuple[float, float]]:
+        """(step, rate) at which the phases begin and end."""
+        first, peak = base_lr / self.div_factor, self.pct_start * total
+        corners = [(0.0, first), (peak - 1.0, base_lr)]
         if self.three_phase:
             corners.append((2.0 * peak - 2.0, first))
         return [*corners, (total - 1.0, first / self.final_div_factor)]
@@ -201,35 +201,35 @@ class OneCycle(Schedule):
 class Plateau(Schedule):
     """η times `factor` each time the loss has not improved for more than `patience` epochs.
 
-    The loss is that of the validation part, or without one of the training part. It improves when
-    it falls below (1 − threshold) times the best; for `cooldown` epochs after a change nothing is
-    counted. PyTorch's ReduceLROnPlateau with its default modes.
+    The loss is that of the validation set, or of the training set where there is none. It improves
+    when it falls below (1 − threshold) times the best; for `cooldown` epochs after a change epochs
+    do not count. PyTorch's ReduceLROnPlateau with its default modes.
     """
 
-    factor: Part = 0.1
+    factor: Fraction = 0.1
     patience: Count = 10
     threshold: NonNegative = 1e-4
     cooldown: Count = 0
     min_lr: NonNegative = 0.0
 
-    def start(self) -> State:
-        """The share of η in force, epochs without improvement, epochs of rest."""
+    def start(self) -> ScheduleState:
+        """The factor of η, epochs without improvement, epochs of cooldown."""
         return {"share": 1.0, "waited": 0.0, "rest": 0.0}
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
-        """The share of η that has been come to."""
-        return top * state["share"]
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
+        """η times the current factor."""
+        return base_lr * state["share"]
 
-    def see(self, loss: float, top: float, state: State) -> None:
-        """Count, and lower the share where it is time."""
-        if "best" not in state or loss < state["best"] * (1.0 - self.threshold):
-            state["best"], state["waited"] = loss, 0.0
+    def step(self, metric: float, base_lr: float, state: ScheduleState) -> None:
+        """Count the epoch, and lower the factor after too many without improvement."""
+        if "best" not in state or metric < state["best"] * (1.0 - self.threshold):
+            state["best"], state["waited"] = metric, 0.0
         else:
             state["waited"] += 1.0
         if state["rest"] > 0.0:
             state["rest"], state["waited"] = state["rest"] - 1.0, 0.0
         if state["waited"] > self.patience:
-            lowest = min(self.min_lr / top, state["share"])
+            lowest = min(self.min_lr / base_lr, state["share"])
             state["share"] = max(state["share"] * self.factor, lowest)
             state["rest"], state["waited"] = float(self.cooldown), 0.0
 
@@ -238,8 +238,8 @@ class Plateau(Schedule):
 class Warmup(Schedule):
     """From `start_factor` · η to η in a straight line over `epochs` epochs, then another schedule.
 
-    The line goes up with every step, and `epochs` may be a fraction; the time of the schedule
-    that comes `then` begins at 0 after it. Source: Goyal et al., Accurate, Large Minibatch SGD,
+    The rate rises with every step, and `epochs` may be a fraction; the schedule `then` counts its
+    steps from the end of the line. Source: Goyal et al., Accurate, Large Minibatch SGD,
     2017; PyTorch's LinearLR within SequentialLR.
     """
 
@@ -247,30 +247,30 @@ class Warmup(Schedule):
     start_factor: Factor = 0.01
     then: Annotated[Any, Choice("schedule")] = field(default_factory=Constant)
 
-    def start(self) -> State:
-        """What the other schedule remembers."""
-        state: State = self.then.start()
+    def start(self) -> ScheduleState:
+        """The state of the second schedule."""
+        state: ScheduleState = self.then.start()
         return state
 
-    def rate(self, top: float, step: int, clock: Clock, state: State) -> float:
-        """On the line, or the other schedule's rate."""
-        steps = round(self.epochs * clock.epoch)
+    def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
+        """The rate on the line, or that of the second schedule."""
+        steps = round(self.epochs * count.epoch)
         if step < steps:
-            return top * (self.start_factor + (1.0 - self.start_factor) * step / steps)
-        rest = Clock(clock.epoch, max(1, clock.total - steps))
-        rate: float = self.then.rate(top, step - steps, rest, state)
+            return base_lr * (self.start_factor + (1.0 - self.start_factor) * step / steps)
+        rest = StepCount(count.epoch, max(1, count.total - steps))
+        rate: float = self.then.rate(base_lr, step - steps, rest, state)
         return rate
 
-    def see(self, loss: float, top: float, state: State) -> None:
-        """Hand on the loss, from the first epoch."""
-        self.then.see(loss, top, state)
+    def step(self, metric: float, base_lr: float, state: ScheduleState) -> None:
+        """Update the second schedule, from the first epoch on."""
+        self.then.step(metric, base_lr, state)
 
 
 SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant,
     "inverse_time": InverseTime,
     "exponential": Exponential,
-    "step": Step,
+    "step": StepDecay,
     "multi_step": MultiStep,
     "cosine": Cosine,
     "cyclic": Cyclic,

@@ -16,9 +16,9 @@ from ldl.arrays import Array
 from ldl.compile import Experiment
 from ldl.data import Dataset
 from ldl.engine.graph import Graph, LossNode
-from ldl.engine.layer import Context, LayerPlan
+from ldl.engine.layer import Call, Context, LayerPlan
 from ldl.engine.liveness import Liveness
-from ldl.engine.memory import Flat, aligned, samples_last
+from ldl.engine.memory import FlatVector, aligned, padded_feature_major
 from ldl.engine.model import Model
 from ldl.engine.streams import stream
 from ldl.train import EpochMetrics, TrainLoop
@@ -91,14 +91,12 @@ def _train_by_layer(experiment: Experiment, batches: Batches) -> Weights:
     contexts = _contexts(graph, inputs, weights, experiment.batch_size)
     arrays = {f"{node}.{key}": (c.w[key], c.dw[key]) for node, c in contexts.items() for key in c.w}
     states = {name: optimizer.start(w.reshape(-1)) for name, (w, _) in arrays.items()}
-    calls = [(node.layer, contexts[node.name]) for node in graph.order]
+    forward, backward = _calls(graph, contexts)
     for batch in batches:
         for name, values in batch.items():
             inputs[name][...] = values
-        for layer, context in calls:
-            layer.forward(context)
-        for layer, context in reversed(calls):
-            layer.backward(context)
+        for call in (*forward, *backward):
+            call()
         for name, (w, dw) in arrays.items():
             decay_slices = [slice(0, w.size)] if graph.weights[name].decay else []
             rate = optimizer.learning_rate
@@ -115,7 +113,7 @@ def _contexts(
     layout that they have in the graph, (F + 1, N) with a spare row, and a bias follows its weight.
     """
     losses = [loss.name for loss in graph.losses]
-    hidden = Liveness(graph, losses, gradients=True).samples_last()
+    hidden = Liveness(graph, losses, gradients=True).feature_major()
     padded: dict[str, Array] = {}
     values: dict[str, Array] = dict(inputs)
     gradients: dict[str, Array] = {}
@@ -123,7 +121,7 @@ def _contexts(
     for node in graph.order:
         plan = graph.plans[node.name]
         if node.name in hidden:
-            padded[node.name] = samples_last(plan.y[0], samples, np.float32)
+            padded[node.name] = padded_feature_major(plan.y[0], samples, np.float32)
             y = padded[node.name][:-1].T
         else:
             y = aligned((samples, *plan.y), np.float32)
@@ -134,7 +132,7 @@ def _contexts(
         w, dw = (_weight_arrays(plan) for _ in range(2))
         for key, array in w.items():
             array[...] = weights[f"{node.name}.{key}"]
-        context = contexts[node.name] = Context(
+        contexts[node.name] = Context(
             x=tuple(values[name] for name in node.inputs),
             y=y,
             dx=tuple(gradients.get(name) for name in node.inputs),
@@ -142,20 +140,31 @@ def _contexts(
             w=w,
             dw=dw,
             state={},
-            tmp={
-                key: aligned((samples, *buffer.shape), np.int64 if buffer.integer else np.float32)
-                for key, buffer in plan.tmp.items()
+            buffers={
+                key: aligned((samples, *spec.shape), np.int64 if spec.integer else np.float32)
+                for key, spec in plan.buffers.items()
             },
             rng=stream(0, node.name),
-            train=True,
-            rows=padded.get(node.inputs[0]),
+            training=True,
+            padded=padded.get(node.inputs[0]),
         )
-        node.layer.bind(context)
     return contexts
+
+
+def _calls(graph: Graph, contexts: Mapping[str, Context]) -> tuple[list[Call], list[Call]]:
+    """The calls of all layers: forward in the order of the graph, backward in reverse."""
+    forward: list[Call] = []
+    backward: list[Call] = []
+    for node in graph.order:
+        layer, context = node.layer, contexts[node.name]
+        scratch = layer.prepare(context)
+        forward.extend(layer.forward(context, scratch))
+        backward[:0] = layer.backward(context, scratch)
+    return forward, backward
 
 
 def _weight_arrays(plan: LayerPlan) -> dict[str, Array]:
     """Memory for the weights of a layer, each bias directly after its weight."""
     shapes = {key: weight.shape for key, weight in plan.w.items()}
-    biases = {key for key, weight in plan.w.items() if weight.behind}
-    return Flat(shapes, np.float32, biases).views
+    biases = {key for key, weight in plan.w.items() if weight.adjacent}
+    return FlatVector(shapes, np.float32, biases).views

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ldl.engine.schedules import Clock, Schedule, Warmup
+from ldl.engine.schedules import Schedule, StepCount, Warmup
 from ldl.engine.streams import stream
 from ldl.grid.block import Halving, Tpe
 from ldl.grid.objective import Objective
@@ -129,7 +129,7 @@ def horizon_independent(schedule: Schedule | None) -> bool:
         return True
     if isinstance(schedule, Warmup):  # its successor begins after the steps that are probed
         return horizon_independent(schedule.then)
-    short, long = Clock(PROBE_STEPS, 3 * PROBE_STEPS), Clock(PROBE_STEPS, 30 * PROBE_STEPS)
+    short, long = StepCount(PROBE_STEPS, 3 * PROBE_STEPS), StepCount(PROBE_STEPS, 30 * PROBE_STEPS)
     state: Any = schedule.start()
     return all(
         schedule.rate(1.0, step, short, state) == schedule.rate(1.0, step, long, state)

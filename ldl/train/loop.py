@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from math import isfinite, sqrt
 from typing import Any
 
@@ -18,9 +17,8 @@ from ldl.engine.data_parallel import DataParallelExecutor
 from ldl.engine.executor import Executor
 from ldl.engine.model import Model
 from ldl.engine.optim import Optimizer, OptimizerState
-from ldl.engine.outer_product import outer_product_nodes
 from ldl.engine.penalty import Clipping, Penalty
-from ldl.engine.schedules import Clock, Schedule, State
+from ldl.engine.schedules import Schedule, ScheduleState, StepCount
 from ldl.engine.streams import stream
 from ldl.errors import Diverged
 
@@ -109,14 +107,15 @@ class TrainLoop:
         self.theta = model.parameters.theta[:trainable]
         self.gradient = model.parameters.gradient[:trainable]
         self.optimizer_state: OptimizerState = optimizer.start(self.theta)
-        self.options, self._clock = options, Clock(self.batches, self.batches * options.epochs)
-        self.schedule_state: State = options.schedule.start() if options.schedule else {}
+        self.options, self._count = options, StepCount(self.batches, self.batches * options.epochs)
+        self.schedule_state: ScheduleState = options.schedule.start() if options.schedule else {}
         self._scratch = np.empty_like(self.theta) if options.penalty else None
         one_by_one = outer_products and self.batch_size == 1 and optimizer.is_vanilla_sgd
         one_by_one = one_by_one and not model.parameters.frozen
         one_by_one = one_by_one and options.penalty is None and options.clipping is None
-        self._outer_products = outer_product_nodes(model.graph) if one_by_one else frozenset()
-        self._ger = _ger(self.theta) if self._outer_products else None
+        self._outer_products = one_by_one
+        self._ger = _ger(self.theta) if one_by_one else None
+        self._drawing = [n.name for n in model.graph.order if not n.layer.data_parallel]
         self._accuracy_of = accuracy_of
         self._kept_outputs = accuracy_of[:1] if accuracy_of else ()
         self._classes = np.empty(self.batch_size, np.int64)
@@ -151,12 +150,14 @@ class TrainLoop:
                     take(indices, 0, out, "clip")
                 for name, values in augmented.items():
                     np.copyto(executor.inputs[name], values)
+                if needs_closure:
+                    state.closure = self._closure(executor, epoch, metrics.batch + 1)
                 executor.forward_backward()
                 loss = executor.loss()
                 if options.penalty is not None:
                     self._add_penalty_gradient()
                 if updates:
-                    norm = sqrt(sum([update.square() for update in updates]))
+                    norm = sqrt(sum([update.squared_norm() for update in updates]))
                 else:
                     norm = sqrt(gradient.dot(gradient))
                 if not (isfinite(loss) and isfinite(norm)):
@@ -167,12 +168,10 @@ class TrainLoop:
                     clipping.apply(gradient, norm)
                 if schedule is not None:
                     rate = self.learning_rate((epoch - 1) * self.batches + metrics.batch)
-                if needs_closure:
-                    state.evaluate = partial(self._evaluate, executor)
                 if updates:
                     state.steps += 1
                     for update in updates:
-                        update.move(self._ger, rate)
+                        update.apply(self._ger, rate)
                 else:
                     step(theta, gradient, state, rate, decay_slices)
                 metrics.batch += 1
@@ -193,7 +192,7 @@ class TrainLoop:
         base, schedule = self.optimizer.learning_rate, self.options.schedule
         if schedule is None:
             return base
-        return schedule.rate(base, step, self._clock, self.schedule_state)
+        return schedule.rate(base, step, self._count, self.schedule_state)
 
     def final_learning_rate(self, epoch: int) -> float:
         """The learning rate of the last step of `epoch` (from 1)."""
@@ -203,7 +202,7 @@ class TrainLoop:
         """Give the schedule the loss of the epoch that has ended."""
         schedule = self.options.schedule
         if schedule is not None:
-            schedule.see(loss, self.optimizer.learning_rate, self.schedule_state)
+            schedule.step(loss, self.optimizer.learning_rate, self.schedule_state)
 
     def _add_penalty_gradient(self) -> None:
         penalty, scratch = self.options.penalty, self._scratch
@@ -211,15 +210,45 @@ class TrainLoop:
         decay_slices = self.model.parameters.decay_slices
         penalty.add_gradient(self.theta, self.gradient, decay_slices, scratch)
 
-    def _evaluate(self, executor: Executor | DataParallelExecutor) -> float:
-        """Loss and penalty of the current batch at the current θ; overwrites the gradient."""
-        executor.forward_backward()
-        loss = executor.loss()
-        penalty = self.options.penalty
-        if penalty is None:
+    def _closure(
+        self, executor: Executor | DataParallelExecutor, epoch: int, batch: int
+    ) -> Callable[[], float]:
+        """The loss and penalty of the batch at the current θ; each call overwrites the gradient.
+
+        Every call repeats the random draws of the step's first pass and leaves kept state, such as
+        running statistics, alone. Except in a line search, its gradient is clipped, and a value
+        that is not finite raises Diverged.
+        """
+        parameters, penalty = self.model.parameters, self.options.penalty
+        streams = [parameters.streams[name] for name in self._drawing]
+        draws = [rng.bit_generator.state for rng in streams]
+
+        def evaluate() -> float:
+            for rng, start in zip(streams, draws, strict=True):
+                rng.bit_generator.state = start
+            kept = {name: array.copy() for name, array in parameters.state.items()}
+            executor.forward_backward()
+            for name, array in kept.items():
+                parameters.state[name][...] = array
+            loss = executor.loss()
+            if penalty is not None:
+                self._add_penalty_gradient()
+                loss += penalty.value(self.theta, parameters.decay_slices)
+            if not self.optimizer.line_search:
+                self._clip(executor, loss, epoch, batch)
             return loss
-        self._add_penalty_gradient()
-        return loss + penalty.value(self.theta, self.model.parameters.decay_slices)
+
+        return evaluate
+
+    def _clip(
+        self, executor: Executor | DataParallelExecutor, loss: float, epoch: int, batch: int
+    ) -> None:
+        """Clip the gradient. Raises Diverged where it or the loss is not finite."""
+        norm = sqrt(self.gradient.dot(self.gradient))
+        if not (isfinite(loss) and isfinite(norm)):
+            raise Diverged(self._diagnosis(executor, loss, epoch, batch))
+        if self.options.clipping is not None:
+            self.options.clipping.apply(self.gradient, norm)
 
     def _batches(self, epoch: int, first: int) -> Generator[Batch, None, None]:
         """The batches of `epoch` (from 1), beginning with the one of index `first`."""
@@ -254,9 +283,7 @@ class TrainLoop:
         if not isfinite(loss):
             return f"the loss became {loss} in {when}: {DIVERGENCE_HINT}"
         names = [n for n, g in self.model.parameters.gradients.items() if not np.isfinite(g).all()]
-        names += [
-            f"{update.name}.weight" for update in executor.outer_products if not update.finite
-        ]
+        names += [update.name for update in executor.outer_products if not update.finite]
         gradient = f"the gradient of {names[0]}" if names else "the gradient's norm"
         return f"{gradient} stopped being finite in {when}: {DIVERGENCE_HINT}"
 

@@ -217,7 +217,7 @@ class Trainer:
         parameters, optimizer_state = self.model.parameters, self.loop.optimizer_state
         arrays = {f"model/{name}": array for name, array in parameters.arrays().items()}
         arrays |= {f"best/{name}": array for name, array in self._best_arrays.items()}
-        arrays |= {f"moment/{name}": array for name, array in optimizer_state.moments.items()}
+        arrays |= {f"moment/{name}": array for name, array in optimizer_state.slots.items()}
         state = {
             "epoch": self.epoch,
             "reason": self.reason,
@@ -251,7 +251,7 @@ class Trainer:
         parameters.load(groups["model"])
         self._best_arrays = groups["best"]
         for name, array in groups["moment"].items():
-            np.copyto(optimizer_state.moments[name], array)
+            np.copyto(optimizer_state.slots[name], array)
         for name, stream_state in state["streams"].items():
             parameters.streams[name].bit_generator.state = stream_state
         optimizer_state.steps, optimizer_state.numbers = state["steps"], state["numbers"]

@@ -1,6 +1,6 @@
-"""A plain, slow executor: every array fresh and full of NaN, nothing shared, nothing absorbed.
+"""A plain, slow executor: every array fresh and full of NaN, nothing shared, nothing fused.
 
-It calls the same layer objects as a binding, so it judges the planning, not the formulas.
+It runs the same layers as an executor, so it tests the planning, not the formulas.
 """
 
 from __future__ import annotations
@@ -10,37 +10,37 @@ from collections.abc import Mapping
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.graph import Graph, LossNode
+from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layer import Context, Layer, LayerPlan, ScratchSpec
 from ldl.engine.losses import Loss
 
 
-def fresh_node(
+def fresh_context(
     layer: Layer,
     plan: LayerPlan,
     x: tuple[Array, ...],
     w: dict[str, Array],
     weight: float = 1.0,
     rng: np.random.Generator | None = None,
-    train: bool = True,
+    training: bool = True,
 ) -> Context:
-    """A bound node for one call; gradients go to every numeric input, but not to a target.
+    """A context for one layer; gradients go to every numeric input, but not to a target.
 
-    A loss is bound to ∂L/∂y = weight/N, one number for every sample.
+    ∂L/∂y of a loss is weight/N, one number for every sample.
     """
     samples = len(x[0])
     dtype = next(array.dtype for array in (*x, *w.values()) if array.dtype.kind == "f")
 
-    def scratch(buffer: ScratchSpec) -> Array:
-        kind = np.dtype(np.int64) if buffer.integer else dtype
-        return np.full((samples, *buffer.shape), -1 if buffer.integer else np.nan, kind)
+    def buffer(spec: ScratchSpec) -> Array:
+        kind = np.dtype(np.int64) if spec.integer else dtype
+        return np.full((samples, *spec.shape), -1 if spec.integer else np.nan, kind)
 
-    graded = 1 if isinstance(layer, Loss) else len(x)
-    node = Context(
+    differentiable = 1 if isinstance(layer, Loss) else len(x)
+    return Context(
         x=x,
         y=np.full((samples, *plan.y), np.nan, dtype),
         dx=tuple(
-            np.full_like(a, np.nan) if i < graded and a.dtype.kind == "f" else None
+            np.full_like(a, np.nan) if i < differentiable and a.dtype.kind == "f" else None
             for i, a in enumerate(x)
         ),
         dy=np.full(
@@ -49,28 +49,44 @@ def fresh_node(
         w=w,
         dw={name: np.full_like(array, np.nan) for name, array in w.items()},
         state={name: np.array(array, dtype) for name, array in plan.state.items()},
-        tmp={name: scratch(buffer) for name, buffer in plan.tmp.items()},
+        buffers={name: buffer(spec) for name, spec in plan.buffers.items()},
         rng=rng or np.random.default_rng(0),
-        train=train,
+        training=training,
     )
-    layer.bind(node)
-    return node
 
 
-def forward(layer: Layer, node: Context) -> None:
-    """What the graph does: call the layer, or hand on the values of a view."""
-    if layer.view:
-        np.copyto(node.y, node.x[0].reshape(node.y.shape))
-    else:
-        layer.forward(node)
+class Step:
+    """The two passes of a layer for one context, as the executor runs them.
+
+    A view has no calls: its values and its gradient are handed on.
+    """
+
+    def __init__(self, layer: Layer, ctx: Context) -> None:
+        self.layer, self.ctx = layer, ctx
+        self.scratch = layer.prepare(ctx)
+        self._forward = list(layer.forward(ctx, self.scratch))
+        self._backward = list(layer.backward(ctx, self.scratch))
+
+    def forward(self) -> None:
+        """Overwrite y."""
+        if self.layer.view:
+            np.copyto(self.ctx.y, self.ctx.x[0].reshape(self.ctx.y.shape))
+        for call in self._forward:
+            call()
+
+    def backward(self) -> None:
+        """Overwrite dw and dx."""
+        if self.layer.view:
+            np.copyto(self.ctx.dx[0], self.ctx.dy.reshape(self.ctx.dx[0].shape))
+        for call in self._backward:
+            call()
 
 
-def backward(layer: Layer, node: Context) -> None:
-    """What the graph does: call the layer, or hand on the gradient of a view."""
-    if layer.view:
-        np.copyto(node.dx[0], node.dy.reshape(node.dx[0].shape))
-    else:
-        layer.backward(node)
+def fresh_step(
+    layer: Layer, plan: LayerPlan, x: tuple[Array, ...], w: dict[str, Array], training: bool = True
+) -> Step:
+    """A layer by itself, in a fresh context."""
+    return Step(layer, fresh_context(layer, plan, x, w, training=training))
 
 
 class Naive:
@@ -85,21 +101,21 @@ class Naive:
         weights: Mapping[str, Array],
         inputs: Mapping[str, Array],
         streams: Mapping[str, np.random.Generator] | None = None,
-        train: bool = True,
+        training: bool = True,
     ) -> None:
         self.graph = graph
         self.values = {name: array.copy() for name, array in inputs.items()}
-        self.contexts: dict[str, Context] = {}
-        for place in graph.order:
-            plan, owner = graph.plans[place.name], graph.owners[place.name]
+        self.steps: dict[str, Step] = {}
+        for node in graph.order:
+            plan, owner = graph.plans[node.name], graph.owners[node.name]
             w = {key: weights[f"{owner}.{key}"].copy() for key in plan.w}
-            x = tuple(self.values[name].copy() for name in place.inputs)
-            weight = place.weight if isinstance(place, LossNode) else 1.0
-            rng = streams[place.name] if streams else None
-            node = fresh_node(place.layer, plan, x, w, weight, rng, train)
-            self.contexts[place.name] = node
-            forward(place.layer, node)
-            self.values[place.name] = node.y.copy()
+            x = tuple(self.values[name].copy() for name in node.inputs)
+            weight = node.weight if isinstance(node, LossNode) else 1.0
+            rng = streams[node.name] if streams else None
+            ctx = fresh_context(node.layer, plan, x, w, weight, rng, training)
+            step = self.steps[node.name] = Step(node.layer, ctx)
+            step.forward()
+            self.values[node.name] = ctx.y.copy()
         self.loss = sum(loss.weight * self.values[loss.name].mean() for loss in graph.losses)
         self.gradients = {name: np.zeros_like(array) for name, array in weights.items()}
         self.value_gradients = {
@@ -107,16 +123,16 @@ class Naive:
             for name, array in self.values.items()
             if array.dtype.kind == "f"
         }
-        for place in reversed(graph.order):
-            self._pull(place)
+        for node in reversed(graph.order):
+            self._backward(node)
 
-    def _pull(self, place: object) -> None:
-        node = self.contexts[place.name]
-        if not isinstance(place, LossNode):
-            node.dy[...] = self.value_gradients[place.name]
-        backward(place.layer, node)
-        for name, part in zip(place.inputs, node.dx, strict=True):
+    def _backward(self, node: Node | LossNode) -> None:
+        step = self.steps[node.name]
+        if not isinstance(node, LossNode):
+            step.ctx.dy[...] = self.value_gradients[node.name]
+        step.backward()
+        for name, part in zip(node.inputs, step.ctx.dx, strict=True):
             if part is not None:
                 self.value_gradients[name] += part
-        for key, part in node.dw.items():
-            self.gradients[f"{self.graph.owners[place.name]}.{key}"] += part
+        for key, part in step.ctx.dw.items():
+            self.gradients[f"{self.graph.owners[node.name]}.{key}"] += part

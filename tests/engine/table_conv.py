@@ -11,7 +11,7 @@ from ldl.arrays import Array
 from ldl.engine.init import Normal
 from ldl.engine.layer import Layer
 from ldl.engine.layers import LAYERS
-from ldl.engine.layers.windows import Axis
+from ldl.engine.layers.windows import WindowAxis
 
 from .table import Case, Given
 
@@ -23,14 +23,14 @@ def as_images(x: Array) -> Array:
     return x[:, None] if x.ndim == 3 else x
 
 
-def spread(x: Array, axes: tuple[Axis, Axis], border: float = 0.0) -> Array:
+def spread(x: Array, axes: tuple[WindowAxis, WindowAxis], border: float = 0.0) -> Array:
     """x with the axes' padding around it."""
     wide = np.full((len(x), axes[0].padded, axes[1].padded, x.shape[3]), border)
     wide[:, axes[0].inside, axes[1].inside] = x
     return wide
 
 
-def window(wide: Array, axes: tuple[Axis, Axis], h: int, w: int) -> Array:
+def window(wide: Array, axes: tuple[WindowAxis, WindowAxis], h: int, w: int) -> Array:
     """The window at (h, w): (N, K_h, K_w, C)."""
     rows = np.arange(axes[0].kernel) * axes[0].dilation + h * axes[0].stride
     columns = np.arange(axes[1].kernel) * axes[1].dilation + w * axes[1].stride

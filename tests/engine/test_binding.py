@@ -200,7 +200,7 @@ def test_an_evaluation_binding_carries_no_gradients_and_leaves_them_alone() -> N
     judge.forward()
     judge.backward()
     for node in judge.contexts.values():
-        assert not node.train
+        assert not node.training
         assert node.dx.count(None) == len(node.dx)
         assert not node.dw
     assert (parameters.gradient == 7.0).all()
@@ -344,9 +344,9 @@ class _Counted:
         outer = self
 
         class Counting(base):
-            def ahead(self, node: object) -> object:
+            def forward(self, ctx: object, scratch: object) -> object:
                 yield outer.count
-                yield from super().ahead(node)
+                yield from super().forward(ctx, scratch)
 
         self.layer = Counting()
 

@@ -1,8 +1,8 @@
 """By hand and through the graph are the same numbers, to the last bit of float32.
 
-Here a network is a few nodes that a person makes, and training is a loop that calls layers. The
-order in which BLAS adds depends on the order of memory, so hidden values have samples last here
-too, with a row to spare, and a bias lies behind its weight.
+Here a network is a few contexts made one by one, and training is a loop that calls layers. The
+order in which BLAS adds depends on the order of memory, so hidden values are feature-major here
+too, with a spare row, and a bias is adjacent to its weight.
 """
 
 from __future__ import annotations
@@ -20,89 +20,93 @@ from ldl.engine.init import Uniform
 from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
-from ldl.engine.memory import Flat, samples_last
+from ldl.engine.memory import FlatVector, padded_feature_major
 from ldl.engine.optim import OPTIMIZERS, Optimizer
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream
+
+from .naive import Step
 
 SEED, STEPS, RATE = 7, 10, 0.05
 Batch = Callable[[int], dict[str, Array]]
 
 
-def node(
-    layer: Layer, specs: tuple[TensorSpec, ...], x: tuple[Array, ...], name: str, rows: Array | None
+def context(
+    layer: Layer,
+    specs: tuple[TensorSpec, ...],
+    x: tuple[Array, ...],
+    name: str,
+    padded: Array | None,
 ) -> Context:
-    """A node whose every array is a plain NumPy array; `rows` is the memory of a hidden x."""
+    """A context whose every array is a plain NumPy array; `padded` is the memory of a hidden x."""
     plan = layer.plan(specs)
     samples = len(x[0])
     w, dw = weights(plan), weights(plan)
-    for key, weight in plan.w.items():
+    for key, spec in plan.w.items():
         rng = stream(SEED, "weight", f"{name}.{key}")
-        w[key][...] = weight.init.draw(weight.shape, weight.fans, rng)
+        w[key][...] = spec.init.draw(spec.shape, spec.fans, rng)
     y = np.empty((samples, *plan.y), np.float32)
     return Context(
         x=x,
         y=y,
         dx=(np.empty_like(x[0]), None)[: len(x)],
-        dy=np.full_like(y, 1.0 / samples),  # what a loss is bound to; others are written over
+        dy=np.full_like(y, 1.0 / samples),  # that of a loss; others are overwritten
         w=w,
         dw=dw,
         state={},
-        tmp={
-            key: np.empty((samples, *buffer.shape), np.float32) for key, buffer in plan.tmp.items()
+        buffers={
+            key: np.empty((samples, *spec.shape), np.float32) for key, spec in plan.buffers.items()
         },
         rng=stream(SEED, "node", name),
-        train=True,
-        rows=rows,
+        training=True,
+        padded=padded,
     )
 
 
 def weights(plan: LayerPlan) -> dict[str, Array]:
-    """Memory for a layer's weights, each bias behind its weight."""
-    behind = {key for key, weight in plan.w.items() if weight.behind}
-    shapes = {key: weight.shape for key, weight in plan.w.items()}
-    return Flat(shapes, np.float32, behind).views
+    """Memory for a layer's weights, each bias adjacent to its weight."""
+    adjacent = {key for key, spec in plan.w.items() if spec.adjacent}
+    shapes = {key: spec.shape for key, spec in plan.w.items()}
+    return FlatVector(shapes, np.float32, adjacent).views
 
 
 class ByHand:
     """Layers one after another, a loss at the end, an optimizer for each weight."""
 
     def __init__(self, layers: dict[str, Layer], loss: Loss, batch: dict[str, Array]) -> None:
-        self.layers, self.loss = layers, loss
         self.x = batch["x"].astype(np.float32)
         self.t = batch["t"] if batch["t"].dtype.kind == "i" else batch["t"].astype(np.float32)
-        self.contexts: dict[str, Context] = {}
-        x, rows = self.x, None
+        self.steps: dict[str, Step] = {}
+        x, padded = self.x, None
         for name, layer in layers.items():
-            made = self.contexts[name] = node(layer, (TensorSpec(x.shape[1:]),), (x,), name, rows)
+            ctx = context(layer, (TensorSpec(x.shape[1:]),), (x,), name, padded)
             if name != list(layers)[-1]:
-                rows = samples_last(made.y.shape[1], len(x), np.float32)
-                made.y = rows[:-1].T
-                made.dy = np.empty_like(made.y)
-            layer.bind(made)
-            x = made.y
+                padded = padded_feature_major(ctx.y.shape[1], len(x), np.float32)
+                ctx.y = padded[:-1].T
+                ctx.dy = np.empty_like(ctx.y)
+            self.steps[name] = Step(layer, ctx)
+            x = ctx.y
         target = TensorSpec(self.t.shape[1:], self.t.dtype.kind == "i")
-        self.end = node(loss, (TensorSpec(x.shape[1:]), target), (x, self.t), "loss", None)
-        loss.bind(self.end)
+        specs = (TensorSpec(x.shape[1:]), target)
+        self.loss = Step(loss, context(loss, specs, (x, self.t), "loss", None))
         self.weights = {
-            f"{name}.{key}": (made.w[key], made.dw[key])
-            for name, made in self.contexts.items()
-            for key in made.w
+            f"{name}.{key}": (step.ctx.w[key], step.ctx.dw[key])
+            for name, step in self.steps.items()
+            for key in step.ctx.w
         }
 
     def step(self, batch: dict[str, Array]) -> None:
-        """Forward and backward; gradients are handed from node to node."""
+        """Forward and backward; gradients are handed from layer to layer."""
         self.x[...], self.t[...] = batch["x"], batch["t"]
-        for name, layer in self.layers.items():
-            layer.forward(self.contexts[name])
-        self.loss.forward(self.end)
-        self.loss.backward(self.end)
-        gradient = self.end.dx[0]
-        for name, layer in reversed(self.layers.items()):
-            made = self.contexts[name]
-            made.dy[...] = gradient
-            layer.backward(made)
-            gradient = made.dx[0]
+        for step in self.steps.values():
+            step.forward()
+        self.loss.forward()
+        self.loss.backward()
+        gradient = self.loss.ctx.dx[0]
+        for step in reversed(self.steps.values()):
+            step.ctx.dy[...] = gradient
+            step.backward()
+            gradient = step.ctx.dx[0]
 
 
 def by_hand(
@@ -129,14 +133,14 @@ def through_the_graph(
     places = [Node(n, layer, (names[i],)) for i, (n, layer) in enumerate(layers.items())]
     graph = Graph(inputs, places, [LossNode("loss", loss, (names[-1], "t"))])
     parameters = Parameters(graph, SEED)
-    binding = Executor(graph, parameters, len(first["x"]), gradients=True, train=True)
-    memory = optimizer.start(parameters.theta)
+    binding = Executor(graph, parameters, len(first["x"]), gradients=True, training=True)
+    state = optimizer.start(parameters.theta)
     for k in range(STEPS):
         for name, array in batch(k).items():
             binding.inputs[name][...] = array
         binding.forward()
         binding.backward()
-        optimizer.step(parameters.theta, parameters.gradient, memory, RATE, parameters.decay_slices)
+        optimizer.step(parameters.theta, parameters.gradient, state, RATE, parameters.decay_slices)
     return parameters.weights
 
 

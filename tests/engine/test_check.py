@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from ldl.arrays import Array
 from ldl.engine.gradcheck import gradcheck
 from ldl.engine.graph import Graph, LossNode, Node
-from ldl.engine.layer import Context, Layer, LayerPlan, TensorSpec
+from ldl.engine.layer import Call, Context, Layer, LayerPlan, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
@@ -36,18 +38,18 @@ def graph(first: Layer | None = None, second: Layer | None = None) -> Graph:
 class SlightlyWrong(Tanh):
     """A slope that is off by a thousandth."""
 
-    def backward(self, node: Context) -> None:
-        super().backward(node)
-        np.multiply(node.dx[0], 1.001, node.dx[0])
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        yield from super().backward(ctx, scratch)
+        yield partial(np.multiply, ctx.dx[0], 1.001, ctx.dx[0])
 
 
 @dataclass(frozen=True, eq=False)
 class ForgottenBias(Linear):
     """A bias whose gradient is never written."""
 
-    def backward(self, node: Context) -> None:
-        super().backward(node)
-        node.dw["bias"].fill(0.0)
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        yield from super().backward(ctx, scratch)
+        yield partial(ctx.dw["bias"].fill, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +61,19 @@ class Dropping(Layer):
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         return LayerPlan(y=x[0].shape, state=self.state)
 
-    def forward(self, node: Context) -> None:
-        node.state["count"] += 1.0
-        node.tmp["mask"] = node.rng.integers(2, size=node.y.shape) * node.state["count"]
-        np.multiply(node.x[0], node.tmp["mask"], node.y)
+    def prepare(self, ctx: Context) -> Array:
+        return np.empty_like(ctx.y)
 
-    def backward(self, node: Context) -> None:
-        np.multiply(node.dy, node.tmp["mask"], node.dx[0])
+    def forward(self, ctx: Context, scratch: Array) -> Iterator[Call]:
+        def drop() -> None:
+            ctx.state["count"] += 1.0
+            scratch[...] = ctx.rng.integers(2, size=ctx.y.shape) * ctx.state["count"]
+            np.multiply(ctx.x[0], scratch, ctx.y)
+
+        yield drop
+
+    def backward(self, ctx: Context, scratch: Array) -> Iterator[Call]:
+        yield partial(np.multiply, ctx.dy, scratch, ctx.dx[0])
 
 
 def test_right_gradients_pass() -> None:

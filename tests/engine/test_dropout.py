@@ -85,7 +85,7 @@ def test_the_gradient_passes_where_values_passed() -> None:
     model = model_of(LAYERS["dropout"](0.5))
     binding = Executor(
         model.graph, model.parameters, 2, ("drop",), gradients=True, input_gradients=True,
-        train=True,
+        training=True,
     )  # fmt: skip
     binding.inputs["x"].fill(1.0)
     binding.forward()

@@ -69,9 +69,9 @@ def test_losses_come_after_what_they_read() -> None:
 
 def test_only_what_is_asked_for_is_needed() -> None:
     graph = Graph(X, [*DIAMOND, Node("spare", Linear(9), ("left",))])
-    assert [place.name for place in graph.needed(["right"])] == ["top", "right"]
-    assert [place.name for place in graph.needed(["join"])] == [place.name for place in DIAMOND]
-    assert graph.needed(["x"]) == []
+    assert [place.name for place in graph.ancestors(["right"])] == ["top", "right"]
+    assert [place.name for place in graph.ancestors(["join"])] == [place.name for place in DIAMOND]
+    assert graph.ancestors(["x"]) == []
 
 
 # --- names --------------------------------------------------------------------------------------

@@ -40,9 +40,9 @@ def logistic(x: Array) -> tuple[float, Array]:
 def started(
     rule: Lbfgs, function: Function, theta: Array
 ) -> tuple[Array, Array, OptimizerState, list[Array]]:
-    """θ, its gradient, a memory that evaluates the function, and where it was evaluated."""
+    """θ, its gradient, a state that evaluates the function, and where it was evaluated."""
     gradient, seen = np.zeros_like(theta), []
-    memory = rule.start(theta)
+    state = rule.start(theta)
 
     def evaluate() -> float:
         seen.append(theta.copy())
@@ -50,8 +50,8 @@ def started(
         gradient[...] = slope
         return loss
 
-    memory.evaluate = evaluate
-    return theta, gradient, memory, seen
+    state.closure = evaluate
+    return theta, gradient, state, seen
 
 
 @pytest.mark.parametrize("function", [rosenbrock, bowl, logistic])
@@ -59,9 +59,9 @@ def started(
 def test_it_finds_the_bottom_that_scipy_finds(function: Function, history: int) -> None:
     rule = Lbfgs(history_size=history)
     begin = np.linspace(0.0, 0.8, 6)
-    theta, gradient, memory, _ = started(rule, function, begin.copy())
+    theta, gradient, state, _ = started(rule, function, begin.copy())
     for _ in range(40):
-        rule.step(theta, gradient, memory, 1.0, 0)
+        rule.step(theta, gradient, state, 1.0, 0)
     expected = optimize.minimize(function, begin, jac=True, method="BFGS", options={"gtol": 1e-9})
     np.testing.assert_allclose(theta, expected.x, atol=1e-5)
     assert np.abs(gradient).max() < 1e-5
@@ -69,8 +69,8 @@ def test_it_finds_the_bottom_that_scipy_finds(function: Function, history: int) 
 
 def test_it_needs_no_more_evaluations_than_scipy_by_much() -> None:
     rule = Lbfgs(max_iter=200)
-    theta, gradient, memory, seen = started(rule, rosenbrock, np.linspace(-1.2, 1.0, 6))
-    rule.step(theta, gradient, memory, 1.0, 0)
+    theta, gradient, state, seen = started(rule, rosenbrock, np.linspace(-1.2, 1.0, 6))
+    rule.step(theta, gradient, state, 1.0, 0)
     result = optimize.minimize(
         rosenbrock, np.linspace(-1.2, 1.0, 6), jac=True, method="L-BFGS-B", options={"gtol": 1e-7}
     )
@@ -96,23 +96,23 @@ def test_the_direction_is_that_of_dense_bfgs(history: int, count: int) -> None:
     rng = np.random.default_rng(1)
     curved = np.diag(np.arange(1.0, 9.0))
     rule, gradient = Lbfgs(history_size=history), rng.normal(size=8)
-    memory = rule.start(gradient)
+    state = rule.start(gradient)
     pairs = []
     for _ in range(count):
         s = rng.normal(size=8)
         pairs.append((s, curved @ s))
-        memory.tmp[1], memory.tmp[2] = pairs[-1]
-        rule._remember(memory)
-    rule._aim(gradient, memory)
-    np.testing.assert_allclose(memory.tmp[0], dense_direction(pairs[-history:], gradient))
+        state.scratch[1], state.scratch[2] = pairs[-1]
+        rule._remember(state)
+    rule._compute_direction(gradient, state)
+    np.testing.assert_allclose(state.scratch[0], dense_direction(pairs[-history:], gradient))
 
 
 def test_a_pair_without_curvature_is_left_out() -> None:
     rule = Lbfgs()
-    memory = rule.start(np.zeros(4))
-    memory.tmp[1], memory.tmp[2] = 1.0, -1.0
-    rule._remember(memory)
-    assert memory.numbers["pairs"] == 0
+    state = rule.start(np.zeros(4))
+    state.scratch[1], state.scratch[2] = 1.0, -1.0
+    rule._remember(state)
+    assert state.numbers["pairs"] == 0
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -120,29 +120,29 @@ def test_a_pair_without_curvature_is_left_out() -> None:
 def test_a_memory_that_is_copied_goes_on_to_the_same_bits(dtype: type, max_iter: int) -> None:
     rule = Lbfgs(max_iter=max_iter, history_size=3)
     begin = np.linspace(-1.2, 1.0, 6).astype(dtype)
-    whole, gradient, memory, _ = started(rule, rosenbrock, begin.copy())
+    whole, gradient, state, _ = started(rule, rosenbrock, begin.copy())
     for _ in range(8):
-        rule.step(whole, gradient, memory, 1.0, 0)
+        rule.step(whole, gradient, state, 1.0, 0)
     theta = begin.copy()
-    moments, numbers, steps = memory.moments, {"pairs": 0.0}, 0
+    moments, numbers, steps = state.slots, {"pairs": 0.0}, 0
     moments = {name: np.zeros_like(array) for name, array in moments.items()}
     for _ in range(8):
         theta, gradient, fresh, _ = started(rule, rosenbrock, theta)
-        assert {a.dtype for a in fresh.moments.values()} == {np.dtype(dtype)}
-        assert fresh.moments.keys() == moments.keys()
-        fresh.steps, fresh.moments = steps, {name: a.copy() for name, a in moments.items()}
+        assert {a.dtype for a in fresh.slots.values()} == {np.dtype(dtype)}
+        assert fresh.slots.keys() == moments.keys()
+        fresh.steps, fresh.slots = steps, {name: a.copy() for name, a in moments.items()}
         fresh.numbers = json.loads(json.dumps(numbers))
-        fresh.tmp.fill(np.nan)
+        fresh.scratch.fill(np.nan)
         rule.step(theta, gradient, fresh, 1.0, 0)
-        moments, numbers, steps = fresh.moments, fresh.numbers, fresh.steps
+        moments, numbers, steps = fresh.slots, fresh.numbers, fresh.steps
     assert steps == 8
     np.testing.assert_array_equal(theta, whole)
 
 
 def test_at_the_bottom_it_stays() -> None:
     rule = Lbfgs()
-    theta, gradient, memory, seen = started(rule, bowl, np.zeros(5))
-    rule.step(theta, gradient, memory, 1.0, 0)
+    theta, gradient, state, seen = started(rule, bowl, np.zeros(5))
+    rule.step(theta, gradient, state, 1.0, 0)
     np.testing.assert_array_equal(theta, 0.0)
     assert len(seen) == 1
 
@@ -152,10 +152,10 @@ def test_where_nothing_is_lower_it_goes_back_to_the_bit() -> None:
     rule = Lbfgs()
     begin = np.linspace(0.1, 0.7, 5)
     liar: Function = lambda x: (float((x * x).sum()), -2 * x)  # noqa: E731
-    theta, gradient, memory, _ = started(rule, liar, begin.copy())
-    rule.step(theta, gradient, memory, 1.0, 0)
+    theta, gradient, state, _ = started(rule, liar, begin.copy())
+    rule.step(theta, gradient, state, 1.0, 0)
     np.testing.assert_array_equal(theta, begin)
-    assert memory.numbers["pairs"] == 0
+    assert state.numbers["pairs"] == 0
 
 
 # --- the line search ---------------------------------------------------------------------------

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from ldl.engine.memory import (
     ALIGNMENT,
-    Flat,
+    FlatVector,
     Request,
     aligned,
+    augmented,
     carve,
     pack,
-    samples_last,
-    stacked,
+    padded_feature_major,
 )
 
 DTYPES = [np.float32, np.float64, np.int64]
@@ -100,7 +100,7 @@ def test_aligned_arrays_are_zero_and_start_on_a_boundary(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_flat_views_are_aligned_parts_of_one_vector_and_do_not_touch(dtype: type) -> None:
     shapes = {"a": (3, 5), "b": (1,), "c": (16,), "d": (), "e": (2, 3, 4)}
-    flat = Flat(shapes, dtype)
+    flat = FlatVector(shapes, dtype)
     assert list(flat.views) == list(shapes)
     for i, (name, shape) in enumerate(shapes.items()):
         assert flat[name].shape == shape
@@ -113,16 +113,16 @@ def test_flat_views_are_aligned_parts_of_one_vector_and_do_not_touch(dtype: type
 
 
 def test_a_flat_vector_of_nothing_is_empty() -> None:
-    assert Flat({}, np.float32).vector.shape == (0,)
+    assert FlatVector({}, np.float32).vector.shape == (0,)
 
 
 def test_what_lies_behind_starts_where_the_one_before_it_ends() -> None:
     """And both are then one matrix, of the same memory; what lies apart is none."""
     shapes = {"w": (3, 5), "b": (5,), "other": (2, 5), "apart": (5,)}
-    flat = Flat(shapes, np.float32, behind={"b"})
+    flat = FlatVector(shapes, np.float32, adjacent={"b"})
     for number, view in enumerate(flat.views.values()):
         view[...] = number
-    whole = stacked(flat["w"], flat["b"])
+    whole = augmented(flat["w"], flat["b"])
     assert whole is not None
     np.testing.assert_array_equal(whole, np.vstack([flat["w"], flat["b"]]))
     whole[3] = 7.0
@@ -130,13 +130,13 @@ def test_what_lies_behind_starts_where_the_one_before_it_ends() -> None:
     assert (flat["other"] == 2.0).all()
     assert flat.vector.size % (ALIGNMENT // 4) == 0
     assert flat["other"].ctypes.data % ALIGNMENT == 0
-    assert stacked(flat["other"], flat["apart"]) is None
-    assert stacked(flat["w"].copy(), flat["b"]) is None
-    assert stacked(flat["w"].T, flat["b"][:3]) is None
+    assert augmented(flat["other"], flat["apart"]) is None
+    assert augmented(flat["w"].copy(), flat["b"]) is None
+    assert augmented(flat["w"].T, flat["b"][:3]) is None
 
 
-def test_samples_last_leaves_a_row_to_spare() -> None:
-    rows = samples_last(3, 4, np.float64)
+def test_padded_feature_major_leaves_a_row_to_spare() -> None:
+    rows = padded_feature_major(3, 4, np.float64)
     value = rows[:-1].T
     rows[-1] = 1.0
     assert value.shape == (4, 3)

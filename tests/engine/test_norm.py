@@ -11,9 +11,9 @@ from ldl.arrays import Array, Shape
 from ldl.engine.executor import Executor
 from ldl.engine.gradcheck import gradcheck
 from ldl.engine.graph import Graph, LossNode, Node
-from ldl.engine.layer import Context, Layer, TensorSpec
+from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
-from ldl.engine.layers.batch_norm import blocks_of
+from ldl.engine.layers.batch_norm import block_shape
 from ldl.engine.losses import LOSSES
 from ldl.engine.model import Model
 from ldl.engine.parameters import Parameters
@@ -33,7 +33,7 @@ def trained(layer: Layer, batches: list[Array]) -> Parameters:
     parameters = Parameters(graph_of(layer, batches[0].shape[1:]), 0, np.float64)
     for x in batches:
         graph = graph_of(layer, x.shape[1:])
-        binding = Executor(graph, parameters, len(x), train=True)
+        binding = Executor(graph, parameters, len(x), training=True)
         binding.inputs["x"][...] = x
         binding.forward()
     return parameters
@@ -61,7 +61,7 @@ def test_running_statistics_follow_the_batches(shape: Shape, momentum: float) ->
 def test_a_layer_at_two_places_has_one_pair_of_running_statistics() -> None:
     parameters = Parameters(graph_of(LAYERS["batch_norm"](0.5), (3,), times=2), 0, np.float64)
     assert set(parameters.state) == {"n0.running_mean", "n0.running_var"}
-    binding = Executor(graph_of(LAYERS["batch_norm"](0.5), (3,), 2), parameters, 4, train=True)
+    binding = Executor(graph_of(LAYERS["batch_norm"](0.5), (3,), 2), parameters, 4, training=True)
     (x,) = draws((4, 3), 1)
     binding.inputs["x"][...] = x
     binding.forward()
@@ -76,7 +76,7 @@ def test_one_value_a_channel_moves_no_running_statistics_and_gives_the_bias() ->
     np.testing.assert_array_equal(parameters.state["n0.running_mean"], np.zeros(3))
     np.testing.assert_array_equal(parameters.state["n0.running_var"], np.ones(3))
     parameters.weights["n0.bias"][...] = (1.0, 2.0, 3.0)
-    binding = Executor(graph_of(layer, x.shape[1:]), parameters, 1, ("n0",), train=True)
+    binding = Executor(graph_of(layer, x.shape[1:]), parameters, 1, ("n0",), training=True)
     binding.inputs["x"][...] = x
     binding.forward()
     np.testing.assert_array_equal(binding.values["n0"], [[1.0, 2.0, 3.0]])
@@ -106,25 +106,25 @@ def test_gradients_with_running_statistics() -> None:
     w = {name: rng.normal(size=3) for name in plan.w}
     x, dy = rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 2, 3))
 
-    def node_at(x: Array) -> Context:
-        node = naive.fresh_node(layer, plan, (x,), w, train=False)
-        node.state["running_mean"][...] = (0.3, -1.0, 2.0)
-        node.state["running_var"][...] = (0.5, 1.0, 4.0)
-        layer.forward(node)
-        return node
+    def step_at(x: Array) -> naive.Step:
+        step = naive.fresh_step(layer, plan, (x,), w, training=False)
+        step.ctx.state["running_mean"][...] = (0.3, -1.0, 2.0)
+        step.ctx.state["running_var"][...] = (0.5, 1.0, 4.0)
+        step.forward()
+        return step
 
-    node = node_at(x)
-    node.dy[...] = dy
-    layer.backward(node)
-    step = 1e-6
+    step = step_at(x)
+    step.ctx.dy[...] = dy
+    step.backward()
+    h = 1e-6
     for at in np.ndindex(x.shape):
         moved = x.copy()
-        moved[at] += step
-        difference = ((node_at(moved).y - node.y) * dy).sum() / step
-        assert node.dx[0][at] == pytest.approx(difference, rel=1e-6, abs=1e-8)
-    normal = (x - node.state["running_mean"]) / np.sqrt(node.state["running_var"] + 1e-5)
-    np.testing.assert_allclose(node.dw["weight"], (dy * normal).sum((0, 1)), rtol=1e-12)
-    np.testing.assert_allclose(node.dw["bias"], dy.sum((0, 1)), rtol=1e-12)
+        moved[at] += h
+        difference = ((step_at(moved).ctx.y - step.ctx.y) * dy).sum() / h
+        assert step.ctx.dx[0][at] == pytest.approx(difference, rel=1e-6, abs=1e-8)
+    normal = (x - step.ctx.state["running_mean"]) / np.sqrt(step.ctx.state["running_var"] + 1e-5)
+    np.testing.assert_allclose(step.ctx.dw["weight"], (dy * normal).sum((0, 1)), rtol=1e-12)
+    np.testing.assert_allclose(step.ctx.dw["bias"], dy.sum((0, 1)), rtol=1e-12)
 
 
 def test_running_statistics_are_saved_and_loaded() -> None:
@@ -155,23 +155,23 @@ def test_blocks_change_nothing(samples: int, shape: Shape) -> None:
     rng = np.random.default_rng(0)
     x, dy = rng.normal(1.0, 3.0, (2, samples, *shape))
     w = {name: rng.normal(size=shape[-1]) for name in plan.w}
-    node = naive.fresh_node(layer, plan, (x,), w)
-    layer.forward(node)
-    node.dy[...] = dy
-    layer.backward(node)
+    step = naive.fresh_step(layer, plan, (x,), w)
+    step.forward()
+    step.ctx.dy[...] = dy
+    step.backward()
     axes = tuple(range(x.ndim - 1))
     rate = 1 / np.sqrt(x.var(axes) + 1e-5)
     normal = (x - x.mean(axes)) * rate
-    np.testing.assert_allclose(node.y, normal * w["weight"] + w["bias"], rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(step.ctx.y, normal * w["weight"] + w["bias"], rtol=1e-9, atol=1e-11)
     pull = dy - dy.mean(axes) - normal * (dy * normal).mean(axes)
-    np.testing.assert_allclose(node.dx[0], pull * rate * w["weight"], rtol=1e-8, atol=1e-10)
-    np.testing.assert_allclose(node.dw["weight"], (dy * normal).sum(axes), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(step.ctx.dx[0], pull * rate * w["weight"], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(step.ctx.dw["weight"], (dy * normal).sum(axes), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("samples", "shape"), LARGE)
 def test_blocks_stay_within_reach_of_their_goals(samples: int, shape: Shape) -> None:
     size, count = shape[-1], samples * prod(shape[:-1])
-    lines, width = blocks_of(count, size)
+    lines, width = block_shape(count, size)
     assert width % size == 0
     assert count * size % (lines * width) == 0
     assert count * size // (lines * width) <= 64
@@ -185,12 +185,12 @@ def test_statistics_of_values_far_from_zero_keep_their_digits() -> None:
         layer = LAYERS[entry]()
         plan = layer.plan((TensorSpec((5,)),))
         w = {"weight": np.ones(5, np.float32), "bias": np.zeros(5, np.float32)}
-        node = naive.fresh_node(layer, plan, (x,), w)
-        layer.forward(node)
+        step = naive.fresh_step(layer, plan, (x,), w)
+        step.forward()
         exact = x.astype(float)
         centred = exact - exact.mean(axis, keepdims=True)
         expected = centred / np.sqrt(exact.var(axis, keepdims=True) + 1e-5)
-        np.testing.assert_allclose(node.y, expected, atol=2e-3)
+        np.testing.assert_allclose(step.ctx.y, expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("entry", ["batch_norm", "layer_norm"])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ldl.arrays import Array
-from ldl.engine.memory import Flat
+from ldl.engine.memory import FlatVector
 from ldl.engine.optim import OPTIMIZERS, Optimizer
 from ldl.errors import SettingError
 
@@ -156,8 +156,8 @@ every_case = pytest.mark.parametrize(
 
 
 def test_every_optimizer_has_a_reference() -> None:
-    """L-BFGS has its own in test_lbfgs.py: it needs a function, and no number moves alone."""
-    assert {*Counter(entry for entry, _, _ in CASES), "lbfgs"} == set(OPTIMIZERS)
+    """L-BFGS and SAM have their own files: they need a function, and no number moves alone."""
+    assert {*Counter(entry for entry, _, _ in CASES), "lbfgs", "sam"} == set(OPTIMIZERS)
 
 
 def gradients(seed: int = 1) -> list[dict[str, Array]]:
@@ -165,36 +165,36 @@ def gradients(seed: int = 1) -> list[dict[str, Array]]:
     return [{name: rng.normal(size=shape) for name, shape in SHAPES.items()} for _ in RATES]
 
 
-def started(dtype: type) -> tuple[Flat, Flat]:
+def started(dtype: type) -> tuple[FlatVector, FlatVector]:
     rng = np.random.default_rng(0)
-    theta, gradient = Flat(SHAPES, dtype), Flat(SHAPES, dtype)
+    theta, gradient = FlatVector(SHAPES, dtype), FlatVector(SHAPES, dtype)
     for view in theta.views.values():
         view[...] = rng.normal(size=view.shape)
     return theta, gradient
 
 
-def offset(flat: Flat, name: str) -> int:
+def offset(flat: FlatVector, name: str) -> int:
     """Where a view begins in its vector."""
     return (flat[name].ctypes.data - flat.vector.ctypes.data) // flat.vector.itemsize
 
 
-def run(optimizer: Optimizer, dtype: type) -> tuple[Flat, object]:
+def run(optimizer: Optimizer, dtype: type) -> tuple[FlatVector, object]:
     theta, gradient = started(dtype)
-    memory, decayed = optimizer.start(theta.vector), [slice(0, offset(theta, "bias"))]
+    state, decayed = optimizer.start(theta.vector), [slice(0, offset(theta, "bias"))]
     for rate, given in zip(RATES, gradients(), strict=True):
         for name, array in given.items():
             gradient[name][...] = array
-        optimizer.step(theta.vector, gradient.vector, memory, rate, decayed)
-    return theta, memory
+        optimizer.step(theta.vector, gradient.vector, state, rate, decayed)
+    return theta, state
 
 
 @every_case
 def test_twenty_steps_equal_the_reference(
     entry: str, settings: dict[str, object], rule: Callable[..., None]
 ) -> None:
-    theta, memory = run(OPTIMIZERS[entry](**settings), np.float64)
+    theta, state = run(OPTIMIZERS[entry](**settings), np.float64)
     first, _ = started(np.float64)
-    assert memory.steps == len(RATES)
+    assert state.steps == len(RATES)
     for name, view in first.views.items():
         numbers = [Number(float(v), name != "bias") for v in view.reshape(-1)]
         for t, (rate, given) in enumerate(zip(RATES, gradients(), strict=True), 1):
@@ -209,9 +209,9 @@ def test_float32_stays_float32_and_near(
     entry: str, settings: dict[str, object], rule: object
 ) -> None:
     optimizer = OPTIMIZERS[entry](**settings)
-    theta, memory = run(optimizer, np.float32)
+    theta, state = run(optimizer, np.float32)
     exact, _ = run(optimizer, np.float64)
-    arrays = [theta.vector, memory.tmp, *memory.moments.values()]
+    arrays = [theta.vector, state.scratch, *state.slots.values()]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
     for name, view in theta.views.items():
         np.testing.assert_allclose(view, exact[name], rtol=2e-5, atol=2e-5, err_msg=name)
@@ -222,12 +222,12 @@ def test_float32_stays_float32_and_near(
 def test_the_gaps_between_views_stay_zero(
     entry: str, settings: dict[str, object], rule: object, dtype: type
 ) -> None:
-    theta, memory = run(OPTIMIZERS[entry](**settings), dtype)
+    theta, state = run(OPTIMIZERS[entry](**settings), dtype)
     gap = np.ones(theta.vector.size, bool)
     for name, view in theta.views.items():
         gap[offset(theta, name) : offset(theta, name) + view.size] = False
     assert gap.sum() == theta.vector.size - sum(view.size for view in theta.views.values())
-    for array in (theta.vector, *memory.moments.values()):
+    for array in (theta.vector, *state.slots.values()):
         assert not array[gap].any()
 
 
@@ -239,17 +239,17 @@ def test_a_memory_that_is_copied_goes_on_to_the_same_bits(
     optimizer = OPTIMIZERS[entry](**settings)
     whole, _ = run(optimizer, np.float32)
     theta, gradient = started(np.float32)
-    memory, parts = optimizer.start(theta.vector), [slice(0, offset(theta, "bias"))]
+    state, parts = optimizer.start(theta.vector), [slice(0, offset(theta, "bias"))]
     for rate, given in zip(RATES, gradients(), strict=True):
         fresh = optimizer.start(theta.vector)
-        assert fresh.moments.keys() == memory.moments.keys()
-        fresh.steps, fresh.moments = memory.steps, memory.moments
-        fresh.numbers = json.loads(json.dumps(memory.numbers))
-        fresh.tmp.fill(np.nan)
-        memory = fresh
+        assert fresh.slots.keys() == state.slots.keys()
+        fresh.steps, fresh.slots = state.steps, state.slots
+        fresh.numbers = json.loads(json.dumps(state.numbers))
+        fresh.scratch.fill(np.nan)
+        state = fresh
         for name, array in given.items():
             gradient[name][...] = array
-        optimizer.step(theta.vector, gradient.vector, memory, rate, parts)
+        optimizer.step(theta.vector, gradient.vector, state, rate, parts)
     np.testing.assert_array_equal(theta.vector, whole.vector)
 
 
@@ -261,10 +261,10 @@ def test_an_optimizer_finds_the_bottom_of_a_bowl(
     if hasattr(optimizer, "weight_decay"):
         optimizer = replace(optimizer, weight_decay=0.0)
     theta, bottom = np.zeros(16), np.linspace(-1, 1, 16)
-    memory = optimizer.start(theta)
+    state = optimizer.start(theta)
     rate = 0.1 if entry == "adagrad" else 0.01  # its steps shrink by themselves
     for _ in range(3000):
-        optimizer.step(theta, theta - bottom, memory, rate, [slice(0, 16)])
+        optimizer.step(theta, theta - bottom, state, rate, [slice(0, 16)])
     np.testing.assert_allclose(theta, bottom, atol=0.02)
 
 
@@ -279,5 +279,5 @@ def test_nesterov_needs_momentum() -> None:
 
 def test_sgd_without_momentum_keeps_no_velocity() -> None:
     theta = np.ones(16, np.float32)
-    assert OPTIMIZERS["sgd"]().start(theta).moments == {}
-    assert list(OPTIMIZERS["sgd"](momentum=0.5).start(theta).moments) == ["velocity"]
+    assert OPTIMIZERS["sgd"]().start(theta).slots == {}
+    assert list(OPTIMIZERS["sgd"](momentum=0.5).start(theta).slots) == ["velocity"]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from ldl.engine.communicator import Round, rounds
+from ldl.engine.communicator import ThreadCommunicator, thread_communicators
 from ldl.engine.data_parallel import DataParallelExecutor
 from ldl.engine.executor import Executor
 from ldl.engine.graph import Graph, LossNode, Node
@@ -99,7 +99,7 @@ def test_an_error_in_a_part_is_raised_here(more: tuple[str, ...], failing: int) 
     model, other = (Model(graph(*more), 1, threads=3) for _ in range(2))
     binding = model.training_executor(6, (model.graph.nodes[-1].name,))
     assert isinstance(binding, DataParallelExecutor)
-    steps = binding._parts[failing]._forward
+    steps = binding._shards[failing]._forward
     steps.insert(0, lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         binding.forward()
@@ -111,11 +111,11 @@ def test_an_error_in_a_part_is_raised_here(more: tuple[str, ...], failing: int) 
 
 def test_parts_that_run_ahead_do_not_disturb_what_others_read() -> None:
     """A hundred exchanges one after the other, each part with numbers of its own."""
-    barrier, places = rounds([1, 1, 1])
+    barrier, places = thread_communicators([1, 1, 1])
 
-    def exchanges(place: Round) -> list[list[int]]:
-        mine = (np.array([step * 3 + place.number]) for step in range(100))
-        return [[int(each[0]) for each in place.exchange(array)] for array in mine]
+    def exchanges(place: ThreadCommunicator) -> list[list[int]]:
+        mine = (np.array([step * 3 + place.rank]) for step in range(100))
+        return [[int(each[0]) for each in place.all_gather(array)] for array in mine]
 
     with ThreadPoolExecutor(3) as pool:
         seen = list(pool.map(exchanges, places))

@@ -38,7 +38,7 @@ def test_a_planned_step_equals_an_unplanned_one(seed: int) -> None:
     outputs = maker.rng.choice(names, seed % 4)
     asked = bool(seed % 2)
     binding = Executor(
-        graph, parameters, samples, outputs, gradients=True, input_gradients=asked, train=True
+        graph, parameters, samples, outputs, gradients=True, input_gradients=asked, training=True
     )
     streams = Parameters(graph, seed, np.float64).streams
     for _ in range(2):
@@ -70,7 +70,7 @@ def test_frozen_weights_change_no_other_gradient(seed: int) -> None:
     batch = maker.batch(2)
     both = Parameters(graph, seed, np.float64), Parameters(graph, seed, np.float64, frozen)
     for parameters in both:
-        binding = Executor(graph, parameters, 2, gradients=True, train=True)
+        binding = Executor(graph, parameters, 2, gradients=True, training=True)
         fill(binding, batch)
         binding.forward()
         binding.backward()
@@ -98,7 +98,7 @@ def test_a_planned_evaluation_equals_an_unplanned_one(seed: int) -> None:
         batch = maker.batch(samples)
         fill(binding, batch)
         binding.forward()
-        expected = Naive(graph, parameters.weights, batch, train=False)
+        expected = Naive(graph, parameters.weights, batch, training=False)
         for name in outputs:
             near(binding.values[name], expected.values[name], name)
         assert binding.loss() == pytest.approx(expected.loss if seed % 2 else 0.0, rel=1e-12)
@@ -166,13 +166,13 @@ def chain(*entries: str) -> Graph:
 def test_which_hidden_values_have_samples_last(
     entries: tuple[str, ...], expected: set[str]
 ) -> None:
-    assert Liveness(chain(*entries), ["loss"], True).samples_last() == expected
+    assert Liveness(chain(*entries), ["loss"], True).feature_major() == expected
 
 
 def test_what_a_caller_reads_has_samples_first() -> None:
     graph = chain("linear", "tanh", "linear", "tanh", "linear")
     lives = Liveness(graph, ["loss", "tanh1"], True)
-    assert lives.samples_last() == {"linear2", "tanh3"}
+    assert lives.feature_major() == {"linear2", "tanh3"}
     binding = Executor(graph, Parameters(graph), 6, ["tanh1"], gradients=True)
     assert binding.values["tanh1"].flags.c_contiguous
     assert binding.values["tanh3"].flags.f_contiguous
@@ -191,7 +191,7 @@ def test_a_bias_within_the_product_is_the_same(samples: int) -> None:
     ]
     inputs = {"x": TensorSpec((4,)), "t": TensorSpec((), True)}
     graph = Graph(inputs, places, [LossNode("loss", LOSSES["cross_entropy"](), ("e", "t"))])
-    assert Liveness(graph, ["loss"], True).samples_last() == {"a", "b", "c", "d"}
+    assert Liveness(graph, ["loss"], True).feature_major() == {"a", "b", "c", "d"}
     parameters = Parameters(graph, 1, np.float64)
     parameters.theta += 0.1
     rng = np.random.default_rng(0)

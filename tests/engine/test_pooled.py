@@ -18,11 +18,11 @@ def run(case: Case, samples: int) -> tuple[Array, Array]:
     """y and ∂x of random values."""
     rng = np.random.default_rng(0)
     plan = case.layer.plan(tuple(given.spec for given in case.inputs))
-    node = naive.fresh_node(case.layer, plan, (case.inputs[0].values(rng, samples),), {})
-    case.layer.forward(node)
-    node.dy[...] = rng.normal(size=node.dy.shape)
-    case.layer.backward(node)
-    return node.y, node.dx[0]
+    step = naive.fresh_step(case.layer, plan, (case.inputs[0].values(rng, samples),), {})
+    step.forward()
+    step.ctx.dy[...] = rng.normal(size=step.ctx.dy.shape)
+    step.backward()
+    return step.ctx.y, step.ctx.dx[0]
 
 
 @pytest.mark.parametrize("case", POOLS, ids=str)
@@ -42,12 +42,12 @@ def test_the_first_of_equal_values_takes_the_gradient(equal: tuple[int, ...]) ->
     x = np.full((2, 4, 6, 2), -1.0)
     for k in equal:
         x[:, k // 2 :: 2, k % 2 :: 2] = 3.0
-    node = naive.fresh_node(
+    step = naive.fresh_step(
         case.layer, case.layer.plan(tuple(g.spec for g in case.inputs)), (x,), {}
     )
-    case.layer.forward(node)
-    node.dy[...] = np.random.default_rng(0).normal(size=node.dy.shape)
-    case.layer.backward(node)
+    step.forward()
+    step.ctx.dy[...] = np.random.default_rng(0).normal(size=step.ctx.dy.shape)
+    step.backward()
     expected = np.zeros_like(x)
-    expected[:, equal[0] // 2 :: 2, equal[0] % 2 :: 2] = node.dy
-    np.testing.assert_array_equal(node.dx[0], expected)
+    expected[:, equal[0] // 2 :: 2, equal[0] % 2 :: 2] = step.ctx.dy
+    np.testing.assert_array_equal(step.ctx.dx[0], expected)

@@ -9,25 +9,25 @@ import pytest
 
 from ldl.arrays import Array
 from ldl.engine.init import Normal
-from ldl.engine.layer import Context, TensorSpec
+from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.errors import ShapeError
 
-from .naive import fresh_node
+from .naive import Step, fresh_step
 
 KINDS = ["rnn", "gru", "lstm"]
 
 
-def run(kind: str, x: Array, scale: float = 0.5, **settings: bool) -> Context:
-    """A node, forward and backward run, with the same weights for the same scale."""
+def run(kind: str, x: Array, scale: float = 0.5, **settings: bool) -> Step:
+    """A step, forward and backward run, with the same weights for the same scale."""
     layer = LAYERS[kind](4, init=Normal(scale), bias_init=Normal(scale), **settings)
     plan, rng = layer.plan((TensorSpec(x.shape[1:]),)), np.random.default_rng(5)
     w = {k: v.init.draw(v.shape, v.fans, rng).astype(x.dtype) for k, v in plan.w.items()}
-    node = fresh_node(layer, plan, (x,), w)
-    layer.forward(node)
-    node.dy[...] = 1.0
-    layer.backward(node)
-    return node
+    step = fresh_step(layer, plan, (x,), w)
+    step.forward()
+    step.ctx.dy[...] = 1.0
+    step.backward()
+    return step
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -48,14 +48,14 @@ def test_it_has_no_mirror(kind: str) -> None:
 def test_the_last_state_is_the_last_of_all(kind: str) -> None:
     x = np.random.default_rng(0).normal(size=(3, 5, 2))
     every, last = run(kind, x, return_sequences=True), run(kind, x)
-    np.testing.assert_array_equal(last.y, every.y[:, -1])
+    np.testing.assert_array_equal(last.ctx.y, every.ctx.y[:, -1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_saturated_gates_stay_finite_and_quiet(kind: str) -> None:
     """Sums of a thousand would overflow an exponential; warnings are errors here."""
     x = np.random.default_rng(0).normal(size=(3, 5, 2)).astype(np.float32)
-    node = run(kind, x, scale=1000.0)
-    arrays = [node.y, node.dx[0], *node.dw.values()]
+    step = run(kind, x, scale=1000.0)
+    arrays = [step.ctx.y, step.ctx.dx[0], *step.ctx.dw.values()]
     assert all(np.isfinite(array).all() for array in arrays)
-    assert np.abs(node.y).max() <= 1.0
+    assert np.abs(step.ctx.y).max() <= 1.0

@@ -54,7 +54,7 @@ REFUSED: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
         (TensorSpec((5, 4)), TensorSpec((4,))),
         "the padding of (5, 4) is (5), got (4)",
     ),
-    (LAYERS["patches"](2), (TensorSpec((4, 6)),), "a picture (H, W, C), got (4, 6)"),
+    (LAYERS["patches"](2), (TensorSpec((4, 6)),), "an image (H, W, C), got (4, 6)"),
     (LAYERS["patches"](2), (TensorSpec((4, 5, 1)),), "(4, 5, 1) does not divide into squares of 2"),
     (LAYERS["class_token"](), (TensorSpec((4,)),), "a sequence (L, C), got (4)"),
     (

@@ -9,7 +9,6 @@ import pytest
 
 from ldl.engine.schedules import (
     SCHEDULES,
-    Clock,
     Constant,
     Cosine,
     Cyclic,
@@ -19,15 +18,16 @@ from ldl.engine.schedules import (
     OneCycle,
     Plateau,
     Schedule,
-    Step,
+    StepCount,
+    StepDecay,
     Warmup,
 )
 
-CLOCK = Clock(epoch=4, total=40)  # ten epochs of four steps
+CLOCK = StepCount(epoch=4, total=40)  # ten epochs of four steps
 ETA = 0.2
 
 
-def rates(schedule: Schedule, clock: Clock = CLOCK) -> list[float]:
+def rates(schedule: Schedule, clock: StepCount = CLOCK) -> list[float]:
     """The rate of every step of a training."""
     state = schedule.start()
     return [schedule.rate(ETA, step, clock, state) for step in range(clock.total)]
@@ -45,8 +45,11 @@ CASES: list[tuple[Schedule, list[float]]] = [
     (InverseTime(0.5, "step"), [ETA / (1 + 0.5 * t) for t in S40]),
     (Exponential(0.9), by_epoch([ETA * 0.9**t for t in E10])),
     (Exponential(0.9, "step"), [ETA * 0.9**t for t in S40]),
-    (Step(3, 0.5), by_epoch([ETA * f for f in (1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125)])),
-    (Step(30, 0.5, "step"), [ETA] * 30 + [ETA / 2] * 10),
+    (
+        StepDecay(3, 0.5),
+        by_epoch([ETA * f for f in (1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125)]),
+    ),
+    (StepDecay(30, 0.5, "step"), [ETA] * 30 + [ETA / 2] * 10),
     (MultiStep((2, 7), 0.1), by_epoch([ETA] * 2 + [ETA * 0.1] * 5 + [ETA * 0.1**2] * 3)),
     (MultiStep((7, 2, 2), 0.5), by_epoch([ETA] * 2 + [ETA / 4] * 5 + [ETA / 8] * 3)),
     (MultiStep(()), [ETA] * 40),
@@ -114,7 +117,7 @@ def test_the_shortest_trainings_have_finite_rates(name: str, total: int) -> None
     }
     schedule = SCHEDULES[name](*settings.get(name, ()))
     for epoch in (1, total):
-        assert all(0 <= rate <= 1.0 for rate in rates(schedule, Clock(epoch, total)))
+        assert all(0 <= rate <= 1.0 for rate in rates(schedule, StepCount(epoch, total)))
 
 
 # --- plateau ------------------------------------------------------------------------------------
@@ -125,7 +128,7 @@ def watched(schedule: Schedule, losses: list[float]) -> list[float]:
     state, found = schedule.start(), []
     for i, loss in enumerate(losses):
         found.append(schedule.rate(ETA, CLOCK.epoch * i, CLOCK, state))
-        schedule.see(loss, ETA, state)
+        schedule.step(loss, ETA, state)
         state = json.loads(json.dumps(state, allow_nan=False))
     return found
 
@@ -161,4 +164,4 @@ def test_a_warm_up_hands_its_losses_on() -> None:
 def test_cycles_halved_again_and_again_end_at_the_lower_rate() -> None:
     """Long after their height is below what float64 has."""
     cyclic = Cyclic(1.0, 1, 1, "triangular2")
-    assert cyclic.rate(0.1, 5001, Clock(10, 10_000), cyclic.start()) == 0.1
+    assert cyclic.rate(0.1, 5001, StepCount(10, 10_000), cyclic.start()) == 0.1

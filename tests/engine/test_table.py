@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -40,11 +40,11 @@ def test_the_table_has_rows_for_every_entry() -> None:
 def bound(case: Case, samples: int, dtype: Any, times: int = 1) -> Executor:
     graph = graph_of(case, times)
     parameters = Parameters(graph, 3, dtype)
-    return Executor(graph, parameters, samples, gradients=True, input_gradients=True, train=True)
+    return Executor(graph, parameters, samples, gradients=True, input_gradients=True, training=True)
 
 
-def node_of(case: Case, samples: int, dtype: Any) -> Context:
-    """A node of its own, forward run, with a random gradient waiting."""
+def step_of(case: Case, samples: int, dtype: Any) -> naive.Step:
+    """The layer by itself after its forward, with a random gradient of y."""
     rng = np.random.default_rng(1)
     plan = case.layer.plan(tuple(given.spec for given in case.inputs))
     x = tuple(
@@ -53,35 +53,36 @@ def node_of(case: Case, samples: int, dtype: Any) -> Context:
         for values in [given.values(rng, samples)]
     )
     w = {k: v.init.draw(v.shape, v.fans, rng).astype(dtype) for k, v in plan.w.items()}
-    node = naive.fresh_node(case.layer, plan, x, w)
-    naive.forward(case.layer, node)
+    ctx = naive.fresh_context(case.layer, plan, x, w)
+    alone = naive.Step(case.layer, ctx)
+    alone.forward()
     if not isinstance(case.layer, Loss):
-        node.dy[...] = rng.normal(size=node.dy.shape)
-    return node
+        ctx.dy[...] = rng.normal(size=ctx.dy.shape)
+    return alone
 
 
-def gradients_of(node: Context) -> dict[str, Array]:
-    parts = {f"x{i}": dx for i, dx in enumerate(node.dx) if dx is not None}
-    return {**parts, **node.dw}
+def gradients_of(ctx: Context) -> dict[str, Array]:
+    parts = {f"x{i}": dx for i, dx in enumerate(ctx.dx) if dx is not None}
+    return {**parts, **ctx.dw}
 
 
 @every_case
 @pytest.mark.parametrize("samples", [1, 4])
 def test_values_are_those_of_the_plain_formula(case: Case, samples: int) -> None:
-    node = node_of(case, samples, np.float64)
-    expected = case.formula(list(node.x), node.w)
+    ctx = step_of(case, samples, np.float64).ctx
+    expected = case.formula(list(ctx.x), ctx.w)
     planned = case.layer.plan(tuple(given.spec for given in case.inputs)).y
-    assert node.y.shape == (samples, *planned) == expected.shape
-    np.testing.assert_allclose(node.y, expected, rtol=1e-11, atol=1e-12)
+    assert ctx.y.shape == (samples, *planned) == expected.shape
+    np.testing.assert_allclose(ctx.y, expected, rtol=1e-11, atol=1e-12)
 
 
 @every_case
 def test_float32_values_are_as_near_as_float32_can_be(case: Case) -> None:
-    node = node_of(case, 4, np.float32)
-    exact = [x if x.dtype.kind == "i" else x.astype(float) for x in node.x]
-    expected = case.formula(exact, {k: w.astype(float) for k, w in node.w.items()})
+    ctx = step_of(case, 4, np.float32).ctx
+    exact = [x if x.dtype.kind == "i" else x.astype(float) for x in ctx.x]
+    expected = case.formula(exact, {k: w.astype(float) for k, w in ctx.w.items()})
     largest = max(float(np.abs(x).max()) for x in exact)
-    np.testing.assert_allclose(node.y, expected, rtol=2e-6, atol=2e-6 * max(1.0, largest))
+    np.testing.assert_allclose(ctx.y, expected, rtol=2e-6, atol=2e-6 * max(1.0, largest))
 
 
 @every_case
@@ -121,15 +122,16 @@ def test_the_graph_gives_what_the_layer_alone_gives(case: Case) -> None:
 
 @every_case
 def test_backward_overwrites_nothing_that_it_needs(case: Case) -> None:
-    node = node_of(case, 3, np.float64)
-    before = [x.copy() for x in node.x]
-    naive.backward(case.layer, node)
-    once = {name: g.copy() for name, g in gradients_of(node).items()}
-    naive.backward(case.layer, node)
-    for name, gradient in gradients_of(node).items():
+    alone = step_of(case, 3, np.float64)
+    ctx = alone.ctx
+    before = [x.copy() for x in ctx.x]
+    alone.backward()
+    once = {name: g.copy() for name, g in gradients_of(ctx).items()}
+    alone.backward()
+    for name, gradient in gradients_of(ctx).items():
         assert np.isfinite(gradient).all(), name
         np.testing.assert_array_equal(gradient, once[name], err_msg=name)
-    for x, old in zip(node.x, before, strict=True):
+    for x, old in zip(ctx.x, before, strict=True):
         np.testing.assert_array_equal(x, old)
 
 
@@ -151,32 +153,41 @@ def test_a_step_repeats_to_the_bit_whatever_ran_between(case: Case) -> None:
 # --- float32 stays float32 ----------------------------------------------------------------------
 
 
-def arrays_of(node: Context) -> dict[str, Array]:
-    named = {f"x{i}": x for i, x in enumerate(node.x)} | {"y": node.y, "dy": node.dy}
-    return {**named, **gradients_of(node), **node.w, **node.tmp}
+def arrays_of(ctx: Context) -> dict[str, Array]:
+    named = {f"x{i}": x for i, x in enumerate(ctx.x)} | {"y": ctx.y, "dy": ctx.dy}
+    return {**named, **gradients_of(ctx), **ctx.w, **ctx.buffers}
 
 
 @every_case
 def test_every_array_of_a_float32_step_is_float32(case: Case) -> None:
-    binding = bound(case, 3, np.float32, times=2)
-    step(binding, batch_for(case, binding.graph, 3))
-    arrays = {
-        f"{place} {name} {i}": array
-        for place, node in binding.contexts.items()
-        for name, value in arrays_of(node).items()
-        for i, array in enumerate(leaves(value))
+    executor = bound(case, 3, np.float32, times=2)
+    step(executor, batch_for(case, executor.graph, 3))
+    arrays: dict[str, Any] = {
+        f"{node} {name}": array
+        for node, ctx in executor.contexts.items()
+        for name, array in arrays_of(ctx).items()
+    }
+    calls = [*executor._forward, *executor._backward]
+    arrays |= {f"call {i}: {call}": call for i, call in enumerate(calls)}
+    types = {
+        name: array.dtype
+        for name, value in arrays.items()
+        for array in leaves(value)
         if array.dtype.kind != "i"
     }
-    assert {k: a.dtype for k, a in arrays.items() if a.dtype != np.float32} == {}
-    assert binding.parameters.theta.dtype == binding.parameters.gradient.dtype == np.float32
+    assert {name: dtype for name, dtype in types.items() if dtype != np.float32} == {}
+    assert executor.parameters.theta.dtype == executor.parameters.gradient.dtype == np.float32
 
 
 def leaves(value: Any) -> list[Array]:
-    """The arrays in what a layer keeps: lists, and objects of its own, included."""
+    """The arrays that a call or an object of a layer holds, in lists and calls too."""
     if isinstance(value, np.ndarray):
         return [value]
+    if isinstance(value, partial):
+        owner = getattr(value.func, "__self__", None)
+        return leaves([owner, *value.args, *value.keywords.values()])
     if isinstance(value, list | tuple):
-        return [array for each in value for array in leaves(each)]
+        return [array for item in value for array in leaves(item)]
     return leaves(list(vars(value).values())) if hasattr(value, "__dict__") else []
 
 
@@ -201,8 +212,8 @@ def unwatched(value: Any) -> Any:
     return value.view(np.ndarray) if isinstance(value, Watched) else value
 
 
-def watched(node: Context) -> Context:
-    """The same node, with every array of it under watch."""
+def watched(ctx: Context) -> Context:
+    """The same context, with every array of it under watch."""
 
     def wrap(value: Any) -> Any:
         if isinstance(value, dict):
@@ -211,14 +222,14 @@ def watched(node: Context) -> Context:
             return tuple(map(wrap, value))
         return value.view(Watched) if isinstance(value, np.ndarray) else value
 
-    return Context(**{f.name: wrap(getattr(node, f.name)) for f in fields(Context)})
+    return Context(**{f.name: wrap(getattr(ctx, f.name)) for f in fields(Context)})
 
 
 @every_case
 def test_no_float64_creeps_into_a_float32_step(case: Case) -> None:
-    node = watched(node_of(case, 3, np.float32))
-    naive.forward(case.layer, node)
-    naive.backward(case.layer, node)
+    alone = naive.Step(case.layer, watched(step_of(case, 3, np.float32).ctx))
+    alone.forward()
+    alone.backward()
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,9 +238,9 @@ class Creeping(Tanh):
 
     gain: Any = np.float64(1.0)
 
-    def back(self, node: Context) -> Iterator[Call]:
-        yield from super().back(node)
-        yield partial(np.multiply, node.dx[0], self.gain, node.dx[0])
+    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        yield from super().backward(ctx, scratch)
+        yield partial(np.multiply, ctx.dx[0], self.gain, ctx.dx[0])
 
 
 def test_the_watch_would_see_a_float64_scalar() -> None:
@@ -237,6 +248,111 @@ def test_the_watch_would_see_a_float64_scalar() -> None:
     creeping = Case("tanh", Creeping(), tanh.inputs, tanh.formula)
     with pytest.raises(TypeError, match="float64"):
         test_no_float64_creeps_into_a_float32_step(creeping)
+
+
+# --- what a layer declares for the memory planner ------------------------------------------------
+
+
+def backward_of(case: Case, unreadable: frozenset[str]) -> dict[str, Array]:
+    """Gradients where the named arrays hold NaN, or a wrong class, once forward has run."""
+    alone = step_of(case, 3, np.float64)
+    ctx = alone.ctx
+    if "x" in unreadable:
+        for x in ctx.x:
+            x.fill(0 if x.dtype.kind == "i" else np.nan)
+    if "y" in unreadable:
+        ctx.y.fill(np.nan)
+    with np.errstate(all="ignore"):
+        alone.backward()
+    return gradients_of(ctx)
+
+
+@every_case
+def test_backward_reads_what_it_declares_and_nothing_else(case: Case) -> None:
+    """Undeclared arrays change no gradient; each declared one does for some row of the entry."""
+    declared = case.layer.backward_reads
+    expected = backward_of(case, frozenset())
+    for name, gradient in backward_of(case, frozenset({"x", "y"}) - declared).items():
+        np.testing.assert_array_equal(gradient, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("entry", sorted({case.entry for case in TABLE}))
+def test_no_declaration_keeps_memory_alive_for_nothing(entry: str) -> None:
+    rows = [case for case in TABLE if case.entry == entry]
+    for declared in rows[0].layer.backward_reads:
+        read = [backward_of(case, frozenset({declared})) for case in rows]
+        plain = [backward_of(case, frozenset()) for case in rows]
+        assert any(
+            not np.array_equal(gradient, kept[name])
+            for got, kept in zip(read, plain, strict=True)
+            for name, gradient in got.items()
+        ), declared
+
+
+@every_case
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_layer_that_works_in_place_gives_the_same_numbers(case: Case, samples: int) -> None:
+    """With y in the memory of x[0] and ∂x[0] in that of ∂y."""
+    apart = step_of(case, samples, np.float64)
+    ctx = apart.ctx
+    if not case.layer.in_place:
+        pytest.skip("writes to memory of its own")
+    apart.forward()
+    expected = ctx.y.copy(), {name: g.copy() for name, g in in_order(apart).items()}
+    y = ctx.x[0].reshape(ctx.y.shape)
+    dy = ctx.dy.copy()
+    dx = (dy.reshape(ctx.x[0].shape), *ctx.dx[1:])
+    rng = np.random.default_rng(0)
+    together = Context(ctx.x, y, dx, dy, ctx.w, ctx.dw, ctx.state, ctx.buffers, rng, ctx.training)
+    alone = naive.Step(case.layer, together)
+    for call in alone._forward:
+        call()
+    np.testing.assert_array_equal(y, expected[0])
+    for call in alone._backward:
+        call()
+    for name, gradient in gradients_of(together).items():
+        np.testing.assert_array_equal(gradient, expected[1][name], err_msg=name)
+
+
+def in_order(alone: naive.Step) -> dict[str, Array]:
+    """The gradients after a backward."""
+    alone.backward()
+    return gradients_of(alone.ctx)
+
+
+@every_case
+def test_a_view_has_no_calls_and_is_declared(case: Case) -> None:
+    """What has no calls is a view, and a view's values are x's in their order."""
+    alone = step_of(case, 3, np.float64)
+    assert case.layer.view == (not alone._forward)
+    if case.layer.view:
+        assert not alone._backward and alone.ctx.y.size == alone.ctx.x[0].size
+
+
+@dataclass(frozen=True, eq=False)
+class Forgetful(Tanh):
+    """What the tests above are for: backward reads y and does not say so."""
+
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Greedy(Tanh):
+    """Declares x, which backward does not read."""
+
+    backward_reads: ClassVar[frozenset[str]] = frozenset({"x", "y"})
+
+
+def test_wrong_declarations_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    tanh = next(case for case in TABLE if case.entry == "tanh")
+    with pytest.raises(AssertionError):
+        test_backward_reads_what_it_declares_and_nothing_else(
+            Case("tanh", Forgetful(), tanh.inputs, tanh.formula)
+        )
+    greedy = Case("tanh", Greedy(), tanh.inputs, tanh.formula)
+    monkeypatch.setattr(f"{__name__}.TABLE", [greedy])
+    with pytest.raises(AssertionError, match="x"):
+        test_no_declaration_keeps_memory_alive_for_nothing("tanh")
 
 
 # --- a step allocates nothing that grows with the batch -----------------------------------------
@@ -280,8 +396,8 @@ def test_a_step_allocates_nothing_that_grows_with_the_batch(case: Case) -> None:
 class Wasteful(Tanh):
     """What the test above is for: a product without a place to go."""
 
-    def ahead(self, node: Context) -> Iterator[Call]:
-        yield lambda: np.copyto(node.y, np.tanh(node.x[0] * 1.0))
+    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+        yield lambda: np.copyto(ctx.y, np.tanh(ctx.x[0] * 1.0))
 
 
 def test_the_measure_would_see_a_hidden_temporary() -> None:
@@ -297,5 +413,5 @@ def test_a_plan_names_only_what_a_layer_needs() -> None:
     plan = LayerPlan(y=(3,))
     assert not plan.w
     assert not plan.state
-    assert not plan.tmp
+    assert not plan.buffers
     assert LAYERS["linear"](4).plan((TensorSpec((2, 3)),)).multiply_adds == 2 * 3 * 4

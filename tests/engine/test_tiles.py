@@ -1,4 +1,4 @@
-"""Convolutions by the method of Toom and Cook: the plain way's numbers, but for rounding."""
+"""Convolutions by Winograd's method: the numbers of plain sums, but for rounding."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 from ldl.arrays import Array
 from ldl.engine.gradcheck import gradcheck
 from ldl.engine.layers import winograd, winograd_conv
-from ldl.engine.layers.im2col import Gather, correlation
-from ldl.engine.layers.windows import Axis, axis
-from ldl.engine.layers.winograd_conv import Tiles
+from ldl.engine.layers.im2col import Im2col, convolution
+from ldl.engine.layers.windows import WindowAxis, window_axis
+from ldl.engine.layers.winograd_conv import WinogradConv
 
 from .helpers import batch_for, graph_of
 from .table import TABLE, Case
 
 PAIRS = [(m, r) for r in range(2, 8) for m in range(2, 5) if m + r - 2 <= len(winograd.POINTS)]
-Axes = tuple[Axis, Axis]
+Axes = tuple[WindowAxis, WindowAxis]
 
 
 @pytest.mark.parametrize(("m", "r"), PAIRS)
@@ -50,22 +50,22 @@ def test_only_the_divisions_are_rounded(m: int, r: int) -> None:
 def test_the_tile_that_needs_the_fewest_products(
     count: int, weights: int, m: int, products: int
 ) -> None:
-    assert winograd.outputs_a_tile(count, weights) == m
-    share = winograd.share_of_products(count, weights)
+    assert winograd.tile_outputs(count, weights) == m
+    share = winograd.product_share(count, weights)
     assert share == pytest.approx(products / (count * weights))
 
 
 # Images, channels, filters: tiles that are not full, one column, padding beyond the kernel and on
 # one side only, one output, several windows a row, whole rows as windows.
 SHAPES: list[tuple[Axes, int, int]] = [
-    ((axis(8, 5, 1, 2), axis(8, 5, 1, 2)), 3, 2),
-    ((axis(11, 3, 1, 0), axis(5, 3, 1, 0)), 1, 4),
-    ((axis(7, 2, 1, 0), axis(1, 1, 1, 0)), 2, 3),
-    ((axis(3, 3, 1, 7), axis(4, 2, 1, 3)), 2, 1),
-    ((Axis(6, 4, 1, 0, 3), Axis(5, 2, 1, 1, 0)), 1, 1),
-    ((axis(3, 3, 1, 0), axis(3, 3, 1, 0)), 5, 2),
-    ((axis(9, 7, 1, 3), axis(13, 3, 1, 1)), 1, 2),
-    ((axis(14, 5, 1, 4), axis(12, 5, 1, 4)), 1, 3),
+    ((window_axis(8, 5, 1, 2), window_axis(8, 5, 1, 2)), 3, 2),
+    ((window_axis(11, 3, 1, 0), window_axis(5, 3, 1, 0)), 1, 4),
+    ((window_axis(7, 2, 1, 0), window_axis(1, 1, 1, 0)), 2, 3),
+    ((window_axis(3, 3, 1, 7), window_axis(4, 2, 1, 3)), 2, 1),
+    ((WindowAxis(6, 4, 1, 0, 3), WindowAxis(5, 2, 1, 1, 0)), 1, 1),
+    ((window_axis(3, 3, 1, 0), window_axis(3, 3, 1, 0)), 5, 2),
+    ((window_axis(9, 7, 1, 3), window_axis(13, 3, 1, 1)), 1, 2),
+    ((window_axis(14, 5, 1, 4), window_axis(12, 5, 1, 4)), 1, 3),
 ]
 
 
@@ -83,11 +83,11 @@ def both(
     for tiled in (False, True):
         y, dkernel, dbias = np.full_like(dy, np.nan), np.zeros_like(kernel), np.zeros_like(bias)
         forward, backward = (
-            Tiles(x, out, axes) if tiled else Gather(x, out, axes, 0, 1) for out in (y, dy)
+            WinogradConv(x, out, axes) if tiled else Im2col(x, out, axes, 0, 1) for out in (y, dy)
         )
         for _ in range(2):  # what a block leaves behind does not reach the next step
-            forward.products(kernel, bias)
-            backward.weights(dkernel, dbias)
+            forward.forward(kernel, bias)
+            backward.weight_gradient(dkernel, dbias)
         found.append((y, dkernel, dbias))
     return found
 
@@ -101,9 +101,9 @@ def test_tiles_give_what_windows_give(
 ) -> None:  # fmt: skip
     """In one block, in uneven ones, and in blocks of some tiles of an image."""
     if lines is not None:
-        monkeypatch.setattr(winograd_conv, "PRODUCT", 500)
-        monkeypatch.setattr(winograd_conv, "WINDOWS", 0)
-        monkeypatch.setattr(winograd_conv, "ROWS", lines * axes[1].out)
+        monkeypatch.setattr(winograd_conv, "MAX_PRODUCT_WORK", 500)
+        monkeypatch.setattr(winograd_conv, "BLOCK_VALUES", 0)
+        monkeypatch.setattr(winograd_conv, "MIN_BLOCK_ROWS", lines * axes[1].out)
     plain, tiled = both(axes, channels, filters, samples)
     for expected, got in zip(plain, tiled, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
@@ -120,11 +120,11 @@ def test_one_object_goes_both_ways() -> None:
     """What the sums for the kernel leave behind does not reach the next products."""
     axes = SHAPES[-1][0]
     x, y = np.random.default_rng(0).normal(size=(2, 14, 12, 1)), np.zeros((2, 18, 16, 3))
-    kernel, way = np.ones((25, 3)), Tiles(x, y, axes)
-    way.products(kernel)
+    kernel, way = np.ones((25, 3)), WinogradConv(x, y, axes)
+    way.forward(kernel)
     first = y.copy()
-    way.weights(np.zeros_like(kernel))
-    way.products(kernel)
+    way.weight_gradient(np.zeros_like(kernel))
+    way.forward(kernel)
     np.testing.assert_array_equal(y, first)
 
 
@@ -132,7 +132,7 @@ def test_one_object_goes_both_ways() -> None:
 def test_float32_is_off_by_a_few_times_what_plain_sums_are(
     kernel: int, size: int, channels: int
 ) -> None:
-    axes = axis(size, kernel, 1, kernel // 2), axis(size, kernel, 1, kernel // 2)
+    axes = window_axis(size, kernel, 1, kernel // 2), window_axis(size, kernel, 1, kernel // 2)
     exact, _ = both(axes, channels, 8, 3)
     plain, tiled = both(axes, channels, 8, 3, np.float32)
     for right, one, other in zip(exact, plain, tiled, strict=True):
@@ -144,17 +144,17 @@ def test_what_slides_otherwise_or_is_small_goes_the_plain_way() -> None:
     def way(axes: Axes, channels: int = 32, groups: int = 1) -> type:
         x = np.zeros((2, axes[0].size, axes[1].size, channels))
         y = np.zeros((2, axes[0].out, axes[1].out, 64))
-        return type(correlation(x, y, axes, 0, groups))
+        return type(convolution(x, y, axes, 0, groups))
 
-    near = axis(9, 3, 1, 1)
-    assert way((near, near)) is Tiles
-    assert way((near, near), channels=1) is Gather
-    assert way((near, near), groups=2) is Gather
-    assert way((axis(9, 3, 2, 1), near)) is Gather
-    assert way((near, axis(9, 3, 1, 1, 2))) is Gather
-    assert way((axis(9, 1, 1, 0), near)) is Gather
-    assert way((axis(20, 9, 1, 1), near)) is Gather
-    assert way((axis(1, 1, 1, 0), axis(200, 3, 1, 0))) is Gather
+    near = window_axis(9, 3, 1, 1)
+    assert way((near, near)) is WinogradConv
+    assert way((near, near), channels=1) is Im2col
+    assert way((near, near), groups=2) is Im2col
+    assert way((window_axis(9, 3, 2, 1), near)) is Im2col
+    assert way((near, window_axis(9, 3, 1, 1, 2))) is Im2col
+    assert way((window_axis(9, 1, 1, 0), near)) is Im2col
+    assert way((window_axis(20, 9, 1, 1), near)) is Im2col
+    assert way((window_axis(1, 1, 1, 0), window_axis(200, 3, 1, 0))) is Im2col
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_what_slides_otherwise_or_is_small_goes_the_plain_way() -> None:
 def test_gradients_of_layers_whose_every_convolution_goes_in_tiles(
     case: Case, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(winograd_conv, "LEAST", 0)
+    monkeypatch.setattr(winograd_conv, "MIN_WORK", 0)
     graph = graph_of(case, times)
     rows = gradcheck(graph, batch_for(case, graph, 3), seed=2, entries=25, input_gradients=True)
     assert {row.name: row.error for row in rows if not row.error < 1e-6} == {}

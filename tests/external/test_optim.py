@@ -21,7 +21,6 @@ from ldl.engine.optim import OPTIMIZERS
 from ldl.engine.parameters import Parameters
 from ldl.engine.penalty import Clipping
 from ldl.engine.schedules import (
-    Clock,
     Cosine,
     Cyclic,
     Exponential,
@@ -30,7 +29,8 @@ from ldl.engine.schedules import (
     OneCycle,
     Plateau,
     Schedule,
-    Step,
+    StepCount,
+    StepDecay,
     Warmup,
 )
 
@@ -71,7 +71,7 @@ def ours(dtype: type) -> Executor:
         Node("c", LAYERS["linear"](CLASSES), ("b",)),
     ]
     graph = Graph(specs, places, [LossNode("loss", LOSSES["cross_entropy"](), ("c", "t"))])
-    binding = Executor(graph, Parameters(graph, 1, dtype), SAMPLES, gradients=True, train=True)
+    binding = Executor(graph, Parameters(graph, 1, dtype), SAMPLES, gradients=True, training=True)
     binding.inputs["x"][...], binding.inputs["t"][...] = data(dtype)
     return binding
 
@@ -136,7 +136,7 @@ def test_fifty_steps_agree(
     net, parameters = theirs(binding, kind), binding.parameters
     decay = settings.get("weight_decay", 0.0)
     rival = rule(groups(net, decay), lr=rate, **torch_settings(settings, more))
-    memory = optimizer.start(parameters.theta)
+    state = optimizer.start(parameters.theta)
     clipping = {
         "norm": Clipping(norm=0.3), "value": Clipping(value=0.05), None: Clipping()
     }[clip]  # fmt: skip
@@ -145,7 +145,7 @@ def test_fifty_steps_agree(
         binding.forward()
         binding.backward()
         clipping.apply(parameters.gradient, float(np.linalg.norm(parameters.gradient)))
-        optimizer.step(parameters.theta, parameters.gradient, memory, rate, parameters.decay_slices)
+        optimizer.step(parameters.theta, parameters.gradient, state, rate, parameters.decay_slices)
         rival.zero_grad()
         nn.functional.cross_entropy(net(torch.from_numpy(x)), torch.from_numpy(t)).backward()
         if clip == "norm":
@@ -162,7 +162,7 @@ def test_lbfgs_comes_to_the_same_bottom() -> None:
     net, parameters = theirs(binding, torch.float64), binding.parameters
     theta, gradient = parameters.theta, parameters.gradient
     optimizer = OPTIMIZERS["lbfgs"]()
-    memory = optimizer.start(theta)
+    state = optimizer.start(theta)
 
     def evaluate() -> float:
         binding.forward()
@@ -170,9 +170,9 @@ def test_lbfgs_comes_to_the_same_bottom() -> None:
         gradient[...] += 0.2 * theta
         return binding.loss() + 0.1 * float(theta @ theta)
 
-    memory.evaluate = evaluate
+    state.closure = evaluate
     for _ in range(STEPS):
-        optimizer.step(theta, gradient, memory, 1.0, parameters.decay_slices)
+        optimizer.step(theta, gradient, state, 1.0, parameters.decay_slices)
     rival = torch.optim.LBFGS(
         net.parameters(), max_iter=1000, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
     )
@@ -198,7 +198,7 @@ SCHEDULES: list[tuple[Schedule, str, Scheduler]] = [
     (InverseTime(0.3), "epoch", lambda o: lr_scheduler.LambdaLR(o, lambda t: 1 / (1 + 0.3 * t))),
     (Exponential(0.9), "epoch", lambda o: lr_scheduler.ExponentialLR(o, 0.9)),
     (Exponential(0.97, "step"), "step", lambda o: lr_scheduler.ExponentialLR(o, 0.97)),
-    (Step(3, 0.5), "epoch", lambda o: lr_scheduler.StepLR(o, 3, 0.5)),
+    (StepDecay(3, 0.5), "epoch", lambda o: lr_scheduler.StepLR(o, 3, 0.5)),
     (MultiStep((2, 7), 0.1), "epoch", lambda o: lr_scheduler.MultiStepLR(o, [2, 7])),
     (Cosine(), "epoch", lambda o: lr_scheduler.CosineAnnealingLR(o, 10)),
     (Cosine(6, 0.05), "epoch", lambda o: lr_scheduler.CosineAnnealingLR(o, 6, 0.05)),
@@ -238,7 +238,7 @@ def test_rates_agree(schedule: Schedule, unit: str, scheduler: Scheduler) -> Non
     """Over ten epochs of four steps."""
     rival = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=ETA, momentum=0.9)
     moved = scheduler(rival)
-    clock, state = Clock(EPOCH, 10 * EPOCH), schedule.start()
+    clock, state = StepCount(EPOCH, 10 * EPOCH), schedule.start()
     for step in range(clock.total):
         expected = rival.param_groups[0]["lr"]
         assert schedule.rate(ETA, step, clock, state) == pytest.approx(float(expected), rel=1e-9)
@@ -257,11 +257,11 @@ def test_a_plateau_agrees(settings: dict[str, Any]) -> None:
     losses = np.maximum(0.3, 1.0 / np.arange(1, 61)) + rng.uniform(0, 0.02, 60)
     rival = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=ETA)
     moved = lr_scheduler.ReduceLROnPlateau(rival, eps=0.0, **settings)
-    schedule, clock = Plateau(**settings), Clock(1, 60)
+    schedule, clock = Plateau(**settings), StepCount(1, 60)
     state = schedule.start()
     for epoch, loss in enumerate(losses.tolist()):
         expected = rival.param_groups[0]["lr"]
         assert schedule.rate(ETA, epoch, clock, state) == pytest.approx(expected, rel=1e-12)
-        schedule.see(loss, ETA, state)
+        schedule.step(loss, ETA, state)
         moved.step(loss)
     assert state["share"] < 1.0

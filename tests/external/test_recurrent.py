@@ -46,7 +46,13 @@ def bound(layers: list[Layer], x: Array, goal: Array) -> Executor:
         {"x": TensorSpec(x.shape[1:]), "goal": TensorSpec(goal.shape[1:])}, places, [loss]
     )
     binding = Executor(
-        graph, Parameters(graph), len(x), (value,), gradients=True, input_gradients=True, train=True
+        graph,
+        Parameters(graph),
+        len(x),
+        (value,),
+        gradients=True,
+        input_gradients=True,
+        training=True,
     )
     binding.inputs["x"][...], binding.inputs["goal"][...] = x, goal
     return binding

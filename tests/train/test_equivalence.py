@@ -161,7 +161,7 @@ def test_by_hand_by_graph_and_by_command_are_one(name: str, tmp_path: Path) -> N
     parameters = Parameters(experiment.graph, SEED)
     memory = optimizer.start(parameters.theta)
     bindings = {
-        size: Executor(experiment.graph, parameters, size, gradients=True, train=True)
+        size: Executor(experiment.graph, parameters, size, gradients=True, training=True)
         for size in {len(chosen) for chosen in batches[0]}
     }
     for epoch in batches:

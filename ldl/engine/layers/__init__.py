@@ -19,6 +19,7 @@ from ldl.engine.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d
 from ldl.engine.layers.dropout import Dropout
 from ldl.engine.layers.elu import Elu
 from ldl.engine.layers.embedding import Embedding
+from ldl.engine.layers.film import Film
 from ldl.engine.layers.gelu import Gelu
 from ldl.engine.layers.gru import Gru
 from ldl.engine.layers.layer_norm import LayerNorm
@@ -74,4 +75,5 @@ LAYERS: dict[str, type[Layer]] = {
     "select": Select,
     "mean": Mean,
     "multiply": Multiply,
+    "film": Film,
 }

@@ -1,6 +1,6 @@
-"""Optimizers: rules that move the flat vector θ (`theta`) along its gradient g, in place.
+"""Optimizers: rules that update the flat vector θ (`theta`) from its gradient g, in place.
 
-An optimizer holds no arrays; its `OptimizerState` does. Weight decay applies to the parts `decayed` of θ.
+An optimizer holds no arrays; its `OptimizerState` does. Weight decay applies to slices of θ.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from ldl.engine.optim.base import Optimizer, OptimizerState
 from ldl.engine.optim.descent import Gd, Sgd
 from ldl.engine.optim.lbfgs import Lbfgs
 from ldl.engine.optim.lion import Lion
+from ldl.engine.optim.sam import Sam
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "gd": Gd,
@@ -22,6 +23,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "nadam": Nadam,
     "lion": Lion,
     "lbfgs": Lbfgs,
+    "sam": Sam,
 }
 
 __all__ = [
@@ -36,5 +38,6 @@ __all__ = [
     "Optimizer",
     "OptimizerState",
     "RmsProp",
+    "Sam",
     "Sgd",
 ]

@@ -1,4 +1,4 @@
-"""Adam and its kin: a mean of gradients over the root of a mean of their squares."""
+"""Adam and its variants: a mean of gradients over the root of a mean of their squares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Slices
 from ldl.fields import Momentum, NonNegative, Positive
 
 
@@ -18,11 +18,11 @@ class Adam(Optimizer):
     """m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  θ ← θ − η · m̂ / (√v̂ + ε).
 
     m̂ = m / (1−β₁ᵗ) and v̂ = v / (1−β₂ᵗ) at step t. Source: Kingma and Ba, Adam, 2015,
-    algorithm 1. The moments are kept without their factors (1−β), which saves two passes over
-    the vectors; ε is the paper's, outside the root and after the correction.
+    algorithm 1. The slots hold the moments without their factors (1−β), which saves two passes
+    over the vectors; ε is the paper's, outside the root and after the correction.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("mean", "square")
+    slot_names: ClassVar[tuple[str, ...]] = ("mean", "square")
     learning_rate: Positive = 0.001
     beta1: Momentum = 0.9
     beta2: Momentum = 0.999
@@ -32,33 +32,33 @@ class Adam(Optimizer):
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`."""
-        memory.steps += 1
-        mean, square, tmp = memory.moments["mean"], memory.moments["square"], memory.tmp
+        """Update `theta`."""
+        state.steps += 1
+        mean, square, scratch = state.slots["mean"], state.slots["square"], state.scratch
         np.multiply(mean, self.beta1, mean)
         np.add(mean, gradient, mean)
         np.multiply(square, self.beta2, square)
-        np.multiply(gradient, gradient, tmp)
-        np.add(square, tmp, square)
+        np.multiply(gradient, gradient, scratch)
+        np.add(square, scratch, square)
         # √v̂ + ε = r·(√square + ε/r) with r below, so the factors need one pass, not three.
-        first = (1.0 - self.beta1) / (1.0 - self.beta1**memory.steps)
-        root = sqrt((1.0 - self.beta2) / (1.0 - self.beta2**memory.steps))
-        np.sqrt(square, tmp)
-        np.add(tmp, self.epsilon / root, tmp)
-        np.divide(mean, tmp, tmp)
-        np.multiply(tmp, learning_rate * first / root, tmp)
-        np.subtract(theta, tmp, theta)
+        first = (1.0 - self.beta1) / (1.0 - self.beta1**state.steps)
+        root = sqrt((1.0 - self.beta2) / (1.0 - self.beta2**state.steps))
+        np.sqrt(square, scratch)
+        np.add(scratch, self.epsilon / root, scratch)
+        np.divide(mean, scratch, scratch)
+        np.multiply(scratch, learning_rate * first / root, scratch)
+        np.subtract(theta, scratch, theta)
 
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """θ ← θ − η λ θ, then Adam's step: weight decay λ apart from the gradient.
+    """θ ← θ − η λ θ, then Adam's step: decoupled weight decay λ.
 
-    Biases are not decayed. Source: Loshchilov and Hutter, Decoupled Weight Decay
+    Weight decay does not apply to biases. Source: Loshchilov and Hutter, Decoupled Weight Decay
     Regularization, 2019, in PyTorch's variant, where λ is multiplied with η.
     """
 
@@ -68,14 +68,14 @@ class AdamW(Adam):
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`."""
-        for part in decayed:
+        """Update `theta`."""
+        for part in decay_slices:
             np.multiply(theta[part], 1.0 - learning_rate * self.weight_decay, theta[part])
-        super().step(theta, gradient, memory, learning_rate, decayed)
+        super().step(theta, gradient, state, learning_rate, decay_slices)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Nadam(Optimizer):
     Momentum into Adam, 2016, in PyTorch's variant. The moments are kept without their factors.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("mean", "square")
+    slot_names: ClassVar[tuple[str, ...]] = ("mean", "square")
     learning_rate: Positive = 0.002
     beta1: Momentum = 0.9
     beta2: Momentum = 0.999
@@ -98,33 +98,33 @@ class Nadam(Optimizer):
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`."""
-        memory.steps += 1
-        mean, square, tmp = memory.moments["mean"], memory.moments["square"], memory.tmp
-        now, ahead = self._shares(memory)
+        """Update `theta`."""
+        state.steps += 1
+        mean, square, scratch = state.slots["mean"], state.slots["square"], state.scratch
+        now, ahead = self._shares(state)
         np.multiply(mean, self.beta1, mean)
         np.add(mean, gradient, mean)
         np.multiply(square, self.beta2, square)
-        np.multiply(gradient, gradient, tmp)
-        np.add(square, tmp, square)
-        np.multiply(mean, (1.0 - self.beta1) * ahead / now, tmp)
-        np.add(gradient, tmp, gradient)
-        root = sqrt((1.0 - self.beta2) / (1.0 - self.beta2**memory.steps))
-        np.sqrt(square, tmp)
-        np.add(tmp, self.epsilon / root, tmp)
-        np.divide(gradient, tmp, gradient)
+        np.multiply(gradient, gradient, scratch)
+        np.add(square, scratch, square)
+        np.multiply(mean, (1.0 - self.beta1) * ahead / now, scratch)
+        np.add(gradient, scratch, gradient)
+        root = sqrt((1.0 - self.beta2) / (1.0 - self.beta2**state.steps))
+        np.sqrt(square, scratch)
+        np.add(scratch, self.epsilon / root, scratch)
+        np.divide(gradient, scratch, gradient)
         np.multiply(gradient, learning_rate * now / root, gradient)
         np.subtract(theta, gradient, theta)
 
-    def _shares(self, memory: OptimizerState) -> tuple[float, float]:
+    def _shares(self, state: OptimizerState) -> tuple[float, float]:
         """a and b of this step; the product of all μ is kept as a number."""
-        now, ahead = self._momentum(memory.steps), self._momentum(memory.steps + 1)
-        product = memory.numbers.get("product", 1.0) * now
-        memory.numbers["product"] = product
+        now, ahead = self._momentum(state.steps), self._momentum(state.steps + 1)
+        product = state.numbers.get("product", 1.0) * now
+        state.numbers["product"] = product
         return (1.0 - now) / (1.0 - product), ahead / (1.0 - product * ahead)
 
     def _momentum(self, t: int) -> float:

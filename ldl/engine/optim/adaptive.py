@@ -1,4 +1,4 @@
-"""Step sizes of their own for each weight, from the squares of its gradients."""
+"""Adaptive step sizes: one for each weight, from the squares of its gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Slices
 from ldl.fields import Momentum, Positive
 
 
@@ -21,7 +21,7 @@ class Adagrad(Optimizer):
     in PyTorch; its `lr_decay` is the schedule inverse_time per step.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("square",)
+    slot_names: ClassVar[tuple[str, ...]] = ("square",)
     learning_rate: Positive = 0.01
     epsilon: Positive = 1e-10
 
@@ -29,18 +29,18 @@ class Adagrad(Optimizer):
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`."""
-        memory.steps += 1
-        square, tmp = memory.moments["square"], memory.tmp
-        np.multiply(gradient, gradient, tmp)
-        np.add(square, tmp, square)
-        np.sqrt(square, tmp)
-        np.add(tmp, self.epsilon, tmp)
-        np.divide(gradient, tmp, gradient)
+        """Update `theta`."""
+        state.steps += 1
+        square, scratch = state.slots["square"], state.scratch
+        np.multiply(gradient, gradient, scratch)
+        np.add(square, scratch, square)
+        np.sqrt(square, scratch)
+        np.add(scratch, self.epsilon, scratch)
+        np.divide(gradient, scratch, gradient)
         np.multiply(gradient, learning_rate, gradient)
         np.subtract(theta, gradient, theta)
 
@@ -54,7 +54,7 @@ class RmsProp(Optimizer):
     The moments are kept without their factor (1−α), which saves a pass over the vectors.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("square", "mean", "velocity")
+    slot_names: ClassVar[tuple[str, ...]] = ("square", "mean", "velocity")
     learning_rate: Positive = 0.01
     alpha: Momentum = 0.99
     epsilon: Positive = 1e-8
@@ -63,7 +63,7 @@ class RmsProp(Optimizer):
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """A mean only where it is taken off, a velocity only where there is momentum."""
+        """A mean only with `centered`, a velocity only with momentum."""
         mean = ("mean",) if self.centered else ()
         return ("square", *mean, *(("velocity",) if self.momentum else ()))
 
@@ -71,41 +71,41 @@ class RmsProp(Optimizer):
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`."""
-        memory.steps += 1
-        square, tmp = memory.moments["square"], memory.tmp
+        """Update `theta`."""
+        state.steps += 1
+        square, scratch = state.slots["square"], state.scratch
         np.multiply(square, self.alpha, square)
-        np.multiply(gradient, gradient, tmp)
-        np.add(square, tmp, square)
+        np.multiply(gradient, gradient, scratch)
+        np.add(square, scratch, square)
         if self.centered:
-            self._centre(gradient, memory)
-            np.sqrt(tmp, tmp)
+            self._centre(gradient, state)
+            np.sqrt(scratch, scratch)
         else:
-            np.sqrt(square, tmp)
+            np.sqrt(square, scratch)
         # √s + ε = r·(√square + ε/r)
         root = sqrt(1.0 - self.alpha)
-        np.add(tmp, self.epsilon / root, tmp)
-        np.divide(gradient, tmp, gradient)
+        np.add(scratch, self.epsilon / root, scratch)
+        np.divide(gradient, scratch, gradient)
         if self.momentum:
-            velocity = memory.moments["velocity"]
+            velocity = state.slots["velocity"]
             np.multiply(velocity, self.momentum, velocity)
             np.add(velocity, gradient, velocity)
-            np.multiply(velocity, learning_rate / root, tmp)
-            np.subtract(theta, tmp, theta)
+            np.multiply(velocity, learning_rate / root, scratch)
+            np.subtract(theta, scratch, theta)
         else:
             np.multiply(gradient, learning_rate / root, gradient)
             np.subtract(theta, gradient, theta)
 
-    def _centre(self, gradient: Array, memory: OptimizerState) -> None:
-        """The square less that of the mean, into scratch; never below 0, where rounding leads."""
-        mean, tmp = memory.moments["mean"], memory.tmp
+    def _centre(self, gradient: Array, state: OptimizerState) -> None:
+        """Write the square less that of the mean to scratch, at least 0 after rounding."""
+        mean, scratch = state.slots["mean"], state.scratch
         np.multiply(mean, self.alpha, mean)
         np.add(mean, gradient, mean)
-        np.multiply(mean, mean, tmp)
-        np.multiply(tmp, 1.0 - self.alpha, tmp)
-        np.subtract(memory.moments["square"], tmp, tmp)
-        np.maximum(tmp, 0.0, out=tmp)
+        np.multiply(mean, mean, scratch)
+        np.multiply(scratch, 1.0 - self.alpha, scratch)
+        np.subtract(state.slots["square"], scratch, scratch)
+        np.maximum(scratch, 0.0, out=scratch)

@@ -1,4 +1,4 @@
-"""What every optimizer is and keeps."""
+"""The base of optimizers, and the state that they keep."""
 
 from __future__ import annotations
 
@@ -10,62 +10,64 @@ from ldl.arrays import Array
 from ldl.engine.memory import aligned
 from ldl.fields import Positive
 
-Parts = Sequence[slice]
+Slices = Sequence[slice]
 
 
 @dataclass
 class OptimizerState:
-    """What an optimizer keeps: the number of steps taken, moments, single numbers.
+    """The number of steps taken, the slots (vectors like θ), and single numbers.
 
-    Those are saved with a checkpoint and are all that the next step needs; `tmp` is scratch.
-    `evaluate` gives the loss at θ as it stands and overwrites the gradient: whoever calls the step
-    of a rule that `needs_closure` sets it.
+    A checkpoint holds these three, and the next step needs no more; `scratch` is temporary. An
+    optimizer that `needs_closure` calls `closure`: it computes the loss at θ as it stands, with
+    the same random draws each time, and overwrites the gradient. The training loop sets it.
     """
 
     steps: int
-    moments: dict[str, Array]
-    tmp: Array
+    slots: dict[str, Array]
+    scratch: Array
     numbers: dict[str, float] = field(default_factory=dict)
-    evaluate: Callable[[], float] | None = None
+    closure: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)
 class Optimizer:
     """θ ← θ − η · direction.
 
-    `full_batch` says that a step is meant to see the whole training set at once, `needs_closure` that
-    it evaluates the loss at several places, through `memory.evaluate`.
+    A step of a `full_batch` optimizer sees the whole training set at once. One that
+    `needs_closure` computes more than one gradient a step; if it is also a `line_search`, its
+    points may have any loss, and the gradient must not be clipped.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ()
+    slot_names: ClassVar[tuple[str, ...]] = ()
     full_batch: ClassVar[bool] = False
     needs_closure: ClassVar[bool] = False
+    line_search: ClassVar[bool] = False
     learning_rate: Positive
 
     @property
     def is_vanilla_sgd(self) -> bool:
-        """Whether a step is θ ← θ − η g and no more."""
+        """Whether a step is θ ← θ − η g and nothing else."""
         return False
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """The moments that these settings need."""
-        return self.moments
+        """The names of the slots that these settings need."""
+        return self.slot_names
 
     def start(self, theta: Array) -> OptimizerState:
-        """Moments of θ's length, all zero."""
-        moments = {name: aligned(theta.shape, theta.dtype) for name in self.slots}
-        return OptimizerState(0, moments, aligned(theta.shape, theta.dtype))
+        """Slots of θ's length, all zero."""
+        slots = {name: aligned(theta.shape, theta.dtype) for name in self.slots}
+        return OptimizerState(0, slots, aligned(theta.shape, theta.dtype))
 
     def step(
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`, of which weight decay applies to the parts `decayed`.
+        """Update `theta`; weight decay applies to `decay_slices` of it.
 
         `gradient` may be overwritten.
         """

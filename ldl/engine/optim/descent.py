@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Slices
 from ldl.errors import SettingError
 from ldl.fields import Momentum, NonNegative, Positive
 
@@ -22,19 +22,19 @@ class Gd(Optimizer):
 
     @property
     def is_vanilla_sgd(self) -> bool:
-        """Always."""
+        """True."""
         return True
 
     def step(
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`."""
-        memory.steps += 1
+        """Update `theta`."""
+        state.steps += 1
         np.multiply(gradient, learning_rate, gradient)
         np.subtract(theta, gradient, theta)
 
@@ -43,12 +43,12 @@ class Gd(Optimizer):
 class Sgd(Optimizer):
     """v ← μ v + g,  θ ← θ − η v;  with Nesterov θ ← θ − η (g + μ v).
 
-    μ is `momentum`; `weight_decay` λ adds λ θ to g (L2, biases left out). Source: Sutskever et
+    μ is `momentum`; `weight_decay` λ adds λ θ to g (L2, not to biases). Source: Sutskever et
     al., On the importance of initialization and momentum in deep learning, 2013, in PyTorch's
     variant: η stands outside v.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("velocity",)
+    slot_names: ClassVar[tuple[str, ...]] = ("velocity",)
     learning_rate: Positive = 0.01
     momentum: Momentum = 0.0
     nesterov: bool = False
@@ -66,31 +66,31 @@ class Sgd(Optimizer):
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """A velocity only where there is momentum."""
-        return self.moments if self.momentum else ()
+        """A velocity only with momentum."""
+        return self.slot_names if self.momentum else ()
 
     def step(
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`."""
-        memory.steps += 1
-        tmp = memory.tmp
+        """Update `theta`."""
+        state.steps += 1
+        scratch = state.scratch
         if self.weight_decay:
-            for part in decayed:
-                np.multiply(theta[part], self.weight_decay, tmp[part])
-                np.add(gradient[part], tmp[part], gradient[part])
+            for part in decay_slices:
+                np.multiply(theta[part], self.weight_decay, scratch[part])
+                np.add(gradient[part], scratch[part], gradient[part])
         if self.momentum:
-            velocity = memory.moments["velocity"]
+            velocity = state.slots["velocity"]
             np.multiply(velocity, self.momentum, velocity)
             np.add(velocity, gradient, velocity)
             share = self.momentum if self.nesterov else 1.0
-            np.multiply(velocity, learning_rate * share, tmp)
-            np.subtract(theta, tmp, theta)
+            np.multiply(velocity, learning_rate * share, scratch)
+            np.subtract(theta, scratch, theta)
         if self.nesterov or not self.momentum:
             np.multiply(gradient, learning_rate, gradient)
             np.subtract(theta, gradient, theta)

@@ -1,4 +1,4 @@
-"""L-BFGS: a quasi-Newton method for problems small enough to take all samples at once."""
+"""L-BFGS: a quasi-Newton method for training sets small enough for one batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.engine.memory import aligned
-from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Slices
 from ldl.engine.optim.line_search import Point, strong_wolfe
 from ldl.fields import Doc, Positive, Size
 
@@ -28,10 +28,11 @@ class Lbfgs(Optimizer):
 
     full_batch: ClassVar[bool] = True
     needs_closure: ClassVar[bool] = True
+    line_search: ClassVar[bool] = True
     learning_rate: Positive = 1.0
     max_iter: Size = 20
     history_size: Size = 10
-    tolerance: Annotated[Positive, Doc("a step is over where no gradient is larger")] = 1e-7
+    tolerance: Annotated[Positive, Doc("a step ends when no gradient is larger")] = 1e-7
 
     def start(self, theta: Array) -> OptimizerState:
         """Empty pairs, and scratch for the direction, θ and g before the move, and a product."""
@@ -44,96 +45,96 @@ class Lbfgs(Optimizer):
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`, as long as a line search finds a lower loss."""
-        memory.steps += 1
-        assert memory.evaluate is not None
-        loss = memory.evaluate()
+        """Update `theta` as long as a line search finds a lower loss."""
+        state.steps += 1
+        assert state.closure is not None
+        loss = state.closure()
         for _ in range(self.max_iter):
             if not gradient.size or float(np.abs(gradient).max()) <= self.tolerance:
                 return
-            found = self._move(theta, gradient, memory, learning_rate, loss)
-            if found is None:
+            lower = self._search(theta, gradient, state, learning_rate, loss)
+            if lower is None:
                 return
-            loss = found
+            loss = lower
 
-    def _move(
+    def _search(
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
         loss: float,
     ) -> float | None:
-        """One line search along −H g; the loss there, or None where θ has to stay."""
-        evaluate = memory.evaluate
-        assert evaluate is not None
-        direction, before, slopes, work = memory.tmp
-        self._aim(gradient, memory)
-        np.copyto(before, theta)
-        np.copyto(slopes, gradient)
-        at = 0.0
+        """One line search along −H g: the new loss, or None where θ does not change."""
+        closure = state.closure
+        assert closure is not None
+        direction, start_theta, start_gradient, work = state.scratch
+        self._compute_direction(gradient, state)
+        np.copyto(start_theta, theta)
+        np.copyto(start_gradient, gradient)
+        current = 0.0
 
         def line(length: float) -> Point:
-            nonlocal at
-            at = length
+            nonlocal current
+            current = length
             np.multiply(direction, length, work)
-            np.add(before, work, theta)
-            return Point(length, evaluate(), float(gradient.dot(direction)))
+            np.add(start_theta, work, theta)
+            return Point(length, closure(), float(gradient.dot(direction)))
 
         trial = learning_rate
-        if not memory.numbers["pairs"]:  # nothing is known of the scale yet: PyTorch's first step
+        if not state.numbers["pairs"]:  # the scale is unknown yet: PyTorch's first step
             trial *= min(1.0, 1.0 / float(np.abs(gradient).sum()))
         start = Point(0.0, loss, float(gradient.dot(direction)))
-        found = strong_wolfe(line, start, trial) if start.slope < 0.0 else None
-        if found is None:
-            np.copyto(theta, before)
-            memory.numbers["pairs"] = 0.0  # the next step begins again with the gradient
+        point = strong_wolfe(line, start, trial) if start.slope < 0.0 else None
+        if point is None:
+            np.copyto(theta, start_theta)
+            state.numbers["pairs"] = 0.0  # the next step starts from the gradient
             return None
-        if found.at != at:
-            line(found.at)
-        np.subtract(theta, before, before)
-        np.subtract(gradient, slopes, slopes)
-        self._remember(memory)
-        return found.loss
+        if point.at != current:
+            line(point.at)
+        np.subtract(theta, start_theta, start_theta)
+        np.subtract(gradient, start_gradient, start_gradient)
+        self._remember(state)
+        return point.loss
 
-    def _aim(self, gradient: Array, memory: OptimizerState) -> None:
+    def _compute_direction(self, gradient: Array, state: OptimizerState) -> None:
         """Overwrite the direction, −H g, by the two loops over the pairs."""
-        direction, work = memory.tmp[0], memory.tmp[3]
-        moves, changes = memory.moments["moves"], memory.moments["changes"]
-        products = memory.moments["products"]
-        shares = {}
+        direction, work = state.scratch[0], state.scratch[3]
+        moves, changes = state.slots["moves"], state.slots["changes"]
+        products = state.slots["products"]
+        factors = {}
         np.negative(gradient, direction)
-        newest = list(self._kept(memory))
+        newest = list(self._rows(state))
         for i in newest:
-            shares[i] = float(moves[i].dot(direction)) / float(products[i])
-            np.multiply(changes[i], shares[i], work)
+            factors[i] = float(moves[i].dot(direction)) / float(products[i])
+            np.multiply(changes[i], factors[i], work)
             np.subtract(direction, work, direction)
         if newest:
             scale = float(products[newest[0]]) / float(changes[newest[0]].dot(changes[newest[0]]))
             np.multiply(direction, scale, direction)
         for i in reversed(newest):
-            share = shares[i] - float(changes[i].dot(direction)) / float(products[i])
-            np.multiply(moves[i], share, work)
+            factor = factors[i] - float(changes[i].dot(direction)) / float(products[i])
+            np.multiply(moves[i], factor, work)
             np.add(direction, work, direction)
 
-    def _kept(self, memory: OptimizerState) -> Iterator[int]:
-        """Rows of the pairs, the newest first."""
-        count = int(memory.numbers["pairs"])
+    def _rows(self, state: OptimizerState) -> Iterator[int]:
+        """The rows that hold pairs, newest first."""
+        count = int(state.numbers["pairs"])
         for back in range(1, min(count, self.history_size) + 1):
             yield (count - back) % self.history_size
 
-    def _remember(self, memory: OptimizerState) -> None:
-        """Put the last move and change of the gradient in place of the oldest pair."""
-        move, change = memory.tmp[1], memory.tmp[2]
+    def _remember(self, state: OptimizerState) -> None:
+        """Replace the oldest pair by the last change of θ and of the gradient."""
+        move, change = state.scratch[1], state.scratch[2]
         product, square = float(move.dot(change)), float(change.dot(change))
         if not product > float(np.finfo(move.dtype).eps) * square:
             return
-        row = int(memory.numbers["pairs"]) % self.history_size
-        np.copyto(memory.moments["moves"][row], move)
-        np.copyto(memory.moments["changes"][row], change)
-        memory.moments["products"][row] = product
-        memory.numbers["pairs"] += 1.0
+        row = int(state.numbers["pairs"]) % self.history_size
+        np.copyto(state.slots["moves"][row], move)
+        np.copyto(state.slots["changes"][row], change)
+        state.slots["products"][row] = product
+        state.numbers["pairs"] += 1.0

@@ -1,4 +1,4 @@
-"""How far to go along a direction: far enough, and not too far."""
+"""A line search for the strong Wolfe conditions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import isfinite, sqrt
 
 DECREASE = 1e-4  # c₁ and c₂ of the conditions, as usual for quasi-Newton directions
 CURVATURE = 0.9
-MOST = 25  # evaluations of each of the two phases
+MAX_EVALUATIONS = 25  # evaluations of each of the two phases
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ Line = Callable[[float], Point]
 def strong_wolfe(line: Line, start: Point, trial: float) -> Point | None:
     """A point with φ(α) ≤ φ(0) + c₁ α φ′(0) and |φ′(α)| ≤ −c₂ φ′(0), or None.
 
-    `line` evaluates φ; the point returned may not be the last that it was asked for. Where the
-    search runs out of evaluations it gives a point of the first condition alone.
+    `line` evaluates φ; its last call may be for another point than the result. When the
+    evaluations are used up, the result meets the first condition only.
     Source: Nocedal and Wright, Numerical Optimization, 2006, algorithms 3.5 and 3.6; the trial
-    is doubled while it is too short, then a cubic is put through the bracket's ends.
+    is doubled while it is too short, then a cubic interpolates between the bracket's ends.
     """
     last = start
-    for i in range(MOST):
+    for i in range(MAX_EVALUATIONS):
         here = line(trial)
         if not _lower(here, start) or (i > 0 and here.loss >= last.loss):
             return _zoom(line, start, last, here)
@@ -45,13 +45,13 @@ def strong_wolfe(line: Line, start: Point, trial: float) -> Point | None:
 
 
 def _lower(here: Point, start: Point) -> bool:
-    """The first condition; a loss that is not finite does not meet it."""
+    """Whether the first condition holds; a loss that is not finite does not meet it."""
     return here.loss <= start.loss + DECREASE * here.at * start.slope
 
 
 def _zoom(line: Line, start: Point, low: Point, high: Point) -> Point | None:
     """A point between `low`, the best so far, and `high`."""
-    for _ in range(MOST):
+    for _ in range(MAX_EVALUATIONS):
         here = line(_between(low, high))
         if not _lower(here, start) or here.loss >= low.loss:
             high = here

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.arrays import Array
-from ldl.engine.optim.base import Optimizer, OptimizerState, Parts
+from ldl.engine.optim.base import Optimizer, OptimizerState, Slices
 from ldl.fields import Momentum, NonNegative, Positive
 
 
@@ -16,12 +16,12 @@ from ldl.fields import Momentum, NonNegative, Positive
 class Lion(Optimizer):
     """θ ← θ − η (sign(β₁ m + (1−β₁) g) + λ θ),  m ← β₂ m + (1−β₂) g; the sign of 0 is 0.
 
-    λ is `weight_decay`, apart from the gradient, biases left out. Source: Chen et al., Symbolic
+    λ is `weight_decay`, decoupled from the gradient, not for biases. Source: Chen et al., Symbolic
     Discovery of Optimization Algorithms, 2023, program 1. The momentum is kept without its
     factor (1−β₂).
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("mean",)
+    slot_names: ClassVar[tuple[str, ...]] = ("mean",)
     learning_rate: Positive = 0.0001
     beta1: Momentum = 0.9
     beta2: Momentum = 0.99
@@ -31,20 +31,20 @@ class Lion(Optimizer):
         self,
         theta: Array,
         gradient: Array,
-        memory: OptimizerState,
+        state: OptimizerState,
         learning_rate: float,
-        decayed: Parts,
+        decay_slices: Slices,
     ) -> None:
-        """Move `theta`."""
-        memory.steps += 1
-        mean, tmp = memory.moments["mean"], memory.tmp
+        """Update `theta`."""
+        state.steps += 1
+        mean, scratch = state.slots["mean"], state.scratch
         if self.weight_decay:
-            for part in decayed:
+            for part in decay_slices:
                 np.multiply(theta[part], 1.0 - learning_rate * self.weight_decay, theta[part])
-        np.multiply(mean, self.beta1 * (1.0 - self.beta2) / (1.0 - self.beta1), tmp)
-        np.add(tmp, gradient, tmp)
-        np.sign(tmp, tmp)
-        np.multiply(tmp, learning_rate, tmp)
-        np.subtract(theta, tmp, theta)
+        np.multiply(mean, self.beta1 * (1.0 - self.beta2) / (1.0 - self.beta1), scratch)
+        np.add(scratch, gradient, scratch)
+        np.sign(scratch, scratch)
+        np.multiply(scratch, learning_rate, scratch)
+        np.subtract(theta, scratch, theta)
         np.multiply(mean, self.beta2, mean)
         np.add(mean, gradient, mean)

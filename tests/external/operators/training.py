@@ -67,14 +67,14 @@ def moved(
     theta, gradient = parameters.theta, parameters.gradient
     theta[:size], gradient[:size] = state
     rule = OPTIMIZERS[entry](**settings)
-    memory = rule.start(theta)
-    memory.steps = steps
+    state = rule.start(theta)
+    state.steps = steps
     for name, value in moments.items():
-        memory.moments[name][:size] = value
+        state.slots[name][:size] = value
     penalty = Penalty(l2=op.get("norm_coefficient", 0.0) / 2)
     penalty.add_gradient(theta, gradient, parameters.decay_slices, np.empty_like(theta))
-    rule.step(theta, gradient, memory, rate, parameters.decay_slices)
-    return theta[:size], {name: moment[:size] for name, moment in memory.moments.items()}
+    rule.step(theta, gradient, state, rate, parameters.decay_slices)
+    return theta[:size], {name: moment[:size] for name, moment in state.slots.items()}
 
 
 def state_of(op: Op, kinds: int) -> tuple[list[Array], list[int]]:
