@@ -10,7 +10,7 @@ from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layers.activation import Activation
 from ldl.engine.layers.conv import Conv1d, Conv2d
 from ldl.engine.layers.linear import Linear
-from ldl.engine.liveness import sources
+from ldl.engine.liveness import differentiable_inputs
 from ldl.engine.model import Model
 from ldl.evaluate.context import FirstLayer, FirstLayerKind, NetworkInfo
 
@@ -37,7 +37,7 @@ def _is_chain(experiment: Experiment) -> bool:
     """
     graph, previous = experiment.graph, None
     for node in graph.order:
-        hidden = [name for name in sources(node) if name not in graph.inputs]
+        hidden = [name for name in differentiable_inputs(node) if name not in graph.inputs]
         is_next = hidden == ([] if previous is None else [previous])
         is_shared = graph.owners[node.name] != node.name
         if not is_next or is_shared or node.layer.view or graph.plans[node.name].state:

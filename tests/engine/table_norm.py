@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ldl.arrays import Array
+from ldl.arrays import Array, Shape
 from ldl.engine.init import Normal
 from ldl.engine.layers import LAYERS
 
@@ -226,6 +226,24 @@ def reducing_cases() -> list[Case]:
     return cases
 
 
+def film(x: list[Array], w: dict[str, Array]) -> Array:
+    """γ(c)·x + β(c), sample by sample."""
+    return np.stack([
+        (c @ w["scale_weight"] + w["scale_bias"]) * values + c @ w["shift_weight"] + w["shift_bias"]
+        for values, c in zip(*x, strict=True)
+    ])  # fmt: skip
+
+
+def film_cases() -> list[Case]:
+    """Rows of film: vectors, sequences, images, single channels and conditions."""
+    shapes: list[tuple[Shape, int]] = [((4,), 3), ((1,), 1), ((3, 2), 2), ((2, 3, 2), 1)]
+    layer = LAYERS["film"]
+    return [
+        Case("film", layer(Normal(0.5)), (Given(shape), Given((size,))), film)
+        for shape, size in shapes
+    ]
+
+
 def norm_and_attention_cases() -> list[Case]:
     """Rows of all these families."""
     return [
@@ -235,4 +253,5 @@ def norm_and_attention_cases() -> list[Case]:
         *attention_cases(),
         *sequence_cases(),
         *reducing_cases(),
+        *film_cases(),
     ]

@@ -1,7 +1,7 @@
-"""One network three ways gives the same float32 bits: nodes by hand, the graph, `ldl train`.
+"""One network three ways gives the same float32 bits: layers by hand, the graph, `ldl train`.
 
-The order in which BLAS adds depends on the order of memory, so by hand too hidden values have
-samples last, with a row to spare, and a bias lies behind its weight.
+The order in which BLAS adds depends on the order of memory, so by hand too hidden values
+are feature-major, with a spare row, and a bias is adjacent to its weight.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import pytest
 from ldl.arrays import Array
 from ldl.data import load_data
 from ldl.engine.executor import Executor
-from ldl.engine.layer import Context, Layer, TensorSpec
+from ldl.engine.layer import Call, Context, Layer, TensorSpec
 from ldl.engine.layers.activation import Tanh
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import CrossEntropy
-from ldl.engine.memory import Flat, samples_last
+from ldl.engine.memory import FlatVector, padded_feature_major
 from ldl.engine.optim import Optimizer
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream
@@ -46,7 +46,7 @@ def orders(count: int, batch: int) -> list[Batches]:
 
 
 class Hand:
-    """linear, tanh, linear and cross entropy, each at a node whose arrays are made here."""
+    """linear, tanh, linear and cross entropy, each with arrays that are made here."""
 
     def __init__(self) -> None:
         self.layers: dict[str, Layer] = {
@@ -62,10 +62,10 @@ class Hand:
         for name, layer in self.layers.items():
             plan = layer.plan((TensorSpec(shape),))
             shapes = {key: weight.shape for key, weight in plan.w.items()}
-            behind = {key for key, weight in plan.w.items() if weight.behind}
+            adjacent = {key for key, weight in plan.w.items() if weight.adjacent}
             for arrays in (self.w, self.dw):
-                made = Flat(shapes, np.float32, behind)
-                arrays |= {f"{name}.{key}": made[key] for key in shapes}
+                flat = FlatVector(shapes, np.float32, adjacent)
+                arrays |= {f"{name}.{key}": flat[key] for key in shapes}
             for key, weight in plan.w.items():
                 rng = stream(SEED, "weight", f"{name}.{key}")
                 drawn = weight.init.draw(weight.shape, weight.fans, rng)
@@ -73,27 +73,28 @@ class Hand:
                 self.decay[f"{name}.{key}"] = weight.decay
             shape = plan.y
 
-    def nodes(self, x: Array, labels: Array) -> list[tuple[Layer, Context]]:
-        """A node a layer for one batch; every array is its own."""
-        made: list[tuple[Layer, Context]] = []
-        dx = rows = None
+    def calls(self, x: Array, labels: Array) -> tuple[list[Call], list[Call]]:
+        """Forward and backward for one batch; every array is its own."""
+        forward: list[Call] = []
+        backward: list[Call] = []
+        dx = padded = None
         value: tuple[Array, ...] = (x,)
         for name, layer in [*self.layers.items(), ("loss", self.loss)]:
             if layer is self.loss:
                 value = (*value, labels)
             specs = tuple(TensorSpec(v.shape[1:], v.dtype.kind == "i") for v in value)
             plan = layer.plan(specs)
-            y, before = np.zeros((len(x), *plan.y), np.float32), rows
+            y, before = np.zeros((len(x), *plan.y), np.float32), padded
             if name in ("linear1", "tanh1"):
-                rows = samples_last(plan.y[0], len(x), np.float32)
-                y = rows[:-1].T
+                padded = padded_feature_major(plan.y[0], len(x), np.float32)
+                y = padded[:-1].T
             last = layer is self.loss
             dy = np.full(len(x), 1.0 / len(x), np.float32) if last else np.zeros_like(y)
-            tmp = {
-                key: np.zeros((len(x), *buffer.shape), np.int64 if buffer.integer else np.float32)
-                for key, buffer in plan.tmp.items()
+            buffers = {
+                key: np.zeros((len(x), *spec.shape), np.int64 if spec.integer else np.float32)
+                for key, spec in plan.buffers.items()
             }
-            node = Context(
+            ctx = Context(
                 x=value,
                 y=y,
                 dx=(dx, None) if last else (dx,),
@@ -101,24 +102,23 @@ class Hand:
                 w={key: self.w[f"{name}.{key}"] for key in plan.w},
                 dw={key: self.dw[f"{name}.{key}"] for key in plan.w},
                 state={},
-                tmp=tmp,
+                buffers=buffers,
                 rng=np.random.default_rng(0),
-                train=True,
-                rows=before,
+                training=True,
+                padded=before,
             )
-            layer.bind(node)
-            made.append((layer, node))
+            scratch = layer.prepare(ctx)
+            forward.extend(layer.forward(ctx, scratch))
+            backward[:0] = layer.backward(ctx, scratch)
             value, dx = (y,), dy
-        return made
+        return forward, backward
 
     def step(self, x: Array, labels: Array, update: Step) -> None:
         """Forward, backward, update."""
-        nodes = self.nodes(x, labels)
+        forward, backward = self.calls(x, labels)
         with np.errstate(all="ignore"):
-            for layer, node in nodes:
-                layer.forward(node)
-            for layer, node in reversed(nodes):
-                layer.backward(node)
+            for call in (*forward, *backward):
+                call()
         for name, array in self.w.items():
             update(name, array, self.dw[name])
 

@@ -138,6 +138,7 @@ class Nll(Loss):
     the mean is over samples, where PyTorch's divides by the sum of the targets' weights instead.
     """
 
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
     input_kind: ClassVar[InputKind] = "log_probabilities"
     class_weights: ClassWeights | None = None
 
@@ -213,6 +214,7 @@ class Hinge(Loss):
     PyTorch's MultiMarginLoss adds up all k instead). The first of equal rivals gets the gradient.
     """
 
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
     input_kind: ClassVar[InputKind] = "logits"
     margin: NonNegative = 1.0
 
