@@ -22,7 +22,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ENGINE = sorted((PACKAGE / "engine").rglob("*.py"))
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 ROOMS = (
-    "errors", "fields", "cores", "arrays", "atomic_file", "engine", "data", "metrics",
+    "errors", "fields", "cores", "arrays", "atomic_file", "cycles", "engine", "data", "metrics",
     "config", "compile", "runs", "train", "evaluate", "execute", "grid", "plots", "report", "cli",
 )  # fmt: skip
 HEAVY = ("numpy", "scipy", "sklearn", "matplotlib", "safetensors", "yaml", "jinja2")

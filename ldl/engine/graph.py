@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ldl.arrays import Array, Shape
+from ldl.cycles import depth_first
 from ldl.engine.layer import Layer, LayerPlan, ParameterSpec, TensorSpec
 from ldl.engine.layers.shape_checks import words
 from ldl.engine.losses import Loss
@@ -157,25 +158,10 @@ def _sorted(
     """Nodes after their inputs, otherwise in the given order; each cycle is added to `problems`.
 
     Nodes on a cycle are left out, so that neither they nor their consumers are planned.
-    Depth-first without recursion. Source: Tarjan, Edge-disjoint spanning trees and depth-first
-    search, 1976.
     """
     by_name = {node.name: node for node in reversed(nodes)}  # the first of two with one name
-    done: set[str] = set(inputs)
-    order: list[Node | LossNode] = []
-    for root in nodes:
-        path: list[str] = [root.name] if root.name not in done else []
-        while path:
-            node = by_name[path[-1]]
-            pending = [n for n in node.inputs if n not in done and n in by_name]
-            if not pending:
-                done.add(path.pop())
-                order.append(node)
-            elif pending[0] in path:
-                cycle = [*path[path.index(pending[0]) :], pending[0]]
-                problems.append((node.name, "a cycle: " + " → ".join(reversed(cycle))))
-                done.update(path)
-                path = []
-            else:
-                path.append(pending[0])
-    return order
+    reads = {node.name: by_name[node.name].inputs for node in nodes if node.name not in inputs}
+    names, cycles = depth_first(reads)
+    problems += [(cycle[-2], "a cycle: " + " → ".join(reversed(cycle))) for cycle in cycles]
+    on_cycle = {name for cycle in cycles for name in cycle}
+    return [by_name[name] for name in names if name not in on_cycle]

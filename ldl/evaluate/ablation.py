@@ -27,8 +27,8 @@ class Ablation(Evaluation):
     `optimizers` and `losses` give each a name of your own: `{gd: {gd: 0.1}, momentum: {sgd: …}}`.
     Without `losses`, the run's own; each replaces the run's first loss and keeps its target and
     weight. All trainings share the run's data, noise, seed and settings; one that diverges has no
-    metrics, and a note says so. The metrics are those of `folds`. The results are keyed `matrix`, the
-    former name of the evaluation; `plots/matrix.csv` has a row for each training.
+    metrics, and a note says so. The metrics are those of `folds`. The results are keyed `matrix`,
+    the former name of the evaluation; `plots/matrix.csv` has a row for each training.
     """
 
     FORMER_NAMES = ("matrix",)

@@ -1,4 +1,4 @@
-"""The evaluation `consistency_check`: training loop, graph and single layers give the same weights."""
+"""The evaluation `consistency_check`: three ways of training give the same weights."""
 
 from __future__ import annotations
 
