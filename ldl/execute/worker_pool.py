@@ -30,7 +30,7 @@ FailureKind = Literal["failed", "killed", "timeout", "memory"]
 
 
 class WorkerPoolError(RunError):
-    """No worker process is left. What was done is kept, and the same command goes on from there."""
+    """No worker process is left. Finished work is kept, and the same command continues it."""
 
 
 class TaskResult(StrEnum):
@@ -213,7 +213,7 @@ class WorkerPool:
         code = self._process.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return WorkerPoolError(
-            f"the process that starts the workers {how}; the same command goes on"
+            f"the process that starts the workers {how}; the same command continues"
         )
 
 

@@ -91,7 +91,7 @@ def _replace(target: Path, source: Path) -> None:
             target.unlink(missing_ok=True)
         source.rename(target)
     except OSError as error:
-        hint = "make it writable or remove it, and the same command goes on"
+        hint = "make it writable or remove it, and the same command continues"
         raise RunError(f"cannot replace {target}: {error.strerror}; {hint}") from error
 
 

@@ -56,7 +56,7 @@ class DaskExecutor:
 
         self.arguments, self.address = dict(arguments), address
         self._scheduler_lost = (
-            f"the Dask scheduler at {address} is gone; start it again, and the same command goes on"
+            f"the Dask scheduler at {address} is gone; restart it, and the same command continues"
         )
         self._cluster = _local_cluster(jobs) if address == LOCAL else None
         try:
@@ -166,7 +166,7 @@ class DaskExecutor:
         elif now - self._workers_seen > WORKER_TIMEOUT and self._stopping_since is None:
             raise WorkerPoolError(
                 f"no Dask worker at {self.address} for {WORKER_TIMEOUT:g} s; "
-                f"start one with `dask worker {self.address}`, and the same command goes on"
+                f"start one with `dask worker {self.address}`, and the same command continues"
             )
         self._polled = time.monotonic()
 

@@ -46,7 +46,7 @@ def run_grid(
     ):
         run.run(executor, lambda: signals.caught is not None)
         if signals.caught is not None:
-            callbacks.note("the trials have left checkpoints: the same command goes on from there")
+            callbacks.note("the trials have left checkpoints: the same command continues them")
             raise Interrupted(signals.caught)
     return run.summary()
 

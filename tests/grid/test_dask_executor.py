@@ -247,6 +247,6 @@ def test_a_lost_scheduler(
     said = process.communicate()[1]
     assert process.returncode == 1 and time.monotonic() - began < 60
     assert "the Dask scheduler at" in said and "is gone" in said, said
-    assert "the same command goes on" in said
+    assert "the same command continues" in said
     assert grid(file, folder, "--jobs", "2").wait() == 0
     check_same(folder, undisturbed)
