@@ -18,7 +18,11 @@ from ldl.fields import former_names
 
 # Sections that hold entries of a registry: `ldl explain network` lists the layers.
 SECTION_KINDS = {"network": "layer", "evaluate": "evaluation", "blocks": "layer"}
-SYNONYMS = {"confusion_matrix": "contingency_matrix", "contingency": "contingency_matrix"}
+SYNONYMS = {
+    "confusion_matrix": "contingency_matrix",
+    "contingency": "contingency_matrix",
+    "figure": "metric",  # the former name of a claim's metric
+}
 CONCEPTS = {
     "contingency_matrix": """\
 The confusion matrix: how many samples of each true class were predicted as each class.
@@ -67,21 +71,17 @@ def _registries() -> Mapping[str, Mapping[str, type]]:
 
 def _find(key: str) -> list[dict[str, Any]]:
     """The entries of this name: a section, a concept, one of each registry that has it."""
-    sections = _sections()
-    registries = _registries()
-    found = [
-        (kind, cls)
-        for kind, names in registries.items()
-        for name, cls in names.items()
-        if key in (name, *former_names(cls))
-    ]
     if key in CONCEPTS:
         return [{"name": key, "kind": "concept", "text": CONCEPTS[key], "settings": []}]
-    if key in sections:
-        found.insert(0, ("section", sections[key]))
-    elif not found and key in ("name", "seed") and key not in registries:
-        found.append(("section", sections["configuration"]))
-    return [_entry(key, kind, cls) for kind, cls in found]
+    sections = _sections()
+    entries = [_entry(key, "section", sections[key])] if key in sections else []
+    for kind, names in _registries().items():
+        for name, cls in names.items():
+            if key in (name, *former_names(cls)):
+                entries.append(_entry(name, kind, cls))
+    if not entries and key in ("name", "seed"):
+        entries.append(_entry(key, "section", sections["configuration"]))
+    return entries
 
 
 def _hint(key: str) -> str:
@@ -108,7 +108,7 @@ def _sections() -> dict[str, type]:
         "encoder": EncoderDecoder,
         "loss": LossTerm,
         "claim": Claim,
-        "figure": ClaimedMetric,
+        "metric": ClaimedMetric,
         "grid": GridBlock,
     }
 

@@ -109,7 +109,7 @@ class Claim:
     case: Annotated[str, Doc("distinguishes this file from others of the same id")] = ""
     where: Annotated[str, Doc('in the document, such as "section 5.3, figure 9"')] = ""
     metrics: Annotated[
-        list[ClaimedMetric], Doc("what is compared; `ldl explain figure`"), Alias("figures")
+        list[ClaimedMetric], Doc("what is compared; `ldl explain metric`"), Alias("figures")
     ] = field(default_factory=list)
     outcome: Annotated[str, Doc("the claim in words; the metrics decide the verdict")] = ""
     because: Annotated[str, Doc("why the measured values may differ")] = ""
