@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Collection rules for all tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Only `-m external` looks at tests/external, which import PyTorch; likewise with Chromium."""
+    """Collect tests/external, which import PyTorch, with `-m external` only; likewise Chromium."""
     external = Path(__file__).parent / "external"
     if collection_path.is_relative_to(external) and config.option.markexpr != "external":
         return True

@@ -1,4 +1,4 @@
-"""configs/denoise.yaml in PyTorch, judged by its error: `python denoise.py DATA WEIGHTS`."""
+"""configs/denoise.yaml in PyTorch, with the test error: `python denoise.py DATA WEIGHTS`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def noisy(x: Tensor) -> Tensor:
 
 
 def loss(y: Tensor, target: Tensor) -> Tensor:
-    """Binary cross entropy, summed over pixels, averaged over pictures."""
+    """Binary cross entropy, summed over pixels, averaged over images."""
     return functional.binary_cross_entropy(y, target, reduction="sum") / len(y)
 
 

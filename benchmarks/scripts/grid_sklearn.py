@@ -11,9 +11,9 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit, train_test_sp
 from sklearn.neural_network import MLPClassifier
 
 warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations", UserWarning)
-epochs, rates, sizes, hidden = (eval(word) for word in sys.argv[1:5])
+epochs, rates, sizes, hidden = (eval(argument) for argument in sys.argv[1:5])
 x, y = load_digits(return_X_y=True)
-x = (x / 16.0).astype(np.float32)  # as the others
+x = (x / 16.0).astype(np.float32)  # as in ldl and PyTorch
 x, _, y, _ = train_test_split(x, y, test_size=0.2, stratify=y, random_state=0)
 fold = np.full(len(x), -1)
 fold[np.random.default_rng(0).permutation(len(x))[: len(x) // 8]] = 0

@@ -1,4 +1,4 @@
-"""What the scripts share: the training loop that a person would write, and reading data files."""
+"""Functions that the scripts share: a usual training loop, and readers of data files."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def fit(
     batch: int,
     noisy: Callable[[Tensor], Tensor] | None = None,
 ) -> None:
-    """Train, and leave the net with the weights of the epoch that was best in validation.
+    """Train `net`, and load the weights of the epoch with the lowest validation loss.
 
-    `noisy` changes the inputs anew before each epoch.
+    `noisy` adds new noise to the inputs before each epoch.
     """
-    best, kept = float("inf"), {}
+    best, best_state = float("inf"), {}
     for epoch in range(1, epochs + 1):
         net.train()
         inputs = noisy(train[0]) if noisy else train[0]
@@ -44,15 +44,15 @@ def fit(
         with torch.no_grad():
             held = loss(net(validation[0]), validation[1]).item()
         if held < best:
-            best, kept = held, copy.deepcopy(net.state_dict())
+            best, best_state = held, copy.deepcopy(net.state_dict())
         if epoch % max(1, epochs // 10) == 0:
             mean = total / len(inputs)
             print(f"epoch {epoch}: training loss {mean:.4f}, validation loss {held:.4f}")
-    net.load_state_dict(kept)
+    net.load_state_dict(best_state)
 
 
 def finish(net: nn.Module, test: tuple[Tensor, Tensor]) -> None:
-    """Save the weights where the command line says, and print the accuracy on the test part."""
+    """Save the weights in the second argument, and print the accuracy on the test split."""
     torch.save(net.state_dict(), sys.argv[2])
     net.eval()
     with torch.no_grad():
@@ -61,7 +61,7 @@ def finish(net: nn.Module, test: tuple[Tensor, Tensor]) -> None:
 
 
 def folder() -> Path:
-    """Where the command line says that the data are."""
+    """The folder of the data, the first argument."""
     return Path(sys.argv[1])
 
 
@@ -72,7 +72,7 @@ def idx(name: str, header: int) -> np.ndarray:
 
 
 def mnist(part: str) -> tuple[Tensor, Tensor]:
-    """Pictures (n, 1, 28, 28) from 0 to 1, and labels; `part` is train or t10k."""
-    pictures = idx(f"{part}-images-idx3-ubyte", 16).reshape(-1, 1, 28, 28)
+    """Images (n, 1, 28, 28) from 0 to 1, and labels (n,); `part` is train or t10k."""
+    images = idx(f"{part}-images-idx3-ubyte", 16).reshape(-1, 1, 28, 28)
     labels = idx(f"{part}-labels-idx1-ubyte", 8).astype(np.int64)
-    return torch.from_numpy(pictures.astype(np.float32) / 255.0), torch.from_numpy(labels)
+    return torch.from_numpy(images.astype(np.float32) / 255.0), torch.from_numpy(labels)

@@ -30,7 +30,7 @@ def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Calla
 
     It takes the sample indices (n,) for training, validation and testing, None for an empty part,
     and optionally another `loss` or `optimizer` in a mapping. Everything else in the configuration
-    and the seed are the run's; scalers, noise and the best epoch are determined anew. It raises
+    and the seed are the run's; scalers, noise and the best epoch are determined again. It raises
     RunError when the training diverges, cannot be built or when the data has changed.
     """
 

@@ -171,7 +171,7 @@ def _train_and_evaluate(
         redraw_noise(trainer.dataset, config.data, config.seed, 0)
     evaluations = config.evaluate or []
     run_evaluations(experiment, model, trainer.dataset, run, evaluations, callbacks.stage)
-    callbacks.stage("pictures")
+    callbacks.stage("plots")
     callbacks.draw(run.path)
     run.set_status("completed", result.reason, epoch=result.epochs, best=result.best)
 

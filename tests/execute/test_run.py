@@ -92,7 +92,7 @@ def test_stages_are_reported(file: Path, tmp_path: Path) -> None:
     """Each evaluation, by name, and the plots."""
     stages: list[str] = []
     train(prepare(file), tmp_path / "runs", Callbacks(stage=stages.append))
-    assert stages == ["classification", "pictures"]
+    assert stages == ["classification", "plots"]
 
 
 def test_concurrent_runs(file: Path, tmp_path: Path) -> None:
