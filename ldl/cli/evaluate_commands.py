@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ldl.compile import Experiment
 
 
-@command("ldl evaluate last 'classification: {part: validation}' decision_regions")
+@command("ldl evaluate last 'classification: {split: validation}' decision_regions")
 def evaluate(
     run: RunArgument,
     evaluation: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from ldl.data.dataset import DatasetInfo
 from ldl.engine.optim import Adam, Sgd
 from ldl.errors import DataError, RunError
-from ldl.evaluate.context import Evaluation, EvaluationContext, SplitName, Task
+from ldl.evaluate.context import Evaluation, EvaluationContext, SplitSetting, Task
 from ldl.evaluate.folds import task_metrics
 from ldl.evaluate.result_files import write_table
 from ldl.fields import Choice, Doc
@@ -39,7 +39,7 @@ class Ablation(Evaluation):
     losses: Annotated[
         dict[str, Annotated[Any, Choice("loss")]], Doc("losses by a name of your own")
     ] = field(default_factory=dict)
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """There needs to be an optimizer."""
@@ -56,7 +56,7 @@ class Ablation(Evaluation):
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """{metric: {loss: {optimizer: value}}}."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         data, notes = context.dataset, list(evaluated.notes)
         if evaluated.split.sample_indices is None or data.train.sample_indices is None:
             raise DataError("ablation: the samples of this data have no indices to train again by")

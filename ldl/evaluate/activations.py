@@ -14,12 +14,12 @@ from ldl.evaluate.context import (
     EvaluationContext,
     NetworkInfo,
     SettingProblem,
-    SplitName,
+    SplitSetting,
     unknown_node,
 )
 from ldl.evaluate.result_files import write_arrays
 from ldl.evaluate.sample_images import class_names, sample_images, spread_over_classes
-from ldl.fields import Doc, Size
+from ldl.fields import Alias, Doc, Size
 
 MAX_CHANNELS = 16
 
@@ -28,28 +28,28 @@ MAX_CHANNELS = 16
 class Activations(Evaluation):
     """z = f(x) (n, …), the values of one node for a few samples, one of each class if it can be.
 
-    Without `place`, the node is the activation that follows the first layer with weights, or that
+    Without `node`, the node is the activation that follows the first layer with weights, or that
     layer itself. Channels of images are shown as maps (at most sixteen), signals with a row for
     each channel, vectors with a row for each sample. Over the evaluated split: mean, standard
     deviation, the share of zeros, and how many units (channels) are constant.
     Writes `plots/activations.npz`.
     """
 
-    place: Annotated[str | None, Doc("the name of a node")] = None
+    node: Annotated[str | None, Doc("the name of a node"), Alias("place")] = None
     samples: Annotated[Size, Doc("how many are shown")] = 10
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """The network needs the node, or a layer with weights."""
-        if self.place is not None:
-            return unknown_node(self.place, network)
-        return [] if network.first else [("", "activations: no layer has weights: name a `place`")]
+        if self.node is not None:
+            return unknown_node(self.node, network)
+        return [] if network.first else [("", "activations: no layer has weights: name a `node`")]
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """Statistics of the values over the evaluated split."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         info, split, first = context.dataset.info, evaluated.split, context.network.first
-        node = self.place or (first.activated if first else "")
+        node = self.node or (first.activated if first else "")
         z = context.node_values(node, split.inputs)
         indices = spread_over_classes(split.targets, evaluated.samples, self.samples)
         arrays = {"values": _plottable(z[indices]), "labels": class_names(split, info, indices)}

@@ -19,7 +19,7 @@ from ldl.evaluate.context import (
     EvaluationContext,
     NetworkInfo,
     SettingProblem,
-    SplitName,
+    SplitSetting,
     Task,
     feature_names,
     labels,
@@ -29,7 +29,7 @@ from ldl.evaluate.latents import deterministic, pca_reconstruction, random_state
 from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
 from ldl.evaluate.regions import grid_lines
 from ldl.evaluate.result_files import write_arrays, write_table
-from ldl.fields import Doc, Positive, Size
+from ldl.fields import Alias, Doc, Positive, Size
 
 ModelName = Literal["linear_svm", "rbf_svm", "logistic_regression"]
 FOLDS = 5
@@ -47,7 +47,7 @@ class Baselines(Evaluation):
     cross-validation on the training split where there is none or it is the evaluated one; never on
     the evaluated split, whose accuracies at each C are only reported. Writes `plots/baselines.csv`,
     and `plots/baseline_regions.npz` for inputs of two numbers.
-    For autoencoders: principal components, as many as the node `place` has values, with their mean
+    For autoencoders: principal components, as many as the node `node` has values, with their mean
     squared error and KL divergence as `reconstruction` defines them.
     Source: Cortes and Vapnik, Support-Vector Networks, 1995; scikit-learn's LinearSVC, SVC,
     LogisticRegression and PCA.
@@ -64,8 +64,10 @@ class Baselines(Evaluation):
     samples: Annotated[
         Size, Doc("of the training split, at most; an SVM's time grows with their square")
     ] = 2000
-    place: Annotated[str, Doc("node whose size PCA has, for an autoencoder")] = "code"
-    part: SplitName = "test"
+    node: Annotated[str, Doc("node whose size PCA has, for an autoencoder"), Alias("place")] = (
+        "code"
+    )
+    split: SplitSetting = "test"
 
     def __post_init__(self) -> None:
         """Refuse empty lists."""
@@ -86,11 +88,11 @@ class Baselines(Evaluation):
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """An autoencoder needs the node."""
-        return unknown_node(self.place, network) if network.task == "reconstruction" else []
+        return unknown_node(self.node, network) if network.task == "reconstruction" else []
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The metrics of each model and of the network."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         notes = list(evaluated.notes)
         compare = self._pca if context.task == "reconstruction" else self._classifiers
         results = compare(evaluated, notes)
@@ -100,7 +102,7 @@ class Baselines(Evaluation):
         """The errors of PCA and of the autoencoder."""
         context, split = evaluated.context, evaluated.split
         clean, train = split.clean["x"], context.dataset.train.clean["x"]
-        count = prod(context.network.shapes[self.place])
+        count = prod(context.network.shapes[self.node])
         rebuilt, variance, components = pca_reconstruction(train, split.inputs["x"], count, notes)
         outputs = {"network": context.predict(split.inputs).reshape(clean.shape), "pca": rebuilt}
         return {

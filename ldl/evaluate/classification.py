@@ -14,7 +14,7 @@ from ldl.evaluate.context import (
     EvaluatedSplit,
     Evaluation,
     EvaluationContext,
-    SplitName,
+    SplitSetting,
     Task,
     feature_names,
     labels,
@@ -35,7 +35,7 @@ class Classification(Evaluation):
     A class that is never predicted has precision 0.
     """
 
-    part: SplitName = "test"
+    split: SplitSetting = "test"
     mistakes: Annotated[Count, Doc("how many wrong predictions are shown, at most")] = 24
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
@@ -46,7 +46,7 @@ class Classification(Evaluation):
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """Accuracy, log loss, the metrics of each class and their macro averages."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         true = labels(evaluated.split)
         outputs = context.predict(evaluated.split.inputs)
         probabilities, note = context.probabilities(outputs), context.probability_note(outputs)

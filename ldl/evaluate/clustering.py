@@ -17,14 +17,14 @@ from ldl.evaluate.context import (
     EvaluatedSplit,
     EvaluationContext,
     NodeEvaluation,
-    SplitName,
+    SplitSetting,
     Task,
     labels,
 )
 from ldl.evaluate.latents import deterministic, latents, random_state
 from ldl.evaluate.result_files import write_arrays, write_contingency
 from ldl.evaluate.sample_images import sample_images
-from ldl.fields import Doc, Size
+from ldl.fields import Alias, Doc, Size
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ class Clustering(NodeEvaluation):
     2007; scikit-learn's KMeans.
     """
 
-    place: Annotated[str, Doc("the name of a node: a layer's, `code`, or an input's")] = "code"
+    node: Annotated[
+        str, Doc("the name of a node: a layer's, `code`, or an input's"), Alias("place")
+    ] = "code"
     k: Annotated[Size | None, Doc("number of clusters; null: as many as there are classes")] = None
     n_init: Annotated[Size, Doc("starts, of which the best counts")] = 10
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """The data needs classes, or `k` a value."""
@@ -63,12 +65,12 @@ class Clustering(NodeEvaluation):
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The inertia; purities, NMI and ARI where there are classes."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         notes, info = list(evaluated.notes), context.dataset.info
-        points = latents(context, self.place, evaluated.split)
+        points = latents(context, self.node, evaluated.split)
         centres, clusters = self._cluster(context, points, notes)
         results = {
-            "place": self.place,
+            "place": self.node,
             "k": len(centres),
             "inertia": np.square(points - centres[clusters]).sum(axis=1).mean(),
         }
@@ -94,11 +96,11 @@ class Clustering(NodeEvaluation):
         """Centres (k, d) of the training split, and the nearest one (n,) of each point."""
         from sklearn.cluster import KMeans
 
-        train = latents(context, self.place, context.dataset.train)
+        train = latents(context, self.node, context.dataset.train)
         k = self.k or context.dataset.info.target.size
         if k > len(train):
             raise DataError(f"clustering: {k} clusters of {len(train)} training samples")
-        seed = random_state(context, "clustering", self.place)
+        seed = random_state(context, "clustering", self.node)
         with deterministic(notes):
             kmeans = KMeans(k, n_init=self.n_init, random_state=seed).fit(train)
             return kmeans.cluster_centers_, kmeans.predict(points)
@@ -113,7 +115,7 @@ class Clustering(NodeEvaluation):
         has_classes = target.kind == "classes"
         write_arrays(
             evaluated.plot("clusters", "npz"),
-            place=np.array(self.place),
+            place=np.array(self.node),
             points=points.astype(np.float32),
             labels=labels(evaluated.split) if has_classes else np.zeros(len(points), np.int64),
             clusters=clusters,
@@ -129,11 +131,11 @@ class Clustering(NodeEvaluation):
         if context.dataset.info.image is None:
             return
         z = centres.astype(np.float32)
-        if self.place != "x":
-            decode = context.decoder(self.place) if context.task == "reconstruction" else None
+        if self.node != "x":
+            decode = context.decoder(self.node) if context.task == "reconstruction" else None
             if decode is None:
                 return
-            z = decode(z.reshape(-1, *context.network.shapes[self.place]))
+            z = decode(z.reshape(-1, *context.network.shapes[self.node]))
         sizes = np.bincount(clusters, minlength=len(centres))
         images = sample_images(z, context.dataset.info)
         path = evaluated.plot("cluster_centres", "npz")

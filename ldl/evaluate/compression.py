@@ -12,7 +12,13 @@ from ldl import metrics
 from ldl.arrays import Array
 from ldl.data.dataset import DatasetInfo
 from ldl.evaluate import jpeg
-from ldl.evaluate.context import EvaluatedSplit, EvaluationContext, NodeEvaluation, SplitName, Task
+from ldl.evaluate.context import (
+    EvaluatedSplit,
+    EvaluationContext,
+    NodeEvaluation,
+    SplitSetting,
+    Task,
+)
 from ldl.evaluate.latents import pca_reconstruction
 from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
 from ldl.evaluate.result_files import write_arrays
@@ -22,7 +28,7 @@ from ldl.evaluate.sample_images import (
     latent_images,
     spread_over_classes,
 )
-from ldl.fields import Doc, Share
+from ldl.fields import Alias, Doc, Share
 
 FLOAT_BYTES = 4  # of a float32
 _NO_JPEG = "JPEG takes images of one or three channels: not compared with it"
@@ -44,8 +50,8 @@ class Compression(NodeEvaluation):
     1991.
     """
 
-    place: Annotated[str, Doc("the name of the node that is the code")] = "code"
-    part: SplitName = "test"
+    node: Annotated[str, Doc("the name of the node that is the code"), Alias("place")] = "code"
+    split: SplitSetting = "test"
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """The network needs to reconstruct its single input."""
@@ -53,10 +59,10 @@ class Compression(NodeEvaluation):
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The sizes, and the errors of network, PCA and JPEG."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         info, split, notes = context.dataset.info, evaluated.split, list(evaluated.notes)
         clean, x = split.clean["x"], split.inputs["x"]
-        count = prod(context.network.shapes[self.place])
+        count = prod(context.network.shapes[self.node])
         outputs = {"network": context.predict(split.inputs).reshape(clean.shape)}
         train = context.dataset.train.clean["x"]
         outputs["pca"], variance, components = pca_reconstruction(train, x, count, notes)
@@ -72,7 +78,7 @@ class Compression(NodeEvaluation):
         if info.image is not None:
             self._write(evaluated, outputs)
         results = {
-            "place": self.place,
+            "place": self.node,
             **_sizes(info, count),
             "mse": {name: metrics.mse(clean, y) for name, y in outputs.items()},
             "kl_divergence": kl_divergences(clean, outputs, notes),
@@ -89,7 +95,7 @@ class Compression(NodeEvaluation):
         columns = {name: x for name, x in outputs.items() if name != "network"}
         columns["reconstruction"] = outputs["network"]
         images = comparison_images(context.dataset.info, split, indices, **columns)
-        code = latent_images(context.node_values(self.place, inputs))
+        code = latent_images(context.node_values(self.node, inputs))
         write_arrays(evaluated.plot("compression", "npz"), **images, code=code)
 
 

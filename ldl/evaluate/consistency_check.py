@@ -1,13 +1,13 @@
-"""The evaluation `consistency_check`: three ways of training give the same weights."""
+"""The evaluation `consistency_check`: loop, graph and single layers train the same weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from ldl.data.dataset import DatasetInfo
 from ldl.evaluate.context import Evaluation, EvaluationContext, NetworkInfo, SettingProblem
-from ldl.fields import Size
+from ldl.fields import Doc, Size
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ConsistencyCheck(Evaluation):
 
     FORMER_NAMES = ("by_hand",)
 
-    steps: Size = 50
+    steps: Annotated[Size, Doc("training steps that are compared")] = 50
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """The network needs to be a chain of layers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from ldl.config import suggest
 from ldl.data.data_spec import SplitSpec
 from ldl.data.dataset import Dataset, DatasetInfo, Split
 from ldl.errors import DataError
+from ldl.fields import Alias, Doc
 
 SplitName = Literal["test", "validation", "train"]
 Task = Literal["classification", "regression", "reconstruction"]
 FirstLayerKind = Literal["linear", "conv1d", "conv2d", "other"]
 SettingProblem = tuple[str, str]  # a setting of the evaluation ("": all of it), and what is wrong
+SplitSetting = Annotated[SplitName, Doc("the split that is evaluated"), Alias("part")]
 SPLIT_NAMES: tuple[SplitName, ...] = ("test", "validation", "train")
 
 
@@ -188,13 +190,13 @@ class Evaluation:
 
 
 class NodeEvaluation(Evaluation):
-    """An evaluation of the node that its setting `place` names."""
+    """An evaluation of the node that its setting `node` names."""
 
-    place: str
+    node: str
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """The network needs the node."""
-        return unknown_node(self.place, network)
+        return unknown_node(self.node, network)
 
 
 def available_split(dataset: Dataset, name: SplitName) -> SplitName | None:
@@ -206,7 +208,7 @@ def available_split(dataset: Dataset, name: SplitName) -> SplitName | None:
     return None
 
 
-def unknown_node(name: str, network: NetworkInfo, setting: str = "place") -> list[SettingProblem]:
+def unknown_node(name: str, network: NetworkInfo, setting: str = "node") -> list[SettingProblem]:
     """The problem of a `setting` that names a node which the network does not have."""
     if name in network.shapes:
         return []

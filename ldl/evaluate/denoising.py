@@ -19,7 +19,7 @@ from ldl.evaluate.context import (
     Evaluation,
     EvaluationContext,
     NetworkInfo,
-    SplitName,
+    SplitSetting,
     Task,
     labels,
 )
@@ -46,7 +46,7 @@ class Denoising(Evaluation):
     epochs: Annotated[Size, Doc("epochs of the classifier's training")] = 100
     batch_size: Size = 32
     learning_rate: Annotated[Positive, Doc("of Adam, which trains the classifier")] = 0.001
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """The network needs to reconstruct its single input."""
@@ -58,7 +58,7 @@ class Denoising(Evaluation):
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """Three accuracies, and the distances of noisy and denoised samples from the original."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         info, split, notes = context.dataset.info, evaluated.split, list(evaluated.notes)
         clean, noisy = split.clean["x"], split.inputs["x"]
         denoised = context.predict(split.inputs).reshape(clean.shape)

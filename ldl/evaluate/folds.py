@@ -13,7 +13,15 @@ from ldl.data.data_spec import SplitSpec
 from ldl.data.dataset import DatasetInfo, Split
 from ldl.data.split import random_split, split_sizes
 from ldl.errors import DataError
-from ldl.evaluate.context import Evaluation, EvaluationContext, SplitName, Task, json_values, labels
+from ldl.evaluate.context import (
+    Evaluation,
+    EvaluationContext,
+    SplitName,
+    SplitSetting,
+    Task,
+    json_values,
+    labels,
+)
 from ldl.evaluate.latents import random_stream
 from ldl.evaluate.reconstruction import UNITS, reconstruction_errors, reconstruction_problem
 from ldl.evaluate.regression import ERROR_UNITS, regression_metrics
@@ -30,7 +38,7 @@ class Folds(Evaluation):
     The samples are divided into k folds in the classes' proportions. For each fold the network is
     trained again, with the run's configuration and seed, without that fold, and evaluated on it.
     Where the run has a validation split, the same share of each training is held out for early
-    stopping and the choice of the best epoch, so that a fold is never seen. `part` says which
+    stopping and the choice of the best epoch, so that a fold is never seen. `split` says which
     samples are divided: all of the run's for `test`, those of the training and validation splits
     for `validation`, those of the training split for `train`.
     Metrics are accuracy and log loss of a classifier, R² and errors of a regression, mean squared
@@ -40,7 +48,7 @@ class Folds(Evaluation):
     """
 
     k: Annotated[int, Range(2, 1000), Doc("number of folds")] = 5
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """An autoencoder needs a single input."""
@@ -49,12 +57,12 @@ class Folds(Evaluation):
     def size_problem(self, info: DatasetInfo, split: SplitSpec) -> str | None:
         """Each fold needs a sample."""
         sizes = split_sizes(split, info)
-        samples = sum(sizes[: sizes._fields.index(self.part) + 1])
+        samples = sum(sizes[: sizes._fields.index(self.split) + 1])
         return f"folds: {self.k} folds of {samples} samples" if samples < self.k else None
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """Mean and standard deviation of each metric, and the metrics of each fold."""
-        self.select_split(context, self.part)  # raises where the evaluation does not apply
+        self.select_split(context, self.split)  # raises where the evaluation does not apply
         indices, classes = self._samples(context)
         if len(indices) < self.k:
             raise DataError(f"folds: {self.k} folds of {len(indices)} samples")
@@ -63,7 +71,7 @@ class Folds(Evaluation):
         folds = self._cross_validate(context, indices, classes, sizes, notes)
         summary = {name: _summary([fold[name] for fold in folds]) for name in folds[0]}
         self._write(context, folds, summary, sizes)
-        head = {"part": self.part, "samples": len(indices), "k": self.k, **summary}
+        head = {"part": self.split, "samples": len(indices), "k": self.k, **summary}
         units = UNITS if context.task == "reconstruction" else {"log_loss": "nats"}
         units = {name: unit for name, unit in (ERROR_UNITS | units).items() if name in summary}
         return {**head, "folds": folds, "units": units, "notes": list(dict.fromkeys(notes))}
@@ -72,7 +80,7 @@ class Folds(Evaluation):
         """Indices of the samples to divide, and their classes, None without."""
         data = context.dataset
         by_name = {"train": data.train, "validation": data.validation, "test": data.test}
-        names = list(by_name)[: list(by_name).index(self.part) + 1]
+        names = list(by_name)[: list(by_name).index(self.split) + 1]
         splits = [split for name in names if (split := by_name[name]) is not None and len(split)]
         indices = [split.sample_indices for split in splits if split.sample_indices is not None]
         if len(indices) < len(splits):
@@ -90,7 +98,7 @@ class Folds(Evaluation):
         notes: list[str],
     ) -> list[Metrics]:
         """The metrics on each fold of a network that was trained without it."""
-        rng = random_stream(context, "folds", self.k, self.part)
+        rng = random_stream(context, "folds", self.k, self.split)
         folds = random_split(len(indices), sizes, classes, rng)
         validation_share = _validation_share(context)
         results: list[Metrics] = []
@@ -112,7 +120,7 @@ class Folds(Evaluation):
         sizes: list[int],
     ) -> None:
         """Write a row for each fold, then one for the means and one for the deviations."""
-        path = context.folder / "plots" / context.file_name(self.part, "folds", "csv")
+        path = context.folder / "plots" / context.file_name(self.split, "folds", "csv")
         rows: list[list[object]] = [
             [i + 1, size, *fold.values()]
             for i, (fold, size) in enumerate(zip(folds, sizes, strict=True))

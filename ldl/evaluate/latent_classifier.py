@@ -16,14 +16,14 @@ from ldl.evaluate.context import (
     EvaluationContext,
     NetworkInfo,
     NodeEvaluation,
-    SplitName,
+    SplitSetting,
     Task,
     labels,
 )
 from ldl.evaluate.denoising import CLASSIFIER
 from ldl.evaluate.latents import latents
 from ldl.evaluate.result_files import write_contingency
-from ldl.fields import Doc, LayerList, Positive, Size
+from ldl.fields import Alias, Doc, LayerList, Positive, Size
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class LatentClassifier(NodeEvaluation):
     """
 
     classifier: Annotated[Any, LayerList(), Doc("the classifier's layers")] = CLASSIFIER
-    place: Annotated[str, Doc("the name of the node whose values it reads")] = "code"
+    node: Annotated[str, Doc("the name of the node whose values it reads"), Alias("place")] = "code"
     epochs: Annotated[Size, Doc("epochs of the classifier's training")] = 100
     batch_size: Size = 32
     learning_rate: Annotated[Positive, Doc("of Adam, which trains the classifier")] = 0.001
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """The data needs classes."""
@@ -52,14 +52,14 @@ class LatentClassifier(NodeEvaluation):
 
     def own_classifier(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape] | None:
         """The classifier reads all values of the node."""
-        shape = network.shapes.get(self.place)
+        shape = network.shapes.get(self.node)
         return None if shape is None else (self.classifier, (prod(shape),))
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The accuracy on the evaluated split, and on the training split for comparison."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         train, names = context.dataset.train, context.dataset.info.target.names
-        train_latents = latents(context, self.place, train)
+        train_latents = latents(context, self.node, train)
         mean, deviation = train_latents.mean(axis=0), train_latents.std(axis=0)
         constant = deviation < 1e-6 * max(1.0, float(deviation.max()))
         deviation[constant] = 1.0
@@ -73,11 +73,11 @@ class LatentClassifier(NodeEvaluation):
             self.classifier, inputs, labels(train), len(names), settings
         )
         true = labels(evaluated.split)
-        predicted = classify(standardise(latents(context, self.place, evaluated.split)))
+        predicted = classify(standardise(latents(context, self.node, evaluated.split)))
         counts = metrics.contingency_matrix(true, predicted, len(names))
         write_contingency(evaluated.contingency("latent_classifier"), counts, names)
         results = {
-            "place": self.place,
+            "place": self.node,
             "numbers": train_latents.shape[1],
             "accuracy": metrics.accuracy(true, predicted),
             "train_accuracy": metrics.accuracy(labels(train), classify(inputs)),

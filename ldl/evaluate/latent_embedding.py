@@ -17,12 +17,12 @@ from ldl.evaluate.context import (
     NetworkInfo,
     NodeEvaluation,
     SettingProblem,
-    SplitName,
+    SplitSetting,
     labels,
 )
 from ldl.evaluate.latents import deterministic, latents, random_state, random_stream
 from ldl.evaluate.result_files import write_arrays
-from ldl.fields import Doc, Positive, Size
+from ldl.fields import Alias, Doc, Positive, Size
 
 NEIGHBOURS = 5
 MIN_POINTS = 4
@@ -46,28 +46,30 @@ class LatentEmbedding(NodeEvaluation):
     approximation (van der Maaten, 2014) from the PCA, as in scikit-learn.
     """
 
-    place: Annotated[str, Doc("the name of the node whose values are points")] = "code"
+    node: Annotated[str, Doc("the name of the node whose values are points"), Alias("place")] = (
+        "code"
+    )
     samples: Annotated[Size, Doc("of either split, at most; t-SNE's time grows with n·ln n")] = 1000
     perplexity: Annotated[
         Positive, Doc("about how many neighbours count; at most a third of the points")
     ] = 30.0
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """The network needs the node, with two values or more."""
         problems = super().network_problems(info, network)
-        if not problems and prod(network.shapes[self.place]) < 2:
-            return [("place", f"embedding needs two numbers at least; {self.place} has one")]
+        if not problems and prod(network.shapes[self.node]) < 2:
+            return [("node", f"embedding needs two numbers at least; {self.node} has one")]
         return problems
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """How often neighbours in the plane share a class, and the quality of both embeddings."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         notes, splits = list(evaluated.notes), {"training": context.dataset.train}
         if evaluated.name != "train":
             splits[evaluated.name] = evaluated.split
         indices = {name: self._choose(context, name, split) for name, split in splits.items()}
-        points = [latents(context, self.place, split, indices[n]) for n, split in splits.items()]
+        points = [latents(context, self.node, split, indices[n]) for n, split in splits.items()]
         z = np.concatenate(points)
         if len(z) < MIN_POINTS or len(points[0]) < 2 or np.ptp(z, axis=0).max() == 0:
             notes.append("too few samples, or all equal: there is no embedding")
@@ -83,9 +85,9 @@ class LatentEmbedding(NodeEvaluation):
             if classes:
                 results[name] |= _agreements(plane, classes, target.names)
             arrays = _plot_arrays(plane, classes, target.names)
-            write_arrays(evaluated.plot(name, "npz"), place=np.array(self.place), **arrays)
+            write_arrays(evaluated.plot(name, "npz"), place=np.array(self.node), **arrays)
         counts = {name: len(rows) for name, rows in indices.items()}
-        head = {"samples": len(points[-1]), "place": self.place, "points": counts}
+        head = {"samples": len(points[-1]), "place": self.node, "points": counts}
         units = {"kl_divergence": "nats"}
         return evaluated.results({**head, **results, "units": units}, notes)
 
@@ -105,7 +107,7 @@ class LatentEmbedding(NodeEvaluation):
 
         z = np.concatenate(points)
         perplexity = min(self.perplexity, (len(z) - 1) / 3)
-        seed = random_state(context, "embedding", self.place)
+        seed = random_state(context, "embedding", self.node)
         with deterministic(notes):
             tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
             y = tsne.fit_transform(z)

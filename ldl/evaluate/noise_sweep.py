@@ -18,7 +18,7 @@ from ldl.evaluate.context import (
     Evaluation,
     EvaluationContext,
     NetworkInfo,
-    SplitName,
+    SplitSetting,
     Task,
     json_values,
     labels,
@@ -57,7 +57,7 @@ class NoiseSweep(Evaluation):
     epochs: Annotated[Size, Doc("epochs of the classifier's training")] = 100
     batch_size: Size = 32
     learning_rate: Annotated[Positive, Doc("of Adam, which trains the classifier")] = 0.001
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def __post_init__(self) -> None:
         """Refuse an empty list."""
@@ -74,7 +74,7 @@ class NoiseSweep(Evaluation):
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """{metric: {noisy, denoised: {noise: value}}}."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         notes, clean = list(evaluated.notes), evaluated.split.clean["x"]
         has_classes = context.dataset.info.target.kind == "classes"
         classify = input_classifier(self, context) if has_classes else None

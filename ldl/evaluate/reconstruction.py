@@ -10,7 +10,7 @@ import numpy as np
 from ldl import metrics
 from ldl.arrays import Array
 from ldl.data.dataset import DatasetInfo
-from ldl.evaluate.context import Evaluation, EvaluationContext, SplitName, Task
+from ldl.evaluate.context import Evaluation, EvaluationContext, SplitSetting, Task
 from ldl.evaluate.result_files import write_arrays
 from ldl.evaluate.sample_images import NO_IMAGES, comparison_images, spread_over_classes
 
@@ -32,7 +32,7 @@ class Reconstruction(Evaluation):
     pixel, one of each class where there are classes.
     """
 
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """The network needs to reconstruct its single input."""
@@ -40,7 +40,7 @@ class Reconstruction(Evaluation):
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The two errors; writes the images where the inputs are images."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         info, split, notes = context.dataset.info, evaluated.split, list(evaluated.notes)
         clean = split.clean["x"]
         outputs = context.predict(split.inputs).reshape(clean.shape)

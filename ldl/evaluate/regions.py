@@ -13,7 +13,7 @@ from ldl.evaluate.context import (
     EvaluatedSplit,
     Evaluation,
     EvaluationContext,
-    SplitName,
+    SplitSetting,
     Task,
     feature_names,
     labels,
@@ -39,7 +39,7 @@ class DecisionRegions(Evaluation):
 
     resolution: Annotated[int, Range(2, 2000), Doc("lines of the grid on each axis")] = 200
     hyperplanes: Annotated[bool, Doc("draw the lines of a first linear layer")] = True
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """The data needs a single input of two numbers, and classes or values."""
@@ -52,7 +52,7 @@ class DecisionRegions(Evaluation):
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The grid's limits, [low, high] of either input, and the number of lines."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         dataset, info = context.dataset, context.dataset.info
         ((name, points),) = evaluated.split.inputs.items()
         x, y = (grid_lines(points[:, axis], self.resolution) for axis in (0, 1))

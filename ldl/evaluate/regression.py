@@ -14,7 +14,7 @@ from ldl.evaluate.context import (
     EvaluatedSplit,
     Evaluation,
     EvaluationContext,
-    SplitName,
+    SplitSetting,
     Task,
     feature_names,
     labels,
@@ -32,7 +32,7 @@ class Regression(Evaluation):
     where the input is a single number, it is the second column and the rows are sorted by it.
     """
 
-    part: SplitName = "test"
+    split: SplitSetting = "test"
 
     def data_problem(self, info: DatasetInfo, task: Task) -> str | None:
         """The task needs to be regression, the data needs values."""
@@ -42,7 +42,7 @@ class Regression(Evaluation):
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The errors over all targets and, where there are several, of each."""
-        evaluated = self.select_split(context, self.part)
+        evaluated = self.select_split(context, self.split)
         true = labels(evaluated.split).reshape(evaluated.samples, -1)
         predicted = context.predict(evaluated.split.inputs).reshape(true.shape)
         names = context.dataset.info.target.names

@@ -54,7 +54,7 @@ def run_evaluations(
     for evaluation in evaluations:
         name = EVALUATION_NAMES[type(evaluation)]
         stage(name)
-        split = available_split(dataset, getattr(evaluation, "part", "test"))
+        split = available_split(dataset, getattr(evaluation, "split", "test"))
         occurrences[name, split] += 1
         try:
             result = evaluation.run(replace(context, occurrence=occurrences[name, split]))

@@ -60,7 +60,7 @@ class Objective:
     name: str  # as in the file: validation.loss, validation.denoising.accuracy.denoised
     goal: Goal
     column: str | None = None  # of metrics.csv; None where an evaluation computes the metric
-    evaluation: str | None = None  # its name in EVALUATIONS, run on the validation split
+    evaluation: str | None = None  # its name, perhaps a former one, run on the validation split
     metric: str | None = None  # dotted path in the results of that evaluation
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Objective:
         kind = _evaluation_class(self.evaluation)
         assert kind is not None
         configured: Any = next((e for e in config.evaluate or [] if type(e) is kind), kind())
-        evaluation: Evaluation = replace(configured, part="validation")
+        evaluation: Evaluation = replace(configured, split="validation")
         return evaluation
 
     def problem(self, experiment: Experiment) -> str | None:
@@ -164,7 +164,7 @@ def _evaluation_class(name: str) -> type[Evaluation] | None:
 
 
 def _has_split(kind: type[Evaluation]) -> bool:
-    return "part" in kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return "split" in kind.__dataclass_fields__  # type: ignore[attr-defined]
 
 
 def _unknown_hint(name: str, evaluation: str, base: Experiment | None) -> str:

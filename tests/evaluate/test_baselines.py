@@ -79,15 +79,15 @@ def test_c_is_chosen_on_the_validation_split_whatever_the_evaluated_one_holds(
         assert first["accuracy"][model] == pytest.approx(1 - second["accuracy"][model])
 
 
-@pytest.mark.parametrize("evaluation", [Baselines(), Baselines(part="validation")])
+@pytest.mark.parametrize("evaluation", [Baselines(), Baselines(split="validation")])
 def test_c_is_otherwise_chosen_by_cross_validation_on_the_training_split(
     evaluation: Baselines, make_context: Any
 ) -> None:
-    validation = rings(40, 1) if evaluation.part == "validation" else None
+    validation = rings(40, 1) if evaluation.split == "validation" else None
     results = run(
         make_context, evaluation, train=rings(100, 0), validation=validation, test=rings(20, 2)
     )
-    assert results["chosen_on"] == "cross-validation" and results["part"] == evaluation.part
+    assert results["chosen_on"] == "cross-validation" and results["part"] == evaluation.split
     assert results["accuracy"]["rbf_svm"] == 1.0
     repeated = run(
         make_context, evaluation, train=rings(100, 0), validation=validation, test=rings(20, 2)
@@ -162,8 +162,8 @@ def test_only_an_autoencoder_needs_the_node() -> None:
     assert Baselines().network_problems(DATA, NetworkInfo({"x": (2,)})) == []
     lacking = NetworkInfo({"x": (2,)}, task="reconstruction")
     ((setting, reason),) = Baselines().network_problems(DATA, lacking)
-    assert setting == "place" and "no value is named code" in reason
-    assert Baselines(place="x").network_problems(DATA, lacking) == []
+    assert setting == "node" and "no value is named code" in reason
+    assert Baselines(node="x").network_problems(DATA, lacking) == []
 
 
 @pytest.mark.parametrize(("settings", "reason"), [({"C": ()}, "C: "), ({"models": ()}, "models: ")])

@@ -100,7 +100,7 @@ def test_another_split_has_files_of_its_own(make_context: Any, tmp_path: Path) -
     context = make_context(
         "classification", make_info((3,), NAMES), make_split(PROBABILITIES, TRUE)
     )
-    assert Classification(part="train").run(context)["part"] == "train"
+    assert Classification(split="train").run(context)["part"] == "train"
     assert (tmp_path / "contingency" / "classification-train.csv").exists()
     assert (tmp_path / "plots" / "mistakes-train.csv").exists()
 

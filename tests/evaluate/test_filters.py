@@ -109,10 +109,10 @@ def test_activations_of_any_shape(
 def test_constant_units_are_counted(make_context: Any) -> None:
     z = np.array([[0, 1, 2], [0, 1, 3], [0, 1, 2], [0, 0, 2]], np.float32)
     context = make_context("classification", IMAGE, ONE, node_values=lambda name, inputs: z)
-    results = Activations(place="x", samples=2).run(context)
+    results = Activations(node="x", samples=2).run(context)
     assert results["constant_units"] == 1 and results["zeros"] == pytest.approx(5 / 12)
 
 
 def test_a_network_without_weights_needs_a_place() -> None:
     ((setting, reason),) = Activations().network_problems(IMAGE, NetworkInfo({"x": (6,)}))
-    assert setting == "" and "name a `place`" in reason
+    assert setting == "" and "name a `node`" in reason

@@ -77,7 +77,7 @@ def test_part_chooses_the_samples(name: Any, rows: int, make_context: Any) -> No
         "classification", DATA, numbered(range(80, 100)), train=numbered(range(60)),
         validation=numbered(range(60, 80)), retrain=retrained,
     )  # fmt: skip
-    results = Folds(k=4, part=name).run(context)
+    results = Folds(k=4, split=name).run(context)
     assert results["part"] == name and results["samples"] == rows
     indices = {
         int(row) for fold_indices in retrained.rows for array in fold_indices for row in array

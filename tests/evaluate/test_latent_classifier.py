@@ -54,4 +54,4 @@ def test_it_is_trained_on_standardised_training_values(make_context: Any, tmp_pa
 
 def test_its_classifier_reads_all_values_of_the_node() -> None:
     assert LatentClassifier().own_classifier(DATA, CODE) == (CLASSIFIER, (4,))
-    assert LatentClassifier(place="nowhere").own_classifier(DATA, CODE) is None
+    assert LatentClassifier(node="nowhere").own_classifier(DATA, CODE) is None

@@ -87,7 +87,7 @@ def test_data_without_classes_is_embedded_too(make_context: Any, tmp_path: Path)
     context = make_context(
         "reconstruction", data, split, network=CODE, node_values=lambda n, i: i["x"]
     )
-    results = LatentEmbedding(perplexity=500, part="train").run(context)
+    results = LatentEmbedding(perplexity=500, split="train").run(context)
     assert results["tsne"]["perplexity"] == pytest.approx(29 / 3)
     assert results["points"] == {"training": 30} and "neighbours" not in results["tsne"]
     assert (tmp_path / "plots" / "pca-train.npz").exists()
@@ -96,12 +96,12 @@ def test_data_without_classes_is_embedded_too(make_context: Any, tmp_path: Path)
 @pytest.mark.parametrize("x", [np.zeros((9, 5)), np.random.default_rng(0).normal(size=(2, 5))])
 def test_too_few_or_equal_points_are_noted(x: Any, make_context: Any) -> None:
     split = make_split(x, [0] * len(x))
-    results = LatentEmbedding(part="train").run(
+    results = LatentEmbedding(split="train").run(
         make_context("reconstruction", DATA, split, network=CODE, node_values=lambda n, i: i["x"])
     )
     assert "there is no embedding" in results["notes"][0] and "tsne" not in results
 
 
 def test_a_node_with_a_single_value_is_refused() -> None:
-    ((setting, reason),) = LatentEmbedding(place="one").network_problems(DATA, CODE)
-    assert setting == "place" and "two numbers at least" in reason
+    ((setting, reason),) = LatentEmbedding(node="one").network_problems(DATA, CODE)
+    assert setting == "node" and "two numbers at least" in reason

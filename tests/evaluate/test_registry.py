@@ -26,7 +26,7 @@ def test_an_entry_is_a_frozen_dataclass_with_readable_types_and_defaults(name: s
     entry: Any = EVALUATIONS[name]
     assert entry.__dataclass_params__.frozen
     assert set(get_type_hints(entry)) == {f.name for f in dataclasses.fields(entry)}
-    assert getattr(entry(), "part", "test") == "test"  # evaluations of no samples have none
+    assert getattr(entry(), "split", "test") == "test"  # evaluations of no samples have none
 
 
 def test_default_evaluations() -> None:
@@ -58,10 +58,10 @@ def test_validation_never_becomes_test(make_context: Any) -> None:
 
 @pytest.mark.parametrize("name", ["clustering", "latent_classifier", "embedding", "activations"])
 def test_an_unknown_node_is_refused_with_a_list_of_the_nodes(name: str, make_context: Any) -> None:
-    evaluation: Any = EVALUATIONS[name](place="cod")
+    evaluation: Any = EVALUATIONS[name](node="cod")
     network = NetworkInfo({"x": (2,), "code": (2,), "linear1": (7,)})
     ((setting, reason),) = evaluation.network_problems(PLAIN, network)
-    assert setting == "place"
+    assert setting == "node"
     assert "no value is named cod" in reason
     assert "did you mean `code`? there are: `code`, `linear1`, `x`" in reason
     context = make_context("classification", PLAIN, make_split([[0, 0]], [0]), network=network)

@@ -76,9 +76,9 @@ def test_the_configured_evaluation_runs_on_the_validation_split() -> None:
     text = CONFIGS["reconstruction"] + "evaluate: [{denoising: {epochs: 7, part: train}}]\n"
     config = loads(text, "t.yaml", Config, REGISTRIES).value
     value = parse_objective("validation.denoising.accuracy.denoised", None).evaluation_for(config)
-    assert isinstance(value, Denoising) and (value.epochs, value.part) == (7, "validation")
+    assert isinstance(value, Denoising) and (value.epochs, value.split) == (7, "validation")
     other = parse_objective("validation.reconstruction.mse", None).evaluation_for(config)
-    assert other is not None and other == EVALUATIONS["reconstruction"](part="validation")  # type: ignore[call-arg]
+    assert other is not None and other == EVALUATIONS["reconstruction"](split="validation")  # type: ignore[call-arg]
     assert parse_objective("train.loss", None).evaluation_for(config) is None
 
 
