@@ -203,7 +203,7 @@ NETWORKS = {
     ),
     "a search along lines by hand": (
         D + N + "optimizer: lbfgs\nevaluate: [«by_hand]\n",
-        ["any optimizer but lbfgs"],
+        ["one gradient per step"],
     ),
     "regions of many numbers": (D + N + "evaluate: [«decision_regions]\n", ["two numbers"]),
     "a judge's misfit": (
