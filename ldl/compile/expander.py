@@ -10,7 +10,7 @@ from ldl.compile.composites import Mlp, Repeat, Residual
 from ldl.compile.registries import LAYER_NAMES
 from ldl.config.tree import BlockUse, Item, KeyPath
 from ldl.engine.layer import Layer, TensorSpec
-from ldl.engine.layers.activation import Activation
+from ldl.engine.layers.activation import Activation, Identity
 from ldl.engine.layers.linear import Linear
 from ldl.engine.layers.merge import Add
 from ldl.errors import ShapeError
@@ -132,7 +132,7 @@ def mirror(
             spec = TensorSpec(layer.plan((spec,)).y)
         except ShapeError as error:
             raise NetworkError(path, str(error)) from None
-    while mirrored and isinstance(mirrored[-1], Activation):
+    while mirrored and isinstance(mirrored[-1], Activation | Identity):
         mirrored.pop()
     layers = [*reversed(mirrored), replace(output)]
     return [implied_layer(layer, ("network", "decoder")) for layer in layers]

@@ -16,7 +16,7 @@ from ldl.config.tree import KeyPath
 from ldl.data import DatasetInfo, Target
 from ldl.engine.graph import LossNode, Node
 from ldl.engine.layer import Layer, TensorSpec
-from ldl.engine.layers.activation import Activation
+from ldl.engine.layers.activation import Activation, Identity
 from ldl.engine.layers.linear import Linear
 from ldl.engine.losses import Bce, BceWithLogits, CrossEntropy, Hinge, Loss, Mse
 
@@ -140,7 +140,7 @@ def set_output_units(
     sized_layers: dict[int, Layer] = {}
     for loss in losses:
         node = by_name.get(loss.inputs[0])
-        while node is not None and isinstance(node.layer, Activation):
+        while node is not None and isinstance(node.layer, Activation | Identity):
             node = by_name.get(node.inputs[0])
         if node is not None and isinstance(node.layer, Linear) and node.layer.units is None:
             units = _target_size(loss.layer, loss.inputs[1], inputs, info)

@@ -34,27 +34,27 @@ def info(
 
 
 def config(text: str) -> Config:
-    """A configuration of the lines given, with a data section where they have none."""
+    """A configuration of these lines, with a section `data` where they have none."""
     data = "" if text.startswith("data:") else "data: {source: digits}\n"
     return loads(data + text, "t.yaml", Config, REGISTRIES).value
 
 
-def built(text: str, about: DatasetInfo | None = None) -> Experiment:
+def compiled(text: str, data_info: DatasetInfo | None = None) -> Experiment:
     """The experiment of a configuration on described data."""
-    return compile_config(config(text), about or info())
+    return compile_config(config(text), data_info or info())
 
 
-def faults(text: str, about: DatasetInfo | None = None) -> list[tuple[str, str]]:
-    """What is wrong: dotted places and messages."""
+def problems_of(text: str, data_info: DatasetInfo | None = None) -> list[tuple[str, str]]:
+    """The problems: dotted paths and messages."""
     with pytest.raises(CompileError) as caught:
-        built(text, about)
+        compiled(text, data_info)
     return [(".".join(map(str, path)), message) for path, message in caught.value.problems]
 
 
-def advised(text: str, about: DatasetInfo | None = None) -> list[tuple[str, str]]:
-    """What is advised: dotted places and messages."""
-    notes = config_warnings(built(text, about))
-    return [(".".join(map(str, path)), message) for path, message in notes]
+def warnings_of(text: str, data_info: DatasetInfo | None = None) -> list[tuple[str, str]]:
+    """The warnings: dotted paths and messages."""
+    warnings = config_warnings(compiled(text, data_info))
+    return [(".".join(map(str, path)), message) for path, message in warnings]
 
 
 def wiring(experiment: Experiment) -> dict[str, tuple[str, ...]]:

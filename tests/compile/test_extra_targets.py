@@ -11,7 +11,7 @@ from ldl.data import DatasetInfo, Split, Target
 from ldl.engine.losses import CrossEntropy
 from ldl.engine.model import Model
 
-from .helpers import built, classes, faults, weights
+from .helpers import classes, compiled, problems_of, weights
 
 PAIRS = DatasetInfo(
     {"first": (4,), "second": (4,)},
@@ -39,7 +39,7 @@ loss:
 
 def test_each_loss_gets_its_target() -> None:
     """Sizes follow from the targets; the sum is that by hand."""
-    experiment = built(NETWORK + LOSS, PAIRS)
+    experiment = compiled(NETWORK + LOSS, PAIRS)
     assert experiment.task == "classification" and experiment.output == "answer"
     assert experiment.targets == {
         "target.labels": "labels",
@@ -73,26 +73,26 @@ def test_each_loss_gets_its_target() -> None:
 
 def test_an_unknown_target() -> None:
     text = NETWORK + LOSS.replace("target: digit", "target: digits")
-    ((place, message),) = faults(text, PAIRS)
-    assert place == "loss.1.target"
+    ((path, message),) = problems_of(text, PAIRS)
+    assert path == "loss.1.target"
     assert message.startswith("no target is named digits: did you mean `digit`?")
     assert "`height`, `inputs`, `labels`" in message
 
 
-def test_the_first_loss_is_what_is_judged() -> None:
+def test_the_first_loss_is_what_is_evaluated() -> None:
     text = NETWORK + "loss: {cross_entropy: , from: digit_of_first, target: digit}"
-    found = faults(text, PAIRS)
-    assert [place for place, _ in found] == ["loss.target"]
-    assert "the first loss says how the network is evaluated" in found[0][1]
+    problems = problems_of(text, PAIRS)
+    assert [path for path, _ in problems] == ["loss.target"]
+    assert "the first loss says how the network is evaluated" in problems[0][1]
 
 
 def test_outputs_are_held_against_their_own_target() -> None:
     """Five digits, though the labels are two."""
     sized = NETWORK.replace("{linear: , as: digit_of_first}", "{linear: 4, as: digit_of_first}")
-    ((place, message),) = faults(sized + LOSS, PAIRS)
-    assert place == "network.1" and "5 classes" in message
+    ((path, message),) = problems_of(sized + LOSS, PAIRS)
+    assert path == "network.1" and "5 classes" in message
     right = NETWORK.replace("{linear: , as: digit_of_first}", "{linear: 5, as: digit_of_first}")
-    assert isinstance(built(right + LOSS, PAIRS).main_loss, CrossEntropy)
+    assert isinstance(compiled(right + LOSS, PAIRS).main_loss, CrossEntropy)
 
 
 def test_info_survives_json() -> None:

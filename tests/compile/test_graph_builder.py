@@ -10,14 +10,14 @@ import pytest
 from ldl.engine.model import Model
 from ldl.execute import prepare
 
-from .helpers import built, classes, faults, info, shapes, weights, wiring
+from .helpers import classes, compiled, info, problems_of, shapes, weights, wiring
 
 TWO = info(classes(3), a=(4,), b=(2,))
 
 
 def test_a_list_is_a_chain_named_by_kind_and_number() -> None:
     """Each layer reads the one before it, and the first the only input."""
-    experiment = built("network: [{linear: 8}, tanh, {linear: 5}, tanh, linear]")
+    experiment = compiled("network: [{linear: 8}, tanh, {linear: 5}, tanh, linear]")
     assert wiring(experiment) == {
         "linear1": ("x",),
         "tanh1": ("linear1",),
@@ -30,7 +30,7 @@ def test_a_list_is_a_chain_named_by_kind_and_number() -> None:
 
 def test_as_names_a_value_and_from_reads_it() -> None:
     """A skip connection, written out."""
-    experiment = built(
+    experiment = compiled(
         "network: [{linear: 6, as: h}, tanh, {add: , from: [h, x], as: sum}, {linear: , from: sum}]"
     )
     assert wiring(experiment) == {
@@ -42,8 +42,8 @@ def test_as_names_a_value_and_from_reads_it() -> None:
 
 
 def test_own_names_push_numbers_aside() -> None:
-    """A name that a person gave is not given again."""
-    experiment = built("network: [{linear: 4, as: linear1}, {linear: 5}, linear]")
+    """A name that the configuration gives is not used again."""
+    experiment = compiled("network: [{linear: 4, as: linear1}, {linear: 5}, linear]")
     assert list(wiring(experiment)) == ["linear1", "linear2", "linear3"]
 
 
@@ -53,14 +53,16 @@ def test_from_may_name_what_comes_later() -> None:
         "network: [{linear: 3, as: out, from: h}, {linear: 8, as: h, from: x},"
         " {identity: , from: out}]"
     )
-    experiment = built(text)
+    experiment = compiled(text)
     assert list(wiring(experiment)) == ["h", "out", "identity1"]
     assert shapes(experiment)["out"] == (3,)
 
 
 def test_same_applies_a_layer_and_its_weights_again() -> None:
-    """One set of weights; the second use is a place of its own."""
-    experiment = built("network: [{linear: 6, as: w}, tanh, {same: w}, {same: w, from: x}, linear]")
+    """One set of weights; the second use is a node of its own."""
+    experiment = compiled(
+        "network: [{linear: 6, as: w}, tanh, {same: w}, {same: w, from: x}, linear]"
+    )
     assert wiring(experiment)["linear1"] == ("tanh1",)
     assert weights(experiment) == {
         "w.weight": (6, 6),
@@ -74,7 +76,7 @@ def test_same_applies_a_layer_and_its_weights_again() -> None:
 
 def test_same_keeps_a_name_of_its_own() -> None:
     """`as` beside `same` names the new value."""
-    experiment = built("network: [{linear: 6, as: w}, {same: w, as: again}, linear]")
+    experiment = compiled("network: [{linear: 6, as: w}, {same: w, as: again}, linear]")
     assert wiring(experiment)["again"] == ("w",)
 
 
@@ -84,13 +86,13 @@ def test_several_inputs_are_read_by_name() -> None:
         "network: [{linear: 4, from: a, as: l}, {linear: 4, from: b, as: r},"
         " {concat: , from: [l, r]}, linear]"
     )
-    experiment = built(text, TWO)
+    experiment = compiled(text, TWO)
     assert shapes(experiment) == {"l": (4,), "r": (4,), "concat1": (8,), "linear1": (3,)}
 
 
 def test_with_several_inputs_the_first_layer_says_which() -> None:
     """There is no layer before the first one."""
-    assert faults("network: [{linear: 4}, linear]", TWO) == [
+    assert problems_of("network: [{linear: 4}, linear]", TWO) == [
         ("network.0", "the data has the inputs a, b: say which with `from`")
     ]
 
@@ -119,15 +121,17 @@ def test_an_npz_file_with_two_inputs_trains(tmp_path: Path) -> None:
 
 def test_an_unknown_name_lists_what_there_is() -> None:
     """Later layers still count as known; only the wrong one is reported."""
-    (fault,) = faults("network: [{linear: 4, as: h}, {linear: 3, from: hh}, tanh]")
-    assert fault[0].startswith("network.1")
-    assert "hh" in fault[1] and "h" in fault[1] and "x" in fault[1]
+    (problem,) = problems_of("network: [{linear: 4, as: h}, {linear: 3, from: hh}, tanh]")
+    assert problem[0].startswith("network.1")
+    assert "hh" in problem[1] and "h" in problem[1] and "x" in problem[1]
 
 
 def test_every_unknown_name_is_reported() -> None:
     """Three at once."""
-    found = faults("network: [{linear: 4, from: p}, {linear: 4, from: q}, {linear: 3, from: r}]")
-    assert [place.split(".")[1] for place, _ in found] == ["0", "1", "2"]
+    problems = problems_of(
+        "network: [{linear: 4, from: p}, {linear: 4, from: q}, {linear: 3, from: r}]"
+    )
+    assert [path.split(".")[1] for path, _ in problems] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -143,9 +147,9 @@ def test_every_unknown_name_is_reported() -> None:
 )
 def test_a_cycle_names_its_members(text: str, circle: set[str]) -> None:
     """Where values read each other in a ring."""
-    (fault,) = faults(text)
-    assert "cycle" in fault[1]
-    names = fault[1].rpartition("cycle: ")[2].split(" → ")
+    (problem,) = problems_of(text)
+    assert "cycle" in problem[1]
+    names = problem[1].rpartition("cycle: ")[2].split(" → ")
     assert set(names) == circle and names[0] == names[-1]
 
 
@@ -158,20 +162,20 @@ def test_a_cycle_names_its_members(text: str, circle: set[str]) -> None:
 )
 def test_same_needs_a_layer(text: str) -> None:
     """An input, or what is not there yet, is none."""
-    ((place, message),) = faults(text)
-    assert place.startswith("network.0") and "is not a single layer" in message
+    ((path, message),) = problems_of(text)
+    assert path.startswith("network.0") and "is not a single layer" in message
 
 
 def test_same_of_a_composite_is_refused_in_its_own_words() -> None:
     """A residual is several layers: its closing addition alone is not what is meant."""
-    ((_, message),) = faults("network: [{residual: [{linear: 6}], as: r}, {same: r}, linear]")
+    ((_, message),) = problems_of("network: [{residual: [{linear: 6}], as: r}, {same: r}, linear]")
     assert "r is not a single layer" in message
 
 
 def test_same_with_another_size_says_both() -> None:
     """Shared weights have one shape."""
-    ((place, message),) = faults("network: [{linear: 4, as: w}, {same: w}, linear]")
-    assert place == "network.1"
+    ((path, message),) = problems_of("network: [{linear: 4, as: w}, {same: w}, linear]")
+    assert path == "network.1"
     assert "(6, 4)" in message and "(4, 4)" in message and "w" in message
 
 
@@ -179,11 +183,11 @@ def test_same_with_another_size_says_both() -> None:
 def test_a_name_is_given_once(name: str) -> None:
     """Neither an input's nor another layer's."""
     text = f"network: [{{linear: 4, as: taken}}, {{linear: 4, as: {name}}}, linear]"
-    assert faults(text) == [("network.1.as", f"the name {name} is taken already")]
+    assert problems_of(text) == [("network.1.as", f"the name {name} is taken already")]
 
 
 @pytest.mark.parametrize(
-    ("items", "place", "words"),
+    ("items", "path", "words"),
     [
         ("add, linear", "network.0", "two or more inputs"),
         ("{linear: 4, from: [x, x]}, linear", "network.0", "one input, got 2"),
@@ -192,23 +196,23 @@ def test_a_name_is_given_once(name: str) -> None:
         ("{linear: 4, as: h}, {add: , from: [h, x]}, linear", "network.1", "(4) and (6)"),
     ],
 )
-def test_shapes_that_do_not_fit(items: str, place: str, words: str) -> None:
-    """At the layer's place, with the shapes."""
-    ((where, message),) = faults(f"network: [{items}]")
-    assert where == place and words in message
+def test_shapes_that_do_not_fit(items: str, path: str, words: str) -> None:
+    """At the layer's path, with the shapes."""
+    ((actual_path, message),) = problems_of(f"network: [{items}]")
+    assert actual_path == path and words in message
 
 
 def test_a_fault_is_said_once_and_what_follows_is_not_blamed() -> None:
-    """The layers behind a misfit are not wrong."""
-    found = faults("network: [{reshape: [7]}, {linear: 4}, {reshape: [9]}, linear]")
-    assert [place for place, _ in found] == ["network.0"]
+    """Layers after one that does not fit are not reported."""
+    problems = problems_of("network: [{reshape: [7]}, {linear: 4}, {reshape: [9]}, linear]")
+    assert [path for path, _ in problems] == ["network.0"]
 
 
 def test_an_empty_network_is_refused() -> None:
     """There is nothing to train."""
-    assert faults("network: []")
+    assert problems_of("network: []")
 
 
 def test_a_network_without_weights_is_refused() -> None:
     """There is nothing to train either."""
-    assert faults("network: [tanh]\nloss: {mse: , target: inputs}")
+    assert problems_of("network: [tanh]\nloss: {mse: , target: inputs}")

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from .helpers import advised, classes, faults, info
+from .helpers import classes, info, problems_of, warnings_of
 
 
 def test_too_many_values_in_a_step() -> None:
     """Said at the layer that has most, before anything is allocated."""
     text = "network: [{upsample: 2000}, {conv2d: 4}, {maxpool2d: 2000}, flatten, linear]"
-    ((place, message),) = faults(text, info(classes(3), (8, 8, 1)))
-    assert place == "network.1" and "values" in message
+    ((path, message),) = problems_of(text, info(classes(3), (8, 8, 1)))
+    assert path == "network.1" and "values" in message
 
 
 def test_batch_norm_on_batches_of_one() -> None:
     """Allowed, and hardly meant."""
     text = "network: [{linear: 4}, batch_norm, linear]\ntrain: {batch_size: 1}"
-    assert advised(text) == [
+    assert warnings_of(text) == [
         ("network.1", "batch_norm needs batches of more than one sample"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("schedule", "place"),
+    ("schedule", "path"),
     [
         ("cyclic: 0.001", "schedule.cyclic.max_lr"),
         ("plateau: {min_lr: 1}", "schedule.plateau.min_lr"),
@@ -31,25 +31,25 @@ def test_batch_norm_on_batches_of_one() -> None:
         ("warmup: {then: {cosine: {eta_min: 1}}}", "schedule.warmup.then.cosine.eta_min"),
     ],
 )
-def test_a_schedule_on_the_wrong_side_of_the_learning_rate(schedule: str, place: str) -> None:
+def test_a_schedule_on_the_wrong_side_of_the_learning_rate(schedule: str, path: str) -> None:
     """A top below the rate, or a bottom above it, at the setting that says it."""
     text = f"network: [linear]\noptimizer: {{sgd: 0.1}}\nschedule: {{{schedule}}}"
-    ((found, message),) = faults(text)
-    assert found == place and "0.1" in message
+    ((actual_path, message),) = problems_of(text)
+    assert actual_path == path and "0.1" in message
 
 
 def test_watching_a_validation_part_that_is_not_there() -> None:
-    """Allowed, and said where it is asked for."""
+    """Allowed, with a warning at the setting."""
     text = "network: [linear]\ntrain: {early_stopping: {patience: 2}}\nschedule: plateau\n"
-    assert advised(text) == []
-    found = advised("data: {source: iris, split: {validation: 0}}\n" + text)
-    assert [place for place, _ in found] == ["train.early_stopping", "schedule"]
+    assert warnings_of(text) == []
+    problems = warnings_of("data: {source: iris, split: {validation: 0}}\n" + text)
+    assert [path for path, _ in problems] == ["train.early_stopping", "schedule"]
 
 
 def test_a_warm_up_that_never_ends() -> None:
-    """Allowed, for trying things out with few epochs, and said."""
+    """Allowed, for trials with few epochs, with a warning."""
     text = "network: [linear]\nschedule: {warmup: {epochs: 5}}\ntrain: {epochs: 5}"
-    assert advised(text) == [
+    assert warnings_of(text) == [
         ("schedule.warmup.epochs", "the warm-up never ends: the training has 5 epochs")
     ]
 
@@ -60,5 +60,5 @@ def test_a_warm_up_that_never_ends() -> None:
 def test_class_weights_that_do_not_fit_the_classes(many: str) -> None:
     """Said at the setting."""
     name = many.split(":")[0]
-    ((place, message),) = faults(f"network: [linear, log_softmax]\nloss: {{{many}}}")
-    assert place == f"loss.{name}.class_weights" and "for 3 classes" in message
+    ((path, message),) = problems_of(f"network: [linear, log_softmax]\nloss: {{{many}}}")
+    assert path == f"loss.{name}.class_weights" and "for 3 classes" in message

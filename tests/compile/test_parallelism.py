@@ -20,12 +20,12 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def graph(shape: tuple[int, ...], *layers: tuple[str, dict[str, Any]]) -> Graph:
-    places, value = [], "x"
+    nodes, value = [], "x"
     for name, settings in (*layers, ("flatten", {}), ("linear", {"units": 3})):
-        places.append(Node(f"l{len(places)}", LAYERS[name](**settings), (value,)))
-        value = places[-1].name
+        nodes.append(Node(f"l{len(nodes)}", LAYERS[name](**settings), (value,)))
+        value = nodes[-1].name
     loss = LossNode("loss", LOSSES["cross_entropy"](), (value, "t"))
-    return Graph({"x": TensorSpec(shape), "t": TensorSpec((), True)}, places, [loss])
+    return Graph({"x": TensorSpec(shape), "t": TensorSpec((), True)}, nodes, [loss])
 
 
 CONV = ("conv2d", {"out_channels": 32, "padding": 1})

@@ -10,12 +10,12 @@ from ldl.engine.layers import LAYERS
 
 def fields(shape: tuple[int, ...], *layers: tuple[str, dict[str, object]]) -> list[tuple[int, ...]]:
     """The field after each layer of a chain; () where there is none."""
-    places, value = [], "x"
+    nodes, value = [], "x"
     for i, (name, settings) in enumerate(layers):
-        places.append(Node(f"l{i}", LAYERS[name](**settings), (value,)))
+        nodes.append(Node(f"l{i}", LAYERS[name](**settings), (value,)))
         value = f"l{i}"
-    found = receptive_fields(Graph({"x": TensorSpec(shape)}, places))
-    return [found.get(place.name, ()) for place in places]
+    fields_by_node = receptive_fields(Graph({"x": TensorSpec(shape)}, nodes))
+    return [fields_by_node.get(node.name, ()) for node in nodes]
 
 
 def test_three_convolutions_and_pools() -> None:
@@ -23,8 +23,8 @@ def test_three_convolutions_and_pools() -> None:
     conv = ("conv2d", {"out_channels": 2, "kernel_size": 5, "padding": 2})
     pool = ("maxpool2d", {"kernel_size": 2})
     relu: tuple[str, dict[str, object]] = ("relu", {})
-    found = fields((32, 32, 3), conv, relu, pool, conv, relu, pool, conv, relu, pool)
-    assert found == [(n, n) for n in (5, 5, 6, 14, 14, 16, 32, 32, 36)]
+    fields_by_node = fields((32, 32, 3), conv, relu, pool, conv, relu, pool, conv, relu, pool)
+    assert fields_by_node == [(n, n) for n in (5, 5, 6, 14, 14, 16, 32, 32, 36)]
 
 
 def test_dilation_and_uneven_kernels() -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from ldl.data import DatasetInfo
 
-from .helpers import built, classes, faults, info, shapes, values
+from .helpers import classes, compiled, info, problems_of, shapes, values
 
 PICTURES = info(classes(10), (8, 8, 1))
 
 
 @pytest.mark.parametrize(
-    ("loss", "about", "size"),
+    ("loss", "data_info", "size"),
     [
         ("cross_entropy", info(classes(4)), 4),
         ("cross_entropy", info(classes(2)), 2),
@@ -33,17 +33,19 @@ PICTURES = info(classes(10), (8, 8, 1))
         ("null", info(values(5)), 5),
     ],
 )
-def test_the_output_takes_the_size_of_the_targets(loss: str, about: DatasetInfo, size: int) -> None:
+def test_the_output_takes_the_size_of_the_targets(
+    loss: str, data_info: DatasetInfo, size: int
+) -> None:
     """One score a class (of two, bce wants one probability), one output a value or input."""
     last = "linear, sigmoid" if "bce" in loss else "linear"
-    experiment = built(f"network: [{{linear: 4}}, relu, {last}]\nloss: {loss}", about)
+    experiment = compiled(f"network: [{{linear: 4}}, relu, {last}]\nloss: {loss}", data_info)
     assert shapes(experiment)["linear2"] == (size,)
 
 
 @pytest.mark.parametrize("behind", ["sigmoid", "tanh, identity", "softmax"])
 def test_also_before_activations(behind: str) -> None:
     """The last linear layer, not the last layer."""
-    experiment = built(f"network: [{{linear: 4}}, relu, linear, {behind}]\nloss: mse")
+    experiment = compiled(f"network: [{{linear: 4}}, relu, linear, {behind}]\nloss: mse")
     assert shapes(experiment)["linear2"] == (3,)
     assert shapes(experiment)["linear1"] == (4,)
 
@@ -54,19 +56,19 @@ def test_each_of_two_heads_takes_its_own_size() -> None:
         "network: [{linear: 8, as: h}, {linear: , as: names}, {linear: , from: h, as: back}]\n"
         "loss: [{cross_entropy: , from: names}, {mse: , from: back, target: inputs}]"
     )
-    sizes = shapes(built(text))
+    sizes = shapes(compiled(text))
     assert (sizes["names"], sizes["back"]) == ((3,), (6,))
 
 
 def test_pictures_are_given_back_in_their_shape() -> None:
     """A linear layer on the last axis ends in the last axis' size."""
     text = "network: {encoder: [{linear: 4}], decoder: [linear]}"
-    assert shapes(built(text, PICTURES))["decoder.linear1"] == (8, 8, 1)
+    assert shapes(compiled(text, PICTURES))["decoder.linear1"] == (8, 8, 1)
 
 
 def test_only_the_last_linear_layer_may_leave_its_units_out() -> None:
     """There is nothing that says the size of an inner one."""
-    assert faults("network: [linear, tanh, linear]") == [
+    assert problems_of("network: [linear, tanh, linear]") == [
         (
             "network.0",
             "linear (linear1): units are missing: only the last linear layer can leave them out",
@@ -75,7 +77,7 @@ def test_only_the_last_linear_layer_may_leave_its_units_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "loss", "about"),
+    ("network", "loss", "data_info"),
     [
         ("[{linear: 2}]", "cross_entropy", info(classes(4))),
         ("[{linear: 7}]", "cross_entropy", info(classes(4))),
@@ -88,14 +90,16 @@ def test_only_the_last_linear_layer_may_leave_its_units_out() -> None:
         ("[{linear: 4}, {reshape: [-1, 2]}]", "cross_entropy", info(classes(4))),
     ],
 )
-def test_outputs_that_do_not_fit_the_targets(network: str, loss: str, about: DatasetInfo) -> None:
+def test_outputs_that_do_not_fit_the_targets(
+    network: str, loss: str, data_info: DatasetInfo
+) -> None:
     """Found when building, at the layer that gives them, not after the training."""
-    ((place, message),) = faults(f"network: {network}\nloss: {loss}", about)
-    assert place == f"network.{network.count('}, ')}"
+    ((path, message),) = problems_of(f"network: {network}\nloss: {loss}", data_info)
+    assert path == f"network.{network.count('}, ')}"
     assert any(digit in message for digit in "1234567")
 
 
 def test_a_mirror_does_not_classify() -> None:
     """Outputs of the input's size are no scores of classes."""
     text = "network: {encoder: [{linear: 2}], decoder: mirror}\nloss: {mse: , target: labels}"
-    assert faults(text, info(classes(4)))
+    assert problems_of(text, info(classes(4)))

@@ -55,7 +55,7 @@ def read(text: str, *overrides: str) -> tuple[Root, list[str]]:
     return loaded.value, [f"{w.line}:{w.column} {w.message}" for w in loaded.warnings]
 
 
-def refused(text: str, *overrides: str) -> str:
+def problem_lines(text: str, *overrides: str) -> str:
     with pytest.raises(ConfigError) as caught:
         loads(text, "t.yaml", Root, REGISTRIES, overrides)
     return render(caught.value)
@@ -79,15 +79,15 @@ def test_overrides_may_use_either_name() -> None:
 
 
 def test_both_names_at_once_are_an_error() -> None:
-    text = refused("train: {limit: 2, tolerance: 3}")
+    text = problem_lines("train: {limit: 2, tolerance: 3}")
     assert "t.yaml:1:9: `limit` is the former name of `tolerance`, which is given too" in text
     assert "keep `tolerance`" in text
-    assert "keep `tolerance`" in refused("{}", "train.limit=3", "train.tolerance=4")
-    assert "keep `tolerance`" in refused("{}", "train.tolerance=3", "train.limit=4")
+    assert "keep `tolerance`" in problem_lines("{}", "train.limit=3", "train.tolerance=4")
+    assert "keep `tolerance`" in problem_lines("{}", "train.tolerance=3", "train.limit=4")
 
 
 def test_limits_hold_under_a_former_name() -> None:
-    assert "t.yaml:1:16: must be above 0" in refused("train: {limit: -2}")
+    assert "t.yaml:1:16: must be above 0" in problem_lines("train: {limit: -2}")
 
 
 def test_a_file_may_extend_one_with_the_former_name(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_entries_have_former_names_too(name: str) -> None:
 
 
 def test_two_names_of_one_entry_do_not_stand_together() -> None:
-    assert "two evaluations where one belongs" in refused("best: {ablation: {}, matrix: {}}")
+    assert "two evaluations where one belongs" in problem_lines("best: {ablation: {}, matrix: {}}")
 
 
 def test_the_resolved_file_has_the_documented_names() -> None:

@@ -10,7 +10,7 @@ from ldl.config import loads
 from ldl.errors import ConfigError
 from ldl.fields import Choice, FilePath, Positive, Range, Share, Size
 
-from .toys import GOOD, NAME, REGISTRIES, Root, Train, read, refused, shown
+from .toys import GOOD, NAME, REGISTRIES, Root, Train, one_line, problem_lines, read
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ def one(line: str) -> Any:
     return getattr(value, key if hasattr(value, key) else key + "_")
 
 
-def wrong(line: str) -> list[str]:
+def problem_messages(line: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         loads(line, NAME, Every, REGISTRIES)
-    return [shown(problem) for problem in caught.value.problems]
+    return [one_line(problem) for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def wrong(line: str) -> list[str]:
     ],
 )
 def test_values(line: str, value: object) -> None:
-    found = one(line)
-    assert (found, type(found)) == (value, type(value))
+    actual = one(line)
+    assert (actual, type(actual)) == (value, type(value))
 
 
 NUMBER = "expected a whole number, found"
@@ -158,7 +158,7 @@ NUMBER = "expected a whole number, found"
     ],
 )  # fmt: skip
 def test_refusals(line: str, problems: list[str]) -> None:
-    assert [f.partition(" valid here: `anything`")[0] for f in wrong(line)] == problems
+    assert [f.partition(" valid here: `anything`")[0] for f in problem_messages(line)] == problems
 
 
 def test_paths_are_resolved_from_where_they_are_written(tmp_path: Any) -> None:
@@ -176,20 +176,22 @@ def test_an_empty_section_is_its_defaults() -> None:
 
 
 def test_a_misspelt_required_key_is_not_missed_too() -> None:
-    found = refused("dat: {source: digits}\nnetwork: [relu]")
-    assert len(found) == 1
-    assert found[0].startswith("1:1 unknown key `dat` in the configuration — did you mean `data`?")
+    actual = problem_lines("dat: {source: digits}\nnetwork: [relu]")
+    assert len(actual) == 1
+    assert actual[0].startswith("1:1 unknown key `dat` in the configuration — did you mean `data`?")
 
 
 def test_missing_keys_are_one_problem() -> None:
-    assert refused("seed: 1") == ["1:1 the configuration needs `network` and `data`"]
+    assert problem_lines("seed: 1") == ["1:1 the configuration needs `network` and `data`"]
 
 
 def test_setting_errors_stand_at_their_setting() -> None:
     text = GOOD + "optimizer:\n  sgd:\n    nesterov: true\n"
-    assert refused(text) == ["5:15 nesterov: needs a momentum above 0"]
+    assert problem_lines(text) == ["5:15 nesterov: needs a momentum above 0"]
     text = GOOD + "optimizer: {sgd: {nesterov: true}}\n"
-    assert refused(text, "optimizer.sgd.nesterov=1")[0].startswith("command line:1:24 expected")
+    assert problem_lines(text, "optimizer.sgd.nesterov=1")[0].startswith(
+        "command line:1:24 expected"
+    )
 
 
 def test_unsupported_types_are_errors_of_the_program() -> None:
@@ -217,8 +219,8 @@ seed: 1
 seed: 2
 trian: {epochs: 3}
 """
-    found = refused(text)
-    assert [line.partition(" — ")[0] for line in found] == [
+    actual = problem_lines(text)
+    assert [line.partition(" — ")[0] for line in actual] == [
         "2:32 unknown noise `gausian`",
         "8:56 must be at least 1, found the number -3",
         "9:34 expected a number, found the text 'fast'",

@@ -14,8 +14,8 @@ from .toys import (
     Mse,
     Sgd,
     Step,
+    problem_lines,
     read,
-    refused,
 )
 
 
@@ -37,7 +37,7 @@ from .toys import (
 def test_the_three_ways_of_choosing(written: str, value: object) -> None:
     text = f"{GOOD}optimizer: {written}"
     if value is None:
-        assert refused(text)
+        assert problem_lines(text)
     else:
         assert read(text).optimizer == value
 
@@ -73,20 +73,20 @@ KNOWN = "known: `adam`, `sgd`"
     ],
 )  # fmt: skip
 def test_refusals(written: str, problem: str) -> None:
-    assert refused(f"{GOOD}optimizer: {written}") == [problem]
+    assert problem_lines(f"{GOOD}optimizer: {written}") == [problem]
 
 
 def test_an_entry_without_settings_takes_none() -> None:
     text = "data: {source: {digits: 3}}\nnetwork: [relu]"
-    assert refused(text) == ["1:25 `digits` has no settings"]
+    assert problem_lines(text) == ["1:25 `digits` has no settings"]
     text = "data: {source: {digits: {x: 3}}}\nnetwork: [relu]"
-    assert refused(text) == ["1:26 unknown key `x` in `digits` — it has no settings"]
+    assert problem_lines(text) == ["1:26 unknown key `x` in `digits` — it has no settings"]
 
 
 def test_a_required_setting_is_missed() -> None:
-    assert refused("data: {source: csv}\nnetwork: [relu]") == ["1:16 `csv` needs `path`"]
+    assert problem_lines("data: {source: csv}\nnetwork: [relu]") == ["1:16 `csv` needs `path`"]
     text = "data: {source: {csv: {target: x}}}\nnetwork: [relu]"
-    assert refused(text) == ["1:17 `csv` needs `path`"]
+    assert problem_lines(text) == ["1:17 `csv` needs `path`"]
 
 
 def test_a_default_of_none_may_be_written() -> None:
@@ -99,10 +99,10 @@ def test_a_list_of_choices_or_one_alone() -> None:
     assert read(f"{GOOD}evaluate: {{classification: 3}}").evaluate == (Classification(3),)
     both = read(f"{GOOD}evaluate:\n  - denoising\n  - classification: {{top: 2}}").evaluate
     assert both == (Denoising(), Classification(2))
-    assert refused(f"{GOOD}evaluate: [[denoising]]") == [
+    assert problem_lines(f"{GOOD}evaluate: [[denoising]]") == [
         "3:12 expected an evaluation, found a list — known: `classification`, `denoising`"
     ]
-    assert refused(f"{GOOD}evaluate: 3") == [
+    assert problem_lines(f"{GOOD}evaluate: 3") == [
         "3:11 expected a list of evaluations, found the number 3 — put it in brackets: `[…]`"
     ]
 
@@ -161,7 +161,7 @@ def test_keys_beside_a_choice(written: str, value: object) -> None:
     ],
 )
 def test_refusals_beside_a_choice(written: str, problems: list[str]) -> None:
-    assert refused(f"{GOOD}loss: {written}") == problems
+    assert problem_lines(f"{GOOD}loss: {written}") == problems
 
 
 def test_main_values_that_are_text_or_lists() -> None:

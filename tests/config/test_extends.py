@@ -25,7 +25,7 @@ def loaded(folder: Path, files: Files, *overrides: str) -> Loaded[Root]:
     return load(folder / next(iter(files)), Root, REGISTRIES, overrides)
 
 
-def wrong(folder: Path, files: Files, *overrides: str) -> list[str]:
+def problem_messages(folder: Path, files: Files, *overrides: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         loaded(folder, files, *overrides)
     lines = [
@@ -99,14 +99,14 @@ def test_extends_changes_parts(tmp_path: Path) -> None:
         "sub/base.yaml": "data: {source: {csv: a.csv}, split: {test: 0.1}}\nnetwork: [relu]\n"
         "optimizer: {sgd: {momentum: 0.9}}\nseed: 3\n",
     }
-    found = loaded(tmp_path, files)
-    assert found.value.data.split == Split(0.5, 0.1)
-    assert found.value.data.source.path == str(tmp_path / "sub" / "a.csv")
-    assert found.value.optimizer == Sgd(0.5, 0.9)
-    assert found.value.seed == 3
-    assert found.mark(("seed",)).file == str(tmp_path / "sub" / "base.yaml")
-    assert found.mark(("data", "split", "train")).file == str(tmp_path / "top.yaml")
-    assert list(found.sources) == [str(tmp_path / name) for name in files]
+    actual = loaded(tmp_path, files)
+    assert actual.value.data.split == Split(0.5, 0.1)
+    assert actual.value.data.source.path == str(tmp_path / "sub" / "a.csv")
+    assert actual.value.optimizer == Sgd(0.5, 0.9)
+    assert actual.value.seed == 3
+    assert actual.mark(("seed",)).file == str(tmp_path / "sub" / "base.yaml")
+    assert actual.mark(("data", "split", "train")).file == str(tmp_path / "top.yaml")
+    assert list(actual.sources) == [str(tmp_path / name) for name in files]
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ def test_extends_changes_parts(tmp_path: Path) -> None:
 def test_how_things_merge(tmp_path: Path, base: str, over: str, value: object) -> None:
     files = {"a.yaml": f"extends: b.yaml\n{over}\n", "b.yaml": "extends: c.yaml\n" + base,
              "c.yaml": GOOD}  # fmt: skip
-    found = loaded(tmp_path, files).value
+    actual = loaded(tmp_path, files).value
     key = over.partition(":")[0]
     if key != "evaluate":
-        assert getattr(found, key) == value
+        assert getattr(actual, key) == value
     else:
-        assert found.evaluate[0].top == 3
+        assert actual.evaluate[0].top == 3
 
 
 def test_several_bases_apply_left_to_right(tmp_path: Path) -> None:
@@ -146,9 +146,9 @@ def test_several_bases_apply_left_to_right(tmp_path: Path) -> None:
         "c.yaml": "extends: d.yaml\nseed: 2\ntrain: {epochs: 2}\n",
         "d.yaml": "seed: 5\n",
     }
-    found = loaded(tmp_path, files).value
-    assert (found.name, found.seed) == ("a", 2)
-    assert (found.train.epochs, found.train.batch_size) == (2, 1)
+    actual = loaded(tmp_path, files).value
+    assert (actual.name, actual.seed) == ("a", 2)
+    assert (actual.train.epochs, actual.train.batch_size) == (2, 1)
 
 
 def test_blocks_merge_by_name(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_refused_extends(
 
 def test_a_long_chain_and_a_wide_diamond(tmp_path: Path) -> None:
     chain = {f"{i}.yaml": f"extends: {i + 1}.yaml\n" for i in range(40)}
-    assert "more than 20 files extend one another" in wrong(tmp_path, chain)[0]
+    assert "more than 20 files extend one another" in problem_messages(tmp_path, chain)[0]
     wide = {f"{i}.yaml": f"extends: [{i + 1}.yaml, {i + 1}.yaml]\n" for i in range(18)}
     assert loaded(tmp_path, {**wide, "18.yaml": GOOD}).value.name == "run"
 

@@ -66,9 +66,9 @@ def test_what_is_gathered_is_not_checked(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(TEXT)
     file = tmp_path / "t.yaml"
     file.write_text("extends: base.yaml\nseed: many\nextra: {vary: {c: [3]}}\n")
-    found = load_unchecked(file, Whole, {}, ["extra.seeds=2", "sede=1"])
-    assert found.tree is not None and len(found.problems) == 1
-    extra = found.tree.value["extra"].value  # type: ignore[call-overload, index]
+    actual = load_unchecked(file, Whole, {}, ["extra.seeds=2", "sede=1"])
+    assert actual.tree is not None and len(actual.problems) == 1
+    extra = actual.tree.value["extra"].value  # type: ignore[call-overload, index]
     assert sorted(extra["vary"].value) == ["a.b", "c"] and extra["seeds"].value == 2
 
 

@@ -17,8 +17,8 @@ from .toys import (
     Residual,
     Root,
     Sigmoid,
+    problem_lines,
     read,
-    refused,
 )
 
 DATA = "data: {source: digits}\n"
@@ -28,8 +28,8 @@ def network(text: str) -> object:
     return read(f"{DATA}network: {text}").network
 
 
-def wrong(text: str) -> list[str]:
-    return refused(f"{DATA}network: {text}")
+def problem_messages(text: str) -> list[str]:
+    return problem_lines(f"{DATA}network: {text}")
 
 
 def items(*layers: object) -> tuple[Item, ...]:
@@ -142,7 +142,7 @@ LISTS = "take the inner brackets away, or name what holds the list: `repeat`, `r
     ],
 )  # fmt: skip
 def test_refusals(text: str, problems: list[str]) -> None:
-    assert wrong(text) == problems
+    assert problem_messages(text) == problems
 
 
 def test_depth_counts_what_shorthands_leave_out() -> None:
@@ -150,7 +150,7 @@ def test_depth_counts_what_shorthands_leave_out() -> None:
     value = read(f"{DATA}network: {deep}")
     assert read(to_yaml(value, REGISTRIES)) == value
     deeper = "[{residual: " * 14 + "relu" + "}]" * 14
-    assert [line.split(" ", 1)[1] for line in wrong(deeper)] == [
+    assert [line.split(" ", 1)[1] for line in problem_messages(deeper)] == [
         "nested more than 40 deep when written out"
     ]
 
@@ -185,15 +185,15 @@ def test_blocks() -> None:
     ],
 )  # fmt: skip
 def test_refused_blocks(blocks: str, problems: list[str]) -> None:
-    found = refused(f"{DATA}blocks: {blocks}\nnetwork: relu")
-    assert [line for line in found if not line.startswith("3:")] == problems
+    actual = problem_lines(f"{DATA}blocks: {blocks}\nnetwork: relu")
+    assert [line for line in actual if not line.startswith("3:")] == problems
 
 
 def test_a_long_chain_of_blocks_is_no_circle() -> None:
     chain = ", ".join(f"b{i}: b{i + 1}" for i in range(3000))
     assert read(f"{DATA}blocks: {{{chain}, b3000: relu}}\nnetwork: b0")
-    found = refused(f"{DATA}blocks: {{{chain}, b3000: b0}}\nnetwork: b0")
-    assert len(found) == 1
+    actual = problem_lines(f"{DATA}blocks: {{{chain}, b3000: b0}}\nnetwork: b0")
+    assert len(actual) == 1
 
 
 def test_layers_in_other_places() -> None:

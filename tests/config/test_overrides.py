@@ -20,8 +20,8 @@ from .toys import (
     Sgd,
     Split,
     Train,
+    problem_lines,
     read,
-    refused,
 )
 
 BIG = """\
@@ -89,12 +89,12 @@ extra: {a: [1, {b: 2}]}
 )  # fmt: skip
 def test_overrides(text: str, overrides: list[str], key: str | None, value: object) -> None:
     if key is None:
-        assert refused(text, *overrides)
+        assert problem_lines(text, *overrides)
         return
-    found: object = read(text, *overrides)
+    actual: object = read(text, *overrides)
     for step in key.split("."):
-        found = found[int(step)] if step.isdigit() else getattr(found, step)  # type: ignore[index]
-    assert found == value
+        actual = actual[int(step)] if step.isdigit() else getattr(actual, step)  # type: ignore[index]
+    assert actual == value
 
 
 @pytest.mark.parametrize(
@@ -139,21 +139,23 @@ def test_overrides(text: str, overrides: list[str], key: str | None, value: obje
     ],
 )  # fmt: skip
 def test_refused_overrides(override: str, problem: str) -> None:
-    (found,) = refused(GOOD, override)
-    found = found.partition(" valid here:")[0].removesuffix(" —")
-    assert found == f"command line:{problem}"
+    (actual,) = problem_lines(GOOD, override)
+    actual = actual.partition(" valid here:")[0].removesuffix(" —")
+    assert actual == f"command line:{problem}"
 
 
 def test_a_list_names_its_items() -> None:
-    assert refused(BIG, "network.decoder.residual.layers=relu") == [
+    assert problem_lines(BIG, "network.decoder.residual.layers=relu") == [
         "command line:1:17 `network.decoder` is a list: its items are 0 to 2"
         " — did you mean `network.decoder.1.residual`?"
     ]
 
 
 def test_all_mistakes_of_all_overrides_and_the_file() -> None:
-    found = refused(GOOD + "sede: 1", "train.epochs=x", "nonsense", "name=a", "optimizer.sgd=no")
-    assert [line.partition(" — ")[0] for line in found] == [
+    actual = problem_lines(
+        GOOD + "sede: 1", "train.epochs=x", "nonsense", "name=a", "optimizer.sgd=no"
+    )
+    assert [line.partition(" — ")[0] for line in actual] == [
         "3:1 unknown key `sede` in the configuration",
         "command line:1:14 expected a whole number, found the text 'x'",
         "command line:2:1 a `=` is missing",
@@ -166,7 +168,7 @@ def test_an_override_mends_the_file() -> None:
 
 
 def test_overrides_are_read_though_the_file_cannot_be() -> None:
-    assert [line.partition(" — ")[0] for line in refused("a: [", "nonsense", "seed=[")] == [
+    assert [line.partition(" — ")[0] for line in problem_lines("a: [", "nonsense", "seed=[")] == [
         "1:5 the text ends in the middle of a value",
         "command line:1:1 a `=` is missing",
         "command line:2:7 the text ends in the middle of a value",
@@ -174,7 +176,7 @@ def test_overrides_are_read_though_the_file_cannot_be() -> None:
 
 
 def test_a_part_of_the_wrong_shape_is_the_files_mistake() -> None:
-    assert refused(GOOD + "train: 5", "train.epochs=3") == [
+    assert problem_lines(GOOD + "train: 5", "train.epochs=3") == [
         "3:8 expected a mapping of settings, found the number 5 — write `{epochs: …}`"
     ]
 

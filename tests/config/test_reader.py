@@ -8,28 +8,28 @@ from ldl.config import Mark, Tree
 from ldl.config.problems import ProblemCollector
 from ldl.config.reader import MAX_DEPTH, parse
 
-from .toys import GOOD, NAME, refused
+from .toys import GOOD, NAME, problem_lines
 
 
 def tree(text: str) -> Tree:
     problems = ProblemCollector()
-    found = parse(text, Mark(NAME, 1, 1), problems)
+    actual = parse(text, Mark(NAME, 1, 1), problems)
     assert not len(problems)
-    assert found is not None
-    return found
+    assert actual is not None
+    return actual
 
 
-def values(found: Tree) -> object:
-    if isinstance(found.value, dict):
-        return {key: values(item) for key, item in found.value.items()}
-    return [values(i) for i in found.value] if isinstance(found.value, list) else found.value
+def values(actual: Tree) -> object:
+    if isinstance(actual.value, dict):
+        return {key: values(item) for key, item in actual.value.items()}
+    return [values(i) for i in actual.value] if isinstance(actual.value, list) else actual.value
 
 
 def test_values_and_marks() -> None:
-    found = tree("a: 1\nb:\n  - x y # note\n  - {c: 'no'}\n")
-    assert values(found) == {"a": 1, "b": ["x y", {"c": "no"}]}
-    assert isinstance(found.value, dict)
-    b = found.value["b"]
+    actual = tree("a: 1\nb:\n  - x y # note\n  - {c: 'no'}\n")
+    assert values(actual) == {"a": 1, "b": ["x y", {"c": "no"}]}
+    assert isinstance(actual.value, dict)
+    b = actual.value["b"]
     assert b.key == Mark(NAME, 2, 1)
     assert isinstance(b.value, list)
     assert b.value[0].mark == Mark(NAME, 3, 5, 3)
@@ -97,9 +97,9 @@ QUOTES = "put a text that begins with such a character in quotes"
     ],
 )
 def test_what_ends_or_fills_a_file(text: str, problems: list[str]) -> None:
-    found = refused(text)
+    actual = problem_lines(text)
     unknown = ("unknown key", "the configuration needs")
-    assert [line for line in found if not any(word in line for word in unknown)] == problems
+    assert [line for line in actual if not any(word in line for word in unknown)] == problems
 
 
 @pytest.mark.parametrize(
@@ -128,19 +128,19 @@ def test_what_ends_or_fills_a_file(text: str, problems: list[str]) -> None:
     ],
 )
 def test_what_the_language_leaves_out(text: str, problems: list[str]) -> None:
-    assert [line.partition(" — ")[0] for line in refused(GOOD + text)] == problems
+    assert [line.partition(" — ")[0] for line in problem_lines(GOOD + text)] == problems
 
 
 def test_all_of_them_at_once() -> None:
     text = "seed: 1\nseed: 2\nextra: &a [*b, !c 3]\ntrain: {<<: *a, epochs: 1, epochs: 2}\n"
-    places = [line.split()[0] for line in refused(GOOD + text)]
+    places = [line.split()[0] for line in problem_lines(GOOD + text)]
     assert places == ["4:1", "5:8", "5:12", "5:16", "6:9", "6:28"]
 
 
 def test_depth() -> None:
     inside = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
     assert values(tree(f"a: {inside}"))
-    assert refused(f"{GOOD}extra: [{inside}]") == [
+    assert problem_lines(f"{GOOD}extra: [{inside}]") == [
         f"3:57 nested more than {MAX_DEPTH} deep — take some brackets away"
     ]
 
@@ -175,5 +175,5 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
 )
 def test_hostile_texts_end_fast(text: str) -> None:
     start = time.perf_counter()
-    assert refused(text)
+    assert problem_lines(text)
     assert time.perf_counter() - start < 3

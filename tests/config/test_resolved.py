@@ -43,8 +43,8 @@ def test_text_is_text_in_every_yaml(value: str) -> None:
 @slow
 @given(REAL)
 def test_floats_keep_every_bit(value: float) -> None:
-    found = read(f"{GOOD}extra: {real(value)}").extra
-    assert (type(found), found.hex()) == (float, value.hex())
+    actual = read(f"{GOOD}extra: {real(value)}").extra
+    assert (type(actual), actual.hex()) == (float, value.hex())
     assert isinstance(yaml.safe_load(real(value)), float)
 
 

@@ -55,14 +55,14 @@ from ldl.config.scalars import NumberError, resolve
     ],
 )
 def test_core_schema(text: str, value: object) -> None:
-    found = resolve(text)
-    assert (found, type(found)) == (value, type(value))
+    actual = resolve(text)
+    assert (actual, type(actual)) == (value, type(value))
 
 
 def test_nan() -> None:
-    found = resolve(".nan")
-    assert isinstance(found, float)
-    assert math.isnan(found)
+    actual = resolve(".nan")
+    assert isinstance(actual, float)
+    assert math.isnan(actual)
 
 
 @pytest.mark.parametrize("text", ["9" * 500, "0x" + "f" * 9999, "0." + "1" * 500, "1e400"])

@@ -231,18 +231,18 @@ def read(text: str, *overrides: str) -> Root:
     return loads(text, NAME, Root, REGISTRIES, overrides).value
 
 
-def refused(text: str, *overrides: str) -> list[str]:
-    """What is wrong with a text: "LINE:COL message — advice" each; [] where nothing is."""
+def problem_lines(text: str, *overrides: str) -> list[str]:
+    """The problems of a text: "LINE:COL message — hint" each; [] where there are none."""
     try:
         loads(text, NAME, Root, REGISTRIES, overrides)
     except ConfigError as error:
-        return [shown(problem) for problem in error.problems]
+        return [one_line(problem) for problem in error.problems]
     return []
 
 
-def shown(problem: Problem) -> str:
+def one_line(problem: Problem) -> str:
     """One problem on one line."""
-    place = f"{problem.line}:{problem.column}"
+    location = f"{problem.line}:{problem.column}"
     if problem.file != NAME:
-        place = f"{problem.file}:{place}"
-    return f"{place} {problem.message}" + (f" — {problem.hint}" if problem.hint else "")
+        location = f"{problem.file}:{location}"
+    return f"{location} {problem.message}" + (f" — {problem.hint}" if problem.hint else "")
