@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ldl.arrays import Array
 from ldl.data import Dataset
 from ldl.execute.preparation import PreparedExperiment
 from ldl.execute.saved_run import DATA_FILE, SCALER_FILE
 from ldl.execute.transfer import INITIAL_WEIGHTS_FILE
 from ldl.runs import to_json
-from ldl.runs.tensors import serialize
+from ldl.runs.tensors import tensor_files
 
 
 def data_files(dataset: Dataset) -> dict[str, bytes]:
@@ -40,7 +38,7 @@ def data_files(dataset: Dataset) -> dict[str, bytes]:
     return {
         DATA_FILE: to_json(state),
         "split.npz": split_file.getvalue(),
-        **_tensor_files(SCALER_FILE, scaler.arrays() if scaler else {}),
+        **tensor_files(SCALER_FILE, scaler.arrays() if scaler else {}),
     }
 
 
@@ -62,14 +60,5 @@ def initial_files(
             "blas": parallelism.blas_threads,
         },
     }
-    weights = _tensor_files(INITIAL_WEIGHTS_FILE, prepared.weights)
+    weights = tensor_files(INITIAL_WEIGHTS_FILE, prepared.weights)
     return {**weights, "environment.json": to_json({**environment, **run_environment})}
-
-
-def _tensor_files(name: str, arrays: Mapping[str, Array]) -> dict[str, bytes]:
-    """A safetensors file and its SHA-256, by file name; empty without arrays."""
-    if not arrays:
-        return {}
-    data = serialize(arrays)
-    line = f"{hashlib.sha256(data).hexdigest()}  {name}\n"
-    return {name: data, f"{name}.sha256": line.encode()}

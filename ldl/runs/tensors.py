@@ -52,6 +52,15 @@ def save_tensors(
     return digest
 
 
+def tensor_files(name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, bytes]:
+    """The two files of a first save, by file name; empty without arrays."""
+    if not arrays:
+        return {}
+    data = serialize(arrays)
+    checksum = f"{hashlib.sha256(data).hexdigest()}  {name}\n"
+    return {name: data, checksum_path(Path(name)).name: checksum.encode()}
+
+
 def load_tensors(path: Path) -> tuple[NamedArrays, dict[str, str]]:
     """The arrays in the order of their names, and the metadata, after a check of the SHA-256.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ldl.errors import RunFolderError
-from ldl.execute import NO_CALLBACKS, prepare, train, verify
+from ldl.execute import NO_CALLBACKS, ReplayResult, prepare, train, verify
 from ldl.runs import RunFolder
 
 TEXT = """\
@@ -82,3 +82,18 @@ def test_a_run_without_rows_is_refused(run: RunFolder) -> None:
     run.metrics.write_text(run.metrics.read_text().splitlines()[0] + "\n")
     with pytest.raises(RunFolderError, match="no finished epoch"):
         verify(run, NO_CALLBACKS)
+
+
+def test_the_json_object_has_the_keys_that_scripts_read() -> None:
+    """Attributes may be renamed, keys may not."""
+    result = ReplayResult(4, None, None, None, None, True, ("blas",))
+    assert result.to_dict() == {
+        "same": True,
+        "epochs": 4,
+        "epoch": None,
+        "column": None,
+        "before": None,
+        "now": None,
+        "weights": True,
+        "surroundings": ("blas",),
+    }
