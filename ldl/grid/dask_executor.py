@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,18 +38,20 @@ WORKER_TIMEOUT = 30.0  # seconds to wait for a worker where there is none
 POLL = 2.0  # seconds between two looks at the cluster
 STOP_TIMEOUT = 20.0  # seconds for trials to stop
 MAX_LOSSES = 3  # times that Dask may give a task back without a result
-Reply = dict[str, str]  # "result", and "error" where there is none
 
 
 class DaskExecutor:
     """A TrialExecutor on the workers of a scheduler, or of a cluster on this computer."""
 
-    def __init__(self, arguments: Mapping[str, Any], jobs: int, address: str) -> None:
+    def __init__(
+        self, arguments: Mapping[str, Any], jobs: int, address: str | None, on_download: object
+    ) -> None:
         """`arguments` are those of a TrialWorker; `jobs` counts for a local cluster alone.
 
-        Raises UsageError without `distributed` or for a bad address, WorkerPoolError without a
-        scheduler.
+        Downloads are not reported. Raises UsageError without `distributed` or for an invalid
+        address, WorkerPoolError without a scheduler.
         """
+        address = LOCAL if address is None else address
         check_address(address)
         check_scheduler(address)
         import distributed
@@ -132,18 +134,18 @@ class DaskExecutor:
         future = self._futures.pop(id, None)
         if future is None:
             return TaskReport(id, TaskResult.INTERRUPTED)
-        reply: Reply = {"result": TaskResult.INTERRUPTED, "error": ""}
+        report = TaskReport(id, TaskResult.INTERRUPTED)
         if future.status == "finished":
             with suppress(OSError, CancelledError):  # lost on its way; the folder has the outcome
-                reply = future.result(timeout=SCHEDULER_TIMEOUT)
+                report = future.result(timeout=SCHEDULER_TIMEOUT)
         elif future.status != "cancelled":
-            reply["error"] = str(future.exception())
-        error = reply["error"]
-        if error and self._stopping_since is None:
+            report = replace(report, error=str(future.exception()))
+        lost = report.result == TaskResult.INTERRUPTED and report.error
+        if lost and self._stopping_since is None:
             self._losses[id] += 1
             if self._losses[id] >= MAX_LOSSES:
-                raise WorkerPoolError(f"Dask at {self.address} cannot do trial {id}: {error}")
-        return TaskReport(id, TaskResult(reply["result"]), error=error)
+                raise WorkerPoolError(f"Dask at {self.address} cannot do trial {id}: {lost}")
+        return report
 
     def _poll(self) -> None:
         """Ask the scheduler for its workers. Raises WorkerPoolError without one."""
@@ -215,16 +217,16 @@ def _local_cluster(jobs: int) -> Any:
 # --- within a Dask worker --------------------------------------------------------------------
 
 
-def run_task(arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> Reply:
-    """Run a task in the pool beside this Dask worker and wait for its result."""
-    folder = arguments["folder"]
+def run_task(arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> TaskReport:
+    """Run a task in the pool beside this Dask worker and wait for its report."""
+    task, folder = Task(**fields), arguments["folder"]
     if not (Path(folder) / "claims").is_dir():
         error = f"{os.uname().nodename} does not see {folder}"
-        return {"result": TaskResult.INTERRUPTED, "error": error}
+        return TaskReport(task.id, TaskResult.INTERRUPTED, error=error)
     try:
-        return _pool(arguments).run(Task(**fields))
+        return _pool(arguments).run(task)
     except LdlError as error:
-        return {"result": TaskResult.INTERRUPTED, "error": str(error)}
+        return TaskReport(task.id, TaskResult.INTERRUPTED, error=str(error))
 
 
 def stop_trials(arguments: Mapping[str, Any]) -> None:
@@ -242,35 +244,35 @@ class _SharedPool:
 
         self.pool = WorkerPool(TRIAL_WORKER, arguments, get_worker().state.nthreads)
         self._lock = threading.Lock()
-        self._replies: dict[str, queue.SimpleQueue[Reply]] = {}
+        self._reports: dict[str, queue.SimpleQueue[TaskReport]] = {}
         self.closed = False
         threading.Thread(target=self._distribute, daemon=True).start()
 
-    def run(self, task: Task) -> Reply:
-        """The result of a task, once it is there."""
-        reply: queue.SimpleQueue[Reply] = queue.SimpleQueue()
+    def run(self, task: Task) -> TaskReport:
+        """The report of a task, once it is there."""
+        report: queue.SimpleQueue[TaskReport] = queue.SimpleQueue()
         with self._lock:
-            if task.id in self._replies:
-                return {"result": TaskResult.LEASED_ELSEWHERE, "error": ""}
+            if task.id in self._reports:
+                return TaskReport(task.id, TaskResult.LEASED_ELSEWHERE)
             self.pool.start(task)
-            self._replies[task.id] = reply
-        return reply.get()
+            self._reports[task.id] = report
+        return report.get()
 
     def _distribute(self) -> None:
-        """Give each waiting thread its result, until the fork server ends."""
+        """Give each waiting thread its report, until the fork server ends."""
         error = ""
         try:
             while True:
                 for report in self.pool.wait(1.0):
                     with self._lock:
-                        self._replies.pop(report.id).put({"result": report.result, "error": ""})
+                        self._reports.pop(report.id).put(report)
         except LdlError as caught:
             error = str(caught)
         with self._lock:
             self.closed = True
-            for reply in self._replies.values():
-                reply.put({"result": TaskResult.INTERRUPTED, "error": error})
-            self._replies.clear()
+            for id, waiting in self._reports.items():
+                waiting.put(TaskReport(id, TaskResult.INTERRUPTED, error=error))
+            self._reports.clear()
 
 
 _pools: dict[str, _SharedPool] = {}

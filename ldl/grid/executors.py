@@ -41,21 +41,19 @@ class TrialExecutor(Protocol):
         """Free all resources; trials that still run are stopped."""
 
 
-def local_executor(
-    arguments: Mapping[str, Any], jobs: int, address: str | None, on_download: DownloadCallback
-) -> TrialExecutor:
-    """`jobs` processes on this computer."""
-    return WorkerPool(TRIAL_WORKER, arguments, jobs, lambda message: on_download(*message))
+class LocalExecutor(WorkerPool):
+    """`jobs` processes at a time on this computer."""
 
-
-def dask_executor(
-    arguments: Mapping[str, Any], jobs: int, address: str | None, on_download: DownloadCallback
-) -> TrialExecutor:
-    """The workers of the Dask scheduler at `address`."""
-    return DaskExecutor(arguments, jobs, address or "local")
+    def __init__(
+        self, arguments: Mapping[str, Any], jobs: int, address: str | None,
+        on_download: DownloadCallback,
+    ) -> None:  # fmt: skip
+        """`arguments` are those of a TrialWorker; an `address` is not needed."""
+        super().__init__(TRIAL_WORKER, arguments, jobs, lambda message: on_download(*message))
 
 
 EXECUTORS: Mapping[str, Callable[..., TrialExecutor]] = {
-    "local": local_executor,
-    "dask": dask_executor,
+    "local": LocalExecutor,
+    "dask": DaskExecutor,
 }
+"""By name; called with (arguments, jobs, address, on_download)."""
