@@ -39,12 +39,12 @@ def rows(run: RunFolder) -> list[MetricsRow]:
 
 
 def column(run: RunFolder, name: str) -> list[float]:
-    """One figure, epoch by epoch."""
+    """One column of metrics.csv, by epoch."""
     return [float(row[name] or 0.0) for row in rows(run)]
 
 
 def saved(run: RunFolder) -> dict[str, Array]:
-    """The saved weights, read without the package's help."""
+    """The saved weights, read without the package."""
     from safetensors.numpy import load
 
     return load(run.model.read_bytes())

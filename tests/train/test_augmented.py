@@ -1,4 +1,4 @@
-"""Training on augmented pictures: the same bits ahead of time or not, resumed, and as a target."""
+"""Training on augmented images: the same bits with and without prefetching, and resumed."""
 
 from __future__ import annotations
 
@@ -65,22 +65,22 @@ def no_thread_is_left() -> Generator[None, None, None]:
 
 
 def at_once(items: Iterable[Any]) -> Generator[Any, None, None]:
-    """In place of `prefetch`: each batch made when it is asked for."""
+    """In place of `prefetch`: each batch is computed on demand."""
     yield from items
 
 
-def test_made_ahead_or_not_the_weights_are_the_same(
+def test_prefetching_does_not_change_the_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And other than without augmentation, and the same for both shapes."""
-    ahead = trained(tmp_path, flat())
-    picture = saved(trained(tmp_path, TEXT.replace("SHAPE", "image")))
+    """They differ from those without augmentation, and are the same for both shapes."""
+    prefetched = trained(tmp_path, flat())
+    image_shaped = saved(trained(tmp_path, TEXT.replace("SHAPE", "image")))
     monkeypatch.setattr(loop, "prefetch", at_once)
     now = trained(tmp_path, flat())
-    assert ahead.model.read_bytes() == now.model.read_bytes()
-    assert same(saved(ahead), picture)
-    plain = trained(tmp_path, flat(), "data.augment=[{center_crop: 7}]")
-    assert not same(saved(plain), saved(now))
+    assert prefetched.model.read_bytes() == now.model.read_bytes()
+    assert same(saved(prefetched), image_shaped)
+    without = trained(tmp_path, flat(), "data.augment=[{center_crop: 7}]")
+    assert not same(saved(without), saved(now))
 
 
 def test_no_thread_without_augmentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,16 +94,16 @@ def test_no_thread_without_augmentation(tmp_path: Path, monkeypatch: pytest.Monk
 def test_resumed_within_an_epoch(
     step: int, shuffle: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rest of the epoch sees the very same pictures."""
+    """The rest of the epoch has the same images."""
     monkeypatch.setattr(trainer, "PROGRESS_INTERVAL", -1.0)
     setting = f"train.shuffle={shuffle}".lower()
-    whole = trained(tmp_path, flat(), setting)
-    seen = 0
+    uninterrupted = trained(tmp_path, flat(), setting)
+    reports = 0
 
     def interrupt(progress: TrainProgress) -> None:
-        nonlocal seen
-        seen += progress.row is None
-        if seen == step and progress.row is None:
+        nonlocal reports
+        reports += progress.row is None
+        if reports == step and progress.row is None:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted):
@@ -111,46 +111,48 @@ def test_resumed_within_an_epoch(
     (path,) = run_folders(tmp_path / "cut")
     run = RunFolder.open(path)
     resume(run)
-    assert run.model.read_bytes() == whole.model.read_bytes()
-    assert run.results.read_bytes() == whole.results.read_bytes()
-    losses = [[row["train_loss"] for row in rows(each)] for each in (run, whole)]
+    assert run.model.read_bytes() == uninterrupted.model.read_bytes()
+    assert run.results.read_bytes() == uninterrupted.results.read_bytes()
+    losses = [[row["train_loss"] for row in rows(each)] for each in (run, uninterrupted)]
     assert losses[0] == losses[1]
 
 
 class Spy(AugmentedBatches):
-    """Keeps what it gives."""
+    """Records the batches."""
 
     def __init__(self, inner: AugmentedBatches) -> None:
         super().__init__(inner.augmentations, inner.inputs, inner.seed)
-        self.given: list[dict[str, Array]] = []
+        self.recorded: list[dict[str, Array]] = []
 
     def batch(self, rows: Array) -> dict[str, Array]:
-        made = super().batch(rows)
-        self.given.append({**made, "rows": rows})
-        return made
+        batches = super().batch(rows)
+        self.recorded.append({**batches, "rows": rows})
+        return batches
 
 
 @pytest.mark.parametrize("noise", ["noise: {gaussian: 0.1}", "noise: null"])
-def test_an_autoencoder_gives_the_augmented_clean_picture_back(noise: str, tmp_path: Path) -> None:
-    found = prepared(tmp_path, AUTOENCODER.replace("NOISE", noise)).experiment
-    dataset = load_data(found.config.data, 0)
+def test_an_autoencoders_target_is_the_augmented_clean_image(noise: str, tmp_path: Path) -> None:
+    experiment = prepared(tmp_path, AUTOENCODER.replace("NOISE", noise)).experiment
+    dataset = load_data(experiment.config.data, 0)
     assert dataset.uncropped is not None
-    made = trainer.augmented_batches(dataset, found.config.data, 0, found.input_targets)
-    assert made is not None
-    spy = Spy(made)
-    arrays = found.arrays(dataset.train)
-    model = Model(found.graph)
-    run = TrainLoop(model, found.config.optimizer, arrays, 16, 0, augmented=spy)
+    batches = trainer.augmented_batches(
+        dataset, experiment.config.data, 0, experiment.input_targets
+    )
+    assert batches is not None
+    spy = Spy(batches)
+    arrays = experiment.arrays(dataset.train)
+    model = Model(experiment.graph)
+    run = TrainLoop(model, experiment.config.optimizer, arrays, 16, 0, augmented=spy)
     run.run_epoch(1, EpochMetrics())
     clean = dataset.uncropped.clean["x"].reshape(-1, 8, 8)
-    assert len(spy.given) == 4
-    for given in spy.given:
+    assert len(spy.recorded) == 4
+    for given in spy.recorded:
         target = given["target.x" if "null" not in noise else "x"].reshape(-1, 6, 6)
-        for row, picture in zip(given["rows"], target, strict=True):
+        for row, image_shaped in zip(given["rows"], target, strict=True):
             crops = [clean[row, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
-            assert any(np.array_equal(picture, crop) for crop in crops)
+            assert any(np.array_equal(image_shaped, crop) for crop in crops)
     if "null" not in noise:
-        assert not np.array_equal(spy.given[0]["x"], spy.given[0]["target.x"])
+        assert not np.array_equal(spy.recorded[0]["x"], spy.recorded[0]["target.x"])
 
 
 def test_the_thread_ends_with_a_divergence(tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_the_thread_ends_with_a_divergence(tmp_path: Path) -> None:
         trained(tmp_path, flat().replace("tanh", "relu"), "optimizer={sgd: 1e30}")
 
 
-def test_what_the_thread_cannot_do_fails_the_run(
+def test_an_exception_in_the_thread_fails_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
@@ -169,8 +171,8 @@ def test_what_the_thread_cannot_do_fails_the_run(
         trained(tmp_path, flat())
 
 
-def test_judged_on_the_middle(tmp_path: Path) -> None:
-    """Predictions of whole pictures are those of their middles; zca travels with the run."""
+def test_evaluation_crops_the_centre(tmp_path: Path) -> None:
+    """Predictions of whole images are those of their centres; the run holds the zca scaler."""
     text = flat().replace("scale: standard", "scale: {zca: 0.1}")
     text = text.replace("{size: 7, padding: 1}", "{size: 6}")
     run = trained(tmp_path, text)
@@ -180,13 +182,13 @@ def test_judged_on_the_middle(tmp_path: Path) -> None:
     np.savez(tmp_path / "new.npz", x=np.asarray(raw).reshape(-1, 8, 8))
     experiment, outputs = predict(run, tmp_path / "new.npz")
     assert data.test is not None and data.test.targets is not None
-    right = float((experiment.predicted_classes(outputs) == data.test.targets).mean())
-    judged = evaluate(run)["classification"]["accuracy"]
-    assert right == pytest.approx(judged, abs=1e-9)
+    expected = float((experiment.predicted_classes(outputs) == data.test.targets).mean())
+    accuracy = evaluate(run)["classification"]["accuracy"]
+    assert expected == pytest.approx(accuracy, abs=1e-9)
 
 
 def _whole(text: str, folder: Path) -> Array:
-    """The scaled test pictures before the crop."""
+    """The scaled test images before the crop."""
     config = prepared(folder, text, "data.augment=[]").experiment.config
     test = load_data(config.data, 3).test
     assert test is not None
@@ -198,8 +200,8 @@ def test_a_damaged_scaler_is_refused(tmp_path: Path) -> None:
 
     run = trained(tmp_path, flat().replace("scale: standard", "scale: zca"))
     file = run.path / "scaler.safetensors"
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    uninterrupted = file.read_bytes()
+    file.write_bytes(uninterrupted[:-1] + bytes([uninterrupted[-1] ^ 1]))
     with pytest.raises(RunFolderError, match="damaged"):
         evaluate(run)
     file.unlink()

@@ -45,7 +45,7 @@ def orders(count: int, batch: int) -> list[Batches]:
     return [[order[i : i + batch] for i in range(0, count, batch)] for order in shuffled]
 
 
-class Hand:
+class ManualNetwork:
     """linear, tanh, linear and cross entropy, each with arrays that are made here."""
 
     def __init__(self) -> None:
@@ -123,21 +123,21 @@ class Hand:
             update(name, array, self.dw[name])
 
 
-def updates(optimizer: Optimizer, hand: Hand) -> Step:
+def updates(optimizer: Optimizer, manual: ManualNetwork) -> Step:
     """The optimizer on each array alone."""
-    memories = {name: optimizer.start(array.reshape(-1)) for name, array in hand.w.items()}
+    states = {name: optimizer.start(array.reshape(-1)) for name, array in manual.w.items()}
     assert optimizer.learning_rate
 
     def update(name: str, array: Array, gradient: Array) -> None:
         flat = array.reshape(-1)
-        decayed = [slice(None)] if hand.decay[name] else []
-        optimizer.step(flat, gradient.reshape(-1), memories[name], optimizer.learning_rate, decayed)
+        decayed = [slice(None)] if manual.decay[name] else []
+        optimizer.step(flat, gradient.reshape(-1), states[name], optimizer.learning_rate, decayed)
 
     return update
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_by_hand_by_graph_and_by_command_are_one(name: str, tmp_path: Path) -> None:
+def test_manual_calls_graph_and_command_give_the_same_bits(name: str, tmp_path: Path) -> None:
     """After three epochs with a smaller last batch, for every optimizer."""
     whole = name == "gd"
     overrides = (OPTIMIZERS[name], *([s.replace(f"batch_size: {BATCH}", "batch_size: full")
@@ -146,45 +146,45 @@ def test_by_hand_by_graph_and_by_command_are_one(name: str, tmp_path: Path) -> N
 
     experiment = prepared(tmp_path, CLASSES, *overrides).experiment
     optimizer = experiment.config.optimizer
-    part = load_data(experiment.config.data, SEED).train
-    assert part.targets is not None
-    x, labels = part.inputs["x"], part.targets
+    split = load_data(experiment.config.data, SEED).train
+    assert split.targets is not None
+    x, labels = split.inputs["x"], split.targets
     batches = orders(len(x), len(x) if whole else BATCH)
     assert whole or len(batches[0][-1]) < BATCH
 
-    hand = Hand()
-    update = updates(optimizer, hand)
+    manual = ManualNetwork()
+    update = updates(optimizer, manual)
     for epoch in batches:
-        for chosen in epoch:
-            hand.step(x[chosen], labels[chosen], update)
+        for indices in epoch:
+            manual.step(x[indices], labels[indices], update)
 
     parameters = Parameters(experiment.graph, SEED)
-    memory = optimizer.start(parameters.theta)
-    bindings = {
+    state = optimizer.start(parameters.theta)
+    executors = {
         size: Executor(experiment.graph, parameters, size, gradients=True, training=True)
-        for size in {len(chosen) for chosen in batches[0]}
+        for size in {len(indices) for indices in batches[0]}
     }
     for epoch in batches:
-        for chosen in epoch:
-            binding = bindings[len(chosen)]
-            binding.inputs["x"][...] = x[chosen]
-            binding.inputs["target.labels"][...] = labels[chosen]
-            binding.forward()
-            binding.backward()
+        for indices in epoch:
+            executor = executors[len(indices)]
+            executor.inputs["x"][...] = x[indices]
+            executor.inputs["target.labels"][...] = labels[indices]
+            executor.forward()
+            executor.backward()
             optimizer.step(
                 parameters.theta,
                 parameters.gradient,
-                memory,
+                state,
                 optimizer.learning_rate,
                 parameters.decay_slices,
             )
     assert all(array.dtype == np.float32 for array in by_command.values())
-    assert same(by_command, hand.w)
+    assert same(by_command, manual.w)
     assert same(by_command, parameters.arrays())
 
 
-def test_another_seed_gives_other_numbers(tmp_path: Path) -> None:
-    """So that the test above is not about a constant."""
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    """The test above does not compare constants."""
     one = saved(trained(tmp_path, CLASSES, *SETTINGS))
     assert same(one, saved(trained(tmp_path, CLASSES, *SETTINGS)))
     assert not same(one, saved(trained(tmp_path, CLASSES, *SETTINGS, "seed=6")))

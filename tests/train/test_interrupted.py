@@ -1,4 +1,4 @@
-"""Signals stop a run at a batch; resumed, it ends in the very same bytes."""
+"""Signals stop a run after a batch; resumed, it ends with the same bytes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Killer:
         self.step, self.number, self.seen = step, number, 0
 
     def __call__(self, progress: TrainProgress) -> None:
-        """One report a batch, for `TICK` is below zero; rows are reports too."""
+        """One report for each batch, as the interval is negative; rows are reported too."""
         if progress.row is None:
             self.seen += 1
             if self.seen == self.step:
@@ -69,7 +69,7 @@ def interrupted(folder: Path, text: str, step: int, number: signal.Signals) -> R
 
 
 def without_seconds(run: RunFolder) -> list[dict[str, object]]:
-    """metrics.csv but for what the clock says."""
+    """metrics.csv without the column `seconds`."""
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows(run)]
 
 
@@ -81,71 +81,71 @@ def every_batch_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize("step", [1, 5, 11, 12, 13, 30])  # twelve steps an epoch
-def test_resumed_anywhere_it_is_the_undisturbed_run(name: str, step: int, tmp_path: Path) -> None:
+def test_a_resumed_run_equals_the_uninterrupted_one(name: str, step: int, tmp_path: Path) -> None:
     """Weights, rows, results and best epoch, stopped within an epoch and at its end.
 
-    A signal is heeded after the next batch; after an epoch's last one, when the epoch is closed.
+    A signal takes effect after the next batch, or at the end of the epoch after its last one.
     """
     stopped = step if step % 12 == 0 else step + 1
     text = TEXT.replace("OPTIMIZER", OPTIMIZERS[name])
-    whole = trained(tmp_path, text)
+    uninterrupted = trained(tmp_path, text)
     number = signal.SIGINT if step % 2 else signal.SIGTERM
     run = interrupted(tmp_path, text, step, number)
     status = run.read_status()
     assert status.status == "interrupted" and str(number.value) in status.reason
     assert status.epoch == len(rows(run)) == stopped // 12
-    found = run.load_checkpoint("last")
-    assert found is not None and found[1]["steps"] == stopped
+    checkpoint = run.load_checkpoint("last")
+    assert checkpoint is not None and checkpoint[1]["steps"] == stopped
     assert not run.model.exists()
     resume(run)
-    assert run.model.read_bytes() == whole.model.read_bytes()
-    assert without_seconds(run) == without_seconds(whole)
-    assert run.results.read_bytes() == whole.results.read_bytes()
+    assert run.model.read_bytes() == uninterrupted.model.read_bytes()
+    assert without_seconds(run) == without_seconds(uninterrupted)
+    assert run.results.read_bytes() == uninterrupted.results.read_bytes()
     after = run.read_status()
-    assert (after.status, after.best) == ("completed", whole.read_status().best)
+    assert (after.status, after.best) == ("completed", uninterrupted.read_status().best)
 
 
-def test_stopped_in_the_last_epoch_it_is_judged_when_resumed(tmp_path: Path) -> None:
-    """Not at once, against the person's word; and on the same noise."""
+def test_a_run_stopped_in_the_last_epoch_is_evaluated_when_resumed(tmp_path: Path) -> None:
+    """Not at once, as the user stopped it; and on the same noise."""
     text = TEXT.replace("OPTIMIZER", OPTIMIZERS["adam"]).replace("epochs: 5", "epochs: 2")
-    whole = trained(tmp_path, text)
+    uninterrupted = trained(tmp_path, text)
     run = interrupted(tmp_path, text, 24, signal.SIGINT)
     assert run.read_status().epoch == 2 and not run.results.exists()
     resume(run)
-    assert run.results.read_bytes() == whole.results.read_bytes()
-    assert evaluate(whole) == json.loads(run.results.read_text())
+    assert run.results.read_bytes() == uninterrupted.results.read_bytes()
+    assert evaluate(uninterrupted) == json.loads(run.results.read_text())
 
 
 def test_gd_is_stopped_between_epochs(tmp_path: Path) -> None:
     """One step is an epoch."""
     text = TEXT.replace("OPTIMIZER", OPTIMIZERS["gd"]).replace(" batch_size: 9,", "")
-    whole = trained(tmp_path, text)
+    uninterrupted = trained(tmp_path, text)
     run = interrupted(tmp_path, text, 3, signal.SIGTERM)
     assert len(rows(run)) == 3
     resume(run)
-    assert run.model.read_bytes() == whole.model.read_bytes()
+    assert run.model.read_bytes() == uninterrupted.model.read_bytes()
 
 
-def test_interrupted_again_and_again(tmp_path: Path) -> None:
-    """Each resume gets a few steps further; a second one of a completed run is refused."""
+def test_a_run_can_be_interrupted_repeatedly(tmp_path: Path) -> None:
+    """Each time it trains a few steps; a completed run is not resumed."""
     text = TEXT.replace("OPTIMIZER", OPTIMIZERS["adam"])
-    whole = trained(tmp_path, text)
+    uninterrupted = trained(tmp_path, text)
     run = interrupted(tmp_path, text, 2, signal.SIGINT)
     for steps in (1, 7, 12, 3):
         with pytest.raises(Interrupted):
             resume(run, Callbacks(training=Killer(steps, signal.SIGTERM)))
     resume(run)
-    assert run.model.read_bytes() == whole.model.read_bytes()
-    assert without_seconds(run) == without_seconds(whole)
-    before = {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()}
+    assert run.model.read_bytes() == uninterrupted.model.read_bytes()
+    assert without_seconds(run) == without_seconds(uninterrupted)
+    contents = {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()}
     with pytest.raises(RunFolderError, match="nothing left to do"):
         resume(run)
-    changed = [p for p, data in before.items() if p.read_bytes() != data and p.name != ".lock"]
+    changed = [p for p, data in contents.items() if p.read_bytes() != data and p.name != ".lock"]
     assert changed == []
 
 
 def test_changed_data_is_refused(tmp_path: Path) -> None:
-    """The same file with another number in it; the run stays as it is."""
+    """The same file with another value; the run stays as it is."""
     table = tmp_path / "t.csv"
     numbers = np.random.default_rng(0).normal(size=(60, 2)).round(3)
     lines = ["a,b,y", *(f"{a},{b},{'no' if a < b else 'yes'}" for a, b in numbers)]
@@ -154,7 +154,7 @@ def test_changed_data_is_refused(tmp_path: Path) -> None:
         "data: {source: {csv: {path: t.csv, target: y}}}\nnetwork: [linear]\n"
         "train: {epochs: 3, batch_size: 8}\n"
     )
-    whole = trained(tmp_path, text)
+    uninterrupted = trained(tmp_path, text)
     run = interrupted(tmp_path, text, 7, signal.SIGINT)
     sound = table.read_text()
     table.write_text(sound.replace(f"{numbers[3, 0]},", "9.75,"))
@@ -164,18 +164,18 @@ def test_changed_data_is_refused(tmp_path: Path) -> None:
     assert run.read_status().status == "interrupted"
     table.write_text(sound)
     resume(run)
-    assert run.model.read_bytes() == whole.model.read_bytes()
+    assert run.model.read_bytes() == uninterrupted.model.read_bytes()
 
 
-def test_signal_handlers_are_given_back(tmp_path: Path) -> None:
-    """After a run, Ctrl-C is the caller's again."""
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+def test_signal_handlers_are_restored(tmp_path: Path) -> None:
+    """After a run, the caller handles Ctrl-C."""
+    contents = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     interrupted(tmp_path, TEXT.replace("OPTIMIZER", "adam"), 4, signal.SIGINT)
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == contents
 
 
-def test_a_signal_while_judging_leaves_an_interrupted_run(tmp_path: Path) -> None:
-    """Nothing failed: the person stopped it. Resumed, it is judged again."""
+def test_a_signal_during_evaluation_leaves_an_interrupted_run(tmp_path: Path) -> None:
+    """The run has not failed. Resumed, it is evaluated again."""
 
     def stop(stage: str) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -184,28 +184,28 @@ def test_a_signal_while_judging_leaves_an_interrupted_run(tmp_path: Path) -> Non
     text = TEXT.replace("OPTIMIZER", "adam")
     with pytest.raises((Interrupted, KeyboardInterrupt)):
         train(prepared(tmp_path, text), tmp_path / "cut", Callbacks(stage=stop))
-    (found,) = list_runs(tmp_path / "cut")
-    assert found.status == "interrupted"
-    run = RunFolder.open(found.path)
+    (checkpoint,) = list_runs(tmp_path / "cut")
+    assert checkpoint.status == "interrupted"
+    run = RunFolder.open(checkpoint.path)
     resume(run)
     assert run.read_status().status == "completed"
     assert run.results.read_bytes() == trained(tmp_path, text).results.read_bytes()
 
 
-def test_a_signal_that_a_library_catches_is_not_lost() -> None:
-    """It counts when the work is over."""
-    done = []
+def test_a_signal_that_a_library_catches_is_raised_at_the_end() -> None:
+    """At the end of the block."""
+    resumed = []
 
     def careless() -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.1)
         except Exception:
-            done.append("caught")
+            resumed.append("caught")
 
     with pytest.raises(Interrupted) as caught, interrupt_on_signal():
         careless()
-    assert done == ["caught"] and caught.value.exit_code == 128 + signal.SIGTERM
+    assert resumed == ["caught"] and caught.value.exit_code == 128 + signal.SIGTERM
 
 
 # --- as processes ---------------------------------------------------------------------------
@@ -244,15 +244,15 @@ def test_the_command_stops_with_a_checkpoint(
     (path,) = run_folders(root)
     run = RunFolder.open(path)
     assert run.read_status().status == "interrupted" and rows(run) == []
-    found = run.load_checkpoint("last")
-    assert found is not None and 0 < found[1]["totals"]["batch"] < 7000
-    done = subprocess.run(
+    checkpoint = run.load_checkpoint("last")
+    assert checkpoint is not None and 0 < checkpoint[1]["totals"]["batch"] < 7000
+    resumed = subprocess.run(
         [*command, "resume", "last", "--runs", str(root)], capture_output=True, text=True
     )
-    assert done.returncode == 0 and done.stdout.strip() == str(path)
+    assert resumed.returncode == 0 and resumed.stdout.strip() == str(path)
     assert len(rows(run)) == 2 and saved(run)
-    again = subprocess.run(
+    repeated = subprocess.run(
         [*command, "resume", "last", "--runs", str(root)], capture_output=True, text=True
     )
-    assert again.returncode == 2
-    assert "nothing left to do" in again.stderr and again.stdout == ""
+    assert repeated.returncode == 2
+    assert "nothing left to do" in repeated.stderr and repeated.stdout == ""

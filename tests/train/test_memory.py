@@ -24,21 +24,23 @@ NUMPY = 8192 * 4 + 4096  # bytes: a ufunc's own buffer, which ends at 8192 value
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "leaky_relu"])
-def test_the_hot_loop_makes_no_arrays(activation: str, tmp_path: Path) -> None:
-    """Neither for good nor for a moment, from an epoch's second step to its last."""
+def test_the_training_loop_allocates_no_arrays(activation: str, tmp_path: Path) -> None:
+    """Neither kept nor temporary ones, from an epoch's second step to its last."""
     text = TEXT.replace("ACTIVATION", activation)
-    found = prepared(tmp_path, text, "data.split={train: 81920, validation: 9, test: 9}").experiment
-    arrays = found.arrays(load_data(found.config.data, 0).train)
-    judged = (found.output, found.label_input)
-    model = Model(found.graph)
-    loop = TrainLoop(model, found.config.optimizer, arrays, BATCH, 0, accuracy_of=judged)
-    loop.run_epoch(1, EpochMetrics())  # makes the binding
-    held: list[int] = []
+    experiment = prepared(
+        tmp_path, text, "data.split={train: 81920, validation: 9, test: 9}"
+    ).experiment
+    arrays = experiment.arrays(load_data(experiment.config.data, 0).train)
+    accuracy_of = (experiment.output, experiment.label_input)
+    model = Model(experiment.graph)
+    loop = TrainLoop(model, experiment.config.optimizer, arrays, BATCH, 0, accuracy_of=accuracy_of)
+    loop.run_epoch(1, EpochMetrics())  # creates the executor
+    sizes: list[int] = []
     peaks: list[int] = []
 
     def measure(totals: EpochMetrics) -> None:
-        now, peak = tracemalloc.get_traced_memory()
-        held.append(now)
+        size, peak = tracemalloc.get_traced_memory()
+        sizes.append(size)
         peaks.append(peak)
         tracemalloc.reset_peak()
 
@@ -47,20 +49,23 @@ def test_the_hot_loop_makes_no_arrays(activation: str, tmp_path: Path) -> None:
         loop.run_epoch(2, EpochMetrics(), measure)
     finally:
         tracemalloc.stop()
-    assert len(held) == loop.batches == 5
-    assert max(held[1:]) - held[1] < 4096
+    assert len(sizes) == loop.batches == 5
+    assert max(sizes[1:]) - sizes[1] < 4096
     assert NUMPY < COLUMN
-    assert max(peak - before for before, peak in zip(held[1:], peaks[2:], strict=False)) < NUMPY
+    assert (
+        max(peak - size_before for size_before, peak in zip(sizes[1:], peaks[2:], strict=False))
+        < NUMPY
+    )
 
 
-def test_an_array_would_be_seen() -> None:
-    """One column made and thrown away shows up in the peak."""
+def test_an_allocation_would_be_detected() -> None:
+    """One temporary column raises the peak."""
     import numpy as np
 
     tracemalloc.start()
     try:
-        before = tracemalloc.get_traced_memory()[0]
+        size_before = tracemalloc.get_traced_memory()[0]
         np.ones(BATCH, np.float32)
-        assert tracemalloc.get_traced_memory()[1] - before > NUMPY
+        assert tracemalloc.get_traced_memory()[1] - size_before > NUMPY
     finally:
         tracemalloc.stop()

@@ -21,7 +21,7 @@ train: {epochs: 10}
 
 @pytest.mark.parametrize("rate", ["1e-3", "1e-6"])
 def test_lbfgs_with_a_small_rate(rate: str, tmp_path: Path) -> None:
-    """It goes on, and the loss rises by no more than float32's rounding of it, 2⁻²² of its size."""
+    """Training goes on, and the loss rises by no more than its rounding in float32, 2⁻²²."""
     file = tmp_path / "small.yaml"
     file.write_text(TEXT.replace("RATE", rate))
     run = train(prepare(file), tmp_path / "runs")
