@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ldl.arrays import Array
 from ldl.compile import Experiment
 from ldl.engine.graph import Graph, LossNode, Node
-from ldl.engine.layers.activation import Activation
+from ldl.engine.layers.activation import Activation, Identity
 from ldl.engine.layers.conv import Conv1d, Conv2d
 from ldl.engine.layers.linear import Linear
 from ldl.engine.liveness import differentiable_inputs
@@ -122,6 +122,6 @@ def _first_layer(graph: Graph) -> FirstLayer | None:
 def _activated(graph: Graph, name: str) -> str:
     """The activation of a value, if that is the only node that reads it; else the value itself."""
     consumers = [node for node in graph.order if name in node.inputs]
-    if len(consumers) == 1 and isinstance(consumers[0].layer, Activation):
+    if len(consumers) == 1 and isinstance(consumers[0].layer, Activation | Identity):
         return consumers[0].name
     return name
