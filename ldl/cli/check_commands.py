@@ -122,8 +122,8 @@ def _summary(experiment: Experiment) -> dict[str, Any]:
     batch = experiment.batch_size
     binding = model.training_executor(batch)
     theta = model.parameters.theta
-    moments = config.optimizer.start(theta).moments
-    weight_bytes = theta.nbytes * (3 + len(moments))
+    slots = config.optimizer.start(theta).slots
+    weight_bytes = theta.nbytes * (3 + len(slots))
     return {
         "name": config.name,
         "task": experiment.task,
