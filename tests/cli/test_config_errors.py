@@ -76,7 +76,7 @@ WORDS = {
     "learning rate below 0": (D + N + "optimizer: {adam: {learning_rate: «-1e-3}}\n", ["above 0"]),
     "momentum of 1": (D + N + "optimizer: {sgd: {momentum: «1.0}}\n", ["below 1"]),
     "nesterov alone": (D + N + "optimizer: {sgd: {nesterov: «true}}\n", ["momentum"]),
-    "number as name": ("name: «123\n" + D + N, ["quotes"]),
+    "a number as a name": ("name: «123\n" + D + N, ["quotes"]),
     "two layers in one": (D + "network: [{linear: 8, «tanh: }, linear]\n", ["two layers"]),
     "a list in the list": (D + "network: [«[linear, tanh], linear]\n", ["list"]),
     "null network": (D + "network:«\n", ["nothing"]),
@@ -107,12 +107,12 @@ WORDS = {
         D + f"network: [{{«mlp: {{units: [{', '.join(['4'] * 20000)}]}}}}, linear]\n",
         ["over 10,000 layers"],
     ),
-    "a matrix of what does not fit": (
+    "an ablation with unsuitable losses": (
         "data: {source: diabetes}\nnetwork: [linear]\nevaluate:\n"
         "  - matrix: {losses: {ce: «cross_entropy, mse: mse}, optimizers: {adam: adam}}\n",
         ["cross_entropy learns classes"],
     ),
-    "a search along lines with clipping in a matrix": (
+    "lbfgs with clipping in an ablation": (
         D + N + "train: {clip_norm: 1.0}\nevaluate: [{matrix: {optimizers: {l: «lbfgs}}}]\n",
         ["lbfgs searches along a line"],
     ),
@@ -126,8 +126,8 @@ WORDS = {
         ["mean: 2 numbers"],
     ),
     "block called linear": ("blocks: {«linear: [tanh]}\n" + D + N, ["linear", "another name"]),
-    "reshape to nothing": (D + "network: [{reshape: «[0]}, linear]\n", ["at least 1"]),
-    "fresh noise of none": ("data: {source: digits, fresh_noise: «true}\n" + N, ["noise"]),
+    "reshape to zero values": (D + "network: [{reshape: «[0]}, linear]\n", ["at least 1"]),
+    "fresh noise without noise": ("data: {source: digits, fresh_noise: «true}\n" + N, ["noise"]),
     "train and validation over 1": (
         "data: {source: digits, split: {train: «0.9, validation: 0.3}}\n" + N,
         ["1.2"],
@@ -137,12 +137,12 @@ WORDS = {
     "extends a folder": ("extends: «.\n" + N, ["folder"]),
 }
 NETWORKS = {
-    "misfit in a repeat": (
+    "wrong shapes in a repeat": (
         D + "network:\n- linear: 32\n- repeat:\n    times: 3\n    layers:\n      - «residual:\n"
         "          - linear: 16\n          - tanh\n- linear\n",
         ["(32)", "(16)", "residual1"],
     ),
-    "misfit in a block": (
+    "wrong shapes in a block": (
         "blocks:\n  b:\n    - linear: 6\n    - «reshape: [5]\n" + D + "network: [b, linear]\n",
         ["(6)", "(5)"],
     ),
@@ -155,15 +155,15 @@ NETWORKS = {
         ["hiden", "hidden"],
     ),
     "unknown value in a loss": (D + N + "loss: {mse: , from: «code}\n", ["code", "linear2"]),
-    "same of nothing": (D + "network: [{same: «first}, linear]\n", ["first"]),
+    "same of an unknown layer": (D + "network: [{same: «first}, linear]\n", ["first"]),
     "name given twice": (
         D + "network: [{linear: 8, as: h}, {linear: 8, as: «h}, linear]\n",
         ["h", "taken"],
     ),
     "add of one": (D + "network: [«add, linear]\n", ["two or more", "`from`"]),
-    "units missing within": (D + "network: [«linear, tanh, linear]\n", ["units"]),
+    "units missing inside": (D + "network: [«linear, tanh, linear]\n", ["units"]),
     "too few outputs": (D + "network: [{«linear: 5}]\n", ["5", "10"]),
-    "targets of another size": (
+    "wrong number of targets": (
         D + "network: [{«linear: 8}]\nloss: {mse: , target: inputs}\n",
         ["(8)", "(64)"],
     ),
@@ -189,7 +189,7 @@ NETWORKS = {
         "data: {source: line}\nnetwork: [linear]\ntrain: {early_stopping: {monitor: «accuracy}}\n",
         ["accuracy", "classes"],
     ),
-    "evaluation of something else": (D + N + "evaluate: [«regression]\n", ["classification"]),
+    "evaluation for another task": (D + N + "evaluate: [«regression]\n", ["classification"]),
     "more folds than samples": (
         D[:-2]
         + ", split: {train: 20, validation: 5, test: 100}}\n"
@@ -201,18 +201,18 @@ NETWORKS = {
         D[:-2] + ", split: {train: 9, test: 100}}\n" + N + "evaluate: [«{clustering: linear1}]\n",
         ["10 clusters of 9 training samples"],
     ),
-    "a search along lines by hand": (
-        D + N + "optimizer: lbfgs\nevaluate: [«by_hand]\n",
+    "a consistency check with lbfgs": (
+        D + N + "optimizer: lbfgs\nevaluate: [«consistency_check]\n",
         ["one gradient per step"],
     ),
-    "regions of many numbers": (D + N + "evaluate: [«decision_regions]\n", ["two numbers"]),
-    "a judge's misfit": (
+    "decision regions of many inputs": (D + N + "evaluate: [«decision_regions]\n", ["two numbers"]),
+    "wrong layer in a classifier of an evaluation": (
         D + "network: {encoder: [{linear: 2}], decoder: mirror}\n"
         "evaluate: {denoising: {classifier: [{linear: 8}, «add, linear]}}\n",
         ["two or more"],
     ),
     "split over all": ("data: {source: digits, split: {«train: 5000}}\n" + N, ["1797"]),
-    "no picture": ("data: {source: iris, shape: «image}\n" + N, ["flat"]),
+    "no image": ("data: {source: iris, shape: «image}\n" + N, ["flat"]),
     "csv missing": ("data: {source: {csv: {path: «no.csv, target: y}}}\n" + N, ["no such file"]),
     "csv without the target": (
         "data: {source: {csv: {path: good.csv, target: «z}}}\n" + N,
@@ -226,12 +226,12 @@ NETWORKS = {
         "data: {source: {csv: {path: «ragged.csv, target: y}}}\n" + N,
         ["line 4", "2 cells"],
     ),
-    "npz that is none": ("data: {source: {npz: {path: «good.csv}}}\n" + N, ["good.csv"]),
+    "not an npz file": ("data: {source: {npz: {path: «good.csv}}}\n" + N, ["good.csv"]),
 }
 CASES = {**SYNTAX, **WORDS, **NETWORKS}
 # Here the message may also name the position of the key, or of the enclosing value.
 LENIENT = {"csv without the target", "csv missing", "csv with a missing value",
-           "csv with a ragged row", "npz that is none", "unknown value", "same of nothing",
+           "csv with a ragged row", "not an npz file", "unknown value", "same of an unknown layer",
            "name given twice", "unknown value in a loss", "empty network", "no losses",
            "activation of an mlp", "split over all"}  # fmt: skip
 

@@ -36,7 +36,7 @@ def grid(block: str, base: str = BASE) -> str:
 # name: (configuration, words of the message or its hint)
 WORDS = {
     "no block": ("«" + BASE, ["no `grid` block", "ldl explain grid"]),
-    "a block of nothing": (BASE + "«grid:\n", ["needs `objective`"]),
+    "an empty block": (BASE + "«grid:\n", ["needs `objective`"]),
     "a block of text": (BASE + "grid: «fast\n", ["mapping", "fast"]),
     "no objective": (BASE + "«grid: {vary: {train.epochs: [1, 2]}}\n", ["needs `objective`"]),
     "misspelt key": (grid(BY_LOSS + f"«vari: {{{SIZES}}}"), ["vari", "did you mean `vary`"]),
@@ -57,7 +57,7 @@ WORDS = {
         ["at least 2"],
     ),
     "alias in the block": (grid(BY_LOSS + "vary: {train.epochs: «*a}"), ["alias"]),
-    "two of one key": (grid(BY_LOSS + f"vary: {{{SIZES}, «{SIZES}}}"), ["twice"]),
+    "one key twice": (grid(BY_LOSS + f"vary: {{{SIZES}, «{SIZES}}}"), ["twice"]),
 }
 VALUES = {
     "one value": (grid(BY_LOSS + "vary: {train.epochs: «5}"), ["list"]),
@@ -66,7 +66,10 @@ VALUES = {
         grid(BY_LOSS + "vary: {train.epochs: «all}"),
         ["a list of values", "brackets"],
     ),
-    "a choice for values": (grid(BY_LOSS + "vary: {optimizer: «{sgd: 0.1}}"), ["a list of values"]),
+    "a choice instead of values": (
+        grid(BY_LOSS + "vary: {optimizer: «{sgd: 0.1}}"),
+        ["a list of values"],
+    ),
     "unknown spacing": (
         grid(BY_LOSS + "vary: {train.epochs: {«linspce: [1, 2, 3]}}"),
         ["did you mean `linspace`"],
@@ -75,8 +78,11 @@ VALUES = {
         grid(BY_LOSS + "vary: {train.epochs: {range: [1, 9, 2], «linspace: [1, 2, 3]}}"),
         ["range", "linspace"],
     ),
-    "range of two": (grid(BY_LOSS + "vary: {train.epochs: {range: «[1, 9]}}"), ["3 items", "2"]),
-    "range that goes nowhere": (
+    "range of two numbers": (
+        grid(BY_LOSS + "vary: {train.epochs: {range: «[1, 9]}}"),
+        ["3 items", "2"],
+    ),
+    "range in the wrong direction": (
         grid(BY_LOSS + "vary: {train.epochs: {range: «[9, 1, 2]}}"),
         ["no value", "from 9 to 1"],
     ),
@@ -84,30 +90,33 @@ VALUES = {
         grid(BY_LOSS + "vary: {train.epochs: {range: «[1, 9, 0]}}"),
         ["no value"],
     ),
-    "linspace of none": (
+    "linspace of 0 values": (
         grid(BY_LOSS + "vary: {train.l1: {linspace: [0, 1, «0]}}"),
         ["at least 1"],
     ),
-    "linspace of a half": (grid(BY_LOSS + "vary: {train.l1: {linspace: [0, 1, «2.5]}}"), ["whole"]),
-    "logspace of values": (
+    "linspace of half a value": (
+        grid(BY_LOSS + "vary: {train.l1: {linspace: [0, 1, «2.5]}}"),
+        ["whole"],
+    ),
+    "logspace without exponents": (
         grid(BY_LOSS + "vary: {optimizer.adam.learning_rate: {logspace: «[1e-4, 1e-1, 4]}}"),
         ["exponents", "[-4, -1, 4]"],
     ),
-    "value that is refused": (
+    "invalid value": (
         grid(BY_LOSS + "vary: {optimizer.adam.learning_rate: [0.1, «-0.1]}"),
         ["above 0", "-0.1"],
     ),
-    "value of another kind": (grid(BY_LOSS + "vary: {train.epochs: [2, «many]}"), ["whole number"]),
+    "value of another type": (grid(BY_LOSS + "vary: {train.epochs: [2, «many]}"), ["whole number"]),
     "fraction for a whole number": (
         grid(BY_LOSS + "vary: {train.epochs: «{linspace: [1, 2, 3]}}"),
         ["whole number", "1.5"],
     ),
     "unknown choice": (grid(BY_LOSS + "vary: {optimizer: [adam, «sdg]}"), ["did you mean `sgd`"]),
-    "unknown setting of a choice": (
+    "unknown setting in a choice": (
         grid(BY_LOSS + "vary: {optimizer: [adam, {sgd: {«momentun: 0.9}}]}"),
         ["did you mean `momentum`"],
     ),
-    "setting that its choice refuses": (
+    "invalid setting of a choice": (
         grid(BY_LOSS + "vary: {optimizer: [adam, {sgd: {nesterov: «true}}]}"),
         ["momentum"],
     ),
@@ -115,7 +124,7 @@ VALUES = {
         grid(BY_LOSS + "vary: {network.1: [tanh, «reluu]}"),
         ["did you mean `relu`"],
     ),
-    "bad shapes": (
+    "wrong shapes": (
         grid(BY_LOSS + "vary: {network.0: [{linear: 8}, {«reshape: [5]}]}"),
         ["(64)", "(5)", "in 1 of 2 settings, the first: network.0: {reshape: [5]}"],
     ),
@@ -130,27 +139,27 @@ PATHS = {
         grid(BY_LOSS + "vary: {'train.«epoch': [1, 2]}"),
         ["did you mean `epochs`"],
     ),
-    "no such item": (grid(BY_LOSS + "vary: {network.«7: [tanh, relu]}"), ["0 to 2"]),
-    "part of a number": (grid(BY_LOSS + "vary: {train.epochs.«most: [1, 2]}"), ["no parts"]),
-    "empty part": (grid(BY_LOSS + "vary: {«train..epochs: [1, 2]}"), ["as in an override"]),
+    "unknown item": (grid(BY_LOSS + "vary: {network.«7: [tanh, relu]}"), ["0 to 2"]),
+    "key below a number": (grid(BY_LOSS + "vary: {train.epochs.«most: [1, 2]}"), ["no parts"]),
+    "empty key": (grid(BY_LOSS + "vary: {«train..epochs: [1, 2]}"), ["as in an override"]),
     "the seed": (grid(BY_LOSS + "vary: {«seed: [1, 2]}"), ["seeds: 3"]),
     "the name": (grid(BY_LOSS + "vary: {«name: [a, b]}"), ["changes nothing"]),
     "the grid": (grid(BY_LOSS + "vary: {«grid.seeds: [1, 2]}"), ["vary itself"]),
-    "a branch that is not chosen": (
+    "a key of another choice": (
         grid(BY_LOSS + "vary: {optimizer.«sgd.learning_rate: [0.1, 0.01]}"),
         ["`optimizer` is `adam`, not `sgd`", "never read", "`optimizer: {sgd: …}`"],
     ),
-    "a branch that is not always chosen": (
+    "a key of another choice in some settings": (
         grid(
             BY_LOSS + "vary:\n    optimizer: [adam, sgd]\n    optimizer.«sgd.momentum: [0.0, 0.9]"
         ),
         ["never read", "when: {optimizer.sgd.momentum: {optimizer: sgd}}"],
     ),
-    "noise that is not there": (
+    "a key of missing noise": (
         grid(BY_LOSS + "vary: {data.noise.«gaussian: [0.1, 0.2]}"),
         ["no noise is chosen", "never read"],
     ),
-    "noise that is not always there": (
+    "a key of noise missing in some settings": (
         grid(
             BY_LOSS
             + "vary: {data.noise: [null, {gaussian: 0.1}], data.noise.«gaussian: [0.1, 0.2]}"
@@ -164,14 +173,14 @@ PATHS = {
         ),
         ["no layer uses the block `b`", "never read"],
     ),
-    "a block that is not always used": (
+    "a block that some settings do not use": (
         grid(
             BY_LOSS + "vary: {network.0: [{linear: 3}, b], «blocks.b.0.linear: [4, 8]}",
             BASE + "blocks: {b: [{linear: 4}]}\n",
         ),
         ["no layer uses the block `b`", "in 2 of 4 settings"],
     ),
-    "batches of gd": (
+    "gd with batches": (
         grid(BY_LOSS + "vary: {optimizer: [adam, gd], train.batch_size: [16, «32]}"),
         ["whole set", "in 1 of 4 settings"],
     ),
@@ -192,15 +201,15 @@ PARTS = {
         ),
         ["varied already"],
     ),
-    "when of what is not varied": (
+    "when of a key that is not varied": (
         grid(BY_LOSS + f"vary: {{{SIZES}}}\n  when: {{«train.epochs: {{train.batch_size: 16}}}}"),
         ["`train.epochs` is not varied"],
     ),
-    "when on what is not varied": (
+    "when on a key that is not varied": (
         grid(BY_LOSS + f"vary: {{{SIZES}}}\n  when: {{train.batch_size: {{«optimizer: sgd}}}}"),
         ["`optimizer` is not varied"],
     ),
-    "when on what never is": (
+    "when on a value that does not occur": (
         grid(
             BY_LOSS + "vary: {optimizer: [adam, sgd], train.epochs: [1, 2]}\n"
             "  when: {train.epochs: {optimizer: «rmsprop}}"
@@ -218,15 +227,15 @@ PARTS = {
         ),
         ["cycle", "train.epochs → train.batch_size → train.epochs"],
     ),
-    "exclude of what is not varied": (
+    "exclude of a key that is not varied": (
         grid(BY_LOSS + f"vary: {{{SIZES}}}\n  exclude: [{{«train.epochs: 3}}]"),
         ["`train.epochs` is not varied", "did you mean `train.batch_size`"],
     ),
-    "exclude of what never is": (
+    "exclude of a value that does not occur": (
         grid(BY_LOSS + f"vary: {{{SIZES}}}\n  exclude: [{{train.batch_size: «64}}]"),
         ["never `64`"],
     ),
-    "one of several that never is": (
+    "one of several values that does not occur": (
         grid(BY_LOSS + f"vary: {{{SIZES}}}\n  exclude: [{{train.batch_size: «[16, 64]}}]"),
         ["never `64`"],
     ),
@@ -246,7 +255,7 @@ PARTS = {
         grid(BY_LOSS + f"vary: {{{SIZES}}}\n  include: [{{train.«epoch: 5}}]"),
         ["did you mean `epochs`"],
     ),
-    "include of a refused value": (
+    "include of an invalid value": (
         grid(BY_LOSS + f"vary: {{{SIZES}}}\n  include: [{{train.epochs: «0}}]"),
         ["at least 1"],
     ),
@@ -258,7 +267,7 @@ PARTS = {
         ),
         ["1,000,000 combinations", "random"],
     ),
-    "more trials than one can search": (
+    "too many trials": (
         grid(
             BY_LOSS + "seeds: «10000\n  vary: {optimizer.adam.learning_rate: "
             "{logspace: [-4, -1, 51]}}"
@@ -269,7 +278,7 @@ PARTS = {
         grid(BY_LOSS + "search: halving\n  vary: {«train.epochs: [9, 27, 81]}"),
         ["sets the epochs itself"],
     ),
-    "halving that begins at its end": (
+    "halving with one round": (
         grid(BY_LOSS + f"search: «{{halving: {{epochs: 3, eta: 2}}}}\n  vary: {{{SIZES}}}"),
         ["not fewer", "3"],
     ),
@@ -279,15 +288,15 @@ PARTS = {
     ),
 }
 OBJECTIVES = {
-    "test figure": (
+    "metric of the test split": (
         grid(f"objective: «test.accuracy\n  vary: {{{SIZES}}}"),
         ["test split is for the winner", "did you mean `validation.accuracy`"],
     ),
-    "figure of a test evaluation": (
+    "metric of an evaluation on the test split": (
         grid(f"objective: «test.classification.macro.f1\n  vary: {{{SIZES}}}"),
         ["test split", "`validation.classification.macro.f1`"],
     ),
-    "unknown figure": (
+    "unknown metric": (
         grid(f"objective: «validation.los\n  vary: {{{SIZES}}}"),
         [
             "did you mean `validation.loss`",
@@ -303,11 +312,11 @@ OBJECTIVES = {
         grid(f"objective: «accuracy\n  vary: {{{SIZES}}}"),
         ["did you mean `validation.accuracy`"],
     ),
-    "unknown figure of an evaluation": (
+    "unknown metric of an evaluation": (
         grid(f"objective: «validation.classification.f1\n  vary: {{{SIZES}}}"),
         ["no metric `f1`", "`validation.classification.macro.f1`"],
     ),
-    "figure of no known form": (
+    "metric of an unknown form": (
         grid(f"objective: «validation.decision_regions.x\n  vary: {{{SIZES}}}"),
         ["goal: max"],
     ),
@@ -319,7 +328,7 @@ OBJECTIVES = {
         grid(f"objective: «validation.r2\n  vary: {{{SIZES}}}"),
         ["learns values"],
     ),
-    "evaluation that does not fit": (
+    "evaluation for another task": (
         grid(f"objective: «validation.reconstruction.mse\n  vary: {{{SIZES}}}"),
         ["reconstructs its input", "classification"],
     ),
@@ -337,7 +346,7 @@ OBJECTIVES = {
         ),
         ["no validation split"],
     ),
-    "not always a validation part": (
+    "no validation split in some settings": (
         grid("objective: «validation.loss\n  vary: {data.split.validation: [0, 0.1, 0.2]}"),
         ["no validation split", "in 1 of 3 settings, the first: data.split.validation: 0"],
     ),
