@@ -16,6 +16,7 @@ from ldl.cli.output import format_bytes, log, print_json, print_notes, print_tab
 
 if TYPE_CHECKING:
     from ldl.compile import Experiment
+    from ldl.engine.graph import Graph
     from ldl.grid.planning import CheckedGrid
 
 TOLERANCE = 1e-5  # relative error of a float64 gradient against central differences
@@ -95,35 +96,15 @@ def _shape(shape: Iterable[int]) -> str:
 
 def _summary(experiment: Experiment) -> dict[str, Any]:
     """The layer graph with shapes, weights, cost and memory, as JSON types."""
-    from ldl.compile.receptive_field import receptive_fields
-    from ldl.compile.registries import OPERATION_NAMES
     from ldl.engine.model import Model
 
-    graph, config = experiment.graph, experiment.config
-    fields = receptive_fields(graph)
-    layers = []
-    for place in graph.order:
-        plan, owner = graph.plans[place.name], graph.owners[place.name]
-        shared = "" if owner == place.name else owner
-        weights = 0 if shared else sum(math.prod(w.shape) for w in plan.w.values())
-        layers.append(
-            {
-                "name": place.name,
-                "layer": OPERATION_NAMES[type(place.layer)],
-                "inputs": list(place.inputs),
-                "output": list(plan.y),
-                "weights": weights,
-                "shared": shared,
-                "multiply_adds": plan.multiply_adds,
-                "receptive_field": fields.get(place.name),
-            }
-        )
+    graph, config, batch = experiment.graph, experiment.config, experiment.batch_size
+    layers = _layers(graph)
     model = Model(graph, config.seed)
-    batch = experiment.batch_size
-    binding = model.training_executor(batch)
+    executor = model.training_executor(batch)
     theta = model.parameters.theta
     slots = config.optimizer.start(theta).slots
-    weight_bytes = theta.nbytes * (3 + len(slots))
+    weight_bytes = theta.nbytes * (3 + len(slots))  # weights, gradients, scratch, slots
     return {
         "name": config.name,
         "task": experiment.task,
@@ -133,10 +114,35 @@ def _summary(experiment: Experiment) -> dict[str, Any]:
             "weights": model.parameters.count,
             "multiply_adds": sum(row["multiply_adds"] for row in layers),
             "batch_size": batch,
-            "step_bytes": binding.bytes + weight_bytes,
+            "step_bytes": executor.bytes + weight_bytes,
             "weight_bytes": weight_bytes,
         },
     }
+
+
+def _layers(graph: Graph) -> list[dict[str, Any]]:
+    """A row per node; weights shared with an earlier node count as 0."""
+    from ldl.compile.receptive_field import receptive_fields
+    from ldl.compile.registries import OPERATION_NAMES
+
+    fields = receptive_fields(graph)
+    rows = []
+    for node in graph.order:
+        plan, owner = graph.plans[node.name], graph.owners[node.name]
+        shared = "" if owner == node.name else owner
+        rows.append(
+            {
+                "name": node.name,
+                "layer": OPERATION_NAMES[type(node.layer)],
+                "inputs": list(node.inputs),
+                "output": list(plan.y),
+                "weights": 0 if shared else sum(math.prod(w.shape) for w in plan.w.values()),
+                "shared": shared,
+                "multiply_adds": plan.multiply_adds,
+                "receptive_field": fields.get(node.name),
+            }
+        )
+    return rows
 
 
 @command("ldl gradcheck configs/denoise.yaml")
