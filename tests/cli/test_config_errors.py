@@ -42,7 +42,7 @@ SYNTAX = {
     "int tag": ("seed: «!!int 3\n" + D + N, ["tag"]),
     "deep nesting": (D + "network: " + "[" * 49 + "«" + "[" * 900 + "]" * 949 + "\n", ["deep"]),
     "unclosed bracket": (D + "network: «[linear, tanh\n", ["never closed"]),
-    "unclosed quote": ("name: «'mine\n" + D + N, ["quote", "never closed"]),
+    "unclosed quote": ("name: «'example\n" + D + N, ["quote", "never closed"]),
     "bad indentation": ("data:\n  source: digits\n «scale: minmax\n" + N, []),
     "NUL": (D + "network: [linear«\0]\n", ["control character", "U+0000"]),
     "escape": (D + "network: [linear«\x1b[31m]\n", ["control character"]),
@@ -156,7 +156,7 @@ NETWORKS = {
     ),
     "unknown value in a loss": (D + N + "loss: {mse: , from: «code}\n", ["code", "linear2"]),
     "same of an unknown layer": (D + "network: [{same: «first}, linear]\n", ["first"]),
-    "name given twice": (
+    "one name twice": (
         D + "network: [{linear: 8, as: h}, {linear: 8, as: «h}, linear]\n",
         ["h", "taken"],
     ),
@@ -232,7 +232,7 @@ CASES = {**SYNTAX, **WORDS, **NETWORKS}
 # Here the message may also name the position of the key, or of the enclosing value.
 LENIENT = {"csv without the target", "csv missing", "csv with a missing value",
            "csv with a ragged row", "not an npz file", "unknown value", "same of an unknown layer",
-           "name given twice", "unknown value in a loss", "empty network", "no losses",
+           "one name twice", "unknown value in a loss", "empty network", "no losses",
            "activation of an mlp", "split over all"}  # fmt: skip
 
 

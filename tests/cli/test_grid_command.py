@@ -139,9 +139,9 @@ def test_a_grid_without_an_objective(ldl: Ldl, file: Path, tmp_path: Path) -> No
 def test_an_invalid_dask_address(ldl: Ldl, file: Path, tmp_path: Path) -> None:
     """An error with an example; no folder is made."""
     for address in ("bogus", "host:8786", "tcp://host", "http://host:80", "tcp://host:x"):
-        result = ldl("grid", file, "--dask", address, "--folder", tmp_path / "made")
+        result = ldl("grid", file, "--dask", address, "--folder", tmp_path / "grid")
         assert result.code == 2 and "write it as tcp://host:8786" in result.err
-    assert not (tmp_path / "made").exists()
+    assert not (tmp_path / "grid").exists()
 
 
 def test_notes(ldl: Ldl, file: Path) -> None:

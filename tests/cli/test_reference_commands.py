@@ -121,14 +121,14 @@ def test_resolved_configurations_are_valid(ldl: Ldl, runs: Path) -> None:
 
 def test_a_starting_file_is_valid_and_trains(ldl: Ldl, tmp_path: Path) -> None:
     """Commented, checked, trained; the next commands are printed on stderr."""
-    file = tmp_path / "new" / "mine.yaml"
+    file = tmp_path / "new" / "example.yaml"
     result = ldl("init", file)
     assert result.code == 0 and result.out == f"{file}\n" and f"ldl check {file}" in result.err
     text = file.read_text()
-    assert text.count("#") >= 5 and yaml.safe_load(text)["name"] == "mine"
+    assert text.count("#") >= 5 and yaml.safe_load(text)["name"] == "example"
     assert ldl("check", file).code == 0
     result = ldl("train", file, "train.epochs=1", "-q", "--runs", tmp_path / "runs")
-    assert result.code == 0 and "-mine-" in result.out
+    assert result.code == 0 and "-example-" in result.out
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_any_file_name_gives_a_valid_file(name: str, ldl: Ldl, tmp_path: Path) -
 
 def test_nothing_is_overwritten(ldl: Ldl, tmp_path: Path) -> None:
     """Neither a file nor a folder."""
-    file = tmp_path / "mine.yaml"
+    file = tmp_path / "example.yaml"
     file.write_text("precious")
     for path in (file, tmp_path):
         result = ldl("init", path)

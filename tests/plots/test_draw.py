@@ -178,7 +178,7 @@ def test_a_subtitle_names_the_split_and_the_number(kind: str, ending: str, expec
     [
         ("20261120T091502Z-denoise-3f9a1c", "denoise"),
         ("20261120T091502Z-two-words-3f9a1c-2", "two-words"),
-        ("mine", "mine"),
+        ("example", "example"),
     ],
 )
 def test_the_run_name_of_a_folder(folder_name: str, name: str) -> None:

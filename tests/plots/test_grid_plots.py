@@ -38,25 +38,25 @@ def folder_of(path: Path, keys: dict[str, list[Any]], seeds: int = 2) -> Path:
     rows, plan = [], []
     for number, values in enumerate(settings, 1):
         cells = [value if isinstance(value, str) else flow(value) for value in values]
-        lost = number == len(settings) > 1
-        figures = ["", ""] if lost else [0.1 * number, 0.01 if seeds > 1 else ""]
-        count = 0 if lost else seeds
-        rows.append([number, *cells, *figures, count, 3, 0.5, "completed"])
+        diverged = number == len(settings) > 1
+        statistics = ["", ""] if diverged else [0.1 * number, 0.01 if seeds > 1 else ""]
+        count = 0 if diverged else seeds
+        rows.append([number, *cells, *statistics, count, 3, 0.5, "completed"])
         for seed in range(seeds):
             name = f"{number}-{seed}"
             plan.append([number, "s", seed, name, *cells])
-            if not lost:
+            if not diverged:
                 level = 0.1 * number + 0.02 * seed
                 losses = [(epoch, level, level + 2 / epoch) for epoch in (1, 2, 3)]
-                place = path / "trials" / name
-                place.mkdir(parents=True)
+                trial = path / "trials" / name
+                trial.mkdir(parents=True)
                 header = ["epoch", "train_loss", "validation_loss"]
-                write_table(place / "metrics.csv", header, [list(each) for each in losses])
+                write_table(trial / "metrics.csv", header, [list(row) for row in losses])
     ends = ["mean", "sd", "seeds", "epochs", "seconds", "status"]
     write_table(path / "results.csv", ["number", *keys, *ends], sorted(rows, key=_mean))
     write_table(path / "plan.csv", ["number", "setting", "seed", "id", *keys], plan)
     objective = {"name": "validation.loss", "goal": "min"}
-    about = {"name": "made", "objective": objective, "keys": list(keys)}
+    about = {"name": "example", "objective": objective, "keys": list(keys)}
     (path / "grid.json").write_text(json.dumps(about))
     return path
 
@@ -84,7 +84,7 @@ def test_a_panel_per_key_with_several_values(folder: Path) -> None:
     ]  # fmt: skip
     rates, units, _ = figure.axes
     assert rates.get_xscale() == "log" and units.get_xscale() == "linear"
-    assert [each.get_text() for each in units.get_xticklabels()] == ["[64, 32]", "[32, 16, 2]"]
+    assert [label.get_text() for label in units.get_xticklabels()] == ["[64, 32]", "[32, 16, 2]"]
     assert len(rates.lines[0].get_xdata()) == 11  # settings with an objective
     assert "1 more without a value" in figure.texts[1].get_text()
     best = next(line for line in rates.lines if line.get_label() == "best setting")
@@ -112,7 +112,7 @@ def data_of(path: Path, rows: list[tuple[str, str, str, float]]) -> Any:
     table = [[i, *row, "", 1, 3, 0.5, "completed"] for i, row in enumerate(rows, 1)]
     write_table(path / "results.csv", ["number", *keys, *ends], table)
     objective = {"name": "validation.loss", "goal": "min"}
-    about = {"name": "made", "objective": objective, "keys": keys}
+    about = {"name": "example", "objective": objective, "keys": keys}
     (path / "grid.json").write_text(json.dumps(about))
     return read_grid_data(path)
 
@@ -138,13 +138,13 @@ def test_labels_are_short_and_inside_the_figure(tmp_path: Path) -> None:
     """Four digits, choices by name; the legend names the best setting."""
     sgd = "{sgd: {nesterov: true}}"
     rows = [("", "0", "0.000316227766017", 0.1), (sgd, "1", "0.0316227766017", 0.2)]
-    found = data_of(tmp_path / "a", [*rows, ("adam", "", "0.1", 0.3)])
-    labels = [key.labels for key in found.keys]
+    data = data_of(tmp_path / "a", [*rows, ("adam", "", "0.1", 0.3)])
+    labels = [key.labels for key in data.keys]
     assert labels == [["sgd", "adam"], ["0", "1"], ["0.0003162", "0.03162", "0.1"]]
-    figure: Any = parallel_coordinates_plot(found)
+    figure: Any = parallel_coordinates_plot(data)
     assert_inside(figure)
     assert_apart(figure)
-    figure = objective_plot(found)
+    figure = objective_plot(data)
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["a setting", "best setting", "mean ± s.d. over settings"]
 
@@ -168,7 +168,7 @@ def test_lines_through_three_keys_or_more(folder: Path, tmp_path: Path) -> None:
 
 def test_each_loss_function_has_a_panel(folder: Path) -> None:
     table, plan = read_plot_table(folder / "results.csv"), read_plot_table(folder / "plan.csv")
-    figure: Any = grid_loss_plot(folder, table, plan, "made")
+    figure: Any = grid_loss_plot(folder, table, plan, "example")
     assert [axes.get_ylabel().split(" (")[0] for axes in figure.axes] == ["loss mse", "loss bce"]
     front = figure.axes[0].lines[0]
     np.testing.assert_allclose(front.get_ydata(), [2.11, 1.11, 0.11 + 2 / 3])
