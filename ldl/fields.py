@@ -33,7 +33,7 @@ class Range:
             words.append(f"{'below' if self.below else 'at most'} {_format(self.high)}")
         return " and ".join(words)
 
-    def broken(self, value: float) -> str:
+    def violated(self, value: float) -> str:
         """The limits as text for a message; a far upper limit that `value` keeps is left out."""
         is_far = self.high is not None and self.high >= 1e6 and value < self.high
         return str(replace(self, high=None) if is_far else self)

@@ -168,7 +168,7 @@ def _expects(rule: Any) -> str:
         for variant in variants_of(rule)
         if isinstance(variant, Number) and variant.limits
     ]
-    limits = {limit.broken(float("-inf")) for limit in numbers}
+    limits = {limit.violated(float("-inf")) for limit in numbers}
     if len(limits) > 1:  # a count or a share: the type of the value decides which bounds hold
         return describe_rule(rule)
     return ", ".join([describe_rule(rule), *sorted(limits)])

@@ -74,4 +74,4 @@ def _locate(
         if loss.name == name:
             path = network.origins.get(loss.inputs[0], ("loss",))
             return path, f"{name.removeprefix('loss.')}: {reason} ({loss.inputs[0]})"
-    return network.origins[name], f"{network.kinds[name]} ({name}): {reason}"
+    return network.origins[name], f"{network.layer_names[name]} ({name}): {reason}"

@@ -28,7 +28,7 @@ UNKNOWN: Final = "?"  # names the value of a node with a problem; no further pro
 class GraphBuilder:
     """Collects the nodes of a network in the order of the configuration.
 
-    `origins` maps a node to its key path, `kinds` to the name of its layer. `values` maps the
+    `origins` maps a node to its key path, `layer_names` to the name of its layer. `values` maps the
     names that `from` may use to nodes. `output` is the last value. `problems` are recorded, and
     building goes on.
     """
@@ -37,7 +37,7 @@ class GraphBuilder:
     expander: Expander
     nodes: list[Node] = field(default_factory=list)
     origins: dict[str, KeyPath] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
+    layer_names: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     output: str = ""
     problems: list[NetworkError] = field(default_factory=list)
@@ -128,7 +128,7 @@ class GraphBuilder:
             self.values[name] = UNKNOWN
             return UNKNOWN
         self.values[name] = name
-        self.kinds[name] = kind
+        self.layer_names[name] = kind
         if expanded.residual is None:
             self._layers[name] = layer
         self.nodes.append(Node(name, layer, inputs))
@@ -141,7 +141,7 @@ class GraphBuilder:
         if owner not in self._layers:
             message = f"{same} is not a single layer: only one can be applied again"
             raise NetworkError(path, message)
-        return self.kinds[owner], self._layers[owner]
+        return self.layer_names[owner], self._layers[owner]
 
     def _inputs(self, item: Item, scope: str, value: str | None) -> tuple[str, ...]:
         """The values that an item reads: those of its `from`, or the one before it."""

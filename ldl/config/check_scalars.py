@@ -37,7 +37,7 @@ def check_number(checker: Checker, tree: Tree, rule: Number, path: KeyPath) -> A
     if math.isnan(value) or (math.isinf(value) and (rule.whole or rule.limits)):
         return checker.reject(tree.mark, f"expected a finite number, found {describe_value(tree)}")
     if rule.limits is not None and not rule.limits.holds(value):
-        message = f"must be {rule.limits.broken(value)}, found {describe_value(tree)}"
+        message = f"must be {rule.limits.violated(value)}, found {describe_value(tree)}"
         return checker.reject(tree.mark, message)
     return value
 
