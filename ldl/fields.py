@@ -85,7 +85,7 @@ class FilePath:
 
 @dataclass(frozen=True)
 class DottedKeys:
-    """Marks a mapping whose keys are dotted key paths: the rest of an override's path is one key."""
+    """Marks a mapping with dotted key paths as keys: the rest of an override's path is one."""
 
 
 @dataclass(frozen=True)
