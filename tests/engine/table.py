@@ -253,8 +253,8 @@ def loss_cases() -> list[Case]:
     return cases
 
 
+from .table_activations_losses import more_cases  # noqa: E402 - its rows are Cases
 from .table_conv import conv_cases  # noqa: E402 - its rows are Cases
-from .table_more import more_cases  # noqa: E402 - its rows are Cases
 from .table_norm import norm_and_attention_cases  # noqa: E402 - its rows are Cases
 from .table_recurrent import recurrent_cases  # noqa: E402 - its rows are Cases
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from .both import CONFIGS, Both, Values
-from .networks import TWINS
+from .comparison import CONFIGS, Both, Values
+from .torch_networks import TWINS
 
 pytestmark = pytest.mark.external
 
@@ -32,7 +32,7 @@ DRAWS = 5
 
 
 def test_every_configuration_has_a_twin() -> None:
-    """A new file in configs/ gets its network in networks.py; a grid has many, and none."""
+    """A new file in configs/ gets its network in torch_networks.py; a grid has many, and none."""
     files = {path.stem: path.read_text(encoding="utf-8") for path in CONFIGS.glob("*.yaml")}
     assert {name for name, text in files.items() if "\ngrid:" not in text} == TWINS.keys()
 

@@ -38,7 +38,7 @@ def bound(layer: Layer, x: list[Array], parameters: Parameters | None, train: bo
     graph = Graph({**specs, "goal": goal}, [Node("it", layer, tuple(specs))], [loss])
     kept = parameters or Parameters(graph)
     return Executor(
-        graph, kept, len(x[0]), ("it",), gradients=True, input_gradients=True, train=train
+        graph, kept, len(x[0]), ("it",), gradients=True, input_gradients=True, training=train
     )
 
 

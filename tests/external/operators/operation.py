@@ -72,7 +72,7 @@ class Op:
         graph = Graph(specs, [Node("y", LAYERS[entry](**settings), tuple(names))])
         parameters = Parameters(graph, 0, dtype)
         parameters.load({f"y.{name}": array for name, array in {**w, **state}.items()})
-        binding = Executor(graph, parameters, len(x[0]), ["y"], train=train)
+        binding = Executor(graph, parameters, len(x[0]), ["y"], training=train)
         for name, array in zip(names, x, strict=True):
             binding.inputs[name][...] = array
         binding.forward()

@@ -17,7 +17,7 @@ from ldl.engine.model import Model
 from ldl.execute import prepare
 from ldl.train.loop import EpochMetrics, TrainLoop, TrainOptions
 
-from .networks import TWINS, Twin
+from .torch_networks import TWINS, Twin
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EPOCHS, BATCHES = 5, 10
