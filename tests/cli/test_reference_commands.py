@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
@@ -231,7 +234,7 @@ def test_a_wrong_gradient_fails(
     text: str, ldl: Ldl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit 1 where a layer's backward is off by a hundredth."""
-    from ldl.engine.layer import Context
+    from ldl.engine.layer import Call, Context
     from ldl.engine.layers.linear import Linear
 
     file = tmp_path / "t.yaml"
@@ -239,9 +242,10 @@ def test_a_wrong_gradient_fails(
     assert ldl("gradcheck", file).code == 0
     right = Linear.backward
 
-    def wrong(self: Linear, node: Context) -> None:
-        right(self, node)
-        node.dw["weight"] *= 1.01
+    def wrong(self: Linear, ctx: Context, scratch: None) -> Iterator[Call]:
+        yield from right(self, ctx, scratch)
+        gradient = ctx.dw["weight"]
+        yield partial(np.multiply, gradient, 1.01, gradient)
 
     monkeypatch.setattr(Linear, "backward", wrong)
     result = ldl("gradcheck", file)
