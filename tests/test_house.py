@@ -8,7 +8,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
@@ -77,6 +79,38 @@ def test_imports_go_one_way() -> None:
     assert found == []
 
 
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not within a room either, nor for types or within a function."""
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in FILES
+    }
+    imports = {
+        name: {module for _, module in imported(path.read_text()) if module in names} - {name}
+        for name, path in names.items()
+    }
+    packages = {name for name, path in names.items() if path.name == "__init__.py"}
+    graph = {
+        name: modules - {parent for parent in packages if name.startswith(f"{parent}.")}
+        for name, modules in imports.items()
+    }
+    assert find_cycle(graph) is None
+
+
+def find_cycle(graph: dict[str, set[str]]) -> list[str] | None:
+    """Modules of which each imports the next and the last the first, or None."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return None
+
+
+def test_a_circle_would_be_seen() -> None:
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) is not None
+    assert find_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -120,6 +154,39 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert "typer" in modules
     assert [name for name in modules if name.split(".")[0] in HEAVY] == []
     assert "Usage" in done.stdout and done.stderr == ""
+
+
+# --- names ----------------------------------------------------------------------------------
+
+SAME_ROLE = {"__init__.py", "base.py"}  # files of the same role in sibling folders
+
+
+def repeated(names: Iterable[str]) -> set[str]:
+    """Names that occur more than once."""
+    return {name for name, count in Counter(names).items() if count > 1}
+
+
+def class_names(text: str) -> Iterator[str]:
+    """Every class of a file, nested and private ones included."""
+    return (node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef))
+
+
+def test_a_name_has_one_meaning() -> None:
+    """No module's name and no class's name stands for two things, but for files of one role."""
+    assert repeated(path.name for path in FILES) - SAME_ROLE == set()
+    assert repeated(name for path in FILES for name in class_names(path.read_text())) == set()
+    assert repeated(["a.py", "b.py", "a.py"]) == {"a.py"}
+    assert list(class_names("class A:\n    class _B: ...")) == ["A", "_B"]
+
+
+def test_arrays_have_one_alias() -> None:
+    """`Array` and `Shape` are defined in `ldl/arrays.py` alone."""
+    defining = [
+        path.relative_to(ROOT).as_posix()
+        for path in FILES
+        if re.search(r"^(Array|Shape)\b[^=\n]*=", path.read_text(), re.M)
+    ]
+    assert defining == ["ldl/arrays.py"]
 
 
 # --- files and docstrings -------------------------------------------------------------------
