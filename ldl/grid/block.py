@@ -124,6 +124,20 @@ class Halving:
     ] = None
 
 
+def round_lengths(search: Halving, candidates: int, epochs: int) -> list[int]:
+    """The epochs of each round: η times those of the one before; of the last, `epochs`."""
+    if search.epochs is not None:
+        lengths = [search.epochs]
+        while lengths[-1] * search.eta < epochs:
+            lengths.append(lengths[-1] * search.eta)
+        return [*lengths, epochs] if lengths[-1] < epochs else lengths
+    rounds = 0
+    while search.eta ** (rounds + 1) <= candidates:
+        rounds += 1
+    lengths = [max(1, epochs // search.eta**i) for i in range(rounds, -1, -1)]
+    return sorted(set(lengths))
+
+
 @dataclass(frozen=True)
 class Tpe:
     """`trials` settings from Optuna's tree-structured Parzen estimator; needs `ldl[search]`.

@@ -18,12 +18,11 @@ from ldl.errors import DataError, Problem, SettingError
 from ldl.execute.evaluation_checks import with_default_evaluations
 from ldl.execute.preparation import build_and_check, data_setting, with_batch_size
 from ldl.execute.transfer import pretrained_weights
-from ldl.grid.block import GridBlock, Halving, Random, Tpe
+from ldl.grid.block import GridBlock, Halving, Random, Tpe, round_lengths
 from ldl.grid.labels import describe_values
 from ldl.grid.objective import Objective
-from ldl.grid.searches import draw, round_lengths
 from ldl.grid.sections import FIELDS, Sections, SectionVariant, section_text
-from ldl.grid.space import Assignment, SearchSpace, to_plain
+from ldl.grid.space import Assignment, SearchSpace, draw, to_plain
 
 SEED: Final = list(FIELDS).index("seed")
 INDEPENDENT: Final = ("name", "seed", "claim")  # sections that no problem depends on

@@ -23,8 +23,9 @@ from ldl.grid.block import Halving, Tpe
 from ldl.grid.candidates import Candidate
 from ldl.grid.objective import Objective
 from ldl.grid.planning import CheckedGrid
-from ldl.grid.searches import continues, draw, survivors
+from ldl.grid.searches import continues, survivors
 from ldl.grid.sections import FIELDS
+from ldl.grid.space import draw
 
 if TYPE_CHECKING:
     from ldl.compile import Experiment

@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ldl.engine.schedules import Schedule, StepCount, Warmup
-from ldl.engine.streams import stream
-from ldl.grid.block import Halving, Tpe
+from ldl.grid.block import Tpe
+from ldl.grid.candidates import Candidate
 from ldl.grid.objective import Objective
-from ldl.grid.space import Assignment, SearchAxis, SearchSpace
+from ldl.grid.space import Assignment, SearchAxis, SearchSpace, draw
 from ldl.grid.trial import Trial, TrialFactory, TrialOutcome
 
 if TYPE_CHECKING:
     import optuna
 
-    from ldl.grid.candidates import Candidate
 
-MAX_SHUFFLED: Final = 200_000  # combinations that are shuffled as a whole
 PROBE_STEPS: Final = 97  # of an epoch, to probe a schedule
 MAX_PROPOSALS: Final = 50  # proposals without a new candidate, before one is drawn at random
 
@@ -104,20 +102,6 @@ def survivors(round_index: int, candidates: int, eta: int) -> int:
     return max(1, candidates // int(eta**round_index))
 
 
-def round_lengths(search: Halving, candidates: int, epochs: int) -> list[int]:
-    """The epochs of each round: η times those of the one before; of the last, `epochs`."""
-    if search.epochs is not None:
-        lengths = [search.epochs]
-        while lengths[-1] * search.eta < epochs:
-            lengths.append(lengths[-1] * search.eta)
-        return [*lengths, epochs] if lengths[-1] < epochs else lengths
-    rounds = 0
-    while search.eta ** (rounds + 1) <= candidates:
-        rounds += 1
-    lengths = [max(1, epochs // search.eta**i) for i in range(rounds, -1, -1)]
-    return sorted(set(lengths))
-
-
 def continues(candidate: Candidate) -> bool:
     """Whether a longer training of the candidate continues from the checkpoint of a shorter one."""
     return horizon_independent(candidate.config.schedule)
@@ -135,28 +119,6 @@ def horizon_independent(schedule: Schedule | None) -> bool:
         schedule.rate(1.0, step, short, state) == schedule.rate(1.0, step, long, state)
         for step in range(3 * PROBE_STEPS)
     )
-
-
-def draw(space: SearchSpace, seed: int) -> Iterator[Assignment]:
-    """The candidates of `include`, then all others in random order, none twice."""
-    yield from space.include
-    rng = stream(seed, "grid", "random")
-    if not space.axes:
-        return
-    if space.size <= MAX_SHUFFLED:
-        for number in rng.permutation(space.size).tolist():
-            assignment = space.at(space.rows(number))
-            if assignment is not None:
-                yield assignment
-        return
-    drawn: set[tuple[int, ...]] = set()
-    while len(drawn) < MAX_SHUFFLED:
-        rows = tuple(int(rng.integers(len(axis.rows))) for axis in space.axes)
-        if rows not in drawn:
-            drawn.add(rows)
-            assignment = space.at(rows)
-            if assignment is not None:
-                yield assignment
 
 
 class TpeSearch:

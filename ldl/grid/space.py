@@ -13,11 +13,14 @@ from ldl.config.problems import ProblemCollector
 from ldl.config.suggest import spelling_hint
 from ldl.config.tree import Invalid
 from ldl.cycles import find_cycles
+from ldl.engine.streams import stream
 from ldl.grid.block import GridBlock
 from ldl.grid.labels import one_line
 
 Assignment = dict[str, Tree]
 """The values of one candidate by their keys; a key that `when` rules out is not among them."""
+
+MAX_SHUFFLED: Final = 200_000  # combinations that are shuffled as a whole
 
 FIXED_SECTIONS: Final = {
     "seed": "`seeds: 3` trains each setting with three seeds",
@@ -338,3 +341,25 @@ class _SpaceParser:
 
 def _entries(tree: Tree | None) -> list[tuple[str, Tree]]:
     return list(tree.value.items()) if tree is not None and isinstance(tree.value, dict) else []
+
+
+def draw(space: SearchSpace, seed: int) -> Iterator[Assignment]:
+    """The candidates of `include`, then all others in random order, none twice."""
+    yield from space.include
+    rng = stream(seed, "grid", "random")
+    if not space.axes:
+        return
+    if space.size <= MAX_SHUFFLED:
+        for number in rng.permutation(space.size).tolist():
+            assignment = space.at(space.rows(number))
+            if assignment is not None:
+                yield assignment
+        return
+    drawn: set[tuple[int, ...]] = set()
+    while len(drawn) < MAX_SHUFFLED:
+        rows = tuple(int(rng.integers(len(axis.rows))) for axis in space.axes)
+        if rows not in drawn:
+            drawn.add(rows)
+            assignment = space.at(rows)
+            if assignment is not None:
+                yield assignment

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ldl.engine.schedules import SCHEDULES, Constant, Cosine, InverseTime, Step, Warmup
-from ldl.grid.block import Halving
-from ldl.grid.searches import horizon_independent, round_lengths
+from ldl.engine.schedules import SCHEDULES, Constant, Cosine, InverseTime, StepDecay, Warmup
+from ldl.grid.block import Halving, round_lengths
+from ldl.grid.searches import horizon_independent
 from ldl.grid.trial import Trial, TrialOutcome
 
 from .plans import BASE, RATES, SIZES, checked_grid, grid_plan, simulate
@@ -172,7 +172,7 @@ def test_horizon_independent_schedules() -> None:
         horizon_independent(None)
         and horizon_independent(Constant())
         and horizon_independent(InverseTime(0.1))
-        and horizon_independent(Step(2))
+        and horizon_independent(StepDecay(2))
     )
     assert not horizon_independent(Cosine())
     assert horizon_independent(Warmup(5)) and not horizon_independent(
