@@ -12,7 +12,7 @@ from ldl.config.tree import KeyPath
 from ldl.data import DatasetInfo, Target
 from ldl.engine.graph import Graph, LossNode
 from ldl.engine.layers.linear import Linear
-from ldl.engine.layers.shape_checks import words
+from ldl.engine.layers.shape_checks import format_shape
 from ldl.engine.losses import Bce, CrossEntropy, Hinge, KlDivergence, Loss, Nll
 from ldl.engine.schedules import Cosine, Cyclic, Plateau, Schedule, Warmup
 
@@ -91,7 +91,7 @@ def _output_size_problem(
     if shape == (1,) and classes == 2 and not isinstance(loss.layer, one_a_class):
         return None
     path = origins.get(value, ("loss",))
-    return path, f"{value} gives {words(shape)}, but the data has {classes} classes"
+    return path, f"{value} gives {format_shape(shape)}, but the data has {classes} classes"
 
 
 def training_problems(config: Config, task: str) -> list[PathProblem]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ldl.arrays import Array, Shape
 from ldl.cycles import depth_first
 from ldl.engine.layer import Layer, LayerPlan, ParameterSpec, TensorSpec
-from ldl.engine.layers.shape_checks import words
+from ldl.engine.layers.shape_checks import format_shape
 from ldl.engine.losses import Loss
 from ldl.errors import GraphError, ShapeError
 
@@ -74,7 +74,7 @@ class Graph:
         shared = self.plans.get(owner)
         if shared and _shapes(shared) != _shapes(plan):
             weights, needed = (
-                ", ".join(f"{key} {words(shape)}" for key, shape in _shapes(p).items())
+                ", ".join(f"{key} {format_shape(shape)}" for key, shape in _shapes(p).items())
                 for p in (shared, plan)
             )
             problems.append((node.name, f"shares {weights} of {owner}, but needs {needed} here"))

@@ -85,7 +85,7 @@ def pooling(layer: Any, largest: bool) -> Any:
 
     def formula(x: list[Array], w: dict[str, Array]) -> Array:
         image = layer.image(x[0].shape[1:])
-        axes = rows, columns = layer._axes(image)
+        axes = rows, columns = layer.axes(image)
         wide = spread(as_images(x[0]), axes, -np.inf if largest else 0.0)
         # What ceil_mode adds beyond the padding does not count.
         ends = [2 * a.before + size for a, size in zip(axes, image, strict=False)]

@@ -80,7 +80,7 @@ def test_a_query_that_may_look_at_nothing_gets_the_bias_alone() -> None:
 def test_large_scores_overflow_nothing() -> None:
     x = sequences().astype(np.float32)
     step = run(attention(), x, scale=60.0, dtype=np.float32)
-    weights = step.ctx.buffers["scores"] * step.ctx.buffers["rate"][:, None]
+    weights = step.ctx.buffers["scores"] * step.ctx.buffers["inverse_sum"][:, None]
     np.testing.assert_allclose(weights.sum(1), 1.0, rtol=1e-6)
     assert np.isfinite(step.ctx.y).all()
 

@@ -111,9 +111,10 @@ def test_tiles_give_what_windows_give(
 
 def test_several_outputs_are_made_of_one_window_where_channels_are_few() -> None:
     axes = SHAPES[-1][0]
-    few, many = (winograd_conv._Geometry(*axes, channels, 3) for channels in (1, 16))
-    assert (few.wide, few.across, few.inner, few.outer) == (16, 1, 20, 48)
-    assert (many.wide, many.across, many.inner, many.outer) == (1, 16, 80, 3)
+    few, many = (winograd_conv._TileGeometry(*axes, channels, 3) for channels in (1, 16))
+    for tiles, expected in ((few, (16, 1, 20, 48)), (many, (1, 16, 80, 3))):
+        assert (tiles.columns_per_window, tiles.windows_per_row) == expected[:2]
+        assert (tiles.window_size, tiles.window_outputs) == expected[2:]
 
 
 def test_one_object_goes_both_ways() -> None:

@@ -22,12 +22,12 @@ from ldl.engine.layer import (
 )
 from ldl.engine.layers.dropout import draw_mask
 from ldl.engine.layers.linear import as_matrix
-from ldl.engine.layers.shape_checks import words
+from ldl.engine.layers.shape_checks import format_shape
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Momentum, Size
 
-FORBIDDEN = -1e30  # added to a masked score: its exponential is 0, and there is no ∞ − ∞
+MASKED_SCORE = -1e30  # added to a masked score: its exponential is 0, and there is no ∞ − ∞
 
 
 class Heads(NamedTuple):
@@ -49,19 +49,22 @@ class Heads(NamedTuple):
         """Views of the buffers qkv (N, L, 3C), mixed (N, L, C) and scores (N, L, h, L)."""
         samples, length, channels = mixed.shape
         depth = channels // heads
-        split = qkv.reshape(samples, length, 3, heads, depth)
-        q, k, v = (split[:, :, i].swapaxes(1, 2) for i in range(3))
+        by_head = qkv.reshape(samples, length, 3, heads, depth)
+        q, k, v = (by_head[:, :, i].swapaxes(1, 2) for i in range(3))
         rows = mixed.reshape(samples, length, heads, depth)
         return cls(q, k, v, rows.swapaxes(1, 2), rows, scores.swapaxes(1, 2))
 
 
 @dataclass(frozen=True)
 class AttentionScratch:
-    """What forward and backward share; `weights` is P before its division, after dropout."""
+    """What forward and backward share; `weights` is P before its division, after dropout.
+
+    `inverse_sums` are the divisors of P as factors, (N, h, L, 1).
+    """
 
     heads: Heads
     weights: Array
-    row_rates: Array
+    inverse_sums: Array
     scale: Array
 
 
@@ -102,8 +105,8 @@ class MultiHeadAttention(Layer):
         buffers = {
             "qkv": ScratchSpec((length, 3 * channels)),
             "scores": ScratchSpec(scores),
-            "row": ScratchSpec(rows, "forward"),
-            "rate": ScratchSpec(rows),
+            "highest": ScratchSpec(rows, "forward"),
+            "inverse_sum": ScratchSpec(rows),
             "mixed": ScratchSpec((length, channels)),
             "d qkv": ScratchSpec((length, 3 * channels), "backward"),
             "d scores": ScratchSpec(scores, "backward"),
@@ -126,12 +129,13 @@ class MultiHeadAttention(Layer):
         if x[0].integer:
             raise ShapeError("takes numbers, got class indices")
         if len(shape) != 2:
-            raise ShapeError(f"attention needs a sequence (L, C), got {words(shape)}")
+            raise ShapeError(f"attention needs a sequence (L, C), got {format_shape(shape)}")
         if shape[1] % self.heads:
             raise ShapeError(f"{shape[1]} channels do not divide into {self.heads} heads")
         if len(x) == 2 and x[1].shape != shape[:1]:
             raise ShapeError(
-                f"the padding of {words(shape)} is ({shape[0]}), got {words(x[1].shape)}"
+                f"the padding of {format_shape(shape)} is ({shape[0]}), got "
+                f"{format_shape(x[1].shape)}"
             )
         return shape[0], shape[1]
 
@@ -144,14 +148,16 @@ class MultiHeadAttention(Layer):
         buffers, channels = ctx.buffers, ctx.y.shape[2]
         heads = Heads.of(buffers["qkv"], buffers["mixed"], buffers["scores"], self.heads)
         weights = buffers["dropped"].swapaxes(1, 2) if self._drops(ctx) else heads.p
-        row_rates = buffers["rate"].swapaxes(1, 2)[..., None]
+        inverse_sums = buffers["inverse_sum"].swapaxes(1, 2)[..., None]
         scale = scalar((channels // self.heads) ** -0.5, ctx.y.dtype)
-        return AttentionScratch(heads, weights, row_rates, scale)
+        return AttentionScratch(heads, weights, inverse_sums, scale)
 
     def forward(self, ctx: Context, scratch: AttentionScratch) -> Iterator[Call]:
-        """Overwrite y, qkv with q/√d in it, e^(score − highest) in `scores`, 1/Σ in `rate`."""
+        """Overwrite y, qkv with q/√d in it, e^(score − highest) in `scores`, 1/Σ of these."""
         w, heads = ctx.w, scratch.heads
-        scores, row, rate = (ctx.buffers[name] for name in ("scores", "row", "rate"))
+        scores, highest, inverse_sum = (
+            ctx.buffers[name] for name in ("scores", "highest", "inverse_sum")
+        )
         samples, length, _ = ctx.y.shape
         qkv, mixed, y = (
             as_matrix(ctx.buffers["qkv"]),
@@ -164,21 +170,21 @@ class MultiHeadAttention(Layer):
         yield partial(np.multiply, heads.q, scratch.scale, heads.q)
         yield partial(np.matmul, heads.k, heads.q.swapaxes(2, 3), heads.p)
         yield from self._mask_scores(ctx)
-        yield partial(np.maximum.reduce, scores, axis=1, out=row)
-        yield partial(np.subtract, scores, row[:, None], scores)
+        yield partial(np.maximum.reduce, scores, axis=1, out=highest)
+        yield partial(np.subtract, scores, highest[:, None], scores)
         yield partial(np.exp, scores, scores)
         ones, by_key = np.ones(length, y.dtype), scores.reshape(samples, length, -1)
-        yield partial(np.matmul, ones, by_key, rate.reshape(samples, -1))
-        yield partial(np.reciprocal, rate, rate)
+        yield partial(np.matmul, ones, by_key, inverse_sum.reshape(samples, -1))
+        yield partial(np.reciprocal, inverse_sum, inverse_sum)
         if len(ctx.x) == 2:
             readable = ctx.buffers["readable"]
-            yield partial(np.greater, row, 0.5 * FORBIDDEN, readable)
-            yield partial(np.multiply, rate, readable, rate)
+            yield partial(np.greater, highest, 0.5 * MASKED_SCORE, readable)
+            yield partial(np.multiply, inverse_sum, readable, inverse_sum)
         if self._drops(ctx):
             yield from draw_mask(ctx, self.dropout)
             yield partial(np.multiply, scores, ctx.buffers["mask"], ctx.buffers["dropped"])
         yield partial(np.matmul, scratch.weights.swapaxes(2, 3), heads.v, heads.mixed)
-        yield partial(np.multiply, heads.mixed_rows, scratch.row_rates, heads.mixed_rows)
+        yield partial(np.multiply, heads.mixed_rows, scratch.inverse_sums, heads.mixed_rows)
         yield partial(mixed.dot, w["out_proj_weight"], y)
         if self.bias:
             yield partial(np.add, y, w["out_proj_bias"], y)
@@ -189,19 +195,19 @@ class MultiHeadAttention(Layer):
         samples, length, _ = ctx.y.shape
         if self.causal:
             later = np.arange(length)[:, None, None] > np.arange(length)
-            masked = np.where(np.repeat(later, self.heads, axis=1), FORBIDDEN, 0.0)
+            masked = np.where(np.repeat(later, self.heads, axis=1), MASKED_SCORE, 0.0)
             rows = scores.reshape(samples, -1)
             yield partial(np.add, rows, masked.astype(dtype).reshape(-1), rows)
         if len(ctx.x) == 2:
             padding, by_key = ctx.buffers["padding"], scores.reshape(samples, length, -1)
             yield partial(np.greater, ctx.x[1], scalar(0.5, dtype), padding)
-            yield partial(np.multiply, padding, scalar(FORBIDDEN, dtype), padding)
+            yield partial(np.multiply, padding, scalar(MASKED_SCORE, dtype), padding)
             yield partial(np.add, by_key, padding[:, :, None], by_key)
 
     def backward(self, ctx: Context, scratch: AttentionScratch) -> Iterator[Call]:
         """∂v = Pᵀ·∂m,  ∂P = ∂m·vᵀ,  ∂s = P · (∂P − Σ_j ∂P·P),  ∂q = ∂s·k/√d,  ∂k = ∂sᵀ·q/√d.
 
-        m = P·v, s = q·kᵀ/√d. The rows' factors `rate` go to ∂m, and Σ_j ∂P·P is ∂m·m.
+        m = P·v, s = q·kᵀ/√d. The division of P by its sums is applied to ∂m, and Σ_j ∂P·P is ∂m·m.
         """
         buffers, dw, heads = ctx.buffers, ctx.dw, scratch.heads
         d = Heads.of(buffers["d qkv"], buffers["d mixed"], buffers["d scores"], self.heads)
@@ -209,7 +215,7 @@ class MultiHeadAttention(Layer):
         dy, d_qkv, d_mixed = (as_matrix(a) for a in (ctx.dy, buffers["d qkv"], buffers["d mixed"]))
         yield partial(as_matrix(buffers["mixed"]).T.dot, dy, dw["out_proj_weight"])
         yield partial(dy.dot, ctx.w["out_proj_weight"].T, d_mixed)
-        yield partial(np.multiply, d.mixed_rows, scratch.row_rates, d.mixed_rows)
+        yield partial(np.multiply, d.mixed_rows, scratch.inverse_sums, d.mixed_rows)
         yield partial(np.vecdot, d.mixed, heads.mixed, d_row)
         yield partial(np.matmul, scratch.weights, d.mixed, d.v)
         yield partial(np.matmul, heads.v, d.mixed.swapaxes(2, 3), d.p)

@@ -46,7 +46,9 @@ class BatchNormScratch:
     """What forward and backward share; statistics are (C,), blocks (blocks, lines, width).
 
     `centred` is x less the mean of its shard; `offset` is that mean less the one of the batch.
-    `counts` are the values a channel in each shard.
+    `counts` are the values a channel in each shard, `total` their sum; `inverse_std` is
+    1/√(σ² + ε). `sum` takes sums over all lines, `scale` and `shift` a constant of each channel;
+    `block`, `work_row` and `work` hold intermediate values.
     """
 
     communicator: Communicator
@@ -54,12 +56,12 @@ class BatchNormScratch:
     block: Array
     ones: Array
     sum: Row
-    part: Row
+    work_row: Row
     scale: Row
     shift: Row
     mean: Array
     var: Array
-    rate: Array
+    inverse_std: Array
     offset: Array
     work: Array
     local_stats: Array
@@ -110,15 +112,15 @@ class BatchNorm(Norm, CollectiveLayer):
         positions = ctx.y[0].size // size
         lines, width = block_shape(len(ctx.y) * positions, size)
         counts = [positions * samples for samples in communicator.samples or (len(ctx.y),)]
-        mean, var, rate, offset, work = (np.empty(size, dtype) for _ in range(5))
-        sums, part, scale, shift = (Row.empty(width, size, dtype) for _ in range(4))
+        mean, var, inverse_std, offset, work = (np.empty(size, dtype) for _ in range(5))
+        sums, work_row, scale, shift = (Row.empty(width, size, dtype) for _ in range(4))
         return BatchNormScratch(
             communicator=communicator,
             centred=ctx.buffers["centred"].reshape(-1, lines, width),
             block=np.empty((lines, width), dtype),
             ones=np.ones(ctx.y.size // width, dtype),
-            sum=sums, part=part, scale=scale, shift=shift,
-            mean=mean, var=var, rate=rate, offset=offset, work=work,
+            sum=sums, work_row=work_row, scale=scale, shift=shift,
+            mean=mean, var=var, inverse_std=inverse_std, offset=offset, work=work,
             local_stats=np.empty((2, size), dtype),
             counts=[scalar(count, dtype) for count in counts],
             total=sum(counts),
@@ -126,7 +128,7 @@ class BatchNorm(Norm, CollectiveLayer):
         )  # fmt: skip
 
     def forward(self, ctx: Context, scratch: BatchNormScratch) -> Iterator[Call]:
-        """Overwrite y, the centred x, its offset, and 1/√(σ² + ε) in `rate`."""
+        """Overwrite y, the centred x, its offset, and 1/√(σ² + ε)."""
         s = scratch
         if ctx.training:
             yield from self._measure(ctx, s)
@@ -134,10 +136,10 @@ class BatchNorm(Norm, CollectiveLayer):
             yield from self._centre(ctx, s, ctx.state["running_mean"])
             yield partial(np.copyto, s.var, ctx.state["running_var"])
             yield partial(s.offset.fill, 0.0)
-        yield partial(np.add, s.var, scalar(self.epsilon, s.var.dtype), s.rate)
-        yield partial(np.sqrt, s.rate, s.rate)
-        yield partial(np.reciprocal, s.rate, s.rate)
-        yield partial(np.multiply, ctx.w["weight"], s.rate, s.work)
+        yield partial(np.add, s.var, scalar(self.epsilon, s.var.dtype), s.inverse_std)
+        yield partial(np.sqrt, s.inverse_std, s.inverse_std)
+        yield partial(np.reciprocal, s.inverse_std, s.inverse_std)
+        yield partial(np.multiply, ctx.w["weight"], s.inverse_std, s.work)
         yield partial(np.copyto, s.scale.folded, s.work)
         yield partial(np.multiply, s.offset, s.work, s.work)
         yield partial(np.add, ctx.w["bias"], s.work, s.shift.folded)
@@ -153,7 +155,7 @@ class BatchNorm(Norm, CollectiveLayer):
             yield partial(np.subtract, x, s.scale.flat, centred)
 
     def _measure(self, ctx: Context, s: BatchNormScratch) -> Iterator[Call]:
-        """Overwrite μ, σ² and the centred x; the running statistics follow."""
+        """Overwrite μ, σ² and the centred x, and update the running statistics."""
         mean, squares = s.local_stats
         dtype, ones = mean.dtype, s.ones[: len(s.block)]
         count = scalar(ctx.y.size // ctx.y.shape[-1], dtype)
@@ -165,8 +167,8 @@ class BatchNorm(Norm, CollectiveLayer):
         for x, centred in zip(s.blocks(ctx.x[0]), s.centred, strict=True):
             yield partial(np.subtract, x, s.scale.flat, centred)
             yield partial(np.multiply, centred, centred, s.block)
-            yield partial(ones.dot, s.block, s.part.flat)
-            yield partial(np.add, s.sum.flat, s.part.flat, s.sum.flat)
+            yield partial(ones.dot, s.block, s.work_row.flat)
+            yield partial(np.add, s.sum.flat, s.work_row.flat, s.sum.flat)
         yield partial(np.add.reduce, s.sum.folded, axis=0, out=squares)
         yield partial(_combine, s)
         if s.communicator.rank == 0 and s.total > 1:
@@ -194,31 +196,31 @@ class BatchNorm(Norm, CollectiveLayer):
         yield partial(s.sum.flat.fill, 0.0)
         for centred, dy in zip(s.centred, s.blocks(ctx.dy), strict=True):
             yield partial(np.multiply, dy, centred, s.block)
-            yield partial(ones.dot, s.block, s.part.flat)
-            yield partial(np.add, s.sum.flat, s.part.flat, s.sum.flat)
+            yield partial(ones.dot, s.block, s.work_row.flat)
+            yield partial(np.add, s.sum.flat, s.work_row.flat, s.sum.flat)
         yield partial(np.add.reduce, s.sum.folded, axis=0, out=dw)
         yield s.line_sums(ctx.dy, s.sum.flat)
         yield partial(np.add.reduce, s.sum.folded, axis=0, out=db)
         yield partial(np.multiply, db, s.offset, s.work)
         yield partial(np.add, dw, s.work, dw)
-        yield partial(np.multiply, dw, s.rate, dw)
+        yield partial(np.multiply, dw, s.inverse_std, dw)
         if ctx.dx[0] is not None:
             yield from self._input_gradient(ctx, s)
 
     def _input_gradient(self, ctx: Context, s: BatchNormScratch) -> Iterator[Call]:
-        """Overwrite ∂x: a row times (∂y − centred · a row − a row)."""
-        yield partial(np.multiply, ctx.w["weight"], s.rate, s.work)
-        yield partial(np.copyto, s.part.folded, s.work)
+        """Overwrite ∂x = work_row · (∂y − centred · scale − shift), rows of constants."""
+        yield partial(np.multiply, ctx.w["weight"], s.inverse_std, s.work)
+        yield partial(np.copyto, s.work_row.folded, s.work)
         dys, dxs = s.blocks(ctx.dy), s.blocks(ctx.dx[0])
         if not ctx.training:
             for dy, dx in zip(dys, dxs, strict=True):
-                yield partial(np.multiply, dy, s.part.flat, dx)
+                yield partial(np.multiply, dy, s.work_row.flat, dx)
             return
         means, local = np.empty_like(s.local_stats), np.empty_like(s.local_stats)
         yield partial(np.copyto, local[0], ctx.dw["weight"])
         yield partial(np.copyto, local[1], ctx.dw["bias"])
         yield partial(_global_means, s, local, means)
-        yield partial(np.multiply, means[0], s.rate, s.work)
+        yield partial(np.multiply, means[0], s.inverse_std, s.work)
         yield partial(np.copyto, s.scale.folded, s.work)
         yield partial(np.multiply, s.work, s.offset, s.work)
         yield partial(np.add, means[1], s.work, s.shift.folded)
@@ -226,7 +228,7 @@ class BatchNorm(Norm, CollectiveLayer):
             yield partial(np.multiply, centred, s.scale.flat, s.block)
             yield partial(np.add, s.block, s.shift.flat, s.block)
             yield partial(np.subtract, dy, s.block, dx)
-            yield partial(np.multiply, dx, s.part.flat, dx)
+            yield partial(np.multiply, dx, s.work_row.flat, dx)
 
 
 def _combine(s: BatchNormScratch) -> None:

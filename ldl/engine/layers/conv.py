@@ -22,7 +22,7 @@ from ldl.engine.layer import (
 )
 from ldl.engine.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d
 from ldl.engine.layers.im2col import convolution, transposed_convolution
-from ldl.engine.layers.shape_checks import one_input, words
+from ldl.engine.layers.shape_checks import format_shape, one_input
 from ldl.engine.layers.windows import Axes, pair, window_axis
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import Choice, Count, Size
@@ -74,9 +74,9 @@ class _Convolution(Layer):
         w = {"weight": ParameterSpec(self.kernel(axes, channels // self.groups), self.init, fans)}
         if self.bias:
             w["bias"] = ParameterSpec((self.out_channels,), self.bias_init, fans, decay=False)
-        outs = (rows.out, columns.out)[3 - len(shape) :]
+        sizes = (rows.out, columns.out)[3 - len(shape) :]
         return LayerPlan(
-            y=(*outs, self.out_channels),
+            y=(*sizes, self.out_channels),
             w=w,
             multiply_adds=rows.out * columns.out * fans.fan_in * self.out_channels,
         )
@@ -142,22 +142,24 @@ class Conv1d(_Convolution):
 
     def mirror(self, x: TensorSpec) -> Layer:
         """A transposed convolution to the length and channels of `x`."""
-        line = self.transposed(x.shape)[1]
+        columns = self.transposed(x.shape)[1]
         return ConvTranspose1d(
-            x.shape[1], self.kernel_size, self.stride, line.before, 0, x.shape[0],
+            x.shape[1], self.kernel_size, self.stride, columns.before, 0, x.shape[0],
             self.bias, self.init, self.bias_init,
         )  # fmt: skip
 
     def image(self, shape: Shape) -> Shape:
         """An image of height 1."""
         if len(shape) != 2:
-            raise ShapeError(f"takes (length, channels), got {words(shape)}: reshape before it")
+            raise ShapeError(
+                f"takes (length, channels), got {format_shape(shape)}: reshape before it"
+            )
         return 1, *shape
 
     def axes(self, shape: Shape) -> Axes:
-        """One row."""
-        line = window_axis(shape[1], self.kernel_size, self.stride, self.padding, self.dilation)
-        return window_axis(1, 1, 1, 0), line
+        """A window of height 1, and those along the sequence."""
+        columns = window_axis(shape[1], self.kernel_size, self.stride, self.padding, self.dilation)
+        return window_axis(1, 1, 1, 0), columns
 
     def kernel(self, axes: Axes, channels: int) -> Shape:
         """(K, C_in/groups, C_out)."""
@@ -189,11 +191,11 @@ class Conv2d(_Convolution):
         """The input unchanged."""
         if len(shape) != 3:
             hint = "`data.shape: image` keeps images whole, and reshape makes them"
-            raise ShapeError(f"takes (height, width, channels), got {words(shape)}: {hint}")
+            raise ShapeError(f"takes (height, width, channels), got {format_shape(shape)}: {hint}")
         return shape
 
     def axes(self, shape: Shape) -> Axes:
-        """Rows and columns."""
+        """The windows over height and width."""
         settings = (self.kernel_size, self.stride, self.padding, self.dilation)
         rows, columns = zip(*map(pair, settings), strict=True)
         return window_axis(shape[0], *rows), window_axis(shape[1], *columns)

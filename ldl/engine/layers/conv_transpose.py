@@ -13,7 +13,7 @@ from ldl.arrays import Array, Shape
 from ldl.engine.init import Fans, Glorot, Zeros
 from ldl.engine.layer import Call, Context, Layer, LayerPlan, ParameterSpec, TensorSpec
 from ldl.engine.layers.im2col import convolution, transposed_convolution
-from ldl.engine.layers.shape_checks import one_input, words
+from ldl.engine.layers.shape_checks import format_shape, one_input
 from ldl.engine.layers.windows import Axes, WindowAxis, pair, window_axis
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Count, Size
@@ -38,7 +38,7 @@ class _Transposed(Layer):
     def axes(self, shape: Shape) -> Axes:
         """The windows over y that correspond to the positions of x."""
         if len(shape) != self.rank + 1:
-            raise ShapeError(f"takes {self.rank} axes and channels, got {words(shape)}")
+            raise ShapeError(f"takes {self.rank} axes and channels, got {format_shape(shape)}")
         sizes = (None, None) if self.size is None else pair(self.size)
         per_axis = (self.kernel_size, self.stride, self.padding, self.output_padding)
         settings: list[Any] = list(zip(*map(pair, per_axis), sizes, strict=True))
@@ -70,7 +70,7 @@ class _Transposed(Layer):
         return x.reshape(inputs), y.reshape(outputs), axes
 
     def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
-        """Overwrite y: every value of x times the kernel, added where it falls."""
+        """Overwrite y: every value of x times the kernel, added at its window."""
         x, y, axes = self._images(ctx, ctx.x[0], ctx.y)
         kernel, flat = ctx.w["weight"].reshape(-1, x.shape[3]), y.reshape(-1, self.out_channels)
         yield partial(transposed_convolution(y, x, axes).input_gradient, kernel)
@@ -92,7 +92,7 @@ class _Transposed(Layer):
 def _output_axis(
     size: int, kernel: int, stride: int, padding: int, output_padding: int, output_size: int | None
 ) -> WindowAxis:
-    """The axis of y for an axis of x of `size`. Raises ShapeError where `output_size` cannot be."""
+    """The axis of y for an axis of x of `size`. Raises ShapeError if `output_size` cannot be."""
     least = (size - 1) * stride - 2 * padding + kernel
     if output_size is not None:
         output_padding = output_size - least

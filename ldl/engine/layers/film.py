@@ -20,7 +20,7 @@ from ldl.engine.layer import (
     ScratchSpec,
     TensorSpec,
 )
-from ldl.engine.layers.shape_checks import several_inputs, words
+from ldl.engine.layers.shape_checks import format_shape, several_inputs
 from ldl.errors import ShapeError
 from ldl.fields import Choice
 
@@ -39,7 +39,7 @@ class Film(Layer):
         """The first input's shape; γ is kept for backward."""
         shapes = several_inputs(x)
         if len(shapes) != 2 or not shapes[0] or len(shapes[1]) != 1:
-            names = " and ".join(map(words, shapes))
+            names = " and ".join(map(format_shape, shapes))
             raise ShapeError(f"takes values (…, C) and a condition (D), got {names}")
         (*positions, channels), (inputs,) = shapes
         fans = Fans(inputs, channels)
@@ -84,13 +84,13 @@ class Film(Layer):
         yield partial(np.multiply, dy, x, work)
         yield partial(np.add.reduce, work, axis=1, out=d_gamma)
         yield partial(np.add.reduce, dy, axis=1, out=d_beta)
-        for name, d in (("scale", d_gamma), ("shift", d_beta)):
-            yield partial(condition.T.dot, d, ctx.dw[f"{name}_weight"])
-            yield partial(ones.dot, d, ctx.dw[f"{name}_bias"])
+        for name, d_out in (("scale", d_gamma), ("shift", d_beta)):
+            yield partial(condition.T.dot, d_out, ctx.dw[f"{name}_weight"])
+            yield partial(ones.dot, d_out, ctx.dw[f"{name}_bias"])
         if ctx.dx[0] is not None:
             yield partial(np.multiply, dy, ctx.buffers["gamma"], ctx.dx[0].reshape(work.shape))
         if ctx.dx[1] is not None:
-            part = ctx.buffers["d condition"]
+            shift_term = ctx.buffers["d condition"]
             yield partial(d_gamma.dot, ctx.w["scale_weight"].T, ctx.dx[1])
-            yield partial(d_beta.dot, ctx.w["shift_weight"].T, part)
-            yield partial(np.add, ctx.dx[1], part, ctx.dx[1])
+            yield partial(d_beta.dot, ctx.w["shift_weight"].T, shift_term)
+            yield partial(np.add, ctx.dx[1], shift_term, ctx.dx[1])

@@ -36,14 +36,14 @@ class Gru(Recurrent):
         """r, u, nh and n by time, two buffers of one step, and ∂hₜ₋₁ by way of u."""
         return {
             "gates": ScratchSpec((length, 4 * self.units)),
-            "part": ScratchSpec((self.units,)),
+            "work": ScratchSpec((self.units,)),
             "gate_gradients": ScratchSpec((4 * self.units,), "backward"),
             "carry": ScratchSpec((self.units,), "backward"),
         }
 
     def step(self, ctx: Context, scratch: RecurrentScratch, t: int) -> Iterator[Call]:
         """Overwrite gates and state."""
-        gates, part = self.by_time(ctx, "gates")[t], self.feature_major(ctx, "part")
+        gates, work = self.by_time(ctx, "gates")[t], self.feature_major(ctx, "work")
         h_old, h = scratch.h_old[t], scratch.h[t]
         r, u, nh, n = gates.reshape(4, *h.shape)
         sigmoids = gates[: 2 * self.units]
@@ -51,18 +51,18 @@ class Gru(Recurrent):
         yield partial(np.tanh, sigmoids, sigmoids)
         yield partial(np.multiply, sigmoids, scratch.half, sigmoids)
         yield partial(np.add, sigmoids, scratch.half, sigmoids)
-        yield partial(np.multiply, r, nh, part)
-        yield partial(np.add, n, part, n)
+        yield partial(np.multiply, r, nh, work)
+        yield partial(np.add, n, work, n)
         yield partial(np.tanh, n, n)
-        yield partial(np.subtract, h_old, n, part)
-        yield partial(np.multiply, u, part, part)
-        yield partial(np.add, n, part, h)
+        yield partial(np.subtract, h_old, n, work)
+        yield partial(np.multiply, u, work, work)
+        yield partial(np.add, n, work, h)
 
     def step_backward(
         self, ctx: Context, scratch: RecurrentScratch, gradients: RecurrentGradients, t: int
     ) -> Iterator[Call]:
         """∂nx = ∂h·(1−u)·(1−n²), ∂nh = ∂nx·r, ∂r = ∂nx·nh·r(1−r), ∂u = ∂h·(hₜ₋₁−n)·u(1−u)."""
-        gates, part = self.by_time(ctx, "gates")[t], self.feature_major(ctx, "part")
+        gates, work = self.by_time(ctx, "gates")[t], self.feature_major(ctx, "work")
         dh, carry, h_old = gradients.dh, self.feature_major(ctx, "carry"), scratch.h_old[t]
         gate_gradients = self.feature_major(ctx, "gate_gradients")
         r, u, nh, n = gates.reshape(4, *h_old.shape)
@@ -74,10 +74,10 @@ class Gru(Recurrent):
         yield partial(np.subtract, du, dnx, dnx)
         yield partial(np.multiply, dnx, r, dnh)
         yield partial(np.multiply, dnh, nh, dr)
-        yield partial(np.subtract, scratch.one, r, part)
-        yield partial(np.multiply, dr, part, dr)
+        yield partial(np.subtract, scratch.one, r, work)
+        yield partial(np.multiply, dr, work, dr)
         yield partial(np.subtract, h_old, n, du)
         yield partial(np.multiply, carry, du, du)
-        yield partial(np.subtract, scratch.one, u, part)
-        yield partial(np.multiply, du, part, du)
+        yield partial(np.subtract, scratch.one, u, work)
+        yield partial(np.multiply, du, work, du)
         yield partial(np.copyto, gradients.da[t], gate_gradients)

@@ -65,7 +65,7 @@ class Im2col:
     def forward(self, kernel: Array, bias: Array | None = None) -> None:
         """y = windows · kernel + b."""
         for block in self.blocks:
-            block.read()
+            block.read_windows()
             block.matrix.dot(kernel, block.flat)
             if bias is not None:
                 np.add(block.flat, bias, block.flat)
@@ -78,7 +78,7 @@ class Im2col:
         if dbias is not None:
             dbias.fill(0.0)
         for block in self.blocks:
-            block.read()
+            block.read_windows()
             flat = block.flat
             if self.group_y is not None:
                 np.copyto(flat.reshape(block.y.shape), block.y)
@@ -89,7 +89,7 @@ class Im2col:
 
 
 class _WindowBlock(NamedTuple):
-    """A block of images, their windows as a matrix, and their part of y."""
+    """A block of images, their windows as a matrix, and their outputs y."""
 
     images: Array
     inside: Array | None  # the images within their padding
@@ -99,8 +99,8 @@ class _WindowBlock(NamedTuple):
     y: Array
     flat: Array  # y as a matrix, or a copy where a group's channels are not contiguous
 
-    def read(self) -> None:
-        """Copy the windows."""
+    def read_windows(self) -> None:
+        """Copy the windows of the images into the matrix."""
         if self.inside is not None:
             np.copyto(self.inside, self.images)
         if self.view is not None:
@@ -146,7 +146,7 @@ def _flipped(axis: WindowAxis) -> WindowAxis:
 
 
 class Col2im:
-    """∂x by adding the gradient of each window where it was read; any stride, dilation, groups."""
+    """∂x = the sum of the windows' gradients at their positions; any stride, dilation, groups."""
 
     def __init__(self, dx: Array, dy: Array, axes: Axes, group: int, groups: int) -> None:
         rows, columns = self.axes = axes

@@ -19,16 +19,16 @@ from ldl.fields import Positive
 
 @dataclass(frozen=True)
 class LayerNormScratch:
-    """Blocks of rows: x̂ (blocks, rows, C), 1/√(σ² + ε) (blocks, rows), and two numbers a row."""
+    """Blocks of rows: x̂ (blocks, rows, C), 1/√(σ² + ε) (blocks, rows), and two means (rows,)."""
 
-    normal: Array
-    rate: Array
-    first: Array
-    second: Array
+    normalized: Array
+    inverse_std: Array
+    mean: Array
+    product_mean: Array
 
     def blocks(self, array: Array) -> Array:
         """An array of x's shape, divided into the same blocks."""
-        return array.reshape(self.normal.shape)
+        return array.reshape(self.normalized.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class LayerNorm(Norm):
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; x̂ and 1/√(σ² + ε) are kept for backward."""
         shape = channels(x)
-        buffers = {"normal": ScratchSpec(shape), "rate": ScratchSpec(shape[:-1])}
+        buffers = {"normalized": ScratchSpec(shape), "inverse_std": ScratchSpec(shape[:-1])}
         w = scale_and_shift(shape[-1])
         return LayerPlan(y=shape, w=w, buffers=buffers, multiply_adds=2 * prod(shape))
 
@@ -53,8 +53,8 @@ class LayerNorm(Norm):
         size, dtype = ctx.y.shape[-1], ctx.y.dtype
         rows = nearest_divisor(ctx.y.size // size, size, BLOCK)
         return LayerNormScratch(
-            ctx.buffers["normal"].reshape(-1, rows, size),
-            ctx.buffers["rate"].reshape(-1, rows),
+            ctx.buffers["normalized"].reshape(-1, rows, size),
+            ctx.buffers["inverse_std"].reshape(-1, rows),
             np.empty(rows, dtype),
             np.empty(rows, dtype),
         )
@@ -62,27 +62,29 @@ class LayerNorm(Norm):
     def forward(self, ctx: Context, scratch: LayerNormScratch) -> Iterator[Call]:
         """Overwrite y, x̂ and 1/√(σ² + ε)."""
         size, dtype = ctx.y.shape[-1], ctx.y.dtype
-        weight, bias, mean = ctx.w["weight"], ctx.w["bias"], scratch.first
+        weight, bias, mean = ctx.w["weight"], ctx.w["bias"], scratch.mean
         weights = np.full(size, 1.0 / size, dtype)
-        share, epsilon = scalar(1.0 / size, dtype), scalar(self.epsilon, dtype)
+        inverse_size, epsilon = scalar(1.0 / size, dtype), scalar(self.epsilon, dtype)
         xs, ys = scratch.blocks(ctx.x[0]), scratch.blocks(ctx.y)
-        for x, normal, rate, y in zip(xs, scratch.normal, scratch.rate, ys, strict=True):
+        for x, normalized, inverse_std, y in zip(
+            xs, scratch.normalized, scratch.inverse_std, ys, strict=True
+        ):
             yield partial(x.dot, weights, mean)
-            yield partial(np.subtract, x, mean[:, None], normal)
-            yield partial(np.vecdot, normal, normal, rate)
-            yield partial(np.multiply, rate, share, rate)
-            yield partial(np.add, rate, epsilon, rate)
-            yield partial(np.sqrt, rate, rate)
-            yield partial(np.reciprocal, rate, rate)
-            yield partial(np.multiply, normal, rate[:, None], normal)
-            yield partial(np.multiply, normal, weight, y)
+            yield partial(np.subtract, x, mean[:, None], normalized)
+            yield partial(np.vecdot, normalized, normalized, inverse_std)
+            yield partial(np.multiply, inverse_std, inverse_size, inverse_std)
+            yield partial(np.add, inverse_std, epsilon, inverse_std)
+            yield partial(np.sqrt, inverse_std, inverse_std)
+            yield partial(np.reciprocal, inverse_std, inverse_std)
+            yield partial(np.multiply, normalized, inverse_std[:, None], normalized)
+            yield partial(np.multiply, normalized, weight, y)
             yield partial(np.add, y, bias, y)
 
     def backward(self, ctx: Context, scratch: LayerNormScratch) -> Iterator[Call]:
         """∂w = Σ ∂y·x̂,  ∂b = Σ ∂y,  ∂x = (g − mean g − x̂ · mean g·x̂) / √(σ² + ε),  g = ∂y·w."""
-        _, rows, size = scratch.normal.shape
+        _, rows, size = scratch.normalized.shape
         dtype, dw, db = ctx.y.dtype, ctx.dw["weight"], ctx.dw["bias"]
-        block, ones, part = (
+        block, ones, block_sum = (
             np.empty((rows, size), dtype),
             np.ones(rows, dtype),
             np.empty(size, dtype),
@@ -93,17 +95,19 @@ class LayerNorm(Norm):
         yield partial(db.fill, 0.0)
         dxs = repeat(None) if ctx.dx[0] is None else scratch.blocks(ctx.dx[0])
         dys = scratch.blocks(ctx.dy)
-        for normal, rate, dy, dx in zip(scratch.normal, scratch.rate, dys, dxs, strict=False):
-            yield partial(np.multiply, dy, normal, block)
-            yield partial(ones.dot, block, part)
-            yield partial(np.add, dw, part, dw)
-            yield partial(ones.dot, dy, part)
-            yield partial(np.add, db, part, db)
+        for normalized, inverse_std, dy, dx in zip(
+            scratch.normalized, scratch.inverse_std, dys, dxs, strict=False
+        ):
+            yield partial(np.multiply, dy, normalized, block)
+            yield partial(ones.dot, block, block_sum)
+            yield partial(np.add, dw, block_sum, dw)
+            yield partial(ones.dot, dy, block_sum)
+            yield partial(np.add, db, block_sum, db)
             if dx is not None:
-                yield partial(dy.dot, weights, scratch.first)
-                yield partial(block.dot, weights, scratch.second)
-                yield partial(np.multiply, normal, scratch.second[:, None], block)
+                yield partial(dy.dot, weights, scratch.mean)
+                yield partial(block.dot, weights, scratch.product_mean)
+                yield partial(np.multiply, normalized, scratch.product_mean[:, None], block)
                 yield partial(np.multiply, dy, ctx.w["weight"], dx)
                 yield partial(np.subtract, dx, block, dx)
-                yield partial(np.subtract, dx, scratch.first[:, None], dx)
-                yield partial(np.multiply, dx, rate[:, None], dx)
+                yield partial(np.subtract, dx, scratch.mean[:, None], dx)
+                yield partial(np.multiply, dx, inverse_std[:, None], dx)

@@ -56,10 +56,10 @@ class Linear(Layer):
     def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """y = x·w + b; one product [x 1]·[w; b] where x has a spare row for the ones."""
         x, y, w = as_matrix(ctx.x[0]), as_matrix(ctx.y), ctx.w["weight"]
-        both = _augmented(ctx.w)
-        if ctx.padded is not None and both is not None:
+        w_and_b = _augmented(ctx.w)
+        if ctx.padded is not None and w_and_b is not None:
             yield partial(ctx.padded[-1].fill, 1.0)
-            yield product(ctx.padded.T, both, y)
+            yield product(ctx.padded.T, w_and_b, y)
         else:
             yield product(x, w, y)
             if self.bias:
@@ -68,17 +68,17 @@ class Linear(Layer):
     def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂w = xᵀ·∂y,  ∂b = Σ ∂y,  ∂x = ∂y·wᵀ.
 
-        ∂w and ∂b are one product where the ones lie beside x: in its spare row, or, if there is
-        one row alone, in a copy of it.
+        ∂w and ∂b are one product where x is followed by ones: in its spare row, or, for a single
+        sample, in a copy of x.
         """
         x, dy = as_matrix(ctx.x[0]), as_matrix(ctx.dy)
-        both = _augmented(ctx.dw)
-        if both is not None and ctx.padded is not None:
-            yield product(ctx.padded, dy, both)
-        elif both is not None and len(x) == 1:
-            column = np.ones((len(both), 1), x.dtype)
+        dw_and_db = _augmented(ctx.dw)
+        if dw_and_db is not None and ctx.padded is not None:
+            yield product(ctx.padded, dy, dw_and_db)
+        elif dw_and_db is not None and len(x) == 1:
+            column = np.ones((len(dw_and_db), 1), x.dtype)
             yield partial(np.copyto, column[:-1, 0], x[0])
-            yield product(column, dy, both)
+            yield product(column, dy, dw_and_db)
         elif ctx.dw:
             yield product(x.T, dy, ctx.dw["weight"])
             if self.bias:

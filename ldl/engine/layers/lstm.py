@@ -41,7 +41,7 @@ class Lstm(Recurrent):
         H = self.units
         return {
             "gates": ScratchSpec((length, 4 * H)),
-            "part": ScratchSpec((H,)),
+            "work": ScratchSpec((H,)),
             "c": ScratchSpec((length + 1, H)),
             "tanh_c": ScratchSpec((length, H)),
             "slopes": ScratchSpec((4 * H,), "backward"),
@@ -51,7 +51,7 @@ class Lstm(Recurrent):
 
     def step(self, ctx: Context, scratch: RecurrentScratch, t: int) -> Iterator[Call]:
         """Overwrite gates, cell and state."""
-        gates, part = self.by_time(ctx, "gates")[t], self.feature_major(ctx, "part")
+        gates, work = self.by_time(ctx, "gates")[t], self.feature_major(ctx, "work")
         cells, tanh_c, h = self.by_time(ctx, "c"), self.by_time(ctx, "tanh_c")[t], scratch.h[t]
         c_old, c = cells[t], cells[t + 1]
         i, f, o, g = gates.reshape(4, *h.shape)
@@ -63,8 +63,8 @@ class Lstm(Recurrent):
         yield partial(np.multiply, sigmoids, scratch.half, sigmoids)
         yield partial(np.add, sigmoids, scratch.half, sigmoids)
         yield partial(np.multiply, f, c_old, c)
-        yield partial(np.multiply, i, g, part)
-        yield partial(np.add, c, part, c)
+        yield partial(np.multiply, i, g, work)
+        yield partial(np.add, c, work, c)
         yield partial(np.tanh, c, tanh_c)
         yield partial(np.multiply, o, tanh_c, h)
 
@@ -77,18 +77,18 @@ class Lstm(Recurrent):
         """
         gates, h, dh = self.by_time(ctx, "gates")[t], scratch.h[t], gradients.dh
         c_old, tanh_c = self.by_time(ctx, "c")[t], self.by_time(ctx, "tanh_c")[t]
-        dc, part, slopes, gate_gradients = (
-            self.feature_major(ctx, name) for name in ("dc", "part", "slopes", "gate_gradients")
+        dc, work, slopes, gate_gradients = (
+            self.feature_major(ctx, name) for name in ("dc", "work", "slopes", "gate_gradients")
         )
         i, f, o, g = gates.reshape(4, *h.shape)
         di, df, do, dg = gate_gradients.reshape(4, *h.shape)
         end = 3 * self.units
         if t == len(scratch.h) - 1:
             yield partial(dc.fill, 0.0)
-        yield partial(np.multiply, h, tanh_c, part)
-        yield partial(np.subtract, o, part, part)
-        yield partial(np.multiply, dh, part, part)
-        yield partial(np.add, dc, part, dc)
+        yield partial(np.multiply, h, tanh_c, work)
+        yield partial(np.subtract, o, work, work)
+        yield partial(np.multiply, dh, work, work)
+        yield partial(np.add, dc, work, dc)
         yield partial(np.multiply, gates, gates, slopes)
         yield partial(np.subtract, gates[:end], slopes[:end], slopes[:end])
         yield partial(np.subtract, scratch.one, slopes[end:], slopes[end:])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ldl.arrays import Array, Shape
 from ldl.engine.layer import Call, Context, Layer, LayerPlan, TensorSpec
-from ldl.engine.layers.shape_checks import several_inputs, words
+from ldl.engine.layers.shape_checks import format_shape, normalize_axis, several_inputs
 from ldl.errors import ShapeError
 
 
@@ -19,7 +19,7 @@ def _common_shape(x: tuple[TensorSpec, ...], verb: str) -> Shape:
     """The one shape of all inputs. Raises ShapeError."""
     shapes = several_inputs(x)
     if len(set(shapes)) > 1:
-        raise ShapeError(f"cannot {verb} {' and '.join(map(words, shapes))}")
+        raise ShapeError(f"cannot {verb} {' and '.join(map(format_shape, shapes))}")
     return shapes[0]
 
 
@@ -88,29 +88,27 @@ class Concat(Layer):
         """The inputs' shape with the sizes along the axis summed."""
         shapes = several_inputs(x)
         rank = len(shapes[0])
-        if not -rank <= self.axis < rank:
-            raise ShapeError(f"axis {self.axis} does not exist in {words(shapes[0])}")
-        axis = self.axis % rank
+        axis = normalize_axis(self.axis, shapes[0])
         rests = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
         if any(len(shape) != rank for shape in shapes) or len(rests) > 1:
-            names = " and ".join(map(words, shapes))
+            names = " and ".join(map(format_shape, shapes))
             raise ShapeError(f"cannot join {names} along axis {self.axis}: other axes differ")
         total = sum(shape[axis] for shape in shapes)
         return LayerPlan(y=(*shapes[0][:axis], total, *shapes[0][axis + 1 :]))
 
-    def _split(self, whole: Array, x: Sequence[Array]) -> list[Array]:
-        """The part of `whole`, y or ∂y, that belongs to each input."""
-        axis = self.axis % (whole.ndim - 1) + 1
-        ends = np.cumsum([part.shape[axis] for part in x])
-        return np.split(whole, ends[:-1], axis)
+    def _split(self, array: Array, inputs: Sequence[Array]) -> list[Array]:
+        """Views of `array`, y or ∂y, one for each input."""
+        axis = self.axis % (array.ndim - 1) + 1
+        ends = np.cumsum([x.shape[axis] for x in inputs])
+        return np.split(array, ends[:-1], axis)
 
     def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y."""
-        for part, x in zip(self._split(ctx.y, ctx.x), ctx.x, strict=True):
-            yield partial(np.copyto, part, x)
+        for y, x in zip(self._split(ctx.y, ctx.x), ctx.x, strict=True):
+            yield partial(np.copyto, y, x)
 
     def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
-        """∂xᵢ = its part of ∂y."""
-        for part, dx in zip(self._split(ctx.dy, ctx.x), ctx.dx, strict=True):
+        """∂xᵢ = the slice of ∂y that xᵢ was copied to."""
+        for dy, dx in zip(self._split(ctx.dy, ctx.x), ctx.dx, strict=True):
             if dx is not None:
-                yield partial(np.copyto, dx, part)
+                yield partial(np.copyto, dx, dy)

@@ -18,7 +18,7 @@ BLOCK = 32768  # values in a block of rows: three such blocks stay in the second
 
 @dataclass(frozen=True, eq=False)
 class Norm(Layer):
-    """Each value shifted and scaled by the statistics of its group.
+    """The base of normalisations: each value is shifted and scaled by the statistics of its group.
 
     Backward reads the centred values that forward leaves, so y may take x's memory.
     """

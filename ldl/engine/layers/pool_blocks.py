@@ -25,8 +25,8 @@ class PoolBlock(NamedTuple):
     padded: Array  # the images with their padding, or the images themselves
     inside: Array  # the images within `padded`
     rows: list[Array]  # row i of every window of `padded`; empty where windows have one row
-    half: Array  # one value for the rows of each window, in every column
-    columns: list[Array]  # column j of every window of `half`
+    row_reduced: Array  # the sum or maximum over the rows of each window, for every column
+    columns: list[Array]  # column j of every window of `row_reduced`
     positions: list[Array]  # position (i, j) of every window of `padded`
     y: Array
 
@@ -41,7 +41,7 @@ class PoolBlock(NamedTuple):
             yield partial(np.copyto, self.images, self.inside)
 
 
-def blocks(x: Array, y: Array, axes: Axes, border: float) -> list[PoolBlock]:
+def blocks(x: Array, y: Array, axes: Axes, padding_value: float) -> list[PoolBlock]:
     """Blocks of images x (N, H, W, C), with one value a window, y (N, H′, W′, C)."""
     rows, columns = axes
     count = max(1, min(len(x), BLOCK // prod(x.shape[1:])))
@@ -49,21 +49,21 @@ def blocks(x: Array, y: Array, axes: Axes, border: float) -> list[PoolBlock]:
     is_padded = shape != x.shape[1:]
     single = rows.kernel == rows.stride == 1
     padding = aligned((count, *shape), x.dtype) if is_padded else x[:0]
-    padding.fill(border)
+    padding.fill(padding_value)
     between = aligned((0 if single else count, rows.out, *shape[1:]), x.dtype)
     result = []
     for start in range(0, len(x), count):
         images = x[start : start + count]
         padded = padding[: len(images)] if is_padded else images
-        half = padded if single else between[: len(images)]
+        row_reduced = padded if single else between[: len(images)]
         result.append(
             PoolBlock(
                 images,
                 padded,
                 padded[:, rows.inside, columns.inside],
                 [] if single else [padded[:, rows.at(i)] for i in range(rows.kernel)],
-                half,
-                [half[:, :, columns.at(j)] for j in range(columns.kernel)],
+                row_reduced,
+                [row_reduced[:, :, columns.at(j)] for j in range(columns.kernel)],
                 [
                     padded[:, rows.at(i), columns.at(j)]
                     for i, j in product(range(rows.kernel), range(columns.kernel))
@@ -74,22 +74,22 @@ def blocks(x: Array, y: Array, axes: Axes, border: float) -> list[PoolBlock]:
     return result
 
 
-def fold(ufunc: np.ufunc, parts: Sequence[Array], out: Array) -> Iterator[Call]:
-    """out = parts₁ ∘ parts₂ ∘ …, in their order."""
-    if len(parts) == 1:
-        yield partial(np.copyto, out, parts[0])
+def fold(ufunc: np.ufunc, arrays: Sequence[Array], out: Array) -> Iterator[Call]:
+    """out = arrays₁ ∘ arrays₂ ∘ …, in their order."""
+    if len(arrays) == 1:
+        yield partial(np.copyto, out, arrays[0])
         return
-    yield partial(ufunc, parts[0], parts[1], out=out)
-    for part in parts[2:]:
-        yield partial(ufunc, out, part, out=out)
+    yield partial(ufunc, arrays[0], arrays[1], out=out)
+    for array in arrays[2:]:
+        yield partial(ufunc, out, array, out=out)
 
 
 def unfold(
-    value: Array, targets: Sequence[Array], whole: Array, windows: WindowAxis
+    value: Array, targets: Sequence[Array], out: Array, windows: WindowAxis
 ) -> Iterator[Call]:
-    """Overwrite `whole` with the sum of `value` over the `targets`, which are views of it."""
+    """Overwrite `out` with zeros and add `value` to each of its views `targets`."""
     if not covers(windows):
-        yield partial(whole.fill, 0.0)
+        yield partial(out.fill, 0.0)
     for target in targets:
         if windows.stride >= windows.effective_kernel_size:
             yield partial(np.copyto, target, value)

@@ -20,7 +20,7 @@ from ldl.engine.layer import (
     ScratchSpec,
     TensorSpec,
 )
-from ldl.engine.layers.shape_checks import one_input, words
+from ldl.engine.layers.shape_checks import format_shape, one_input
 from ldl.engine.memory import scalar
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
@@ -60,10 +60,10 @@ class Recurrent(Layer):
     """hₜ = f(a),  a = packedᵀ·z,  z = [hₜ₋₁; 1; xₜ],  h₀ = 0,  packed (H+1+C, blocks of H).
 
     Within the layer samples are the last axis: a is (blocks·H, N), so that a gate, or several of
-    them, are one contiguous piece, and no elementwise work runs over short rows. z is kept for all
-    times, and so are the gradients of a: ∂packed is one product. The packed matrix holds all
-    weights, so that inputs and biases need no product of their own. For the gates `separate` it
-    keeps the parts of the state and of the input apart, the latter in blocks after the others.
+    them, are contiguous, and no elementwise call runs over short rows. z is kept for all times,
+    and so are the gradients of a: ∂packed is one product. The packed matrix holds all weights, so
+    that inputs and biases need no product of their own. For the gates `separate` it keeps the
+    weights of the state and of the input apart, the latter in blocks after the others.
 
     σ(a) is ½ + ½·tanh(a/2): three fast passes, where 1 / (1 + e⁻ᵃ) takes four of which two are
     slow. The packed weights give a/2, exact in binary. The error is a rounding of 1.
@@ -101,7 +101,7 @@ class Recurrent(Layer):
             hint = (
                 "`return_sequences: true` keeps all states of one before, reshape makes sequences"
             )
-            raise ShapeError(f"takes a sequence (L, C), got {words(shape)}: {hint}")
+            raise ShapeError(f"takes a sequence (L, C), got {format_shape(shape)}: {hint}")
         (length, channels), H = shape, self.units
         columns, fans = len(self.gates) * H, Fans(H, H)
         w = {
@@ -196,8 +196,8 @@ class Recurrent(Layer):
         z = scratch.z.reshape(len(scratch.z), -1)
         d_packed = np.zeros((len(z), self._width), z.dtype)
         yield partial(np.matmul, z[:, : length * samples], all_da.T, d_packed)
-        for dw, part in self._parts(ctx.dw, d_packed):
-            yield partial(np.copyto, dw, part)
+        for dw, packed_dw in self._packed_slices(ctx.dw, d_packed):
+            yield partial(np.copyto, dw, packed_dw)
         if ctx.dx[0] is not None:
             dx = ctx.buffers["dx"].reshape(-1, length * samples)
             yield partial(np.matmul, scratch.packed[H + self.bias :], all_da, dx)
@@ -209,17 +209,22 @@ class Recurrent(Layer):
         packed, packed_t = scratch.packed, scratch.packed_t
         if self.bias:
             yield partial(packed[self.units].fill, 0.0)
-        for w, part in self._parts(ctx.w, packed):
+        for w, packed_w in self._packed_slices(ctx.w, packed):
             if w.ndim == 2:
-                yield partial(np.copyto, part, w)
+                yield partial(np.copyto, packed_w, w)
             else:
-                yield partial(np.add, part, w, part)
+                yield partial(np.add, packed_w, w, packed_w)
         yield partial(np.copyto, packed_t, packed.T)
         halved = packed_t[: self.sigmoids * self.units]
         yield partial(np.multiply, halved, scalar(0.5, packed.dtype), halved)
 
-    def _parts(self, w: Mapping[str, Array], packed: Array) -> Iterator[tuple[Array, Array]]:
-        """Parts of the weights, each with its part of the packed matrix; both biases share one."""
+    def _packed_slices(
+        self, w: Mapping[str, Array], packed: Array
+    ) -> Iterator[tuple[Array, Array]]:
+        """Each gate's slice of each weight, and where it stands in the packed matrix.
+
+        Both biases have the same slice of the packed matrix.
+        """
         H = self.units
         rows = {"weight_hh": packed[:H], "weight_ih": packed[H + self.bias :]}
         if self.bias:

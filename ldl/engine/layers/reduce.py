@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from ldl.engine.layer import Call, Context, Layer, LayerPlan, TensorSpec
-from ldl.engine.layers.shape_checks import one_input, words
+from ldl.engine.layers.shape_checks import format_shape, normalize_axis, one_input
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
 
@@ -30,9 +30,11 @@ class Select(Layer):
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape without the axis."""
         shape = one_input(x)
-        axis = normalize_axis(self.axis, len(shape), words(shape))
+        axis = normalize_axis(self.axis, shape)
         if not -shape[axis] <= self.index < shape[axis]:
-            raise ShapeError(f"axis {self.axis} of {words(shape)} has no position {self.index}")
+            raise ShapeError(
+                f"axis {self.axis} of {format_shape(shape)} has no position {self.index}"
+            )
         return LayerPlan(y=(*shape[:axis], *shape[axis + 1 :]))
 
     def _position(self, rank: int) -> tuple[slice | int, ...]:
@@ -71,14 +73,16 @@ class Mean(Layer):
         """The input's shape without the axes."""
         shape = one_input(x)
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        ordered = sorted(normalize_axis(axis, len(shape), words(shape)) for axis in axes)
+        ordered = sorted(normalize_axis(axis, shape) for axis in axes)
         if ordered != list(range(ordered[0], ordered[0] + len(ordered))):
-            raise ShapeError(f"axes {words(axes)} are not different ones next to one another")
+            raise ShapeError(
+                f"axes {format_shape(axes)} are not different ones next to one another"
+            )
         rest = (*shape[: ordered[0]], *shape[ordered[-1] + 1 :])
         return LayerPlan(y=rest, multiply_adds=prod(shape))
 
     def _sizes(self, ctx: Context) -> tuple[int, int]:
-        """Values that are averaged, and values after them in memory."""
+        """K, and the number of values from one of the K positions to the next in memory."""
         shape = ctx.x[0].shape[1:]
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         ordered = sorted(axis % len(shape) for axis in axes)
@@ -86,10 +90,10 @@ class Mean(Layer):
 
     def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """Overwrite y; a product with 1/K is faster than a sum."""
-        size, after = self._sizes(ctx)
-        x, y = ctx.x[0].reshape(-1, size, after), ctx.y.reshape(-1, after)
+        size, inner = self._sizes(ctx)
+        x, y = ctx.x[0].reshape(-1, size, inner), ctx.y.reshape(-1, inner)
         weights = np.full(size, 1.0 / size, y.dtype)
-        if after == 1:
+        if inner == 1:
             yield partial(x[..., 0].dot, weights, y[:, 0])
         else:
             yield partial(np.matmul, weights, x, y)
@@ -97,13 +101,6 @@ class Mean(Layer):
     def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂x = ∂y / K at every position."""
         if ctx.dx[0] is not None:
-            size, after = self._sizes(ctx)
-            dy, dx = ctx.dy.reshape(-1, 1, after), ctx.dx[0].reshape(-1, size, after)
+            size, inner = self._sizes(ctx)
+            dy, dx = ctx.dy.reshape(-1, 1, inner), ctx.dx[0].reshape(-1, size, inner)
             yield partial(np.multiply, dy, scalar(1.0 / size, dy.dtype), dx)
-
-
-def normalize_axis(axis: int, rank: int, shape: str) -> int:
-    """The axis counted from the front. Raises ShapeError where it does not exist."""
-    if not -rank <= axis < rank:
-        raise ShapeError(f"axis {axis} does not exist in {shape}")
-    return axis % rank

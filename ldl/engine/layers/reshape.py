@@ -8,7 +8,7 @@ from math import prod
 from typing import ClassVar
 
 from ldl.engine.layer import Call, Context, Layer, LayerPlan, TensorSpec
-from ldl.engine.layers.shape_checks import one_input, words
+from ldl.engine.layers.shape_checks import format_shape, one_input
 from ldl.errors import SettingError, ShapeError
 
 
@@ -54,17 +54,19 @@ class Reshape(View):
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Refuse sizes below 1, but for a single −1."""
+        """Refuse sizes below 1, except for a single −1."""
         if not self.shape:
             raise SettingError("shape", "needs at least one axis")
         if any(size < 1 and size != -1 for size in self.shape) or self.shape.count(-1) > 1:
             raise SettingError("shape", "sizes are at least 1, and at most one of them is -1")
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
-        """The shape of the settings, with −1 worked out."""
+        """The shape of the settings, with −1 replaced."""
         old = one_input(x)
         total, known = prod(old), prod(size for size in self.shape if size != -1)
         shape = tuple(total // known if size == -1 else size for size in self.shape)
         if prod(shape) != total:
-            raise ShapeError(f"cannot turn {words(old)}, {total} values, into {words(self.shape)}")
+            raise ShapeError(
+                f"cannot turn {format_shape(old)}, {total} values, into {format_shape(self.shape)}"
+            )
         return LayerPlan(y=shape)

@@ -12,7 +12,7 @@ import numpy as np
 from ldl.arrays import Array, Shape
 from ldl.engine.init import Fans, Normal, Zeros
 from ldl.engine.layer import Call, Context, Layer, LayerPlan, ParameterSpec, TensorSpec
-from ldl.engine.layers.shape_checks import one_input, words
+from ldl.engine.layers.shape_checks import format_shape, one_input
 from ldl.errors import ShapeError
 from ldl.fields import Choice, Size
 
@@ -21,7 +21,7 @@ def sequence_shape(x: tuple[TensorSpec, ...]) -> Shape:
     """The shape (L, C) of a layer's single input. Raises ShapeError."""
     shape = one_input(x)
     if len(shape) != 2:
-        raise ShapeError(f"needs a sequence (L, C), got {words(shape)}")
+        raise ShapeError(f"needs a sequence (L, C), got {format_shape(shape)}")
     return shape
 
 
@@ -40,10 +40,12 @@ class Patches(Layer):
         """H and W are multiples of P."""
         shape, size = one_input(x), self.size
         if len(shape) != 3:
-            raise ShapeError(f"patches need an image (H, W, C), got {words(shape)}")
+            raise ShapeError(f"patches need an image (H, W, C), got {format_shape(shape)}")
         height, width, channels = shape
         if height % size or width % size:
-            raise ShapeError(f"an image {words(shape)} does not divide into squares of {size}")
+            raise ShapeError(
+                f"an image {format_shape(shape)} does not divide into squares of {size}"
+            )
         return LayerPlan(y=((height // size) * (width // size), size * size * channels))
 
     def _squares(self, image: Array) -> Array:
@@ -59,7 +61,7 @@ class Patches(Layer):
         yield partial(np.copyto, ctx.y.reshape(squares.shape), squares)
 
     def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
-        """∂x = ∂y, back in its place of the image."""
+        """∂x = ∂y, in the layout of the image."""
         if ctx.dx[0] is not None:
             squares = self._squares(ctx.dx[0])
             yield partial(np.copyto, squares, ctx.dy.reshape(squares.shape))

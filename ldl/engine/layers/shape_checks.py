@@ -7,9 +7,17 @@ from ldl.engine.layer import TensorSpec
 from ldl.errors import ShapeError
 
 
-def words(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     """A shape as messages show it: (64) or (8, 8, 1)."""
     return "(" + ", ".join(map(str, shape)) + ")"
+
+
+def normalize_axis(axis: int, shape: Shape) -> int:
+    """The axis counted from the front. Raises ShapeError where the shape has no such axis."""
+    rank = len(shape)
+    if not -rank <= axis < rank:
+        raise ShapeError(f"axis {axis} does not exist in {format_shape(shape)}")
+    return axis % rank
 
 
 def one_input(x: tuple[TensorSpec, ...]) -> Shape:

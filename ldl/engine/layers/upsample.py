@@ -11,7 +11,7 @@ import numpy as np
 
 from ldl.arrays import Array, Shape
 from ldl.engine.layer import Call, Context, Layer, LayerPlan, ScratchSpec, TensorSpec
-from ldl.engine.layers.shape_checks import one_input, words
+from ldl.engine.layers.shape_checks import format_shape, one_input
 from ldl.errors import ShapeError
 from ldl.fields import Size
 
@@ -33,11 +33,11 @@ class Upsample(Layer):
         """The enlarged axes; for an image a buffer with only its height enlarged."""
         shape = one_input(x)
         if len(shape) not in (2, 3):
-            raise ShapeError(f"takes (length, channels) or an image, got {words(shape)}")
+            raise ShapeError(f"takes (length, channels) or an image, got {format_shape(shape)}")
         sizes = self.sizes(shape)
         if any(new < old for new, old in zip(sizes, shape, strict=False)):
-            raise ShapeError(f"cannot enlarge {words(shape)} to {words(sizes)}")
-        buffers = {"half": ScratchSpec((sizes[0], *shape[1:]))} if len(sizes) == 2 else {}
+            raise ShapeError(f"cannot enlarge {format_shape(shape)} to {format_shape(sizes)}")
+        buffers = {"taller": ScratchSpec((sizes[0], *shape[1:]))} if len(sizes) == 2 else {}
         return LayerPlan(y=(*sizes, shape[-1]), buffers=buffers)
 
     def sizes(self, shape: Shape) -> Shape:
@@ -57,9 +57,9 @@ class Upsample(Layer):
         if len(scratch) == 1:
             yield partial(x.take, scratch[0], 1, ctx.y, "clip")
         else:
-            half = ctx.buffers["half"]
-            yield partial(x.take, scratch[0], 1, half, "clip")
-            yield partial(half.take, scratch[1], 2, ctx.y, "clip")
+            taller = ctx.buffers["taller"]
+            yield partial(x.take, scratch[0], 1, taller, "clip")
+            yield partial(taller.take, scratch[1], 2, ctx.y, "clip")
 
     def backward(self, ctx: Context, scratch: list[Array]) -> Iterator[Call]:
         """∂x = the sum of ∂y over the positions that read it."""
@@ -67,6 +67,6 @@ class Upsample(Layer):
         if len(starts) == 1:
             yield partial(np.add.reduceat, ctx.dy, starts[0], 1, None, ctx.dx[0])
         else:
-            half = ctx.buffers["half"]
-            yield partial(np.add.reduceat, ctx.dy, starts[1], 2, None, half)
-            yield partial(np.add.reduceat, half, starts[0], 1, None, ctx.dx[0])
+            taller = ctx.buffers["taller"]
+            yield partial(np.add.reduceat, ctx.dy, starts[1], 2, None, taller)
+            yield partial(np.add.reduceat, taller, starts[0], 1, None, ctx.dx[0])

@@ -39,15 +39,17 @@ class _TileGeometry:
 
     @property
     def m(self) -> int:
+        """Rows of y in a tile."""
         return tile_outputs(self.rows.out, self.rows.kernel)
 
     @property
     def n(self) -> int:
+        """Rows of x in a tile, and products for each of its columns."""
         return self.m + self.rows.kernel - 1
 
     @property
     def tiles(self) -> int:
-        """WinogradConv an image; the last may be partly empty."""
+        """The number of tiles in an image; the last may be partly empty."""
         return -(-self.rows.out // self.m)
 
     @property
@@ -60,22 +62,24 @@ class _TileGeometry:
 
     @property
     def windows_per_row(self) -> int:
-        """Windows a row."""
+        """The number of windows in a row of y."""
         return self.columns.out // self.columns_per_window
 
     @property
-    def inner(self) -> int:
-        """Values a window's row."""
+    def window_size(self) -> int:
+        """The number of values in a row of a window."""
         return (self.columns.kernel + self.columns_per_window - 1) * self.channels
 
     @property
-    def outer(self) -> int:
-        """Values of y from one window."""
+    def window_outputs(self) -> int:
+        """The number of values of y from one window."""
         return self.columns_per_window * self.filters
 
     def block(self, samples: int) -> tuple[int, int]:
         """Images a block, and tiles of each: all, or some of one image."""
-        lines = max(MIN_BLOCK_ROWS, BLOCK_VALUES // (self.n * self.inner)) // self.windows_per_row
+        lines = (
+            max(MIN_BLOCK_ROWS, BLOCK_VALUES // (self.n * self.window_size)) // self.windows_per_row
+        )
         if lines < self.tiles:
             return 1, max(1, lines)
         blocks = -(-samples // min(samples, lines // self.tiles))
@@ -83,7 +87,7 @@ class _TileGeometry:
 
     def groups(self, lines: int) -> int:
         """The number of products that those of `lines` tiles are divided into."""
-        work = self.windows_per_row * self.inner * self.outer
+        work = self.windows_per_row * self.window_size * self.window_outputs
         divisors = (d for d in range(1, lines + 1) if lines % d == 0)
         return next(d for d in divisors if lines // d * work <= MAX_PRODUCT_WORK or d == lines)
 
@@ -94,13 +98,17 @@ class _TileBuffers:
     def __init__(self, shape: _TileGeometry, samples: int, dtype: np.dtype[np.floating]) -> None:
         images, tiles = shape.block(samples)
         lines, rows, columns = images * tiles, shape.rows, shape.columns
-        high = tiles * shape.m + rows.kernel - 1
-        self.padded = aligned((images, high, columns.padded, shape.channels), dtype)
+        height = tiles * shape.m + rows.kernel - 1
+        self.padded = aligned((images, height, columns.padded, shape.channels), dtype)
         self.values = aligned((shape.n, lines, columns.padded * shape.channels), dtype)
         self.windows = self.values
         if shape.windows_per_row > 1:
-            self.windows = aligned((shape.n, lines * shape.windows_per_row, shape.inner), dtype)
-        self.products = aligned((shape.n, lines * shape.windows_per_row, shape.outer), dtype)
+            self.windows = aligned(
+                (shape.n, lines * shape.windows_per_row, shape.window_size), dtype
+            )
+        self.products = aligned(
+            (shape.n, lines * shape.windows_per_row, shape.window_outputs), dtype
+        )
         self.y = aligned((images, tiles * shape.m, columns.out * shape.filters), dtype)
 
 
@@ -122,33 +130,35 @@ class _TileBlock:
         self.x = x[:, low:high]
         self.inside = padded[:, low - top : high - top, shape.columns.inside]
         # Padding keeps its zeros, except where another block of the same image left rows.
-        around = padded[:, : low - top], padded[:, high - top :]
-        self.outside = around if count < shape.tiles else ()
+        margins = padded[:, : low - top], padded[:, high - top :]
+        self.outside = margins if count < shape.tiles else ()
         image, row, _, value = padded.strides
         length = padded.shape[2] * padded.shape[3]
         self.tiles = as_strided(padded, (images, count, n, length), (image, m * row, row, value))
         lines = buffers.values[:, : images * count]
         self.values = lines.reshape(n, images, count, length, copy=False).transpose(1, 2, 0, 3)
         self.windows = buffers.windows[:, : images * count * shape.windows_per_row]
-        slid = (n, images * count, shape.windows_per_row, shape.inner)
-        self.copied = self.windows.reshape(slid, copy=False) if shape.windows_per_row > 1 else None
+        sliding_shape = (n, images * count, shape.windows_per_row, shape.window_size)
+        self.copied = (
+            self.windows.reshape(sliding_shape, copy=False) if shape.windows_per_row > 1 else None
+        )
         step = shape.columns_per_window * shape.channels * value
-        self.sliding = as_strided(lines, slid, (*lines.strides[:2], step, value))
+        self.sliding = as_strided(lines, sliding_shape, (*lines.strides[:2], step, value))
         self.products = buffers.products[:, : images * count * shape.windows_per_row]
         groups = (n, shape.groups(images * count), -1)
-        self.left = self.windows.reshape(*groups, shape.inner, copy=False)
-        self.right = self.products.reshape(*groups, shape.outer, copy=False)
-        out = shape.windows_per_row * shape.outer
+        self.window_groups = self.windows.reshape(*groups, shape.window_size, copy=False)
+        self.product_groups = self.products.reshape(*groups, shape.window_outputs, copy=False)
+        out = shape.windows_per_row * shape.window_outputs
         transposed = self.products.reshape(n, images, count, out, copy=False)
         self.transposed_products = transposed.transpose(1, 2, 0, 3)
         self.y = y[:, first * m : (first + count) * m].reshape(images, -1, out, copy=False)
-        whole = self.y.shape[1] == count * m
-        tile_rows = self.y if whole else buffers.y[:images, : count * m]
+        complete = self.y.shape[1] == count * m
+        tile_rows = self.y if complete else buffers.y[:images, : count * m]
         self.tile_rows = tile_rows.reshape(images, count, m, out, copy=False)
-        self.partial_rows = None if whole else tile_rows
+        self.block_sumial_rows = None if complete else tile_rows
 
-    def read(self, b: Array) -> None:
-        """Windows of Bᵀ x."""
+    def read_windows(self, b: Array) -> None:
+        """Overwrite the windows with those of Bᵀ x."""
         np.copyto(self.inside, self.x)
         for rows in self.outside:
             rows.fill(0.0)
@@ -156,17 +166,17 @@ class _TileBlock:
         if self.copied is not None:
             np.copyto(self.copied, self.sliding)
 
-    def write(self, a: Array) -> None:
+    def write_outputs(self, a: Array) -> None:
         """y = Aᵀ products."""
         np.matmul(a, self.transposed_products, self.tile_rows)
-        if self.partial_rows is not None:
-            np.copyto(self.y, self.partial_rows[:, : self.y.shape[1]])
+        if self.block_sumial_rows is not None:
+            np.copyto(self.y, self.block_sumial_rows[:, : self.y.shape[1]])
 
-    def spread(self, a: Array) -> None:
+    def read_gradients(self, a: Array) -> None:
         """products = A ∂y, with ∂y in the memory of y."""
-        if self.partial_rows is not None:
-            np.copyto(self.partial_rows[:, : self.y.shape[1]], self.y)
-            self.partial_rows[:, self.y.shape[1] :].fill(0.0)
+        if self.block_sumial_rows is not None:
+            np.copyto(self.block_sumial_rows[:, : self.y.shape[1]], self.y)
+            self.block_sumial_rows[:, self.y.shape[1] :].fill(0.0)
         np.matmul(a, self.tile_rows, self.transposed_products)
 
 
@@ -179,12 +189,12 @@ class WinogradConv:
 
     @staticmethod
     def fits(x: Array, y: Array, axes: Axes, groups: int) -> bool:
-        """Whether the method saves enough products to pay."""
+        """Whether the method saves enough products to be faster."""
         rows, columns = axes
         work = rows.out * columns.out * rows.kernel * columns.kernel * x.shape[3] * y.shape[3]
-        slides = groups == 1 and all(a.stride == a.dilation == 1 for a in axes)
+        is_dense = groups == 1 and all(a.stride == a.dilation == 1 for a in axes)
         return (
-            slides
+            is_dense
             and work >= MIN_WORK
             and product_share(rows.out, rows.kernel) <= MAX_PRODUCT_SHARE
         )
@@ -194,7 +204,7 @@ class WinogradConv:
         n, size = shape.n, shape.columns.kernel
         self.b, self.g, self.a = matrices(shape.m, shape.rows.kernel, x.dtype)
         self.a_transposed = np.ascontiguousarray(self.a.T)
-        self.narrow = aligned((n, size, shape.channels, shape.filters), x.dtype)
+        self.transformed_kernel = aligned((n, size, shape.channels, shape.filters), x.dtype)
         self.u = aligned(
             (
                 n,
@@ -208,11 +218,11 @@ class WinogradConv:
         point, down, channel, right, value = self.u.strides
         self.shifted_kernels = as_strided(
             self.u,
-            (shape.columns_per_window, *self.narrow.shape),
+            (shape.columns_per_window, *self.transformed_kernel.shape),
             (down + right, point, down, channel, value),
         )
-        self.matrix = self.u.reshape(n, shape.inner, shape.outer, copy=False)
-        self.part = aligned(self.matrix.shape, x.dtype)
+        self.matrix = self.u.reshape(n, shape.window_size, shape.window_outputs, copy=False)
+        self.block_sum = aligned(self.matrix.shape, x.dtype)
         self.bias = aligned((shape.columns_per_window, shape.filters), x.dtype)
         self.blocks = list(self._blocks(x, y))
         self.ones = np.ones(self.blocks[0].products.shape[1], x.dtype)
@@ -223,24 +233,25 @@ class WinogradConv:
         buffers = _TileBuffers(self.shape, len(x), x.dtype)
         for i in range(0, len(x), images):
             for first in range(0, self.shape.tiles, tiles):
-                some = first, min(tiles, self.shape.tiles - first)
-                yield _TileBlock(self.shape, buffers, x[i : i + images], y[i : i + images], some)
+                count = min(tiles, self.shape.tiles - first)
+                xs, ys = x[i : i + images], y[i : i + images]
+                yield _TileBlock(self.shape, buffers, xs, ys, (first, count))
 
     def forward(self, kernel: Array, bias: Array | None = None) -> None:
         """y = Aᵀ (Bᵀx · G kernel) + b; b is added at the point that reaches all rows of a tile."""
-        flat = self.narrow.reshape(len(self.g), -1)
+        flat = self.transformed_kernel.reshape(len(self.g), -1)
         np.matmul(self.g, kernel.reshape(self.g.shape[1], -1), flat)
         if self.shape.columns_per_window > 1:
             self.u.fill(0.0)
-        np.copyto(self.shifted_kernels, self.narrow)
+        np.copyto(self.shifted_kernels, self.transformed_kernel)
         if bias is not None:
             np.copyto(self.bias, bias)
         for block in self.blocks:
-            block.read(self.b)
-            np.matmul(block.left, self.matrix[:, None], block.right)
+            block.read_windows(self.b)
+            np.matmul(block.window_groups, self.matrix[:, None], block.product_groups)
             if bias is not None:
                 np.add(block.products[ONE], self.bias.reshape(-1), block.products[ONE])
-            block.write(self.a)
+            block.write_outputs(self.a)
 
     def weight_gradient(self, dkernel: Array, dbias: Array | None = None) -> None:
         """∂kernel = Gᵀ Σ (Bᵀx)ᵀ A∂y and ∂b = Σ ∂y, the blocks added in their order."""
@@ -248,15 +259,15 @@ class WinogradConv:
         self.bias.fill(0.0)
         sums = self.bias.reshape(-1)
         for block in self.blocks:
-            block.read(self.b)
-            block.spread(self.a_transposed)
-            np.matmul(block.windows.transpose(0, 2, 1), block.products, self.part)
-            np.add(self.matrix, self.part, self.matrix)
+            block.read_windows(self.b)
+            block.read_gradients(self.a_transposed)
+            np.matmul(block.windows.transpose(0, 2, 1), block.products, self.block_sum)
+            np.add(self.matrix, self.block_sum, self.matrix)
             if dbias is not None:
-                one = block.products[ONE]
-                np.add(sums, self.ones[: len(one)].dot(one), sums)
-        np.add.reduce(self.shifted_kernels, axis=0, out=self.narrow)
-        flat = self.narrow.reshape(len(self.g), -1)
+                products = block.products[ONE]
+                np.add(sums, self.ones[: len(products)].dot(products), sums)
+        np.add.reduce(self.shifted_kernels, axis=0, out=self.transformed_kernel)
+        flat = self.transformed_kernel.reshape(len(self.g), -1)
         np.matmul(self.g.T, flat, dkernel.reshape(self.g.shape[1], -1, copy=False))
         if dbias is not None:
             np.add.reduce(self.bias, axis=0, out=dbias)

@@ -5,8 +5,8 @@ values, indices stand for one-hot rows; against a single value they are the numb
 No gradient flows to targets.
 
 `class_weights` multiply each sample's loss, and the mean is over samples, so that ∂L/∂y is one
-number whatever the batch holds, and a part's loss does not depend on how it is cut into batches.
-PyTorch's weighted mean divides by the sum of the weights that a batch happens to hold instead;
+number for every batch, and the loss of a split does not depend on its division into batches.
+PyTorch's weighted mean divides by the sum of the weights in a batch instead;
 weights whose mean over the training samples is 1 give the same scale.
 """
 

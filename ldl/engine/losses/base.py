@@ -12,7 +12,7 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.engine.layer import Call, Context, Layer, LayerPlan, ScratchSpec, TensorSpec
-from ldl.engine.layers.shape_checks import words
+from ldl.engine.layers.shape_checks import format_shape
 from ldl.engine.memory import scalar
 from ldl.errors import SettingError, ShapeError
 from ldl.fields import NonNegative
@@ -101,12 +101,13 @@ def matched(x: tuple[TensorSpec, ...]) -> TensorSpec:
         raise ShapeError("the prediction must be numbers, not class indices")
     if target.integer and (len(prediction.shape) > 1 or target.shape):
         raise ShapeError(
-            f"class indices go with a prediction of one axis, got {words(prediction.shape)}: "
-            "flatten before the last layer"
+            f"class indices go with a prediction of one axis, got "
+            f"{format_shape(prediction.shape)}: flatten before the last layer"
         )
     if not target.integer and target.shape != prediction.shape:
         raise ShapeError(
-            f"the prediction is {words(prediction.shape)} and the target {words(target.shape)}"
+            f"the prediction is {format_shape(prediction.shape)} and the target "
+            f"{format_shape(target.shape)}"
         )
     return prediction
 
@@ -139,7 +140,7 @@ def logits_of(x: tuple[TensorSpec, ...], name: str) -> TensorSpec:
     """
     prediction = matched(x)
     if len(prediction.shape) != 1 or prediction.shape[0] < 2:
-        shape = words(prediction.shape)
+        shape = format_shape(prediction.shape)
         raise ShapeError(f"{name} (C) of two classes or more, got {shape}")
     return prediction
 
