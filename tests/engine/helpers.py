@@ -1,4 +1,4 @@
-"""Graphs and batches that several test files need."""
+"""Graphs, batches and steps for the rows of the table."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from ldl.engine.losses import LOSSES, Loss
 from .table import Case
 
 
-def graph_of(case: Case, times: int = 1) -> Graph:
-    """The case's layer at `times` places, each with inputs of its own and a loss that grades it."""
+def case_graph(case: Case, uses: int = 1) -> Graph:
+    """The layer of a case at `uses` nodes, each with its own inputs and its own loss."""
     inputs: dict[str, TensorSpec] = {}
-    places, losses = [], []
-    for k in range(times):
+    nodes, losses = [], []
+    for k in range(uses):
         names = tuple(f"x{k}{i}" for i in range(len(case.inputs)))
-        inputs |= {n: given.spec for n, given in zip(names, case.inputs, strict=True)}
+        inputs |= {n: case_input.spec for n, case_input in zip(names, case.inputs, strict=True)}
         weight = 1.7 - k
         if isinstance(case.layer, Loss):
             losses.append(LossNode(f"loss{k}", case.layer, (names[0], names[1]), weight))
             continue
-        places.append(Node(f"it{k}", case.layer, names))
-        y = case.layer.plan(tuple(given.spec for given in case.inputs)).y
-        inputs[f"goal{k}"] = TensorSpec(y)
-        losses.append(LossNode(f"loss{k}", LOSSES["mse"]("sum"), (f"it{k}", f"goal{k}"), weight))
-    return Graph(inputs, places, losses)
+        nodes.append(Node(f"y{k}", case.layer, names))
+        y = case.layer.plan(tuple(case_input.spec for case_input in case.inputs)).y
+        inputs[f"target{k}"] = TensorSpec(y)
+        losses.append(LossNode(f"loss{k}", LOSSES["mse"]("sum"), (f"y{k}", f"target{k}"), weight))
+    return Graph(inputs, nodes, losses)
 
 
-def batch_for(case: Case, graph: Graph, samples: int, seed: int = 0) -> dict[str, Array]:
-    """Values for every input of `graph_of(case)`, float64 and int64."""
+def case_batch(case: Case, graph: Graph, samples: int, seed: int = 0) -> dict[str, Array]:
+    """Values (samples, …) for every input of `case_graph(case)`, float64 and int64."""
     rng = np.random.default_rng(seed)
     batch = {}
     for name, spec in graph.inputs.items():
-        if name.startswith("goal"):
+        if name.startswith("target"):
             batch[name] = rng.normal(size=(samples, *spec.shape))
         else:
             batch[name] = case.inputs[int(name[2:])].values(rng, samples)
     return batch
 
 
-def fill(binding: Executor, batch: Mapping[str, Array]) -> None:
-    """Copy a batch into the binding's inputs."""
-    for name, array in binding.inputs.items():
+def fill(executor: Executor, batch: Mapping[str, Array]) -> None:
+    """Copy a batch to the inputs of an executor."""
+    for name, array in executor.inputs.items():
         array[...] = batch[name]
 
 
-def step(binding: Executor, batch: Mapping[str, Array]) -> dict[str, Array]:
-    """One forward and backward; copies of the losses and of every gradient, by name."""
-    fill(binding, batch)
-    binding.forward()
-    binding.backward()
+def step(executor: Executor, batch: Mapping[str, Array]) -> dict[str, Array]:
+    """Run forward and backward; copies of the losses and of every gradient, by name."""
+    fill(executor, batch)
+    executor.forward()
+    executor.backward()
     return {
-        **{loss.name: binding.values[loss.name].copy() for loss in binding.graph.losses},
-        **{f"d {name}": g.copy() for name, g in binding.parameters.gradients.items()},
-        **{f"d {name}": g.copy() for name, g in binding.input_gradients.items()},
+        **{loss.name: executor.values[loss.name].copy() for loss in executor.graph.losses},
+        **{f"d {name}": g.copy() for name, g in executor.parameters.gradients.items()},
+        **{f"d {name}": g.copy() for name, g in executor.input_gradients.items()},
     }

@@ -1,6 +1,6 @@
-"""A plain, slow executor: every array fresh and full of NaN, nothing shared, nothing fused.
+"""A naive executor: every array is new and full of NaN, no memory is shared, no layers are fused.
 
-It runs the same layers as an executor, so it tests the planning, not the formulas.
+It runs the same layers as `Executor`, so it tests the memory planner and not the formulas.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def fresh_context(
     rng: np.random.Generator | None = None,
     training: bool = True,
 ) -> Context:
-    """A context for one layer; gradients go to every numeric input, but not to a target.
+    """A context for one layer, with gradients of every numeric input but targets.
 
-    ∂L/∂y of a loss is weight/N, one number for every sample.
+    ∂L/∂y of a loss is weight/N for every sample.
     """
     samples = len(x[0])
     dtype = next(array.dtype for array in (*x, *w.values()) if array.dtype.kind == "f")
@@ -55,10 +55,10 @@ def fresh_context(
     )
 
 
-class Step:
-    """The two passes of a layer for one context, as the executor runs them.
+class LayerStep:
+    """The forward and backward calls of a layer for one context.
 
-    A view has no calls: its values and its gradient are handed on.
+    A view has no calls: its values and its gradient are copied.
     """
 
     def __init__(self, layer: Layer, ctx: Context) -> None:
@@ -82,17 +82,17 @@ class Step:
             call()
 
 
-def fresh_step(
+def fresh_layer_step(
     layer: Layer, plan: LayerPlan, x: tuple[Array, ...], w: dict[str, Array], training: bool = True
-) -> Step:
-    """A layer by itself, in a fresh context."""
-    return Step(layer, fresh_context(layer, plan, x, w, training=training))
+) -> LayerStep:
+    """A layer in a context of new arrays."""
+    return LayerStep(layer, fresh_context(layer, plan, x, w, training=training))
 
 
-class Naive:
+class NaiveExecutor:
     """Values, loss and all gradients of a graph for one batch of inputs.
 
-    Nodes draw from `streams`; a graph's own are needed where its layers draw anything.
+    Nodes draw from `streams`, which are needed where a layer draws random numbers.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Naive:
     ) -> None:
         self.graph = graph
         self.values = {name: array.copy() for name, array in inputs.items()}
-        self.steps: dict[str, Step] = {}
+        self.steps: dict[str, LayerStep] = {}
         for node in graph.order:
             plan, owner = graph.plans[node.name], graph.owners[node.name]
             w = {key: weights[f"{owner}.{key}"].copy() for key in plan.w}
@@ -113,7 +113,7 @@ class Naive:
             weight = node.weight if isinstance(node, LossNode) else 1.0
             rng = streams[node.name] if streams else None
             ctx = fresh_context(node.layer, plan, x, w, weight, rng, training)
-            step = self.steps[node.name] = Step(node.layer, ctx)
+            step = self.steps[node.name] = LayerStep(node.layer, ctx)
             step.forward()
             self.values[node.name] = ctx.y.copy()
         self.loss = sum(loss.weight * self.values[loss.name].mean() for loss in graph.losses)
@@ -131,8 +131,8 @@ class Naive:
         if not isinstance(node, LossNode):
             step.ctx.dy[...] = self.value_gradients[node.name]
         step.backward()
-        for name, part in zip(node.inputs, step.ctx.dx, strict=True):
-            if part is not None:
-                self.value_gradients[name] += part
-        for key, part in step.ctx.dw.items():
-            self.gradients[f"{self.graph.owners[node.name]}.{key}"] += part
+        for name, gradient in zip(node.inputs, step.ctx.dx, strict=True):
+            if gradient is not None:
+                self.value_gradients[name] += gradient
+        for key, gradient in step.ctx.dw.items():
+            self.gradients[f"{self.graph.owners[node.name]}.{key}"] += gradient

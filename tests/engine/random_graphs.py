@@ -1,4 +1,4 @@
-"""Random layer graphs: every layer and loss, values read often, weights shared, order mixed."""
+"""Random layer graphs: all layers and losses, values with several readers, shared weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES, Loss
 
-# Layers that take any value, and those that want (L, C), with the settings that they need.
-ANYWHERE = (
+# Layers for values of any shape, and layers for sequences (L, C) with their settings.
+ANY_SHAPE = (
     *("identity", "tanh", "sigmoid", "relu", "leaky_relu", "softmax", "flatten"),
     *("log_softmax", "elu", "gelu", "silu", "softplus", "layer_norm", "batch_norm", "dropout"),
 )
@@ -25,17 +25,20 @@ SEQUENCES: dict[str, tuple[object, ...]] = {
     "positional_embedding": ("learned", Normal(0.5)),
     "multi_head_attention": (1, 0.3, True, False, Normal(0.5)),
 }
-TRIED = (*ANYWHERE, *SEQUENCES, "linear", "add", "multiply", "concat", "reshape")
+LAYER_ENTRIES = (*ANY_SHAPE, *SEQUENCES, "linear", "add", "multiply", "concat", "reshape")
 
 INPUTS: dict[str, Shape] = {"a": (4,), "b": (2, 3), "c": (6,)}
 
 
-class Maker:
-    """Grows one graph from a seed; `shapes` holds every value made so far."""
+class GraphGenerator:
+    """Builds one graph from a seed; `shapes` holds the values that exist so far.
 
-    def __init__(self, seed: int, inner_targets: bool) -> None:
+    With `value_targets` a value of the graph may be the target of a loss.
+    """
+
+    def __init__(self, seed: int, value_targets: bool) -> None:
         self.rng = np.random.default_rng(seed)
-        self.inner_targets = inner_targets
+        self.value_targets = value_targets
         self.inputs = {name: TensorSpec(shape) for name, shape in INPUTS.items()}
         self.shapes: dict[str, Shape] = dict(INPUTS)
         self.nodes: list[Node] = []
@@ -43,96 +46,98 @@ class Maker:
         self.linears: list[tuple[int, Layer]] = []
 
     def graph(self) -> Graph:
-        """4 to 16 places and 1 to 3 losses, declared in any order."""
+        """4 to 16 layers and more, and 1 to 3 losses, declared in random order."""
         for _ in range(self.rng.integers(4, 17)):
-            self.add(str(self.rng.choice([*TRIED, *["linear"] * 5, "add", "sigmoid"])))
+            self.add_layer(
+                str(self.rng.choice([*LAYER_ENTRIES, *["linear"] * 5, "add", "sigmoid"]))
+            )
         for _ in range(self.rng.integers(1, 4)):
-            self.grade(str(self.rng.choice([*LOSSES, *["bce"] * len(LOSSES)])))
-        places, losses = self.rng.permutation(self.nodes), self.rng.permutation(self.losses)
-        return Graph(self.inputs, list(places), list(losses))
+            self.add_loss(str(self.rng.choice([*LOSSES, *["bce"] * len(LOSSES)])))
+        nodes, losses = self.rng.permutation(self.nodes), self.rng.permutation(self.losses)
+        return Graph(self.inputs, list(nodes), list(losses))
 
     def value(self, *, shape: Shape | None = None) -> str:
-        """A value made so far, more often a late one; of one shape, if asked."""
-        fitting = [n for n, s in self.shapes.items() if shape is None or s == shape]
-        late = min(self.rng.geometric(0.25), len(fitting))
-        return fitting[-late]
+        """The name of a value, more often a late one; of the given shape, if there is one."""
+        candidates = [n for n, s in self.shapes.items() if shape is None or s == shape]
+        position = min(self.rng.geometric(0.25), len(candidates))
+        return candidates[-position]
 
-    def put(self, layer: Layer, *inputs: str) -> str:
-        """Place a layer."""
+    def add_node(self, layer: Layer, *inputs: str) -> str:
+        """Add a node with this layer; the name of its output."""
         name = f"v{len(self.nodes)}"
         self.nodes.append(Node(name, layer, inputs))
         self.shapes[name] = layer.plan(tuple(TensorSpec(self.shapes[n]) for n in inputs)).y
         return name
 
-    def add(self, entry: str) -> str:
-        """A place for the named layer, on values that fit it."""
+    def add_layer(self, entry: str) -> str:
+        """Add the named layer on values of a shape that it takes; the name of its output."""
         x = self.value()
         shape = self.shapes[x]
         if entry == "linear":
-            return self.put(self.linear(shape[-1]), x)
+            return self.add_node(self.linear(shape[-1]), x)
         if entry in ("add", "multiply"):
-            more = [self.value(shape=shape) for _ in range(self.rng.integers(1, 4))]
-            return self.put(LAYERS[entry](), x, *more)
+            further = [self.value(shape=shape) for _ in range(self.rng.integers(1, 4))]
+            return self.add_node(LAYERS[entry](), x, *further)
         if entry == "concat":
             axis = int(self.rng.integers(len(shape)))
-            fits = [n for n, s in self.shapes.items() if same_but_for(axis, s, shape)]
-            more = [str(n) for n in self.rng.choice(fits, self.rng.integers(1, 3))]
-            return self.put(LAYERS["concat"](axis), x, *more)
+            candidates = [n for n, s in self.shapes.items() if equal_except_along(axis, s, shape)]
+            further = [str(n) for n in self.rng.choice(candidates, self.rng.integers(1, 3))]
+            return self.add_node(LAYERS["concat"](axis), x, *further)
         if entry == "reshape":
-            total = prod(shape)
-            parts = int(self.rng.choice([k for k in range(1, total + 1) if total % k == 0]))
-            return self.put(LAYERS["reshape"]((parts, -1)), x)
+            size = prod(shape)
+            rows = int(self.rng.choice([k for k in range(1, size + 1) if size % k == 0]))
+            return self.add_node(LAYERS["reshape"]((rows, -1)), x)
         if entry in SEQUENCES:
             if len(shape) != 2:
-                x = self.put(LAYERS["reshape"]((-1, shape[-1])), x)
-            return self.put(LAYERS[entry](*SEQUENCES[entry]), x)
-        return self.put(LAYERS[entry](), x)
+                x = self.add_node(LAYERS["reshape"]((-1, shape[-1])), x)
+            return self.add_node(LAYERS[entry](*SEQUENCES[entry]), x)
+        return self.add_node(LAYERS[entry](), x)
 
     def linear(self, size: int) -> Layer:
-        """A new linear layer, or one that stands in the graph already."""
-        known = [layer for inputs, layer in self.linears if inputs == size]
-        if known and self.rng.random() < 0.5:
-            return known[-1]
+        """A new linear layer, or one that is in the graph already."""
+        candidates = [layer for inputs, layer in self.linears if inputs == size]
+        if candidates and self.rng.random() < 0.5:
+            return candidates[-1]
         units = int(self.rng.integers(1, 6))
         layer = LAYERS["linear"](units, bool(self.rng.integers(2)), Normal(0.7), Normal(0.5))
         self.linears.append((size, layer))
         return layer
 
-    def grade(self, entry: str) -> None:
-        """A loss on some value, against an input of its own or a value of the graph."""
+    def add_loss(self, entry: str) -> None:
+        """Add a loss of some value, with an input or a value of the graph as its target."""
         x = self.value()
-        scores = entry in ("cross_entropy", "nll", "hinge")
-        if scores:
-            x = self.put(LAYERS["flatten"](), x)
-            x = self.put(self.linear(self.shapes[x][-1]), x)
+        on_scores = entry in ("cross_entropy", "nll", "hinge")
+        if on_scores:
+            x = self.add_node(LAYERS["flatten"](), x)
+            x = self.add_node(self.linear(self.shapes[x][-1]), x)
             if self.shapes[x] == (1,):
-                x = self.put(LAYERS["concat"](), x, x)
+                x = self.add_node(LAYERS["concat"](), x, x)
         if entry == "bce":
             probabilities = [p.name for p in self.nodes if isinstance(p.layer, LAYERS["sigmoid"])]
-            x = probabilities[-1] if probabilities else self.put(LAYERS["sigmoid"](), x)
-        reduction = () if scores else (self.rng.choice(["mean", "sum"]),)
+            x = probabilities[-1] if probabilities else self.add_node(LAYERS["sigmoid"](), x)
+        reduction = () if on_scores else (self.rng.choice(["mean", "sum"]),)
         weight, name = float(self.rng.uniform(0.2, 2.0)), f"loss{len(self.losses)}"
         loss: Loss = LOSSES[entry](*reduction)
         self.losses.append(LossNode(name, loss, (x, self.target(x, name, entry)), weight))
 
     def target(self, x: str, loss: str, entry: str) -> str:
-        """Class indices where they can be, a value of the graph where allowed, or an input."""
-        shape, kind = self.shapes[x], self.rng.random()
+        """The name of a target: a value of the graph, or a new input of indices or values."""
+        shape, draw = self.shapes[x], self.rng.random()
         if entry == "hinge":
             self.inputs[f"t {loss}"] = TensorSpec((), integer=True)
             return f"t {loss}"
-        inner = [n for n, s in self.shapes.items() if s == shape and n != x]
-        if self.inner_targets and inner and kind < 0.4:
-            return str(self.rng.choice(inner))
+        candidates = [n for n, s in self.shapes.items() if s == shape and n != x]
+        if self.value_targets and candidates and draw < 0.4:
+            return str(self.rng.choice(candidates))
         self.inputs[f"t {loss}"] = TensorSpec(
-            () if kind > 0.7 and len(shape) == 1 else shape, kind > 0.7
+            () if draw > 0.7 and len(shape) == 1 else shape, draw > 0.7
         )
-        if kind > 0.7 and len(shape) > 1:
+        if draw > 0.7 and len(shape) > 1:
             self.inputs[f"t {loss}"] = TensorSpec(shape)
         return f"t {loss}"
 
     def batch(self, samples: int) -> dict[str, Array]:
-        """Values for every input; indices below the number of classes they are held against."""
+        """Values for every input; indices are below the number of classes of their loss."""
         classes = {loss.inputs[1]: max(2, self.shapes[loss.inputs[0]][-1]) for loss in self.losses}
         return {
             name: self.rng.integers(classes[name], size=samples)
@@ -144,8 +149,8 @@ class Maker:
         }
 
 
-def same_but_for(axis: int, one: Shape, other: Shape) -> bool:
+def equal_except_along(axis: int, first: Shape, second: Shape) -> bool:
     """Whether two shapes differ along one axis at most."""
-    return len(one) == len(other) and all(
-        i == axis or a == b for i, (a, b) in enumerate(zip(one, other, strict=True))
+    return len(first) == len(second) and all(
+        i == axis or a == b for i, (a, b) in enumerate(zip(first, second, strict=True))
     )

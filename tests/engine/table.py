@@ -1,6 +1,6 @@
-"""The one table of layers and losses: odd shapes, and what each should compute, written plainly.
+"""The table of layers and losses: inputs of unusual shapes, and the formula of each in float64.
 
-`test_table.py` runs every row through every check; an entry of a registry without rows fails.
+`test_table.py` checks every row, and fails for a registered entry without rows.
 """
 
 from __future__ import annotations
@@ -20,73 +20,73 @@ from ldl.engine.losses import LOSSES
 Draw = Callable[[np.random.Generator, Shape], Array]
 
 
-def plain(rng: np.random.Generator, shape: Shape) -> Array:
+def standard_normal(rng: np.random.Generator, shape: Shape) -> Array:
     """Standard normal."""
     return rng.normal(size=shape)
 
 
-def kinked(rng: np.random.Generator, shape: Shape) -> Array:
+def away_from_zero(rng: np.random.Generator, shape: Shape) -> Array:
     """Normal, but at least 0.1 from the kink at 0."""
     values = rng.normal(size=shape)
     return values + np.where(values < 0, -0.1, 0.1)
 
 
-def shares(rng: np.random.Generator, shape: Shape) -> Array:
-    """Well within (0, 1)."""
+def probabilities(rng: np.random.Generator, shape: Shape) -> Array:
+    """Probabilities from 0.05 to 0.95."""
     return rng.uniform(0.05, 0.95, shape)
 
 
-def bits(rng: np.random.Generator, shape: Shape) -> Array:
+def zeros_and_ones(rng: np.random.Generator, shape: Shape) -> Array:
     """0.0 or 1.0."""
     return rng.integers(2, size=shape).astype(float)
 
 
-def far(rng: np.random.Generator, shape: Shape) -> Array:
-    """Around 300: an exponential of it would overflow float32."""
+def large_values(rng: np.random.Generator, shape: Shape) -> Array:
+    """Around 300, where an exponential overflows float32."""
     return 300.0 + rng.normal(size=shape)
 
 
 def one_hot(rng: np.random.Generator, shape: Shape) -> Array:
-    """A single 1 a row."""
+    """Rows with a single 1."""
     return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[0])]
 
 
-def below(classes: int) -> Draw:
+def class_indices(classes: int) -> Draw:
     """Class indices 0 … classes − 1."""
     return lambda rng, shape: rng.integers(classes, size=shape)
 
 
-def always(label: int) -> Draw:
-    """A batch that holds one class alone."""
+def one_class(label: int) -> Draw:
+    """A batch of one class."""
     return lambda rng, shape: np.full(shape, label)
 
 
 @dataclass(frozen=True)
-class Given:
-    """One input of a row: a sample's shape and how values are drawn."""
+class Input:
+    """One input of a case: the shape of a sample, and how its values are drawn."""
 
     shape: Shape
-    draw: Draw = plain
+    draw: Draw = standard_normal
     integer: bool = False
 
     @property
     def spec(self) -> TensorSpec:
-        """What the graph is told."""
+        """The input's specification in a graph."""
         return TensorSpec(self.shape, self.integer)
 
     def values(self, rng: np.random.Generator, samples: int) -> Array:
         """(samples, *shape): float64, or int64 for class indices."""
-        drawn = self.draw(rng, (samples, *self.shape))
-        return drawn.astype(np.int64 if self.integer else np.float64)
+        array = self.draw(rng, (samples, *self.shape))
+        return array.astype(np.int64 if self.integer else np.float64)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A row: the layer or loss, its inputs, and y from (inputs, weights) in plain float64."""
+    """A row: a layer or loss, its inputs, and and y by its formula from inputs and weights."""
 
     entry: str
     layer: Layer
-    inputs: tuple[Given, ...]
+    inputs: tuple[Input, ...]
     formula: Callable[[list[Array], dict[str, Array]], Array]
 
     def __str__(self) -> str:
@@ -100,13 +100,13 @@ class Case:
 
 
 def linear(x: list[Array], w: dict[str, Array]) -> Array:
-    """Σ_i x_i w_io + b_o, with no product of matrices."""
+    """Σ_i x_i w_io + b_o, without a matrix product."""
     y = (x[0][..., :, None] * w["weight"]).sum(axis=-2)
     return y + w.get("bias", 0.0)
 
 
 def map_values(f: Callable[[Array], Array]) -> Callable[[list[Array], dict[str, Array]], Array]:
-    """A formula on each value alone."""
+    """The formula that applies f to each value."""
     return lambda x, w: f(x[0])
 
 
@@ -125,29 +125,35 @@ def layer_cases() -> list[Case]:
     for shape, units in (((5,), 3), ((1,), 4), ((4,), 1), ((1,), 1), ((3, 4), 2), ((2, 3, 2), 5)):
         for bias in (True, False):
             layer = LAYERS["linear"](units, bias, normal, normal)
-            cases.append(Case("linear", layer, (Given(shape),), linear))
+            cases.append(Case("linear", layer, (Input(shape),), linear))
     for entry, f in ELEMENTWISE.items():
         cases += [
-            Case(entry, LAYERS[entry](), (Given(shape, kinked),), map_values(f))
+            Case(entry, LAYERS[entry](), (Input(shape, away_from_zero),), map_values(f))
             for shape in ((6,), (1,), (2, 3, 2), ())
         ]
     for slope in (0.01, 0.3, 0.0):
         leaky = map_values(lambda x, s=slope: np.where(x > 0, x, s * x))
         for shape in ((5,), (1,), (2, 3)):
             layer = LAYERS["leaky_relu"](slope)
-            cases.append(Case("leaky_relu", layer, (Given(shape, kinked),), leaky))
-    for given in (Given((5,)), Given((1,)), Given((2, 3)), Given((2, 2, 3)), Given((4,), far)):
+            cases.append(Case("leaky_relu", layer, (Input(shape, away_from_zero),), leaky))
+    for case_input in (
+        Input((5,)),
+        Input((1,)),
+        Input((2, 3)),
+        Input((2, 2, 3)),
+        Input((4,), large_values),
+    ):
         softmax = map_values(lambda x: special.softmax(x, axis=-1))
-        cases.append(Case("softmax", LAYERS["softmax"](), (given,), softmax))
+        cases.append(Case("softmax", LAYERS["softmax"](), (case_input,), softmax))
     for shape in ((4,), (1,), (2, 3), ()):
         for count in (2, 3, 5):
             layer = LAYERS["add"]()
-            cases.append(Case("add", layer, (Given(shape),) * count, lambda x, w: np.sum(x, 0)))
-    return cases + joining_cases() + renaming_cases()
+            cases.append(Case("add", layer, (Input(shape),) * count, lambda x, w: np.sum(x, 0)))
+    return cases + concat_cases() + shape_cases()
 
 
-def joining_cases() -> list[Case]:
-    """Rows for concat: an axis is counted without the samples' one."""
+def concat_cases() -> list[Case]:
+    """Rows for concat; axes are counted without that of the samples."""
     rows: list[tuple[int, tuple[Shape, ...]]] = [
         (-1, ((3,), (2,))),
         (0, ((1,), (1,))),
@@ -161,36 +167,36 @@ def joining_cases() -> list[Case]:
         Case(
             "concat",
             LAYERS["concat"](axis),
-            tuple(map(Given, shapes)),
+            tuple(map(Input, shapes)),
             lambda x, w, a=axis: np.stack([np.concatenate(s, a) for s in zip(*x, strict=True)]),
         )
         for axis, shapes in rows
     ]
 
 
-def renaming_cases() -> list[Case]:
+def shape_cases() -> list[Case]:
     """Rows for flatten and reshape."""
     cases = []
     for shape in ((4,), (2, 3), (2, 1, 3), ()):
         rows = map_values(lambda x: np.stack([row.ravel() for row in x]))
-        cases.append(Case("flatten", LAYERS["flatten"](), (Given(shape),), rows))
-    for old, setting, new in (
+        cases.append(Case("flatten", LAYERS["flatten"](), (Input(shape),), rows))
+    for old_shape, shape, new_shape in (
         ((6,), (2, 3), (2, 3)),
         ((6,), (-1, 2), (3, 2)),
         ((2, 3), (-1,), (6,)),
         ((2, 2, 3), (3, -1, 1), (3, 4, 1)),
         ((1,), (1, -1, 1), (1, 1, 1)),
     ):
-        rows = map_values(lambda x, s=new: np.stack([row.reshape(s) for row in x]))
-        cases.append(Case("reshape", LAYERS["reshape"](setting), (Given(old),), rows))
+        rows = map_values(lambda x, s=new_shape: np.stack([row.reshape(s) for row in x]))
+        cases.append(Case("reshape", LAYERS["reshape"](shape), (Input(old_shape),), rows))
     return cases
 
 
 # --- losses -----------------------------------------------------------------------------------
 
 
-def rows_of(x: list[Array]) -> tuple[Array, Array]:
-    """Prediction and dense target, (N, F) both; a lone column takes indices as numbers."""
+def flat_rows(x: list[Array]) -> tuple[Array, Array]:
+    """Prediction and target, both (N, F); class indices become one-hot rows, or one column."""
     p = x[0].reshape(len(x[0]), -1)
     if x[1].dtype.kind == "f":
         return p, x[1].reshape(p.shape)
@@ -206,63 +212,63 @@ DISTANCES: dict[str, Callable[[Array, Array], Array]] = {
 
 
 def distance(entry: str, reduction: str) -> Callable[[list[Array], dict[str, Array]], Array]:
-    """Mean or sum of the distances a sample, rooted at the end for rmse."""
+    """Mean or sum of the distances of a sample, and its root for rmse."""
 
     def formula(x: list[Array], w: dict[str, Array]) -> Array:
-        each = DISTANCES[entry](*rows_of(x))
-        total = each.mean(1) if reduction == "mean" else each.sum(1)
-        return np.sqrt(total) if entry == "rmse" else total
+        distances = DISTANCES[entry](*flat_rows(x))
+        reduced = distances.mean(1) if reduction == "mean" else distances.sum(1)
+        return np.sqrt(reduced) if entry == "rmse" else reduced
 
     return formula
 
 
 def cross_entropy(x: list[Array], w: dict[str, Array]) -> Array:
     """−Σ_k t_k log softmax(z)_k."""
-    z, t = rows_of(x)
+    z, t = flat_rows(x)
     return -(t * special.log_softmax(z, axis=1)).sum(1)
 
 
 def loss_cases() -> list[Case]:
-    """Rows for every loss: dense targets, class indices, a lone column, one class in the batch."""
+    """Rows for losses: targets as values and class indices, one column, one class."""
     cases = []
     for entry in DISTANCES:
-        drawn, dense = (shares, shares) if entry == "bce" else (plain, plain)
+        draw = probabilities if entry == "bce" else standard_normal
         for reduction in ("mean", "sum"):
             layer = LOSSES[entry](reduction)
-            pairs = [(Given(s, drawn), Given(s, dense)) for s in ((5,), (1,), (2, 3), ())]
-            pairs += [(Given(s, drawn), Given(s, bits)) for s in ((4,), (1,))]
+            pairs = [(Input(s, draw), Input(s, draw)) for s in ((5,), (1,), (2, 3), ())]
+            pairs += [(Input(s, draw), Input(s, zeros_and_ones)) for s in ((4,), (1,))]
             pairs += [
-                (Given((4,), drawn), Given((), below(4), integer=True)),
-                (Given((3,), drawn), Given((), always(2), integer=True)),
-                (Given((1,), drawn), Given((), below(2), integer=True)),
-                (Given((1,), drawn), Given((), always(1), integer=True)),
+                (Input((4,), draw), Input((), class_indices(4), integer=True)),
+                (Input((3,), draw), Input((), one_class(2), integer=True)),
+                (Input((1,), draw), Input((), class_indices(2), integer=True)),
+                (Input((1,), draw), Input((), one_class(1), integer=True)),
             ]
-            cases += [Case(entry, layer, pair, distance(entry, reduction)) for pair in pairs]
+            cases += [Case(entry, layer, inputs, distance(entry, reduction)) for inputs in pairs]
     for logits, target in (
-        (Given((2,)), Given((), below(2), integer=True)),
-        (Given((7,)), Given((), below(7), integer=True)),
-        (Given((3,)), Given((), always(0), integer=True)),
-        (Given((3,)), Given((), always(2), integer=True)),
-        (Given((4,), far), Given((), below(4), integer=True)),
-        (Given((3,)), Given((3,), one_hot)),
-        (Given((4,)), Given((4,), shares)),
-        (Given((2,), far), Given((2,), shares)),
+        (Input((2,)), Input((), class_indices(2), integer=True)),
+        (Input((7,)), Input((), class_indices(7), integer=True)),
+        (Input((3,)), Input((), one_class(0), integer=True)),
+        (Input((3,)), Input((), one_class(2), integer=True)),
+        (Input((4,), large_values), Input((), class_indices(4), integer=True)),
+        (Input((3,)), Input((3,), one_hot)),
+        (Input((4,)), Input((4,), probabilities)),
+        (Input((2,), large_values), Input((2,), probabilities)),
     ):
         layer = LOSSES["cross_entropy"]()
         cases.append(Case("cross_entropy", layer, (logits, target), cross_entropy))
     return cases
 
 
-from .table_activations_losses import more_cases  # noqa: E402 - its rows are Cases
-from .table_conv import conv_cases  # noqa: E402 - its rows are Cases
-from .table_norm import norm_and_attention_cases  # noqa: E402 - its rows are Cases
-from .table_recurrent import recurrent_cases  # noqa: E402 - its rows are Cases
+from .table_activations_losses import activation_and_loss_cases  # noqa: E402 - it imports Case
+from .table_conv import conv_cases  # noqa: E402 - it imports Case
+from .table_norm import norm_and_attention_cases  # noqa: E402 - it imports Case
+from .table_recurrent import recurrent_cases  # noqa: E402 - it imports Case
 
 TABLE = [
     *layer_cases(),
     *loss_cases(),
     *conv_cases(),
-    *more_cases(),
+    *activation_and_loss_cases(),
     *recurrent_cases(),
     *norm_and_attention_cases(),
 ]

@@ -1,4 +1,4 @@
-"""Rows for convolutions, transposed convolutions, upsampling and pooling, each by plain loops."""
+"""Rows for convolutions, transposed convolutions, pooling and upsampling; formulas are loops."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from ldl.engine.layer import Layer
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.windows import WindowAxis
 
-from .table import Case, Given
+from .table import Case, Input
 
-WIDE = {"init": Normal(0.5), "bias_init": Normal(0.5)}
+INITS = {"init": Normal(0.5), "bias_init": Normal(0.5)}
 
 
 def as_images(x: Array) -> Array:
-    """(N, L, C) as images of one row; images as they are."""
+    """(N, L, C) as images of one row; images unchanged."""
     return x[:, None] if x.ndim == 3 else x
 
 
-def spread(x: Array, axes: tuple[WindowAxis, WindowAxis], border: float = 0.0) -> Array:
+def pad(x: Array, axes: tuple[WindowAxis, WindowAxis], border: float = 0.0) -> Array:
     """x with the axes' padding around it."""
-    wide = np.full((len(x), axes[0].padded, axes[1].padded, x.shape[3]), border)
-    wide[:, axes[0].inside, axes[1].inside] = x
-    return wide
+    padded = np.full((len(x), axes[0].padded, axes[1].padded, x.shape[3]), border)
+    padded[:, axes[0].inside, axes[1].inside] = x
+    return padded
 
 
-def window(wide: Array, axes: tuple[WindowAxis, WindowAxis], h: int, w: int) -> Array:
+def window(padded: Array, axes: tuple[WindowAxis, WindowAxis], h: int, w: int) -> Array:
     """The window at (h, w): (N, K_h, K_w, C)."""
     rows = np.arange(axes[0].kernel) * axes[0].dilation + h * axes[0].stride
     columns = np.arange(axes[1].kernel) * axes[1].dilation + w * axes[1].stride
-    return wide[:, rows][:, :, columns]
+    return padded[:, rows][:, :, columns]
 
 
 def convolution(layer: Any) -> Any:
-    """y at each position: the window times the kernel, a group of channels after the other."""
+    """y at each position is window times kernel, for each group of channels."""
 
     def formula(x: list[Array], w: dict[str, Array]) -> Array:
         axes = layer.axes(layer.image(x[0].shape[1:]))
-        wide = spread(as_images(x[0]), axes)
+        padded = pad(as_images(x[0]), axes)
         kernel = w["weight"].reshape(axes[0].kernel, axes[1].kernel, -1, layer.out_channels)
-        y = np.zeros((len(wide), axes[0].out, axes[1].out, layer.out_channels))
-        read, made = wide.shape[3] // layer.groups, layer.out_channels // layer.groups
+        y = np.zeros((len(padded), axes[0].out, axes[1].out, layer.out_channels))
+        in_channels, filters = padded.shape[3] // layer.groups, layer.out_channels // layer.groups
         for h, v, g in product(range(axes[0].out), range(axes[1].out), range(layer.groups)):
-            seen = window(wide, axes, h, v)[..., g * read : (g + 1) * read]
-            out = slice(g * made, (g + 1) * made)
-            y[:, h, v, out] = np.einsum("nijc,ijco->no", seen, kernel[..., out])
+            values = window(padded, axes, h, v)[..., g * in_channels : (g + 1) * in_channels]
+            out = slice(g * filters, (g + 1) * filters)
+            y[:, h, v, out] = np.einsum("nijc,ijco->no", values, kernel[..., out])
         return (y + w.get("bias", 0.0)).reshape(len(y), *layer_shape(layer, x))
 
     return formula
@@ -63,54 +63,55 @@ def layer_shape(layer: Layer, x: list[Array]) -> tuple[int, ...]:
 
 
 def transposed(layer: Any) -> Any:
-    """Every value of x times the kernel, added where the convolution would have read it."""
+    """Each value of x times the kernel, added to the window that a convolution would read."""
 
     def formula(x: list[Array], w: dict[str, Array]) -> Array:
         axes = rows, columns = layer.axes(x[0].shape[1:])
         images = x[0].reshape(len(x[0]), rows.out, columns.out, -1)
         kernel = w["weight"].reshape(rows.kernel, columns.kernel, layer.out_channels, -1)
-        wide = np.zeros((len(images), rows.padded, columns.padded, layer.out_channels))
+        padded = np.zeros((len(images), rows.padded, columns.padded, layer.out_channels))
         for h, v in product(range(rows.out), range(columns.out)):
-            share = np.einsum("nc,ijoc->nijo", images[:, h, v], kernel)
+            contribution = np.einsum("nc,ijoc->nijo", images[:, h, v], kernel)
             top, left = h * rows.stride, v * columns.stride
-            wide[:, top : top + rows.kernel, left : left + columns.kernel] += share
-        y = wide[:, axes[0].inside, axes[1].inside] + w.get("bias", 0.0)
+            padded[:, top : top + rows.kernel, left : left + columns.kernel] += contribution
+        y = padded[:, axes[0].inside, axes[1].inside] + w.get("bias", 0.0)
         return y.reshape(len(y), *layer_shape(layer, x))
 
     return formula
 
 
-def pooling(layer: Any, largest: bool) -> Any:
-    """The maximum or mean of the values of each window that count."""
+def pooling(layer: Any, maximum: bool) -> Any:
+    """The maximum or mean of each window; ceil_mode adds no values."""
 
     def formula(x: list[Array], w: dict[str, Array]) -> Array:
         image = layer.image(x[0].shape[1:])
         axes = rows, columns = layer.axes(image)
-        wide = spread(as_images(x[0]), axes, -np.inf if largest else 0.0)
-        # What ceil_mode adds beyond the padding does not count.
+        padded = pad(as_images(x[0]), axes, -np.inf if maximum else 0.0)
+        # Values that ceil_mode adds beyond the padding are left out.
         ends = [2 * a.before + size for a, size in zip(axes, image, strict=False)]
-        y = np.zeros((len(wide), rows.out, columns.out, image[2]))
+        y = np.zeros((len(padded), rows.out, columns.out, image[2]))
         for h, v in product(range(rows.out), range(columns.out)):
-            seen = wide[
+            values = padded[
                 :,
                 h * rows.stride : min(h * rows.stride + rows.kernel, ends[0]),
                 v * columns.stride : min(v * columns.stride + columns.kernel, ends[1]),
             ]
-            y[:, h, v] = seen.max(axis=(1, 2)) if largest else seen.mean(axis=(1, 2))
+            y[:, h, v] = values.max(axis=(1, 2)) if maximum else values.mean(axis=(1, 2))
         return y.reshape(len(y), *layer_shape(layer, x))
 
     return formula
 
 
 def upsampling(layer: Any) -> Any:
-    """Each new position reads the old one that its share of the axis falls on."""
+    """New position p of n reads old position ⌊p · m / n⌋ of m."""
 
     def formula(x: list[Array], w: dict[str, Array]) -> Array:
         y = x[0]
-        for axis, new in enumerate(layer.sizes(x[0].shape[1:]), start=1):
-            old = y.shape[axis]
+        for axis, new_size in enumerate(layer.sizes(x[0].shape[1:]), start=1):
+            old_size = y.shape[axis]
             y = np.concatenate(
-                [y.take([position * old // new], axis) for position in range(new)], axis
+                [y.take([position * old_size // new_size], axis) for position in range(new_size)],
+                axis,
             )
         return y
 
@@ -162,16 +163,18 @@ UPSAMPLINGS: list[tuple[tuple[int, ...], dict[str, Any]]] = [
 
 
 def conv_cases() -> list[Case]:
-    """Every row of the family."""
+    """All rows of this file."""
     cases = []
-    for makes, rows in ((convolution, CONVOLUTIONS), (transposed, TRANSPOSED)):
+    for make_formula, rows in ((convolution, CONVOLUTIONS), (transposed, TRANSPOSED)):
         for entry, shape, settings in rows:
-            layer = LAYERS[entry](**{**settings, **WIDE})
-            cases.append(Case(entry, layer, (Given(shape),), makes(layer)))
-    for kind, (name, shape, settings) in product(("max", "avg"), POOLS):
-        layer = LAYERS[kind + name](**settings)
-        cases.append(Case(kind + name, layer, (Given(shape),), pooling(layer, kind == "max")))
+            layer = LAYERS[entry](**{**settings, **INITS})
+            cases.append(Case(entry, layer, (Input(shape),), make_formula(layer)))
+    for reduction, (name, shape, settings) in product(("max", "avg"), POOLS):
+        layer = LAYERS[reduction + name](**settings)
+        cases.append(
+            Case(reduction + name, layer, (Input(shape),), pooling(layer, reduction == "max"))
+        )
     for shape, settings in UPSAMPLINGS:
         layer = LAYERS["upsample"](**settings)
-        cases.append(Case("upsample", layer, (Given(shape),), upsampling(layer)))
+        cases.append(Case("upsample", layer, (Input(shape),), upsampling(layer)))
     return cases

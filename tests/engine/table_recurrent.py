@@ -1,4 +1,4 @@
-"""Rows of rnn, gru and lstm: a sample and a step at a time, with the textbook's sigmoid."""
+"""Rows for rnn, gru and lstm; formulas go sample by sample and step by step."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from scipy.special import expit
 from ldl.arrays import Array
 from ldl.engine.layers import LAYERS
 
-from .table import Case, Given
+from .table import Case, Input
 
 Gates = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
 
 
 def rnn_step(x: Array, h: Array, h_old: Array, c_old: Array) -> tuple[Array, Array]:
-    """x and h are what the input and the state give, biases included."""
+    """tanh(x + h); x and h are the products of input and state, with biases."""
     return np.tanh(x + h), c_old
 
 
 def relu_step(x: Array, h: Array, h_old: Array, c_old: Array) -> tuple[Array, Array]:
-    """The same with relu."""
+    """relu(x + h)."""
     return np.where(x + h > 0, x + h, 0.0), c_old
 
 
 def gru_step(x: Array, h: Array, h_old: Array, c_old: Array) -> tuple[Array, Array]:
-    """Reset, update, new: what the state gives to the new value is reset."""
+    """Gates reset, update, new; the reset gate acts on the product of the state."""
     (xr, xz, xn), (hr, hz, hn) = np.split(x, 3), np.split(h, 3)
     r, z = expit(xr + hr), expit(xz + hz)
     return (1 - z) * np.tanh(xn + r * hn) + z * h_old, c_old
 
 
 def lstm_step(x: Array, h: Array, h_old: Array, c_old: Array) -> tuple[Array, Array]:
-    """Input, forget, cell, output."""
+    """Gates input, forget, cell, output."""
     i, f, g, o = np.split(x + h, 4)
     c = expit(f) * c_old + expit(i) * np.tanh(g)
     return expit(o) * np.tanh(c), c
 
 
-def unrolled(step: Gates, units: int, every: bool) -> Callable[..., Array]:
-    """The formula: states of each sample, all of them or the last."""
+def unrolled(step: Gates, units: int, return_sequences: bool) -> Callable[..., Array]:
+    """The formula: all states of each sample, or the last one."""
 
     def formula(x: list[Array], w: dict[str, Array]) -> Array:
         rows = []
@@ -51,14 +51,14 @@ def unrolled(step: Gates, units: int, every: bool) -> Callable[..., Array]:
                 from_h = h @ w["weight_hh"] + w.get("bias_hh", 0.0)
                 h, c = step(from_x, from_h, h, c)
                 states.append(h)
-            rows.append(np.stack(states) if every else h)
+            rows.append(np.stack(states) if return_sequences else h)
         return np.stack(rows)
 
     return formula
 
 
 def recurrent_cases() -> list[Case]:
-    """Rows for every kind: one step, one channel, one unit, all states and the last, no biases."""
+    """Rows for each kind: one step, channel or unit; all states or the last; without biases."""
     kinds = [
         ("rnn", rnn_step, {}),
         ("rnn", relu_step, {"nonlinearity": "relu"}),
@@ -78,7 +78,7 @@ def recurrent_cases() -> list[Case]:
         Case(
             entry,
             LAYERS[entry](units, **options, **extra),
-            (Given(shape),),
+            (Input(shape),),
             unrolled(step, units, options.get("return_sequences", False)),
         )
         for entry, step, extra in kinds

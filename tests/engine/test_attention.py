@@ -17,12 +17,12 @@ L, C = 5, 4
 
 def run(
     layer: Layer, *x: Array, training: bool = True, scale: float = 0.5, dtype: type = np.float64
-) -> naive.Step:
+) -> naive.LayerStep:
     """A step after forward, its weights drawn alike each time."""
     plan = layer.plan(tuple(TensorSpec(a.shape[1:], a.dtype.kind == "i") for a in x))
     rng = np.random.default_rng(3)
     w = {k: (scale * rng.normal(size=v.shape)).astype(dtype) for k, v in plan.w.items()}
-    step = naive.fresh_step(layer, plan, x, w, training=training)
+    step = naive.fresh_layer_step(layer, plan, x, w, training=training)
     step.forward()
     return step
 

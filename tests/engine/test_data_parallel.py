@@ -28,31 +28,31 @@ def graph(*more: str) -> Graph:
         ("flatten", {}),
         ("linear", {"units": 4}),
     ]
-    places, value = [], "x"
+    communicators, value = [], "x"
     for i, (name, settings) in enumerate(layers):
-        places.append(Node(f"l{i}", LAYERS[name](**settings), (value,)))
+        communicators.append(Node(f"l{i}", LAYERS[name](**settings), (value,)))
         value = f"l{i}"
     loss = LossNode("loss", LOSSES["cross_entropy"](), (value, "t"), 0.7)
-    return Graph({"x": TensorSpec(SHAPE), "t": TensorSpec((), True)}, places, [loss])
+    return Graph({"x": TensorSpec(SHAPE), "t": TensorSpec((), True)}, communicators, [loss])
 
 
 def run(model: Model, samples: int, seed: int = 0, at_once: bool = True) -> dict[str, np.ndarray]:
     """Loss, scores, gradient and kept state of one random batch."""
     rng = np.random.default_rng(seed)
     scores = model.graph.nodes[-1].name
-    binding = model.training_executor(samples, (scores,))
-    binding.inputs["x"][...] = rng.normal(3.0, 2.0, size=(samples, *SHAPE))
-    binding.inputs["t"][...] = rng.integers(0, 4, samples)
+    executor = model.training_executor(samples, (scores,))
+    executor.inputs["x"][...] = rng.normal(3.0, 2.0, size=(samples, *SHAPE))
+    executor.inputs["t"][...] = rng.integers(0, 4, samples)
     if at_once:
-        binding.forward_backward()
+        executor.forward_backward()
     else:
-        binding.forward()
-        binding.backward()
-    loss = binding.loss()
+        executor.forward()
+        executor.backward()
+    loss = executor.loss()
     parameters = model.parameters
     return {
         "loss": np.array(loss),
-        "scores": binding.values[scores].copy(),
+        "scores": executor.values[scores].copy(),
         "gradient": parameters.gradient.copy(),
         **{name: array.copy() for name, array in parameters.state.items()},
     }
@@ -97,12 +97,12 @@ def test_one_sample_is_not_divided() -> None:
 def test_an_error_in_a_part_is_raised_here(more: tuple[str, ...], failing: int) -> None:
     """Also where the others wait for that part; and the next step runs as if nothing had been."""
     model, other = (Model(graph(*more), 1, threads=3) for _ in range(2))
-    binding = model.training_executor(6, (model.graph.nodes[-1].name,))
-    assert isinstance(binding, DataParallelExecutor)
-    steps = binding._shards[failing]._forward
+    executor = model.training_executor(6, (model.graph.nodes[-1].name,))
+    assert isinstance(executor, DataParallelExecutor)
+    steps = executor._shards[failing]._forward
     steps.insert(0, lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        binding.forward()
+        executor.forward()
     del steps[0]
     expected = run(other, 6)
     for name, array in run(model, 6).items():
@@ -111,13 +111,13 @@ def test_an_error_in_a_part_is_raised_here(more: tuple[str, ...], failing: int) 
 
 def test_parts_that_run_ahead_do_not_disturb_what_others_read() -> None:
     """A hundred exchanges one after the other, each part with numbers of its own."""
-    barrier, places = thread_communicators([1, 1, 1])
+    barrier, communicators = thread_communicators([1, 1, 1])
 
-    def exchanges(place: ThreadCommunicator) -> list[list[int]]:
-        mine = (np.array([step * 3 + place.rank]) for step in range(100))
-        return [[int(each[0]) for each in place.all_gather(array)] for array in mine]
+    def exchanges(communicator: ThreadCommunicator) -> list[list[int]]:
+        mine = (np.array([step * 3 + communicator.rank]) for step in range(100))
+        return [[int(each[0]) for each in communicator.all_gather(array)] for array in mine]
 
     with ThreadPoolExecutor(3) as pool:
-        seen = list(pool.map(exchanges, places))
+        seen = list(pool.map(exchanges, communicators))
     assert seen == [[[step * 3 + i for i in range(3)] for step in range(100)]] * 3
     assert not barrier.broken

@@ -16,7 +16,7 @@ from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.errors import SettingError, ShapeError
 
-from .test_numerics import HUGE, activated, judged, logits
+from .test_numerics import HUGE, apply_activation, evaluate_loss, logits
 
 INDEX = TensorSpec((), integer=True)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -54,20 +54,22 @@ SMOOTH: dict[str, Callable[[Array], Array]] = {
 @pytest.mark.parametrize("entry", SMOOTH)
 def test_smooth_activations_at_the_far_ends(entry: str, dtype: type) -> None:
     x = np.array([*HUGE, -20.0, 20.0])[:, None]
-    y = activated(entry, x, dtype)
+    y = apply_activation(entry, x, dtype)
     np.testing.assert_allclose(y, SMOOTH[entry](x), rtol=1e-5, atol=1e-7)
 
 
 @DTYPES
 def test_softplus_of_a_very_negative_number_is_its_exponential(dtype: type) -> None:
     x = np.array([[-80.0, -30.0, -15.0, -5.0]])
-    np.testing.assert_allclose(activated("softplus", x, dtype), np.log1p(np.exp(x)), rtol=1e-6)
+    np.testing.assert_allclose(
+        apply_activation("softplus", x, dtype), np.log1p(np.exp(x)), rtol=1e-6
+    )
 
 
 @DTYPES
 def test_log_softmax_at_the_far_ends(dtype: type) -> None:
     z = logits(dtype)
-    y = activated("log_softmax", z, dtype)
+    y = apply_activation("log_softmax", z, dtype)
     assert np.isfinite(y).all()
     tight = 1e-6 if dtype is np.float32 else 1e-14
     np.testing.assert_allclose(y, special.log_softmax(z, axis=1), rtol=tight, atol=tight * 2e4)
@@ -78,7 +80,7 @@ def test_log_softmax_at_the_far_ends(dtype: type) -> None:
 def test_bce_with_logits_at_the_far_ends(dtype: type, t: float) -> None:
     """Exact on both sides, with no cap, and its gradient that of bce after a sigmoid."""
     z = np.array(HUGE)[:, None]
-    loss, gradient = judged("bce_with_logits", z, np.full_like(z, t), dtype)
+    loss, gradient = evaluate_loss("bce_with_logits", z, np.full_like(z, t), dtype)
     expected = t * np.logaddexp(0, -z) + (1 - t) * np.logaddexp(0, z)
     np.testing.assert_allclose(loss, expected[:, 0], rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(gradient, (special.expit(z) - t) / len(z), rtol=1e-5, atol=1e-8)
@@ -91,22 +93,22 @@ def test_perfect_and_hopeless_fits(dtype: type) -> None:
     for entry, settings in (("huber", p), ("kl_divergence", None)):
         if settings is None:
             finite = np.array([[np.log(0.25), np.log(0.75)]])
-            loss, gradient = judged(entry, finite, np.exp(finite), dtype)
+            loss, gradient = evaluate_loss(entry, finite, np.exp(finite), dtype)
             assert abs(loss[0]) < 1e-7
         else:
-            loss, gradient = judged(entry, p, p, dtype)
+            loss, gradient = evaluate_loss(entry, p, p, dtype)
             assert loss[0] == 0.0
             np.testing.assert_array_equal(gradient, 0.0)
-    loss, _ = judged("nll", sure, np.array([1]), dtype)
+    loss, _ = evaluate_loss("nll", sure, np.array([1]), dtype)
     assert not np.isfinite(loss[0])
-    loss, gradient = judged("hinge", p, np.array([2]), dtype)
+    loss, gradient = evaluate_loss("hinge", p, np.array([2]), dtype)
     assert loss[0] == 0.0
     np.testing.assert_array_equal(gradient, 0.0)
 
 
 def test_of_equal_rivals_the_first_is_pushed() -> None:
     z = np.array([[1.0, 3.0, 3.0, 0.0]])
-    loss, gradient = judged("hinge", z, np.array([0]), np.float32)
+    loss, gradient = evaluate_loss("hinge", z, np.array([0]), np.float32)
     assert loss[0] == 3.0
     np.testing.assert_array_equal(gradient, [[-1.0, 1.0, 0.0, 0.0]])
 
@@ -114,7 +116,7 @@ def test_of_equal_rivals_the_first_is_pushed() -> None:
 @pytest.mark.parametrize("entry", ["huber", "bce_with_logits", "nll", "kl_divergence", "hinge"])
 def test_what_is_not_finite_is_not_hidden(entry: str) -> None:
     p = np.array([[0.5, np.nan], [0.5, 0.5]])
-    loss, _ = judged(entry, p, np.array([1, 1]), np.float32)
+    loss, _ = evaluate_loss(entry, p, np.array([1, 1]), np.float32)
     assert np.isnan(loss[0])
     assert np.isfinite(loss[1])
 
@@ -124,7 +126,7 @@ def test_smoothing_of_huge_logits_stays_finite(dtype: type) -> None:
     z, rule = logits(dtype), LOSSES["cross_entropy"](0.1)
     plan = rule.plan((TensorSpec((5,)), INDEX))
     assert plan.buffers["target"].shape == (5,)
-    loss, gradient = judged("cross_entropy", z, np.full(z.shape, 0.2), dtype)
+    loss, gradient = evaluate_loss("cross_entropy", z, np.full(z.shape, 0.2), dtype)
     assert np.isfinite(loss).all() and np.isfinite(gradient).all()
 
 

@@ -1,4 +1,4 @@
-"""The gradient check finds what it is there to find."""
+"""The gradient check accepts right gradients and finds wrong ones."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def batch(samples: int = 3) -> dict[str, Array]:
 
 
 def graph(first: Layer | None = None, second: Layer | None = None) -> Graph:
-    places = [
+    nodes = [
         Node("a", first or Linear(3), ("x",)),
         Node("b", second or Tanh(), ("a",)),
     ]
-    return Graph(INPUTS, places, [LossNode("loss", LOSSES["mse"](), ("b", "t"))])
+    return Graph(INPUTS, nodes, [LossNode("loss", LOSSES["mse"](), ("b", "t"))])
 
 
 @dataclass(frozen=True, eq=False)
-class SlightlyWrong(Tanh):
-    """A slope that is off by a thousandth."""
+class ScaledSlope(Tanh):
+    """A layer with a slope 1.001 times too large."""
 
     def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         yield from super().backward(ctx, scratch)
@@ -44,8 +44,8 @@ class SlightlyWrong(Tanh):
 
 
 @dataclass(frozen=True, eq=False)
-class ForgottenBias(Linear):
-    """A bias whose gradient is never written."""
+class MissingBiasGradient(Linear):
+    """A layer without the gradient of its bias."""
 
     def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         yield from super().backward(ctx, scratch)
@@ -53,8 +53,8 @@ class ForgottenBias(Linear):
 
 
 @dataclass(frozen=True, eq=False)
-class Dropping(Layer):
-    """Random, with a state that moves at every forward: both are rewound by the check."""
+class RandomLayer(Layer):
+    """A layer with random factors, and with a state that changes at each forward."""
 
     state: dict[str, Array] = field(default_factory=lambda: {"count": np.zeros(1)})
 
@@ -76,7 +76,7 @@ class Dropping(Layer):
         yield partial(np.multiply, ctx.dy, scratch, ctx.dx[0])
 
 
-def test_right_gradients_pass() -> None:
+def test_right_gradients_have_small_errors() -> None:
     rows = gradcheck(graph(), batch(), input_gradients=True)
     assert [(row.name, row.checked, row.size) for row in rows] == [
         ("a.weight", 15, 15),
@@ -86,36 +86,39 @@ def test_right_gradients_pass() -> None:
     assert max(row.error for row in rows) < 1e-7
 
 
-def test_a_slope_off_by_a_thousandth_is_found() -> None:
-    rows = gradcheck(graph(second=SlightlyWrong()), batch(), input_gradients=True)
+def test_a_slope_off_by_a_thousandth_has_that_error() -> None:
+    rows = gradcheck(graph(second=ScaledSlope()), batch(), input_gradients=True)
     assert all(0.9e-3 < row.error < 1.1e-3 for row in rows)
 
 
-def test_a_forgotten_gradient_is_found_and_named() -> None:
-    errors = {row.name: row.error for row in gradcheck(graph(ForgottenBias(3)), batch())}
+def test_a_missing_gradient_has_error_one() -> None:
+    errors = {row.name: row.error for row in gradcheck(graph(MissingBiasGradient(3)), batch())}
     assert errors["a.bias"] == pytest.approx(1.0)
     assert errors["a.weight"] < 1e-7
 
 
-def test_random_layers_draw_the_same_at_every_pass() -> None:
-    places = [*graph().nodes, Node("c", Dropping(), ("b",))]
-    checked = Graph(INPUTS, places, [LossNode("loss", LOSSES["mse"](), ("c", "t"))])
+def test_random_streams_and_state_are_restored_before_each_pass() -> None:
+    nodes = [*graph().nodes, Node("c", RandomLayer(), ("b",))]
+    checked = Graph(INPUTS, nodes, [LossNode("loss", LOSSES["mse"](), ("c", "t"))])
     assert max(row.error for row in gradcheck(checked, batch(), seed=3)) < 1e-6
 
 
-def test_few_entries_are_drawn_from_the_seed() -> None:
-    wide = graph(LAYERS["linear"](3))
-    one, two = gradcheck(wide, batch(), 0, entries=4), gradcheck(wide, batch(), 0, entries=4)
-    assert one == two
-    assert [row.checked for row in one] == [4, 3]
+def test_checked_entries_are_drawn_from_the_seed() -> None:
+    linear_graph = graph(LAYERS["linear"](3))
+    first, second = (
+        gradcheck(linear_graph, batch(), 0, entries=4),
+        gradcheck(linear_graph, batch(), 0, entries=4),
+    )
+    assert first == second
+    assert [row.checked for row in first] == [4, 3]
 
 
-def test_a_gradient_that_vanishes_is_not_taken_for_a_wrong_one() -> None:
-    """Softmax does not feel a shift of its row: what is left of the difference is rounding."""
-    places = [
+def test_a_gradient_of_zero_has_a_small_error() -> None:
+    """Softmax of equal logits is constant, so that differences are rounding alone."""
+    nodes = [
         Node("a", Linear(1), ("x",)),
         Node("b", LAYERS["concat"](), ("a", "a", "a")),
         Node("c", LAYERS["softmax"](), ("b",)),
     ]
-    checked = Graph(INPUTS, places, [LossNode("loss", LOSSES["mse"](), ("c", "t"), 1000.0)])
+    checked = Graph(INPUTS, nodes, [LossNode("loss", LOSSES["mse"](), ("c", "t"), 1000.0)])
     assert max(row.error for row in gradcheck(checked, batch())) < 1e-6

@@ -18,10 +18,10 @@ Mse = LOSSES["mse"]
 X = {"x": TensorSpec((4,))}
 
 
-def faults(*places: Node, inputs: dict[str, TensorSpec] = X, losses: tuple = ()) -> dict[str, str]:
+def faults(*nodes: Node, inputs: dict[str, TensorSpec] = X, losses: tuple = ()) -> dict[str, str]:
     """What a graph that cannot be built says, by place."""
     with pytest.raises(GraphError) as caught:
-        Graph(inputs, places, losses)
+        Graph(inputs, nodes, losses)
     for name, reason in caught.value.problems:
         assert f"{name}: {reason}" in str(caught.value)
     assert len({name for name, _ in caught.value.problems}) == len(caught.value.problems)
@@ -41,36 +41,36 @@ DIAMOND = (
 @pytest.mark.parametrize(
     "places", [*permutations(DIAMOND)], ids=lambda p: "-".join(q.name for q in p)
 )
-def test_order_is_topological_however_places_are_declared(places: tuple[Node, ...]) -> None:
-    order = [place.name for place in Graph(X, places).order]
+def test_order_is_topological_however_places_are_declared(nodes: tuple[Node, ...]) -> None:
+    order = [node.name for node in Graph(X, nodes).order]
     assert sorted(order) == sorted(p.name for p in DIAMOND)
-    for place in DIAMOND:
-        for name in place.inputs:
-            assert name == "x" or order.index(name) < order.index(place.name)
+    for node in DIAMOND:
+        for name in node.inputs:
+            assert name == "x" or order.index(name) < order.index(node.name)
 
 
 def test_order_is_the_declared_one_where_that_works() -> None:
-    assert [place.name for place in Graph(X, DIAMOND).order] == [place.name for place in DIAMOND]
+    assert [node.name for node in Graph(X, DIAMOND).order] == [node.name for node in DIAMOND]
 
 
 def test_a_deep_graph_needs_no_recursion() -> None:
     count = 3000
-    places = [Node(f"p{i}", Tanh(), (f"p{i - 1}" if i else "x",)) for i in range(count)]
-    random.Random(0).shuffle(places)
-    assert [p.name for p in Graph(X, places).order] == [f"p{i}" for i in range(count)]
+    nodes = [Node(f"p{i}", Tanh(), (f"p{i - 1}" if i else "x",)) for i in range(count)]
+    random.Random(0).shuffle(nodes)
+    assert [p.name for p in Graph(X, nodes).order] == [f"p{i}" for i in range(count)]
 
 
 def test_losses_come_after_what_they_read() -> None:
     inputs = {**X, "t": TensorSpec((4,))}
     loss = LossNode("loss", Mse(), ("p", "t"))
     order = Graph(inputs, [Node("p", Tanh(), ("x",))], [loss]).order
-    assert [place.name for place in order] == ["p", "loss"]
+    assert [node.name for node in order] == ["p", "loss"]
 
 
 def test_only_what_is_asked_for_is_needed() -> None:
     graph = Graph(X, [*DIAMOND, Node("spare", Linear(9), ("left",))])
-    assert [place.name for place in graph.ancestors(["right"])] == ["top", "right"]
-    assert [place.name for place in graph.ancestors(["join"])] == [place.name for place in DIAMOND]
+    assert [node.name for node in graph.ancestors(["right"])] == ["top", "right"]
+    assert [node.name for node in graph.ancestors(["join"])] == [node.name for node in DIAMOND]
     assert graph.ancestors(["x"]) == []
 
 

@@ -1,8 +1,8 @@
-"""By hand and through the graph are the same numbers, to the last bit of float32.
+"""Training layer by layer gives the bits of the executor, in float32.
 
-Here a network is a few contexts made one by one, and training is a loop that calls layers. The
-order in which BLAS adds depends on the order of memory, so hidden values are feature-major here
-too, with a spare row, and a bias is adjacent to its weight.
+The network is a list of contexts, and training calls one layer after the other. The order of
+summation in BLAS depends on the memory layout, so hidden values are feature-major here too, with
+a spare row, and a bias is adjacent to its weight.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from ldl.engine.optim import OPTIMIZERS, Optimizer
 from ldl.engine.parameters import Parameters
 from ldl.engine.streams import stream
 
-from .naive import Step
+from .naive import LayerStep
 
-SEED, STEPS, RATE = 7, 10, 0.05
+SEED, STEPS, LEARNING_RATE = 7, 10, 0.05
 Batch = Callable[[int], dict[str, Array]]
 
 
@@ -38,7 +38,7 @@ def context(
     name: str,
     padded: Array | None,
 ) -> Context:
-    """A context whose every array is a plain NumPy array; `padded` is the memory of a hidden x."""
+    """A context of new NumPy arrays; `padded` is the memory of a hidden x."""
     plan = layer.plan(specs)
     samples = len(x[0])
     w, dw = weights(plan), weights(plan)
@@ -50,7 +50,7 @@ def context(
         x=x,
         y=y,
         dx=(np.empty_like(x[0]), None)[: len(x)],
-        dy=np.full_like(y, 1.0 / samples),  # that of a loss; others are overwritten
+        dy=np.full_like(y, 1.0 / samples),  # ∂L/∂y of a loss; others are overwritten
         w=w,
         dw=dw,
         state={},
@@ -64,19 +64,19 @@ def context(
 
 
 def weights(plan: LayerPlan) -> dict[str, Array]:
-    """Memory for a layer's weights, each bias adjacent to its weight."""
+    """Arrays for the weights of a layer, each bias adjacent to its weight."""
     adjacent = {key for key, spec in plan.w.items() if spec.adjacent}
     shapes = {key: spec.shape for key, spec in plan.w.items()}
     return FlatVector(shapes, np.float32, adjacent).views
 
 
-class ByHand:
-    """Layers one after another, a loss at the end, an optimizer for each weight."""
+class LayerByLayer:
+    """A chain of layers with a loss at its end."""
 
     def __init__(self, layers: dict[str, Layer], loss: Loss, batch: dict[str, Array]) -> None:
         self.x = batch["x"].astype(np.float32)
         self.t = batch["t"] if batch["t"].dtype.kind == "i" else batch["t"].astype(np.float32)
-        self.steps: dict[str, Step] = {}
+        self.steps: dict[str, LayerStep] = {}
         x, padded = self.x, None
         for name, layer in layers.items():
             ctx = context(layer, (TensorSpec(x.shape[1:]),), (x,), name, padded)
@@ -84,11 +84,11 @@ class ByHand:
                 padded = padded_feature_major(ctx.y.shape[1], len(x), np.float32)
                 ctx.y = padded[:-1].T
                 ctx.dy = np.empty_like(ctx.y)
-            self.steps[name] = Step(layer, ctx)
+            self.steps[name] = LayerStep(layer, ctx)
             x = ctx.y
         target = TensorSpec(self.t.shape[1:], self.t.dtype.kind == "i")
         specs = (TensorSpec(x.shape[1:]), target)
-        self.loss = Step(loss, context(loss, specs, (x, self.t), "loss", None))
+        self.loss = LayerStep(loss, context(loss, specs, (x, self.t), "loss", None))
         self.weights = {
             f"{name}.{key}": (step.ctx.w[key], step.ctx.dw[key])
             for name, step in self.steps.items()
@@ -96,7 +96,7 @@ class ByHand:
         }
 
     def step(self, batch: dict[str, Array]) -> None:
-        """Forward and backward; gradients are handed from layer to layer."""
+        """Forward and backward; each gradient is copied to the layer before."""
         self.x[...], self.t[...] = batch["x"], batch["t"]
         for step in self.steps.values():
             step.forward()
@@ -109,47 +109,49 @@ class ByHand:
             gradient = step.ctx.dx[0]
 
 
-def by_hand(
+def train_layer_by_layer(
     layers: dict[str, Layer], loss: Loss, optimizer: Optimizer, batch: Batch
 ) -> dict[str, Array]:
-    """The weights after ten steps, each moved by an optimizer of its own."""
-    network = ByHand(layers, loss, batch(0))
-    memories = {name: optimizer.start(w.reshape(-1)) for name, (w, _) in network.weights.items()}
+    """The weights after ten steps, with an optimizer for each array."""
+    network = LayerByLayer(layers, loss, batch(0))
+    states = {name: optimizer.start(w.reshape(-1)) for name, (w, _) in network.weights.items()}
     for k in range(STEPS):
         network.step(batch(k))
         for name, (w, dw) in network.weights.items():
-            decayed = [slice(None)] if name.endswith("weight") else []
-            optimizer.step(w.reshape(-1), dw.reshape(-1), memories[name], RATE, decayed)
+            decay_slices = [slice(None)] if name.endswith("weight") else []
+            optimizer.step(w.reshape(-1), dw.reshape(-1), states[name], LEARNING_RATE, decay_slices)
     return {name: w for name, (w, _) in network.weights.items()}
 
 
-def through_the_graph(
+def train_executor(
     layers: dict[str, Layer], loss: Loss, optimizer: Optimizer, batch: Batch
 ) -> dict[str, Array]:
-    """The same by the engine: one flat vector, planned memory."""
+    """The weights after ten steps of an executor, with one optimizer for the flat vector."""
     names = ["x", *layers]
-    first = batch(0)
-    inputs = {n: TensorSpec(a.shape[1:], a.dtype.kind == "i") for n, a in first.items()}
-    places = [Node(n, layer, (names[i],)) for i, (n, layer) in enumerate(layers.items())]
-    graph = Graph(inputs, places, [LossNode("loss", loss, (names[-1], "t"))])
+    first_batch = batch(0)
+    inputs = {n: TensorSpec(a.shape[1:], a.dtype.kind == "i") for n, a in first_batch.items()}
+    nodes = [Node(n, layer, (names[i],)) for i, (n, layer) in enumerate(layers.items())]
+    graph = Graph(inputs, nodes, [LossNode("loss", loss, (names[-1], "t"))])
     parameters = Parameters(graph, SEED)
-    binding = Executor(graph, parameters, len(first["x"]), gradients=True, training=True)
+    executor = Executor(graph, parameters, len(first_batch["x"]), gradients=True, training=True)
     state = optimizer.start(parameters.theta)
     for k in range(STEPS):
         for name, array in batch(k).items():
-            binding.inputs[name][...] = array
-        binding.forward()
-        binding.backward()
-        optimizer.step(parameters.theta, parameters.gradient, state, RATE, parameters.decay_slices)
+            executor.inputs[name][...] = array
+        executor.forward()
+        executor.backward()
+        optimizer.step(
+            parameters.theta, parameters.gradient, state, LEARNING_RATE, parameters.decay_slices
+        )
     return parameters.weights
 
 
-def classes(k: int) -> dict[str, Array]:
+def labelled_values(k: int) -> dict[str, Array]:
     rng = np.random.default_rng([1, k])
     return {"x": rng.normal(size=(32, 20)), "t": rng.integers(5, size=32)}
 
 
-def values(k: int) -> dict[str, Array]:
+def noisy_values(k: int) -> dict[str, Array]:
     rng = np.random.default_rng([2, k])
     x = rng.uniform(size=(16, 13))
     return {"x": x + rng.normal(0, 0.1, x.shape), "t": x}
@@ -164,7 +166,7 @@ def classifier() -> tuple[dict[str, Layer], Loss, Batch]:
         "a2": LAYERS["leaky_relu"](0.2),
         "l3": linear(5, False),
     }
-    return layers, LOSSES["cross_entropy"](), classes
+    return layers, LOSSES["cross_entropy"](), labelled_values
 
 
 def autoencoder() -> tuple[dict[str, Layer], Loss, Batch]:
@@ -176,10 +178,10 @@ def autoencoder() -> tuple[dict[str, Layer], Loss, Batch]:
         "a2": LAYERS["sigmoid"](),
         "l3": linear(13),
     }
-    return layers, LOSSES["mse"]("sum"), values
+    return layers, LOSSES["mse"]("sum"), noisy_values
 
 
-@pytest.mark.parametrize("make", [classifier, autoencoder])
+@pytest.mark.parametrize("make_network", [classifier, autoencoder])
 @pytest.mark.parametrize(
     ("entry", "settings"),
     [
@@ -189,24 +191,24 @@ def autoencoder() -> tuple[dict[str, Layer], Loss, Batch]:
         ("adamw", {"weight_decay": 0.1}),
     ],
 )
-def test_ten_steps_give_the_same_bits(
-    make: Callable[[], tuple[dict[str, Layer], Loss, Batch]],
+def test_ten_steps_layer_by_layer_give_the_bits_of_the_executor(
+    make_network: Callable[[], tuple[dict[str, Layer], Loss, Batch]],
     entry: str,
     settings: dict[str, object],
 ) -> None:
-    layers, loss, batch = make()
+    layers, loss, batch = make_network()
     optimizer = OPTIMIZERS[entry](**settings)
-    hand = by_hand(layers, loss, optimizer, batch)
-    graph = through_the_graph(layers, loss, optimizer, batch)
-    assert hand.keys() == graph.keys()
-    for name, array in graph.items():
-        assert array.dtype == hand[name].dtype == np.float32
-        assert prod(array.shape) == hand[name].size
-        assert hand[name].tobytes() == np.ascontiguousarray(array).tobytes(), name
+    expected = train_layer_by_layer(layers, loss, optimizer, batch)
+    weights = train_executor(layers, loss, optimizer, batch)
+    assert expected.keys() == weights.keys()
+    for name, array in weights.items():
+        assert array.dtype == expected[name].dtype == np.float32
+        assert prod(array.shape) == expected[name].size
+        assert expected[name].tobytes() == np.ascontiguousarray(array).tobytes(), name
 
 
-def test_the_weights_do_move() -> None:
+def test_ten_steps_change_all_weights() -> None:
     layers, loss, batch = classifier()
-    still = ByHand(layers, loss, batch(0))
-    moved = by_hand(layers, loss, OPTIMIZERS["adam"](), batch)
-    assert all((w != moved[name]).any() for name, (w, _) in still.weights.items())
+    initial = LayerByLayer(layers, loss, batch(0))
+    final = train_layer_by_layer(layers, loss, OPTIMIZERS["adam"](), batch)
+    assert all((w != final[name]).any() for name, (w, _) in initial.weights.items())

@@ -40,9 +40,9 @@ def test_buffers_alive_together_never_overlap(requests: list[Request]) -> None:
         assert start % ALIGNMENT == 0
         assert start >= 0
         assert start + one.size <= total
-        for other, place in zip(requests[:i], offsets[:i], strict=True):
+        for other, offset in zip(requests[:i], offsets[:i], strict=True):
             together = one.first <= other.last and other.first <= one.last
-            apart = start + one.size <= place or place + other.size <= start
+            apart = start + one.size <= offset or offset + other.size <= start
             assert not together or apart or not (one.size and other.size)
 
 

@@ -17,7 +17,7 @@ from .helpers import step
 
 def model(dtype: type = np.float64) -> Model:
     inputs = {"x": TensorSpec((2, 3)), "k": TensorSpec((), integer=True), "t": TensorSpec((4,))}
-    places = [
+    nodes = [
         Node("flat", LAYERS["flatten"](), ("x",)),
         Node("hidden", LAYERS["linear"](5), ("flat",)),
         Node("tanh", LAYERS["tanh"](), ("hidden",)),
@@ -27,7 +27,7 @@ def model(dtype: type = np.float64) -> Model:
         LossNode("class", LOSSES["cross_entropy"](), ("out", "k")),
         LossNode("value", LOSSES["mse"](), ("out", "t"), 0.5),
     ]
-    return Model(Graph(inputs, places, losses), 3, dtype)
+    return Model(Graph(inputs, nodes, losses), 3, dtype)
 
 
 def data(count: int) -> dict[str, Array]:

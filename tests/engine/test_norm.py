@@ -21,21 +21,21 @@ from ldl.engine.parameters import Parameters
 from . import naive
 
 
-def graph_of(layer: Layer, shape: Shape, times: int = 1) -> Graph:
+def norm_chain(layer: Layer, shape: Shape, times: int = 1) -> Graph:
     """The layer `times` times in a row, and a loss."""
-    places = [Node(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i in range(times)]
+    nodes = [Node(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i in range(times)]
     loss = LossNode("loss", LOSSES["mse"](), (f"n{times - 1}", "t"))
-    return Graph({"x": TensorSpec(shape), "t": TensorSpec(shape)}, places, [loss])
+    return Graph({"x": TensorSpec(shape), "t": TensorSpec(shape)}, nodes, [loss])
 
 
 def trained(layer: Layer, batches: list[Array]) -> Parameters:
     """What is kept after a forward on each batch."""
-    parameters = Parameters(graph_of(layer, batches[0].shape[1:]), 0, np.float64)
+    parameters = Parameters(norm_chain(layer, batches[0].shape[1:]), 0, np.float64)
     for x in batches:
-        graph = graph_of(layer, x.shape[1:])
-        binding = Executor(graph, parameters, len(x), training=True)
-        binding.inputs["x"][...] = x
-        binding.forward()
+        graph = norm_chain(layer, x.shape[1:])
+        executor = Executor(graph, parameters, len(x), training=True)
+        executor.inputs["x"][...] = x
+        executor.forward()
     return parameters
 
 
@@ -59,12 +59,14 @@ def test_running_statistics_follow_the_batches(shape: Shape, momentum: float) ->
 
 
 def test_a_layer_at_two_places_has_one_pair_of_running_statistics() -> None:
-    parameters = Parameters(graph_of(LAYERS["batch_norm"](0.5), (3,), times=2), 0, np.float64)
+    parameters = Parameters(norm_chain(LAYERS["batch_norm"](0.5), (3,), times=2), 0, np.float64)
     assert set(parameters.state) == {"n0.running_mean", "n0.running_var"}
-    binding = Executor(graph_of(LAYERS["batch_norm"](0.5), (3,), 2), parameters, 4, training=True)
+    executor = Executor(
+        norm_chain(LAYERS["batch_norm"](0.5), (3,), 2), parameters, 4, training=True
+    )
     (x,) = draws((4, 3), 1)
-    binding.inputs["x"][...] = x
-    binding.forward()
+    executor.inputs["x"][...] = x
+    executor.forward()
     # The second place sees mean 0, so the first one's move is halved.
     np.testing.assert_allclose(parameters.state["n0.running_mean"], x.mean(0) / 4, rtol=1e-12)
 
@@ -76,10 +78,10 @@ def test_one_value_a_channel_moves_no_running_statistics_and_gives_the_bias() ->
     np.testing.assert_array_equal(parameters.state["n0.running_mean"], np.zeros(3))
     np.testing.assert_array_equal(parameters.state["n0.running_var"], np.ones(3))
     parameters.weights["n0.bias"][...] = (1.0, 2.0, 3.0)
-    binding = Executor(graph_of(layer, x.shape[1:]), parameters, 1, ("n0",), training=True)
-    binding.inputs["x"][...] = x
-    binding.forward()
-    np.testing.assert_array_equal(binding.values["n0"], [[1.0, 2.0, 3.0]])
+    executor = Executor(norm_chain(layer, x.shape[1:]), parameters, 1, ("n0",), training=True)
+    executor.inputs["x"][...] = x
+    executor.forward()
+    np.testing.assert_array_equal(executor.values["n0"], [[1.0, 2.0, 3.0]])
 
 
 def test_judging_uses_the_running_statistics_and_leaves_them_alone() -> None:
@@ -88,12 +90,12 @@ def test_judging_uses_the_running_statistics_and_leaves_them_alone() -> None:
     parameters = trained(layer, [x])
     kept = {name: array.copy() for name, array in parameters.state.items()}
     parameters.weights["n0.weight"][...] = (2.0, -1.0, 0.5)
-    binding = Executor(graph_of(layer, x.shape[1:]), parameters, 5, ("n0",))
-    binding.inputs["x"][...] = other
-    binding.forward()
+    executor = Executor(norm_chain(layer, x.shape[1:]), parameters, 5, ("n0",))
+    executor.inputs["x"][...] = other
+    executor.forward()
     rate = parameters.weights["n0.weight"] / np.sqrt(kept["n0.running_var"] + epsilon)
     expected = (other - kept["n0.running_mean"]) * rate
-    np.testing.assert_allclose(binding.values["n0"], expected, rtol=1e-12)
+    np.testing.assert_allclose(executor.values["n0"], expected, rtol=1e-12)
     for name, array in kept.items():
         np.testing.assert_array_equal(parameters.state[name], array)
 
@@ -106,8 +108,8 @@ def test_gradients_with_running_statistics() -> None:
     w = {name: rng.normal(size=3) for name in plan.w}
     x, dy = rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 2, 3))
 
-    def step_at(x: Array) -> naive.Step:
-        step = naive.fresh_step(layer, plan, (x,), w, training=False)
+    def step_at(x: Array) -> naive.LayerStep:
+        step = naive.fresh_layer_step(layer, plan, (x,), w, training=False)
         step.ctx.state["running_mean"][...] = (0.3, -1.0, 2.0)
         step.ctx.state["running_var"][...] = (0.5, 1.0, 4.0)
         step.forward()
@@ -128,11 +130,11 @@ def test_gradients_with_running_statistics() -> None:
 
 
 def test_running_statistics_are_saved_and_loaded() -> None:
-    graph = graph_of(LAYERS["batch_norm"](), (3,))
+    graph = norm_chain(LAYERS["batch_norm"](), (3,))
     model, other = Model(graph), Model(graph)
-    binding = model.training_executor(4)
-    binding.inputs["x"][...] = draws((4, 3), 1)[0]
-    binding.forward()
+    executor = model.training_executor(4)
+    executor.inputs["x"][...] = draws((4, 3), 1)[0]
+    executor.forward()
     other.parameters.load({name: a.copy() for name, a in model.parameters.arrays().items()})
     (x,) = draws((6, 3), 1, seed=5)
     np.testing.assert_array_equal(model.predict({"x": x}, "n0"), other.predict({"x": x}, "n0"))
@@ -155,7 +157,7 @@ def test_blocks_change_nothing(samples: int, shape: Shape) -> None:
     rng = np.random.default_rng(0)
     x, dy = rng.normal(1.0, 3.0, (2, samples, *shape))
     w = {name: rng.normal(size=shape[-1]) for name in plan.w}
-    step = naive.fresh_step(layer, plan, (x,), w)
+    step = naive.fresh_layer_step(layer, plan, (x,), w)
     step.forward()
     step.ctx.dy[...] = dy
     step.backward()
@@ -185,7 +187,7 @@ def test_statistics_of_values_far_from_zero_keep_their_digits() -> None:
         layer = LAYERS[entry]()
         plan = layer.plan((TensorSpec((5,)),))
         w = {"weight": np.ones(5, np.float32), "bias": np.zeros(5, np.float32)}
-        step = naive.fresh_step(layer, plan, (x,), w)
+        step = naive.fresh_layer_step(layer, plan, (x,), w)
         step.forward()
         exact = x.astype(float)
         centred = exact - exact.mean(axis, keepdims=True)
@@ -195,7 +197,7 @@ def test_statistics_of_values_far_from_zero_keep_their_digits() -> None:
 
 @pytest.mark.parametrize("entry", ["batch_norm", "layer_norm"])
 def test_no_decay_reaches_a_norm(entry: str) -> None:
-    parameters = Parameters(graph_of(LAYERS[entry](), (3,)))
+    parameters = Parameters(norm_chain(LAYERS[entry](), (3,)))
     assert parameters.decay_slices == ()
     np.testing.assert_array_equal(parameters.weights["n0.weight"], np.ones(3))
     np.testing.assert_array_equal(parameters.weights["n0.bias"], np.zeros(3))
@@ -203,9 +205,9 @@ def test_no_decay_reaches_a_norm(entry: str) -> None:
 
 def test_a_chain_of_norms_has_right_gradients() -> None:
     layers = [LAYERS[name]() for name in ("batch_norm", "layer_norm", "batch_norm")]
-    places = [Node(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i, layer in enumerate(layers)]
+    nodes = [Node(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i, layer in enumerate(layers)]
     loss = LossNode("loss", LOSSES["mse"](), ("n2", "t"))
-    graph = Graph({"x": TensorSpec((2, 5)), "t": TensorSpec((2, 5))}, places, [loss])
+    graph = Graph({"x": TensorSpec((2, 5)), "t": TensorSpec((2, 5))}, nodes, [loss])
     x, t = draws((4, 2, 5), 2)
     rows = gradcheck(graph, {"x": x, "t": t}, input_gradients=True)
     assert max(row.error for row in rows) < 1e-6

@@ -32,32 +32,32 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def activated(entry: str, x: Array, dtype: type) -> Array:
+def apply_activation(entry: str, x: Array, dtype: type) -> Array:
     """The layer's output on x (N, C)."""
     graph = Graph({"x": TensorSpec(x.shape[1:])}, [Node("y", LAYERS[entry](), ("x",))])
-    binding = Executor(graph, Parameters(graph, 0, dtype), len(x), ["y"])
-    fill(binding, {"x": x})
-    binding.forward()
-    return binding.values["y"].copy()
+    executor = Executor(graph, Parameters(graph, 0, dtype), len(x), ["y"])
+    fill(executor, {"x": x})
+    executor.forward()
+    return executor.values["y"].copy()
 
 
-def judged(
+def evaluate_loss(
     entry: str, p: Array, t: Array, dtype: type, activation: str | None = None
 ) -> tuple[Array, Array]:
     """(loss a sample, ∂L/∂input) of a loss, perhaps after an activation."""
     target = TensorSpec(t.shape[1:], t.dtype.kind == "i")
-    places = [Node("y", LAYERS[activation](), ("x",))] if activation else []
+    nodes = [Node("y", LAYERS[activation](), ("x",))] if activation else []
     loss = LossNode("loss", LOSSES[entry](), ("y" if activation else "x", "t"))
-    graph = Graph({"x": TensorSpec(p.shape[1:]), "t": target}, places, [loss])
-    binding = Executor(graph, Parameters(graph, 0, dtype), len(p), (), True, True, True)
-    got = step(binding, {"x": p, "t": t})
+    graph = Graph({"x": TensorSpec(p.shape[1:]), "t": target}, nodes, [loss])
+    executor = Executor(graph, Parameters(graph, 0, dtype), len(p), (), True, True, True)
+    got = step(executor, {"x": p, "t": t})
     return got["loss"], got["d x"]
 
 
 @DTYPES
 def test_sigmoid_at_the_far_ends(dtype: type) -> None:
     x = np.array(HUGE)[:, None]
-    y = activated("sigmoid", x, dtype)
+    y = apply_activation("sigmoid", x, dtype)
     np.testing.assert_allclose(y, special.expit(x), rtol=1e-6, atol=1e-37)
     assert (y[0], y[-1]) == (0.0, 1.0)
 
@@ -65,9 +65,11 @@ def test_sigmoid_at_the_far_ends(dtype: type) -> None:
 @DTYPES
 def test_tanh_and_relu_at_the_far_ends(dtype: type) -> None:
     x = np.array(HUGE)[:, None]
-    np.testing.assert_allclose(activated("tanh", x, dtype), np.tanh(x), rtol=1e-6)
-    np.testing.assert_array_equal(activated("relu", x, dtype), np.maximum(x, 0).astype(dtype))
-    leaky = activated("leaky_relu", x, dtype)
+    np.testing.assert_allclose(apply_activation("tanh", x, dtype), np.tanh(x), rtol=1e-6)
+    np.testing.assert_array_equal(
+        apply_activation("relu", x, dtype), np.maximum(x, 0).astype(dtype)
+    )
+    leaky = apply_activation("leaky_relu", x, dtype)
     np.testing.assert_allclose(leaky, np.where(x > 0, x, 0.01 * x), rtol=1e-6)
     np.testing.assert_array_equal(leaky[x > 0], x[x > 0].astype(dtype))
 
@@ -77,12 +79,12 @@ def test_tanh_and_relu_at_the_far_ends(dtype: type) -> None:
 def test_softmax_rows_sum_to_one_and_do_not_feel_a_shift(dtype: type, shift: float) -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(-5, 6, (20, 7)).astype(float)
-    y = activated("softmax", x + shift, dtype)
+    y = apply_activation("softmax", x + shift, dtype)
     tight = 1e-6 if dtype is np.float32 else 1e-14
     np.testing.assert_allclose(y.sum(1), 1.0, rtol=tight)
     np.testing.assert_allclose(y, special.softmax(x, axis=1), rtol=3 * tight)
     x[:, 3] = 1e4
-    np.testing.assert_array_equal(activated("softmax", x, dtype), np.eye(7)[[3] * 20])
+    np.testing.assert_array_equal(apply_activation("softmax", x, dtype), np.eye(7)[[3] * 20])
 
 
 def logits(dtype: type) -> Array:
@@ -98,7 +100,7 @@ def test_cross_entropy_is_logsumexp_less_the_logit(dtype: type, dense: bool) -> 
     z = logits(dtype)
     labels = np.arange(len(z)) % 5
     t = np.eye(5)[labels] if dense else labels
-    loss, gradient = judged("cross_entropy", z, t, dtype)
+    loss, gradient = evaluate_loss("cross_entropy", z, t, dtype)
     expected = special.logsumexp(z, axis=1) - z[np.arange(len(z)), labels]
     # The sum of two numbers of |z|'s size is as exact as their last digit.
     allowed = 4 * np.finfo(dtype).eps * np.maximum(1.0, np.abs(z).max(1))
@@ -110,7 +112,7 @@ def test_cross_entropy_is_logsumexp_less_the_logit(dtype: type, dense: bool) -> 
 
 def test_cross_entropy_of_one_wrong_sure_answer_is_the_distance_of_the_logits() -> None:
     z = np.array([[1e4, -1e4, 0.0]])
-    loss, gradient = judged("cross_entropy", z, np.array([1]), np.float32)
+    loss, gradient = evaluate_loss("cross_entropy", z, np.array([1]), np.float32)
     assert loss[0] == 2e4
     np.testing.assert_array_equal(gradient, [[1.0, -1.0, 0.0]])
 
@@ -119,7 +121,7 @@ def test_cross_entropy_of_one_wrong_sure_answer_is_the_distance_of_the_logits() 
 @pytest.mark.parametrize("t", [0.0, 0.3, 1.0])
 def test_bce_after_a_sigmoid_at_the_far_ends(dtype: type, t: float) -> None:
     z = np.array(HUGE)[:, None]
-    loss, gradient = judged("bce", z, np.full_like(z, t), dtype, "sigmoid")
+    loss, gradient = evaluate_loss("bce", z, np.full_like(z, t), dtype, "sigmoid")
     ones, zeros = (np.minimum(np.logaddexp(0, x), 100) for x in (-z, z))
     capped = t * ones + (1 - t) * zeros
     moderate = np.abs(z[:, 0]) <= 1.0
@@ -134,7 +136,7 @@ def test_bce_after_a_sigmoid_at_the_far_ends(dtype: type, t: float) -> None:
 def test_bce_of_saturated_predictions_stays_finite(dtype: type) -> None:
     p = np.array([0.0, 0.0, 1.0, 1.0, 0.5, 1e-30, 1 - 1e-6])[:, None]
     t = np.array([0.0, 1.0, 0.0, 1.0, 0.5, 1.0, 1.0])[:, None]
-    loss, gradient = judged("bce", p, t, dtype)
+    loss, gradient = evaluate_loss("bce", p, t, dtype)
     expected = [0.0, 100.0, 100.0, 0.0, np.log(2), 30 * np.log(10), 1e-6]
     np.testing.assert_allclose(loss, expected, rtol=1e-5, atol=1e-6)
     assert np.isfinite(gradient).all()
@@ -145,10 +147,10 @@ def test_bce_of_saturated_predictions_stays_finite(dtype: type) -> None:
 def test_a_perfect_fit_has_no_loss_and_no_gradient(dtype: type) -> None:
     p = np.array([[0.0, 1.0, 0.25]])
     for entry in ("mse", "mae", "rmse"):
-        loss, gradient = judged(entry, p, p, dtype)
+        loss, gradient = evaluate_loss(entry, p, p, dtype)
         assert loss[0] == 0.0
         np.testing.assert_array_equal(gradient, np.zeros((1, 3)))
-    loss, gradient = judged("bce", p[:, :2], p[:, :2], dtype)
+    loss, gradient = evaluate_loss("bce", p[:, :2], p[:, :2], dtype)
     assert loss[0] == 0.0
     np.testing.assert_array_equal(gradient, np.zeros((1, 2)))
 
@@ -157,8 +159,8 @@ def test_a_perfect_fit_has_no_loss_and_no_gradient(dtype: type) -> None:
 def test_relu_and_leaky_relu_take_the_stated_slope_at_zero(dtype: type) -> None:
     x, t = np.array([[-1.0, 0.0, 1.0]]), np.full((1, 3), -1.5)
     for entry, slope in (("relu", 0.0), ("leaky_relu", 0.01)):
-        y = activated(entry, x, dtype)
-        _, gradient = judged("mse", x, t, dtype, entry)
+        y = apply_activation(entry, x, dtype)
+        _, gradient = evaluate_loss("mse", x, t, dtype, entry)
         expected = 2 / 3 * (y - t) * np.array([[slope, slope, 1.0]])
         np.testing.assert_allclose(gradient, expected, rtol=1e-6)
 
@@ -167,9 +169,9 @@ def test_relu_and_leaky_relu_take_the_stated_slope_at_zero(dtype: type) -> None:
 def test_what_is_not_finite_is_not_hidden(entry: str) -> None:
     """Divergence is found by looking at the loss, so a NaN has to reach it."""
     p = np.array([[0.5, np.nan], [0.5, 0.5]])
-    loss, _ = judged(entry, p, np.full((2, 2), 0.25), np.float32)
+    loss, _ = evaluate_loss(entry, p, np.full((2, 2), 0.25), np.float32)
     assert np.isnan(loss[0])
     assert np.isfinite(loss[1])
-    loss, _ = judged("cross_entropy", p, np.array([0, 1]), np.float32)
+    loss, _ = evaluate_loss("cross_entropy", p, np.array([0, 1]), np.float32)
     assert np.isnan(loss[0])
     assert np.isfinite(loss[1])

@@ -148,7 +148,7 @@ CASES: list[tuple[str, dict[str, object], Callable[..., None]]] = [
     ("lion", {}, lion()),
     ("lion", {"beta1": 0.5, "beta2": 0.5, "weight_decay": 0.3}, lion(0.5, 0.5, 0.3)),
 ]
-every_case = pytest.mark.parametrize(
+all_cases = pytest.mark.parametrize(
     ("entry", "settings", "rule"),
     CASES,
     ids=["-".join([entry, *map(str, settings.items())]) for entry, settings, _ in CASES],
@@ -188,7 +188,7 @@ def run(optimizer: Optimizer, dtype: type) -> tuple[FlatVector, object]:
     return theta, state
 
 
-@every_case
+@all_cases
 def test_twenty_steps_equal_the_reference(
     entry: str, settings: dict[str, object], rule: Callable[..., None]
 ) -> None:
@@ -204,7 +204,7 @@ def test_twenty_steps_equal_the_reference(
         np.testing.assert_allclose(theta[name], expected, rtol=1e-11, atol=1e-13, err_msg=name)
 
 
-@every_case
+@all_cases
 def test_float32_stays_float32_and_near(
     entry: str, settings: dict[str, object], rule: object
 ) -> None:
@@ -217,7 +217,7 @@ def test_float32_stays_float32_and_near(
         np.testing.assert_allclose(view, exact[name], rtol=2e-5, atol=2e-5, err_msg=name)
 
 
-@every_case
+@all_cases
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_gaps_between_views_stay_zero(
     entry: str, settings: dict[str, object], rule: object, dtype: type
@@ -231,7 +231,7 @@ def test_the_gaps_between_views_stay_zero(
         assert not array[gap].any()
 
 
-@every_case
+@all_cases
 def test_a_memory_that_is_copied_goes_on_to_the_same_bits(
     entry: str, settings: dict[str, object], rule: object
 ) -> None:
@@ -253,7 +253,7 @@ def test_a_memory_that_is_copied_goes_on_to_the_same_bits(
     np.testing.assert_array_equal(theta.vector, whole.vector)
 
 
-@every_case
+@all_cases
 def test_an_optimizer_finds_the_bottom_of_a_bowl(
     entry: str, settings: dict[str, object], rule: object
 ) -> None:

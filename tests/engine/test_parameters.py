@@ -14,12 +14,12 @@ from ldl.engine.parameters import Parameters
 
 def parameters(seed: int = 0, units: int = 3) -> Parameters:
     normal = Normal(1.0)
-    places = [
+    nodes = [
         Node("a", LAYERS["linear"](5, True, normal, normal), ("x",)),
         Node("b", LAYERS["linear"](units, True, normal, normal), ("a",)),
         Node("c", LAYERS["linear"](2, False, normal, normal), ("b",)),
     ]
-    return Parameters(Graph({"x": TensorSpec((7,))}, places), seed)
+    return Parameters(Graph({"x": TensorSpec((7,))}, nodes), seed)
 
 
 def test_weights_and_gradients_are_views_into_one_vector_each() -> None:

@@ -18,7 +18,7 @@ def run(case: Case, samples: int) -> tuple[Array, Array]:
     """y and ∂x of random values."""
     rng = np.random.default_rng(0)
     plan = case.layer.plan(tuple(given.spec for given in case.inputs))
-    step = naive.fresh_step(case.layer, plan, (case.inputs[0].values(rng, samples),), {})
+    step = naive.fresh_layer_step(case.layer, plan, (case.inputs[0].values(rng, samples),), {})
     step.forward()
     step.ctx.dy[...] = rng.normal(size=step.ctx.dy.shape)
     step.backward()
@@ -42,7 +42,7 @@ def test_the_first_of_equal_values_takes_the_gradient(equal: tuple[int, ...]) ->
     x = np.full((2, 4, 6, 2), -1.0)
     for k in equal:
         x[:, k // 2 :: 2, k % 2 :: 2] = 3.0
-    step = naive.fresh_step(
+    step = naive.fresh_layer_step(
         case.layer, case.layer.plan(tuple(g.spec for g in case.inputs)), (x,), {}
     )
     step.forward()

@@ -13,17 +13,17 @@ from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.errors import ShapeError
 
-from .naive import Step, fresh_step
+from .naive import LayerStep, fresh_layer_step
 
 KINDS = ["rnn", "gru", "lstm"]
 
 
-def run(kind: str, x: Array, scale: float = 0.5, **settings: bool) -> Step:
+def run(kind: str, x: Array, scale: float = 0.5, **settings: bool) -> LayerStep:
     """A step, forward and backward run, with the same weights for the same scale."""
     layer = LAYERS[kind](4, init=Normal(scale), bias_init=Normal(scale), **settings)
     plan, rng = layer.plan((TensorSpec(x.shape[1:]),)), np.random.default_rng(5)
     w = {k: v.init.draw(v.shape, v.fans, rng).astype(x.dtype) for k, v in plan.w.items()}
-    step = fresh_step(layer, plan, (x,), w)
+    step = fresh_layer_step(layer, plan, (x,), w)
     step.forward()
     step.ctx.dy[...] = 1.0
     step.backward()

@@ -35,11 +35,11 @@ PINNED = [50384, 850038, 443321, 548794]
 
 
 def network(*names: str) -> Parameters:
-    places, last = [], "x"
+    nodes, last = [], "x"
     for name in names:
-        places.append(Node(name, LAYERS["linear"](4), (last,)))
+        nodes.append(Node(name, LAYERS["linear"](4), (last,)))
         last = name
-    return Parameters(Graph({"x": TensorSpec((4,))}, places), seed=11)
+    return Parameters(Graph({"x": TensorSpec((4,))}, nodes), seed=11)
 
 
 def test_adding_a_layer_moves_no_other_draw() -> None:

@@ -1,4 +1,4 @@
-"""Every layer and every loss, in odd shapes, through the same checks."""
+"""Every layer and loss of the table: values, gradients, precision, declarations, allocations."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ldl.engine.losses import LOSSES, Loss
 from ldl.engine.parameters import Parameters
 
 from . import naive
-from .helpers import batch_for, fill, graph_of, step
+from .helpers import case_batch, case_graph, fill, step
 from .table import TABLE, Case
 
-every_case = pytest.mark.parametrize("case", TABLE, ids=str)
+all_cases = pytest.mark.parametrize("case", TABLE, ids=str)
 TOLERANCE = 1e-6
 
 
@@ -37,117 +37,119 @@ def test_the_table_has_rows_for_every_entry() -> None:
     assert all(type(case.layer) is registered[case.entry] for case in TABLE)
 
 
-def bound(case: Case, samples: int, dtype: Any, times: int = 1) -> Executor:
-    graph = graph_of(case, times)
+def make_executor(case: Case, samples: int, dtype: Any, uses: int = 1) -> Executor:
+    graph = case_graph(case, uses)
     parameters = Parameters(graph, 3, dtype)
     return Executor(graph, parameters, samples, gradients=True, input_gradients=True, training=True)
 
 
-def step_of(case: Case, samples: int, dtype: Any) -> naive.Step:
-    """The layer by itself after its forward, with a random gradient of y."""
+def run_forward(case: Case, samples: int, dtype: Any) -> naive.LayerStep:
+    """The layer alone after forward, with a random gradient of y."""
     rng = np.random.default_rng(1)
-    plan = case.layer.plan(tuple(given.spec for given in case.inputs))
+    plan = case.layer.plan(tuple(case_input.spec for case_input in case.inputs))
     x = tuple(
-        values if given.integer else values.astype(dtype)
-        for given in case.inputs
-        for values in [given.values(rng, samples)]
+        values if case_input.integer else values.astype(dtype)
+        for case_input in case.inputs
+        for values in [case_input.values(rng, samples)]
     )
     w = {k: v.init.draw(v.shape, v.fans, rng).astype(dtype) for k, v in plan.w.items()}
     ctx = naive.fresh_context(case.layer, plan, x, w)
-    alone = naive.Step(case.layer, ctx)
-    alone.forward()
+    layer_step = naive.LayerStep(case.layer, ctx)
+    layer_step.forward()
     if not isinstance(case.layer, Loss):
         ctx.dy[...] = rng.normal(size=ctx.dy.shape)
-    return alone
+    return layer_step
 
 
-def gradients_of(ctx: Context) -> dict[str, Array]:
-    parts = {f"x{i}": dx for i, dx in enumerate(ctx.dx) if dx is not None}
-    return {**parts, **ctx.dw}
+def gradient_arrays(ctx: Context) -> dict[str, Array]:
+    input_gradients = {f"x{i}": dx for i, dx in enumerate(ctx.dx) if dx is not None}
+    return {**input_gradients, **ctx.dw}
 
 
-@every_case
+@all_cases
 @pytest.mark.parametrize("samples", [1, 4])
-def test_values_are_those_of_the_plain_formula(case: Case, samples: int) -> None:
-    ctx = step_of(case, samples, np.float64).ctx
+def test_values_equal_the_formula(case: Case, samples: int) -> None:
+    ctx = run_forward(case, samples, np.float64).ctx
     expected = case.formula(list(ctx.x), ctx.w)
-    planned = case.layer.plan(tuple(given.spec for given in case.inputs)).y
-    assert ctx.y.shape == (samples, *planned) == expected.shape
+    shape = case.layer.plan(tuple(case_input.spec for case_input in case.inputs)).y
+    assert ctx.y.shape == (samples, *shape) == expected.shape
     np.testing.assert_allclose(ctx.y, expected, rtol=1e-11, atol=1e-12)
 
 
-@every_case
-def test_float32_values_are_as_near_as_float32_can_be(case: Case) -> None:
-    ctx = step_of(case, 4, np.float32).ctx
+@all_cases
+def test_float32_values_are_within_rounding_of_the_formula(case: Case) -> None:
+    ctx = run_forward(case, 4, np.float32).ctx
     exact = [x if x.dtype.kind == "i" else x.astype(float) for x in ctx.x]
     expected = case.formula(exact, {k: w.astype(float) for k, w in ctx.w.items()})
     largest = max(float(np.abs(x).max()) for x in exact)
     np.testing.assert_allclose(ctx.y, expected, rtol=2e-6, atol=2e-6 * max(1.0, largest))
 
 
-@every_case
+@all_cases
 @pytest.mark.parametrize("samples", [1, 3])
-def test_gradients_are_those_of_central_differences(case: Case, samples: int) -> None:
-    graph = graph_of(case)
-    batch = batch_for(case, graph, samples)
+def test_gradients_equal_central_differences(case: Case, samples: int) -> None:
+    graph = case_graph(case)
+    batch = case_batch(case, graph, samples)
     rows = gradcheck(graph, batch, seed=2, entries=25, input_gradients=True)
-    moving = [g for g in case.inputs if not g.integer][: 1 if isinstance(case.layer, Loss) else 9]
-    assert len(rows) == len(moving) + len(graph.weights)
+    differentiable = [g for g in case.inputs if not g.integer][
+        : 1 if isinstance(case.layer, Loss) else 9
+    ]
+    assert len(rows) == len(differentiable) + len(graph.weights)
     assert {row.name: row.error for row in rows if not row.error < TOLERANCE} == {}
 
 
-@every_case
-def test_two_places_that_share_a_layer_sum_its_gradient(case: Case) -> None:
-    graph = graph_of(case, times=2)
-    assert len(graph.weights) == len(graph_of(case).weights)
-    rows = gradcheck(graph, batch_for(case, graph, 2, seed=4), 2, 25, input_gradients=True)
+@all_cases
+def test_gradients_of_shared_weights_are_summed(case: Case) -> None:
+    graph = case_graph(case, uses=2)
+    assert len(graph.weights) == len(case_graph(case).weights)
+    rows = gradcheck(graph, case_batch(case, graph, 2, seed=4), 2, 25, input_gradients=True)
     assert {row.name: row.error for row in rows if not row.error < TOLERANCE} == {}
 
 
-@every_case
-def test_the_graph_gives_what_the_layer_alone_gives(case: Case) -> None:
-    binding = bound(case, 3, np.float64, times=2)
-    batch = batch_for(case, binding.graph, 3)
-    got = step(binding, batch)
-    streams = Parameters(binding.graph, 3, np.float64).streams
-    expected = naive.Naive(binding.graph, binding.parameters.weights, batch, streams)
-    for loss in binding.graph.losses:
-        np.testing.assert_allclose(got[loss.name], expected.values[loss.name], rtol=1e-13)
+@all_cases
+def test_executor_equals_the_naive_executor(case: Case) -> None:
+    executor = make_executor(case, 3, np.float64, uses=2)
+    batch = case_batch(case, executor.graph, 3)
+    result = step(executor, batch)
+    streams = Parameters(executor.graph, 3, np.float64).streams
+    expected = naive.NaiveExecutor(executor.graph, executor.parameters.weights, batch, streams)
+    for loss in executor.graph.losses:
+        np.testing.assert_allclose(result[loss.name], expected.values[loss.name], rtol=1e-13)
     for name, gradient in expected.gradients.items():
-        np.testing.assert_allclose(got[f"d {name}"], gradient, rtol=1e-12, atol=1e-14)
-    for name in binding.input_gradients:
-        wanted = expected.value_gradients[name]
-        np.testing.assert_allclose(got[f"d {name}"], wanted, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(result[f"d {name}"], gradient, rtol=1e-12, atol=1e-14)
+    for name in executor.input_gradients:
+        gradient = expected.value_gradients[name]
+        np.testing.assert_allclose(result[f"d {name}"], gradient, rtol=1e-12, atol=1e-14)
 
 
-@every_case
-def test_backward_overwrites_nothing_that_it_needs(case: Case) -> None:
-    alone = step_of(case, 3, np.float64)
-    ctx = alone.ctx
+@all_cases
+def test_backward_repeats_to_the_bit_and_keeps_inputs(case: Case) -> None:
+    layer_step = run_forward(case, 3, np.float64)
+    ctx = layer_step.ctx
     before = [x.copy() for x in ctx.x]
-    alone.backward()
-    once = {name: g.copy() for name, g in gradients_of(ctx).items()}
-    alone.backward()
-    for name, gradient in gradients_of(ctx).items():
+    layer_step.backward()
+    first = {name: g.copy() for name, g in gradient_arrays(ctx).items()}
+    layer_step.backward()
+    for name, gradient in gradient_arrays(ctx).items():
         assert np.isfinite(gradient).all(), name
-        np.testing.assert_array_equal(gradient, once[name], err_msg=name)
-    for x, old in zip(ctx.x, before, strict=True):
-        np.testing.assert_array_equal(x, old)
+        np.testing.assert_array_equal(gradient, first[name], err_msg=name)
+    for x, saved in zip(ctx.x, before, strict=True):
+        np.testing.assert_array_equal(x, saved)
 
 
-@every_case
-def test_a_step_repeats_to_the_bit_whatever_ran_between(case: Case) -> None:
-    graph = graph_of(case, times=2)
+@all_cases
+def test_a_step_repeats_to_the_bit_after_other_batch_sizes(case: Case) -> None:
+    graph = case_graph(case, uses=2)
     parameters = Parameters(graph, 3)
     sizes = (3, 1, 3, 4, 1, 3)
-    bindings = {
+    executors = {
         n: Executor(graph, parameters, n, gradients=True, input_gradients=True) for n in set(sizes)
     }
-    seen: dict[int, dict[str, Array]] = {}
+    first_results: dict[int, dict[str, Array]] = {}
     for samples in sizes:
-        got = step(bindings[samples], batch_for(case, graph, samples, seed=samples))
-        for name, array in seen.setdefault(samples, got).items():
-            np.testing.assert_array_equal(got[name], array, err_msg=name)
+        result = step(executors[samples], case_batch(case, graph, samples, seed=samples))
+        for name, array in first_results.setdefault(samples, result).items():
+            np.testing.assert_array_equal(result[name], array, err_msg=name)
 
 
 # --- float32 stays float32 ----------------------------------------------------------------------
@@ -155,13 +157,13 @@ def test_a_step_repeats_to_the_bit_whatever_ran_between(case: Case) -> None:
 
 def arrays_of(ctx: Context) -> dict[str, Array]:
     named = {f"x{i}": x for i, x in enumerate(ctx.x)} | {"y": ctx.y, "dy": ctx.dy}
-    return {**named, **gradients_of(ctx), **ctx.w, **ctx.buffers}
+    return {**named, **gradient_arrays(ctx), **ctx.w, **ctx.buffers}
 
 
-@every_case
+@all_cases
 def test_every_array_of_a_float32_step_is_float32(case: Case) -> None:
-    executor = bound(case, 3, np.float32, times=2)
-    step(executor, batch_for(case, executor.graph, 3))
+    executor = make_executor(case, 3, np.float32, uses=2)
+    step(executor, case_batch(case, executor.graph, 3))
     arrays: dict[str, Any] = {
         f"{node} {name}": array
         for node, ctx in executor.contexts.items()
@@ -172,69 +174,69 @@ def test_every_array_of_a_float32_step_is_float32(case: Case) -> None:
     types = {
         name: array.dtype
         for name, value in arrays.items()
-        for array in leaves(value)
+        for array in nested_arrays(value)
         if array.dtype.kind != "i"
     }
     assert {name: dtype for name, dtype in types.items() if dtype != np.float32} == {}
     assert executor.parameters.theta.dtype == executor.parameters.gradient.dtype == np.float32
 
 
-def leaves(value: Any) -> list[Array]:
-    """The arrays that a call or an object of a layer holds, in lists and calls too."""
+def nested_arrays(value: Any) -> list[Array]:
+    """The arrays within a call, a list or an object of a layer."""
     if isinstance(value, np.ndarray):
         return [value]
     if isinstance(value, partial):
         owner = getattr(value.func, "__self__", None)
-        return leaves([owner, *value.args, *value.keywords.values()])
+        return nested_arrays([owner, *value.args, *value.keywords.values()])
     if isinstance(value, list | tuple):
-        return [array for item in value for array in leaves(item)]
-    return leaves(list(vars(value).values())) if hasattr(value, "__dict__") else []
+        return [array for item in value for array in nested_arrays(item)]
+    return nested_arrays(list(vars(value).values())) if hasattr(value, "__dict__") else []
 
 
-class Watched(np.ndarray):
-    """An array that refuses to meet a float64, be it an array or a NumPy scalar."""
+class Float64Detector(np.ndarray):
+    """An array that raises TypeError where a float64 array or scalar enters an operation."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        return getattr(ufunc, method)(*unwatched(inputs), **unwatched(options))
+        return getattr(ufunc, method)(*unwrap(inputs), **unwrap(options))
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        return function(*unwatched(args), **unwatched(options))
+        return function(*unwrap(args), **unwrap(options))
 
 
-def unwatched(value: Any) -> Any:
-    """The same with plain arrays; raises where float64 turns up."""
+def unwrap(value: Any) -> Any:
+    """The value with plain arrays; raises TypeError for float64."""
     if isinstance(value, tuple | list):
-        return type(value)(map(unwatched, value))
+        return type(value)(map(unwrap, value))
     if isinstance(value, dict):
-        return {key: unwatched(v) for key, v in value.items()}
+        return {key: unwrap(v) for key, v in value.items()}
     if isinstance(value, np.ndarray | np.generic) and value.dtype == np.float64:
         raise TypeError("a float64 in a float32 step")
-    return value.view(np.ndarray) if isinstance(value, Watched) else value
+    return value.view(np.ndarray) if isinstance(value, Float64Detector) else value
 
 
-def watched(ctx: Context) -> Context:
-    """The same context, with every array of it under watch."""
+def wrap_arrays(ctx: Context) -> Context:
+    """The context with a Float64Detector for every array."""
 
     def wrap(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: wrap(v) for key, v in value.items()}
         if isinstance(value, tuple):
             return tuple(map(wrap, value))
-        return value.view(Watched) if isinstance(value, np.ndarray) else value
+        return value.view(Float64Detector) if isinstance(value, np.ndarray) else value
 
     return Context(**{f.name: wrap(getattr(ctx, f.name)) for f in fields(Context)})
 
 
-@every_case
-def test_no_float64_creeps_into_a_float32_step(case: Case) -> None:
-    alone = naive.Step(case.layer, watched(step_of(case, 3, np.float32).ctx))
-    alone.forward()
-    alone.backward()
+@all_cases
+def test_a_float32_step_computes_nothing_in_float64(case: Case) -> None:
+    layer_step = naive.LayerStep(case.layer, wrap_arrays(run_forward(case, 3, np.float32).ctx))
+    layer_step.forward()
+    layer_step.backward()
 
 
 @dataclass(frozen=True, eq=False)
-class Creeping(Tanh):
-    """What the test above is for: a NumPy scalar among the hyperparameters."""
+class Float64Gain(Tanh):
+    """A layer with a NumPy scalar as hyperparameter."""
 
     gain: Any = np.float64(1.0)
 
@@ -243,170 +245,172 @@ class Creeping(Tanh):
         yield partial(np.multiply, ctx.dx[0], self.gain, ctx.dx[0])
 
 
-def test_the_watch_would_see_a_float64_scalar() -> None:
+def test_a_float64_scalar_is_detected() -> None:
     tanh = next(case for case in TABLE if case.entry == "tanh")
-    creeping = Case("tanh", Creeping(), tanh.inputs, tanh.formula)
+    float64_gain = Case("tanh", Float64Gain(), tanh.inputs, tanh.formula)
     with pytest.raises(TypeError, match="float64"):
-        test_no_float64_creeps_into_a_float32_step(creeping)
+        test_a_float32_step_computes_nothing_in_float64(float64_gain)
 
 
 # --- what a layer declares for the memory planner ------------------------------------------------
 
 
-def backward_of(case: Case, unreadable: frozenset[str]) -> dict[str, Array]:
-    """Gradients where the named arrays hold NaN, or a wrong class, once forward has run."""
-    alone = step_of(case, 3, np.float64)
-    ctx = alone.ctx
-    if "x" in unreadable:
+def gradients_without(case: Case, overwritten: frozenset[str]) -> dict[str, Array]:
+    """Gradients where the named arrays hold NaN, or class 0, after forward."""
+    layer_step = run_forward(case, 3, np.float64)
+    ctx = layer_step.ctx
+    if "x" in overwritten:
         for x in ctx.x:
             x.fill(0 if x.dtype.kind == "i" else np.nan)
-    if "y" in unreadable:
+    if "y" in overwritten:
         ctx.y.fill(np.nan)
     with np.errstate(all="ignore"):
-        alone.backward()
-    return gradients_of(ctx)
+        layer_step.backward()
+    return gradient_arrays(ctx)
 
 
-@every_case
-def test_backward_reads_what_it_declares_and_nothing_else(case: Case) -> None:
-    """Undeclared arrays change no gradient; each declared one does for some row of the entry."""
+@all_cases
+def test_backward_reads_only_declared_arrays(case: Case) -> None:
+    """Arrays that are not declared change no gradient."""
     declared = case.layer.backward_reads
-    expected = backward_of(case, frozenset())
-    for name, gradient in backward_of(case, frozenset({"x", "y"}) - declared).items():
+    expected = gradients_without(case, frozenset())
+    for name, gradient in gradients_without(case, frozenset({"x", "y"}) - declared).items():
         np.testing.assert_array_equal(gradient, expected[name], err_msg=name)
 
 
 @pytest.mark.parametrize("entry", sorted({case.entry for case in TABLE}))
-def test_no_declaration_keeps_memory_alive_for_nothing(entry: str) -> None:
+def test_backward_reads_every_declared_array(entry: str) -> None:
     rows = [case for case in TABLE if case.entry == entry]
     for declared in rows[0].layer.backward_reads:
-        read = [backward_of(case, frozenset({declared})) for case in rows]
-        plain = [backward_of(case, frozenset()) for case in rows]
+        gradients_without_it = [gradients_without(case, frozenset({declared})) for case in rows]
+        all_gradients = [gradients_without(case, frozenset()) for case in rows]
         assert any(
-            not np.array_equal(gradient, kept[name])
-            for got, kept in zip(read, plain, strict=True)
-            for name, gradient in got.items()
+            not np.array_equal(gradient, gradients[name])
+            for result, gradients in zip(gradients_without_it, all_gradients, strict=True)
+            for name, gradient in result.items()
         ), declared
 
 
 @pytest.mark.parametrize("case", [c for c in TABLE if c.layer.in_place], ids=str)
 @pytest.mark.parametrize("samples", [1, 3])
-def test_a_layer_that_works_in_place_gives_the_same_numbers(case: Case, samples: int) -> None:
-    """With ∂x[0] in the memory of ∂y, and y in that of x[0] unless backward reads x."""
-    apart = step_of(case, samples, np.float64)
-    ctx = apart.ctx
-    expected = ctx.y.copy(), {name: g.copy() for name, g in in_order(apart).items()}
+def test_an_in_place_layer_gives_the_same_numbers(case: Case, samples: int) -> None:
+    """∂x[0] shares the memory of ∂y, and y that of x[0] unless backward reads x."""
+    separate = run_forward(case, samples, np.float64)
+    ctx = separate.ctx
+    expected = (
+        ctx.y.copy(),
+        {name: g.copy() for name, g in gradients_after_backward(separate).items()},
+    )
     y = ctx.y if "x" in case.layer.backward_reads else ctx.x[0].reshape(ctx.y.shape)
     dy = ctx.dy.copy()
     dx = (dy.reshape(ctx.x[0].shape), *ctx.dx[1:])
     rng = np.random.default_rng(0)
-    together = Context(ctx.x, y, dx, dy, ctx.w, ctx.dw, ctx.state, ctx.buffers, rng, ctx.training)
-    alone = naive.Step(case.layer, together)
-    for call in alone._forward:
+    shared = Context(ctx.x, y, dx, dy, ctx.w, ctx.dw, ctx.state, ctx.buffers, rng, ctx.training)
+    layer_step = naive.LayerStep(case.layer, shared)
+    for call in layer_step._forward:
         call()
     np.testing.assert_array_equal(y, expected[0])
-    for call in alone._backward:
+    for call in layer_step._backward:
         call()
-    for name, gradient in gradients_of(together).items():
+    for name, gradient in gradient_arrays(shared).items():
         np.testing.assert_array_equal(gradient, expected[1][name], err_msg=name)
 
 
-def in_order(alone: naive.Step) -> dict[str, Array]:
-    """The gradients after a backward."""
-    alone.backward()
-    return gradients_of(alone.ctx)
+def gradients_after_backward(layer_step: naive.LayerStep) -> dict[str, Array]:
+    """The gradients after backward."""
+    layer_step.backward()
+    return gradient_arrays(layer_step.ctx)
 
 
-@every_case
-def test_a_view_has_no_calls_and_is_declared(case: Case) -> None:
-    """What has no calls is a view, and a view's values are x's in their order."""
-    alone = step_of(case, 3, np.float64)
-    assert case.layer.view == (not alone._forward)
+@all_cases
+def test_layers_without_calls_are_declared_views(case: Case) -> None:
+    """A layer without calls is a view, with as many values as x."""
+    layer_step = run_forward(case, 3, np.float64)
+    assert case.layer.view == (not layer_step._forward)
     if case.layer.view:
-        assert not alone._backward and alone.ctx.y.size == alone.ctx.x[0].size
+        assert not layer_step._backward and layer_step.ctx.y.size == layer_step.ctx.x[0].size
 
 
 @dataclass(frozen=True, eq=False)
-class Forgetful(Tanh):
-    """What the tests above are for: backward reads y and does not say so."""
+class UndeclaredRead(Tanh):
+    """A layer whose backward reads y without a declaration."""
 
     backward_reads: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
-class Greedy(Tanh):
-    """Declares x, which backward does not read."""
+class NeedlessDeclaration(Tanh):
+    """A layer that declares x, which backward does not read."""
 
     backward_reads: ClassVar[frozenset[str]] = frozenset({"x", "y"})
 
 
-def test_wrong_declarations_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_declarations_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     tanh = next(case for case in TABLE if case.entry == "tanh")
     with pytest.raises(AssertionError):
-        test_backward_reads_what_it_declares_and_nothing_else(
-            Case("tanh", Forgetful(), tanh.inputs, tanh.formula)
+        test_backward_reads_only_declared_arrays(
+            Case("tanh", UndeclaredRead(), tanh.inputs, tanh.formula)
         )
-    greedy = Case("tanh", Greedy(), tanh.inputs, tanh.formula)
-    monkeypatch.setattr(f"{__name__}.TABLE", [greedy])
+    needless = Case("tanh", NeedlessDeclaration(), tanh.inputs, tanh.formula)
+    monkeypatch.setattr(f"{__name__}.TABLE", [needless])
     with pytest.raises(AssertionError, match="x"):
-        test_no_declaration_keeps_memory_alive_for_nothing("tanh")
+        test_backward_reads_every_declared_array("tanh")
 
 
 # --- a step allocates nothing that grows with the batch -----------------------------------------
 
 
-def peak(binding: Executor, batch: dict[str, Array]) -> int:
-    """Bytes that one step allocates at its worst, once all is warm."""
-    fill(binding, batch)
+def peak_allocation(executor: Executor, batch: dict[str, Array]) -> int:
+    """The most bytes that a step holds beyond those before it, after two steps."""
+    fill(executor, batch)
     for _ in range(2):
-        binding.forward()
-        binding.backward()
+        executor.forward()
+        executor.backward()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
-        binding.forward()
-        binding.backward()
-        binding.loss()
+        executor.forward()
+        executor.backward()
+        executor.loss()
         return tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
 
 
-@every_case
+@all_cases
 def test_a_step_allocates_nothing_that_grows_with_the_batch(case: Case) -> None:
     """NumPy copies a broadcast or cast operand through a buffer of at most 8192 elements.
 
-    Both batches are beyond it, so what is left to differ is what a layer allocates itself, and
-    how many whole rows the buffer holds. A byte a sample would be 12288 of them.
+    Both batches are larger, so the difference is what a layer allocates, and how many whole rows
+    the buffer holds. One byte for each sample would be 12288 bytes.
     """
     peaks = []
     for samples in (8192, 20480):
-        binding = bound(case, samples, np.float32, times=2)
-        peaks.append(peak(binding, batch_for(case, binding.graph, samples)))
+        executor = make_executor(case, samples, np.float32, uses=2)
+        peaks.append(peak_allocation(executor, case_batch(case, executor.graph, samples)))
     small, large = peaks
     assert large - small < 8192
     assert large < 200_000
 
 
 @dataclass(frozen=True, eq=False)
-class Wasteful(Tanh):
-    """What the test above is for: a product without a place to go."""
+class Allocating(Tanh):
+    """A layer with a temporary array in forward."""
 
     def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         yield lambda: np.copyto(ctx.y, np.tanh(ctx.x[0] * 1.0))
 
 
-def test_the_measure_would_see_a_hidden_temporary() -> None:
+def test_a_hidden_temporary_is_detected() -> None:
     tanh = next(case for case in TABLE if case.entry == "tanh")
     with pytest.raises(AssertionError):
         test_a_step_allocates_nothing_that_grows_with_the_batch(
-            Case("tanh", Wasteful(), tanh.inputs, tanh.formula)
+            Case("tanh", Allocating(), tanh.inputs, tanh.formula)
         )
 
 
-def test_a_plan_names_only_what_a_layer_needs() -> None:
-    """The defaults of a plan are empty, so that a layer without weights has none."""
+def test_defaults_of_a_plan_are_empty() -> None:
     plan = LayerPlan(y=(3,))
     assert not plan.w
     assert not plan.state

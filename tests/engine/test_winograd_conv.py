@@ -14,7 +14,7 @@ from ldl.engine.layers.im2col import Im2col, convolution
 from ldl.engine.layers.windows import WindowAxis, window_axis
 from ldl.engine.layers.winograd_conv import WinogradConv
 
-from .helpers import batch_for, graph_of
+from .helpers import case_batch, case_graph
 from .table import TABLE, Case
 
 PAIRS = [(m, r) for r in range(2, 8) for m in range(2, 5) if m + r - 2 <= len(winograd.POINTS)]
@@ -166,6 +166,6 @@ def test_gradients_of_layers_whose_every_convolution_goes_in_tiles(
     case: Case, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(winograd_conv, "MIN_WORK", 0)
-    graph = graph_of(case, times)
-    rows = gradcheck(graph, batch_for(case, graph, 3), seed=2, entries=25, input_gradients=True)
+    graph = case_graph(case, times)
+    rows = gradcheck(graph, case_batch(case, graph, 3), seed=2, entries=25, input_gradients=True)
     assert {row.name: row.error for row in rows if not row.error < 1e-6} == {}
