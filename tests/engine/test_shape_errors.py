@@ -129,7 +129,7 @@ def test_mean_refuses_no_axes() -> None:
 # --- mirrors ------------------------------------------------------------------------------------
 
 
-JOINING = {"add", "multiply", "concat"}
+JOINING = {"add", "multiply", "concat", "film"}
 ONE_WAY = {
     *("embedding", "multi_head_attention", "patches", "class_token", "positional_embedding"),
     *("select", "mean", "rnn", "gru", "lstm", "upsample", "conv_transpose1d", "conv_transpose2d"),
