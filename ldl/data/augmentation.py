@@ -176,7 +176,7 @@ AUGMENTATIONS: dict[str, type] = {
 class AugmentedInput:
     """An array to augment; arrays from the same input of the data get the same changes."""
 
-    source: str  # the name of the input in the data
+    input_name: str  # in the data
     array: Array  # (n, ...)
     image: ImageSize  # of a sample before augmentation
     shape: Shape  # of a sample as the network gets it
@@ -197,24 +197,25 @@ class AugmentedBatches:
 
     def start(self, epoch: int) -> None:
         """Draw the random numbers of an epoch."""
-        counts = {item.source: len(item.array) for item in self.inputs.values()}
+        counts = {x.input_name: len(x.array) for x in self.inputs.values()}
         self._draws = {
-            source: [
-                stream(self.seed, "augment", epoch, source, i).random((count, entry.draws))
-                for i, entry in enumerate(self.augmentations)
+            name: [
+                stream(self.seed, "augment", epoch, name, i).random((count, augmentation.draws))
+                for i, augmentation in enumerate(self.augmentations)
             ]
-            for source, count in counts.items()
+            for name, count in counts.items()
         }
 
     def batch(self, rows: Array) -> dict[str, Array]:
         """The augmented arrays of the samples `rows` (b,), each (b, *shape)."""
-        return {name: self._augment(item, rows) for name, item in self.inputs.items()}
+        return {name: self._augment(augmented, rows) for name, augmented in self.inputs.items()}
 
-    def _augment(self, item: AugmentedInput, rows: Array) -> Array:
-        x = item.array.take(rows, 0).reshape(len(rows), *item.image)
-        for entry, u in zip(self.augmentations, self._draws[item.source], strict=True):
-            x = entry.apply(x, u[rows])
-        return np.ascontiguousarray(x).reshape(len(rows), *item.shape)
+    def _augment(self, augmented: AugmentedInput, rows: Array) -> Array:
+        x = augmented.array.take(rows, 0).reshape(len(rows), *augmented.image)
+        draws = self._draws[augmented.input_name]
+        for augmentation, u in zip(self.augmentations, draws, strict=True):
+            x = augmentation.apply(x, u[rows])
+        return np.ascontiguousarray(x).reshape(len(rows), *augmented.shape)
 
 
 def center_crop(x: Array, height: int, width: int) -> Array:

@@ -51,7 +51,7 @@ class DatasetInfo:
             return self.image
         if name in self.flat_images:
             return self.flat_images[name]
-        return image_size_of(shape)
+        return image_size_of_shape(shape)
 
     def target_named(self, name: str) -> Target:
         """The target called "labels", or the extra target of this name."""
@@ -60,7 +60,7 @@ class DatasetInfo:
     def state(self) -> dict[str, Any]:
         """The fields as JSON values, as `data.json` holds them."""
         state = asdict(self)
-        state["pictures"] = state.pop("flat_images")
+        state["pictures"] = state.pop("flat_images")  # the key that existing files have
         return state
 
     @staticmethod
@@ -79,7 +79,7 @@ class DatasetInfo:
         )
 
 
-def image_size_of(shape: Shape) -> ImageSize | None:
+def image_size_of_shape(shape: Shape) -> ImageSize | None:
     """The size of a sample of shape (H, W) or (H, W, C) as an image; None for other shapes."""
     if len(shape) == 2:
         return shape[0], shape[1], 1

@@ -20,7 +20,7 @@ MODES = {1: "L", 3: "RGB"}
 CHANNELS = {"1": 1, "L": 1, "P": 3, "RGB": 3}  # of the modes that need no setting `channels`
 
 # What Pillow raises for damaged files; its UnidentifiedImageError is an OSError.
-CORRUPT = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError,
+PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError,
            AttributeError, OverflowError, MemoryError, NotImplementedError,
            struct.error)  # fmt: skip
 
@@ -42,11 +42,11 @@ def open_image(file: Path | IO[bytes]) -> Iterator[Image]:
             warnings.filterwarnings("ignore", category=UserWarning)
             with Image.open(file) as image:
                 yield image
-    except (*CORRUPT, *bomb) as error:
+    except (*PILLOW_ERRORS, *bomb) as error:
         raise ImageError(f"cannot be read ({error or type(error).__name__})") from error
 
 
-def size_of_image(image: Image) -> ImageSize:
+def image_header_size(image: Image) -> ImageSize:
     """Height, width and channels; 0 channels where the mode needs a setting (RGBA, CMYK, …).
 
     Raises ImageError for more than 8 bits per channel.
@@ -65,7 +65,7 @@ def decode_image(image: Image, size: ImageSize) -> Array:
     from PIL.Image import Resampling
 
     height, width, channels = size
-    size_of_image(image)
+    image_header_size(image)
     converted = image if image.mode == MODES[channels] else image.convert(MODES[channels])
     if image.size != (width, height):
         converted = converted.resize((width, height), Resampling.BILINEAR)

@@ -22,12 +22,12 @@ from ldl.arrays import Array, Shape
 from ldl.data.data_folders import file_stamp
 from ldl.errors import DataError
 
-MAX_BYTES = 2**32  # that the arrays of one file may unpack to
+MAX_DATA_BYTES = 2**32  # of the arrays of one file, unpacked
 MAX_RATIO = 1032  # the largest compression ratio of deflate (zlib's technical details)
 REWRITE_HINT = "; write it again with numpy.savez"
 
 # What reading a truncated file or one with a flipped bit raises, found by random damage.
-CORRUPT = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError,
+NPZ_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError,
            SyntaxError, EOFError, OSError, ValueError, TypeError, IndexError, KeyError,
            NotImplementedError, RuntimeError, OverflowError, MemoryError)  # fmt: skip
 
@@ -55,8 +55,8 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
     """These arrays, C-contiguous, each checked against its header. Raises DataError."""
     with _open_archive(path) as archive:
         size = sum(archive.getinfo(f"{key}.npy").file_size for key in keys)
-        if size > MAX_BYTES:
-            raise DataError(f"{path}: unpacks to {size:,} bytes; the maximum is {MAX_BYTES:,}")
+        if size > MAX_DATA_BYTES:
+            raise DataError(f"{path}: unpacks to {size:,} bytes; the maximum is {MAX_DATA_BYTES:,}")
         return {key: _array(path, archive, f"{key}.npy") for key in keys}
 
 
@@ -67,7 +67,7 @@ def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except CORRUPT as error:
+    except NPZ_ERRORS as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: not a valid npz file ({reason}){REWRITE_HINT}") from error
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.data.dataset import ProgressCallback
+from ldl.data.npz import MAX_DATA_BYTES
 from ldl.errors import DataError
 
 API = "https://www.openml.org/api/v1/json/data/{}"
 TIMEOUT = 30.0  # seconds without an answer
 CHUNK = 1 << 18  # bytes
-MAX_BYTES = 2**32
 
 
 class DownloadError(DataError):
@@ -64,8 +64,8 @@ def _download_file(
         done = 0
         while chunk := response.read(CHUNK):
             done += len(chunk)
-            if done > MAX_BYTES:
-                raise ValueError(f"the file is larger than {MAX_BYTES:,} bytes")
+            if done > MAX_DATA_BYTES:
+                raise ValueError(f"the file is larger than {MAX_DATA_BYTES:,} bytes")
             digest.update(chunk)
             file.write(chunk)
             if progress is not None:

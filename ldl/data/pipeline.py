@@ -138,7 +138,7 @@ def augmented_batches(
     `targets` maps each graph input that takes a clean input as its target to that input's name;
     both get the same changes. Noise was added before, and moves with the image.
     """
-    if not any(entry.draws for entry in spec.augment):
+    if not any(augmentation.draws for augmentation in spec.augment):
         return None
     split, shapes = dataset.uncropped or dataset.train, dataset.info.inputs
     arrays = {name: (name, x) for name, x in split.inputs.items()}
@@ -171,9 +171,9 @@ def to_source_units(outputs: Array, info: DatasetInfo, scaler: InputScalers | No
         return fitted.inverse(outputs)
     if not isinstance(fitted, AffineScaler):
         return None
-    before, (height, width, channels) = info.crops[name]
+    raw_size, (height, width, channels) = info.crops[name]
     if fitted.shift.size > channels:  # one number per pixel of the image before its crop
-        images = (values.reshape(1, *before) for values in (fitted.shift, fitted.scale))
+        images = (values.reshape(1, *raw_size) for values in (fitted.shift, fitted.scale))
         cropped = (center_crop(values, height, width).reshape(-1) for values in images)
         fitted = AffineScaler(*cropped)
     return fitted.inverse(outputs)
@@ -192,8 +192,8 @@ def _scaled(
 def _uncropped_shape(info: DatasetInfo, name: str) -> Shape:
     if name not in info.crops:
         return info.inputs[name]
-    before, _ = info.crops[name]
-    return before if len(info.inputs[name]) == 3 else (math.prod(before),)
+    raw_size, _ = info.crops[name]
+    return raw_size if len(info.inputs[name]) == 3 else (math.prod(raw_size),)
 
 
 def _cropped(split: Split, info: DatasetInfo) -> Split:
@@ -207,8 +207,8 @@ def _cropped(split: Split, info: DatasetInfo) -> Split:
 
 def _crop(inputs: dict[str, Array], info: DatasetInfo) -> dict[str, Array]:
     cropped = dict(inputs)
-    for k, (before, (height, width, _)) in info.crops.items():
-        x = inputs[k].reshape(-1, *before)
+    for k, (raw_size, (height, width, _)) in info.crops.items():
+        x = inputs[k].reshape(-1, *raw_size)
         cropped[k] = center_crop(x, height, width).reshape(-1, *info.inputs[k])
     return cropped
 
@@ -236,7 +236,7 @@ def _image_sizes(info: DatasetInfo) -> dict[str, ImageSize]:
 
 
 def _select_targets(raw: RawDataset, rows: Array) -> tuple[Array | None, dict[str, Array]]:
-    """Rows of the targets and of the extra targets: int64 class indices or float32 values."""
+    """`rows` of the targets and of the extra targets: int64 class indices or float32 values."""
     arrays = {"": raw.targets, **raw.extra_targets}
     selected = {k: values[rows] for k, values in arrays.items() if values is not None}
     selected = {k: y if y.dtype == np.int64 else y.astype(np.float32) for k, y in selected.items()}
@@ -251,18 +251,18 @@ def _input_range(x: Array, is_image: bool) -> ValueRange:
 
 def _network_info(raw: DatasetInfo, spec: DataSpec) -> DatasetInfo:
     """The description of the inputs as the network gets them: cropped, flat or as images."""
-    before = _image_sizes(raw)
-    if spec.shape == "image" and not before:
+    raw_sizes = _image_sizes(raw)
+    if spec.shape == "image" and not raw_sizes:
         raise DataError(
             "shape: image needs images, and the inputs are none; use shape: flat", "shape"
         )
-    after = _augmented_sizes(before, spec)
-    shapes: dict[str, Shape] = {k: after.get(k, shape) for k, shape in raw.inputs.items()}
+    sizes = _augmented_sizes(raw_sizes, spec)
+    shapes: dict[str, Shape] = {k: sizes.get(k, shape) for k, shape in raw.inputs.items()}
     if spec.shape != "image":
         shapes = {k: (math.prod(shape),) for k, shape in shapes.items()}
-    crops = {k: (before[k], size) for k, size in after.items() if size != before[k]}
-    image = after["x"] if raw.image is not None else None
-    flat = {k: size for k, size in after.items() if k != "x" and spec.shape != "image"}
+    crops = {k: (raw_sizes[k], size) for k, size in sizes.items() if size != raw_sizes[k]}
+    image = sizes["x"] if raw.image is not None else None
+    flat = {k: size for k, size in sizes.items() if k != "x" and spec.shape != "image"}
     return replace(raw, inputs=shapes, image=image, crops=crops, flat_images=flat)
 
 
@@ -271,10 +271,10 @@ def _augmented_sizes(images: dict[str, ImageSize], spec: DataSpec) -> dict[str, 
     if spec.augment and not images:
         raise DataError("augment needs images, and the inputs are none", "augment")
     sizes = dict(images)
-    for i, entry in enumerate(spec.augment):
+    for i, augmentation in enumerate(spec.augment):
         for name, size in sizes.items():
             try:
-                sizes[name] = entry.output_size(size)
+                sizes[name] = augmentation.output_size(size)
             except ValueError as error:
                 raise DataError(str(error), f"augment.{i}") from error
     return sizes

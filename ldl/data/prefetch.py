@@ -9,7 +9,7 @@ from threading import Event, Thread
 from typing import TypeVar
 
 T = TypeVar("T")
-POLL_SECONDS = 0.1  # between two looks of a blocked thread at its stop event
+POLL_SECONDS = 0.1  # after which a blocked thread checks its stop event
 
 
 class _End:
@@ -22,8 +22,8 @@ class _End:
 def prefetch(items: Iterable[T], ahead: int = 2) -> Generator[T, None, None]:
     """The items in their order; a thread computes up to `ahead` of them before they are needed.
 
-    An exception of `items` is raised at its place. The thread ends when the generator ends or is
-    closed: close it (`contextlib.closing`) where it may be left before its end.
+    An exception that `items` raises is raised after the items before it. The thread ends when the
+    generator ends or is closed: close it (`contextlib.closing`) where it may not reach its end.
     """
     queue: Queue[T | _End] = Queue(ahead)
     stop = Event()

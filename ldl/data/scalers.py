@@ -1,4 +1,7 @@
-"""Scalers of inputs and targets: their settings, and what fitting them to training data gives."""
+"""Scalers of inputs and targets: their settings, and what fitting them to training data gives.
+
+`image` is the size of samples that are images, whether flat or not; None for other samples.
+"""
 
 from __future__ import annotations
 
@@ -162,7 +165,7 @@ class MinMax:
     per: PerSetting = None
 
     def check(self, shape: Shape, image: ImageSize | None) -> None:
-        """Raise DataError where samples of this shape cannot be scaled."""
+        """Raise DataError where samples of this shape or image size cannot be scaled."""
         _resolve_per(self.per, image)
 
     def fit(self, x: Array, image: ImageSize | None = None) -> AffineScaler:
@@ -189,7 +192,7 @@ class Standard:
             raise SettingError("mean" if self.std is None else "std", "give mean and std together")
 
     def check(self, shape: Shape, image: ImageSize | None) -> None:
-        """Raise DataError where samples of this shape cannot be scaled."""
+        """Raise DataError where samples of this shape or image size cannot be scaled."""
         per = _resolve_per(self.per, image)
         size = {"all": 1, "channel": image[2] if image else 1, "feature": math.prod(shape)}[per]
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -231,7 +234,7 @@ class Zca:
     epsilon: Positive = 0.1
 
     def check(self, shape: Shape, image: ImageSize | None) -> None:
-        """Raise DataError where samples of this shape cannot be scaled."""
+        """Raise DataError where samples of this shape or image size cannot be scaled."""
         if math.prod(shape) > MAX_WHITENED:
             raise DataError(
                 f"zca: {math.prod(shape)} values per sample; the maximum is {MAX_WHITENED}",

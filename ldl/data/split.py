@@ -135,9 +135,9 @@ def stratified_counts(counts: list[int], sizes: list[int]) -> list[list[int]]:
                 continue
             visited.add(s)
             if len(rounded_up[s]) >= capacity[s]:
-                for other in sorted(rounded_up[s]):
-                    if (yield assign(other, visited)):
-                        rounded_up[s].remove(other)
+                for occupant in sorted(rounded_up[s]):
+                    if (yield assign(occupant, visited)):
+                        rounded_up[s].remove(occupant)
                         break
                 else:
                     continue
@@ -153,7 +153,7 @@ def stratified_counts(counts: list[int], sizes: list[int]) -> list[list[int]]:
 
 def _by_remainder(row: list[int]) -> list[int]:
     """The splits with a remainder, the largest first."""
-    return sorted((s for s, rest in enumerate(row) if rest), key=lambda s: -row[s])
+    return sorted((s for s, value in enumerate(row) if value), key=lambda s: -row[s])
 
 
 def _run(recursion: Recursion) -> bool:

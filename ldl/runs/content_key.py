@@ -1,4 +1,4 @@
-"""The content key: names a run by all that its result depends on."""
+"""The content key, which identifies a run by everything that its result depends on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DIGITS = 16  # of 64 hexadecimal ones
 def content_key(*parts: str) -> str:
     """The first 16 hexadecimal digits of SHA-256 over `parts` and the version of the package.
 
-    A part is a resolved configuration, or a digest of the data and of pretrained weights. Two runs
-    of one key have the same result, so that the second one need not be made.
+    A part is a resolved configuration, or a digest of the data and of pretrained weights. Runs
+    with the same key have the same result, so that one of them is enough.
     """
     return hashlib.sha256("\0".join((*parts, ldl.__version__)).encode()).hexdigest()[:DIGITS]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 CheckpointKind = Literal["last", "best"]
 
 RUN_NAME: Final = re.compile(r"(\d{8}T\d{6}Z)-(.+)-[0-9a-f]{6}(?:-\d+)?")
-STALE_AFTER = 86_400.0  # seconds after which a half-made folder belongs to a dead process
+STALE_AFTER = 86_400.0  # seconds after which an incomplete folder belongs to a dead process
 GRID_BEST = "best"  # the run folder of the best trial within a grid's folder
 SLUG_BYTES = 100  # file systems allow 255 bytes for a name
 

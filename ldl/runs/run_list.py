@@ -148,12 +148,12 @@ def _start_order(path: Path) -> tuple[str, int, str]:
 def _hint(name: str, folders: list[Path]) -> str:
     if not folders:
         return ": there are no runs yet"
-    words = {
-        word: path.name for path in folders for word in (path.name, _experiment_name(path.name))
+    run_names = {
+        text: path.name for path in folders for text in (path.name, _experiment_name(path.name))
     }
-    near = difflib.get_close_matches(name, words, MAX_LISTED, 0.5)
-    names = ", ".join(dict.fromkeys(words[word] for word in near))
-    return f"; did you mean {names}?" if near else "; `ldl runs` lists them"
+    similar = difflib.get_close_matches(name, run_names, MAX_LISTED, 0.5)
+    names = ", ".join(dict.fromkeys(run_names[text] for text in similar))
+    return f"; did you mean {names}?" if similar else "; `ldl runs` lists them"
 
 
 def _experiment_name(name: str) -> str:

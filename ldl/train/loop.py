@@ -29,7 +29,7 @@ DIVERGENCE_HINT = "try a smaller learning_rate, inputs scaled to about 1, or ano
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What shapes a step besides the optimizer: schedule, penalty and clipping, None if absent.
+    """What a step depends on besides the optimizer: schedule, penalty and clipping, None if absent.
 
     `epochs` is the length of the whole training, which some schedules depend on.
     """
@@ -60,7 +60,8 @@ def train_options(config: Config) -> TrainOptions:
 class EpochMetrics:
     """Running sums of an epoch: over samples, `norm` (of the gradient) over steps.
 
-    `terms` are the weighted losses of a network with several, empty otherwise.
+    `batch` and `samples` count those that are finished, `correct` the right predictions; `terms`
+    are the weighted losses of a network with several, empty otherwise.
     """
 
     batch: int = 0
@@ -76,8 +77,8 @@ class TrainLoop:
 
     The order of the samples in epoch e is drawn from the seed and e, so an epoch that is started
     again is the same. `accuracy_of` names an output and its class indices, of which correct
-    predictions are counted. `augmented` gives new values of some inputs for every batch, made in
-    another thread while a step computes. Frozen weights of the model do not change. With
+    predictions are counted. `augmented` gives new values of some inputs for every batch, computed
+    in another thread during a step. Frozen weights of the model do not change. With
     `outer_products`, a batch of one sample updates linear layers without writing their gradient,
     unless the optimizer, a penalty or clipping reads it.
     """
@@ -100,7 +101,7 @@ class TrainLoop:
         self.samples = len(next(iter(self.arrays.values())))
         self._augmented = augmented
         replaced = augmented.inputs if augmented else ()
-        self._gathered = {name: x for name, x in self.arrays.items() if name not in replaced}
+        self._unaugmented = {name: x for name, x in self.arrays.items() if name not in replaced}
         self.batch_size = min(batch_size, self.samples)
         self.batches = -(-self.samples // self.batch_size)
         trainable = model.parameters.trainable_size
@@ -110,14 +111,18 @@ class TrainLoop:
         self.options, self._count = options, StepCount(self.batches, self.batches * options.epochs)
         self.schedule_state: ScheduleState = options.schedule.start() if options.schedule else {}
         self._scratch = np.empty_like(self.theta) if options.penalty else None
-        one_by_one = outer_products and self.batch_size == 1 and optimizer.is_vanilla_sgd
-        one_by_one = one_by_one and not model.parameters.frozen
-        one_by_one = one_by_one and options.penalty is None and options.clipping is None
-        self._outer_products = one_by_one
-        self._ger = _ger(self.theta) if one_by_one else None
-        self._drawing = [n.name for n in model.graph.order if not n.layer.data_parallel]
+        reads_gradient = options.penalty is not None or options.clipping is not None
+        self._outer_products = (
+            outer_products
+            and self.batch_size == 1
+            and optimizer.is_vanilla_sgd
+            and not model.parameters.frozen
+            and not reads_gradient
+        )
+        self._ger = _ger(self.theta) if self._outer_products else None
+        self._random_nodes = [n.name for n in model.graph.order if not n.layer.data_parallel]
         self._accuracy_of = accuracy_of
-        self._kept_outputs = accuracy_of[:1] if accuracy_of else ()
+        self._readable_outputs = accuracy_of[:1] if accuracy_of else ()
         self._classes = np.empty(self.batch_size, np.int64)
         self._hits = np.empty(self.batch_size, bool)
         self._threshold = model.graph.losses[0].layer.decision_threshold if accuracy_of else 0.0
@@ -145,7 +150,7 @@ class TrainLoop:
                     size = len(indices)
                     executor = self._executor(size)
                     updates = executor.outer_products
-                    gathers = [(x.take, executor.inputs[n]) for n, x in self._gathered.items()]
+                    gathers = [(x.take, executor.inputs[n]) for n, x in self._unaugmented.items()]
                 for take, out in gathers:
                     take(indices, 0, out, "clip")
                 for name, values in augmented.items():
@@ -161,9 +166,11 @@ class TrainLoop:
                 else:
                     norm = sqrt(gradient.dot(gradient))
                 if not (isfinite(loss) and isfinite(norm)):
-                    raise Diverged(self._diagnosis(executor, loss, epoch, metrics.batch + 1))
+                    raise Diverged(
+                        self._divergence_message(executor, loss, epoch, metrics.batch + 1)
+                    )
                 if self._accuracy_of:
-                    metrics.correct += self._correct(executor, *self._accuracy_of)
+                    metrics.correct += self._count_correct(executor, *self._accuracy_of)
                 if clipping is not None:
                     clipping.apply(gradient, norm)
                 if schedule is not None:
@@ -185,7 +192,7 @@ class TrainLoop:
                     after_batch(metrics)
 
     def _executor(self, samples: int) -> Executor | DataParallelExecutor:
-        return self.model.training_executor(samples, self._kept_outputs, self._outer_products)
+        return self.model.training_executor(samples, self._readable_outputs, self._outer_products)
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of a step of the whole training, counted from 0."""
@@ -215,20 +222,20 @@ class TrainLoop:
     ) -> Callable[[], float]:
         """The loss and penalty of the batch at the current θ; each call overwrites the gradient.
 
-        Every call repeats the random draws of the step's first pass and leaves kept state, such as
-        running statistics, alone. Except in a line search, its gradient is clipped, and a value
-        that is not finite raises Diverged.
+        Every call repeats the random draws of the step's first pass and leaves untrained state, such
+        as running statistics, unchanged. Except in a line search, it clips the gradient and raises
+        Diverged for a value that is not finite.
         """
         parameters, penalty = self.model.parameters, self.options.penalty
-        streams = [parameters.streams[name] for name in self._drawing]
+        streams = [parameters.streams[name] for name in self._random_nodes]
         draws = [rng.bit_generator.state for rng in streams]
 
         def evaluate() -> float:
             for rng, start in zip(streams, draws, strict=True):
                 rng.bit_generator.state = start
-            kept = {name: array.copy() for name, array in parameters.state.items()}
+            state = {name: array.copy() for name, array in parameters.state.items()}
             executor.forward_backward()
-            for name, array in kept.items():
+            for name, array in state.items():
                 parameters.state[name][...] = array
             loss = executor.loss()
             if penalty is not None:
@@ -246,7 +253,7 @@ class TrainLoop:
         """Clip the gradient. Raises Diverged where it or the loss is not finite."""
         norm = sqrt(self.gradient.dot(self.gradient))
         if not (isfinite(loss) and isfinite(norm)):
-            raise Diverged(self._diagnosis(executor, loss, epoch, batch))
+            raise Diverged(self._divergence_message(executor, loss, epoch, batch))
         if self.options.clipping is not None:
             self.options.clipping.apply(self.gradient, norm)
 
@@ -263,29 +270,31 @@ class TrainLoop:
         augmented.start(epoch)
         return prefetch((indices, augmented.batch(indices)) for indices in batches)
 
-    def _correct(self, executor: Executor | DataParallelExecutor, output: str, labels: str) -> int:
-        """How many outputs of the batch give the right class; allocates nothing."""
-        values, truth = executor.values[output], executor.inputs[labels]
+    def _count_correct(
+        self, executor: Executor | DataParallelExecutor, output: str, labels: str
+    ) -> int:
+        """The number of outputs of the batch that give the right class; allocates nothing."""
+        values, true = executor.values[output], executor.inputs[labels]
         classes, hits = self._classes[: len(values)], self._hits[: len(values)]
         if values.shape[1] == 1:
             np.greater(values[:, 0], self._threshold, hits)
-            np.equal(hits, truth, hits)
+            np.equal(hits, true, hits)
         else:
             values.argmax(axis=1, out=classes)
-            np.equal(classes, truth, hits)
+            np.equal(classes, true, hits)
         return int(np.count_nonzero(hits))
 
-    def _diagnosis(
+    def _divergence_message(
         self, executor: Executor | DataParallelExecutor, loss: float, epoch: int, batch: int
     ) -> str:
         """The message of Diverged: the first value that is not finite, and a hint."""
-        when = f"epoch {epoch}, batch {batch}"
+        step = f"epoch {epoch}, batch {batch}"
         if not isfinite(loss):
-            return f"the loss became {loss} in {when}: {DIVERGENCE_HINT}"
+            return f"the loss became {loss} in {step}: {DIVERGENCE_HINT}"
         names = [n for n, g in self.model.parameters.gradients.items() if not np.isfinite(g).all()]
         names += [update.name for update in executor.outer_products if not update.finite]
         gradient = f"the gradient of {names[0]}" if names else "the gradient's norm"
-        return f"{gradient} stopped being finite in {when}: {DIVERGENCE_HINT}"
+        return f"{gradient} stopped being finite in {step}: {DIVERGENCE_HINT}"
 
 
 def _ger(theta: Array) -> Any:

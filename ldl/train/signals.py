@@ -49,10 +49,10 @@ class DeferredSignals:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> DeferredSignals:
-        self._previous = _install(self._note)
+        self._previous = _install(self._catch)
         return self
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _catch(self, number: int, frame: FrameType | None) -> None:
         self.caught = number
         self.__exit__()
 

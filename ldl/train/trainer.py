@@ -16,11 +16,11 @@ from ldl.data import Dataset, augmented_batches, redraw_noise
 from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
 from ldl.runs import MetricsWriter, RunFolder
+from ldl.runs.metrics_file import MetricsRow
 from ldl.train.loop import DIVERGENCE_HINT, EpochMetrics, TrainLoop, train_options
 from ldl.train.signals import DeferredSignals
 from ldl.train.validation import TASK_METRICS, MetricMonitor, metric_monitor, validate
 
-Row = dict[str, float | int | None]
 ALL_EPOCHS_DONE = "all epochs are done"
 PROGRESS_INTERVAL = 0.1  # seconds between two reports of progress within an epoch
 
@@ -35,7 +35,7 @@ class TrainProgress:
     samples: int
     metrics: EpochMetrics
     seconds: float
-    row: Row | None = None
+    row: MetricsRow | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Trainer:
             augmented_batches(dataset, config.data, config.seed, experiment.input_targets),
             train_options(config),
         )
-        held_out, scale = dataset.validation, dataset.target_scaler
-        self.validation = experiment.arrays(held_out, scale) if held_out else None
+        validation, target_scaler = dataset.validation, dataset.target_scaler
+        self.validation = experiment.arrays(validation, target_scaler) if validation else None
         self.monitor = metric_monitor(self.settings.early_stopping, self.validation is not None)
         self.epoch = 0  # finished epochs
         losses = experiment.graph.losses
@@ -90,8 +90,8 @@ class Trainer:
         self.metrics = self._new_metrics()
         self.reason: str | None = None  # why training is over
         self._best_arrays: dict[str, Array] = {}
-        self._saved_at = self._epoch_start = time.monotonic()
-        self._reported_at = 0.0
+        self._checkpoint_time = self._epoch_start = time.monotonic()
+        self._report_time = 0.0
 
     @property
     def columns(self) -> list[str]:
@@ -127,8 +127,10 @@ class Trainer:
                     raise
                 rows.append(row)
                 self.reason = self._stop_reason(row)
-                overdue = time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds
-                if overdue or self.reason is not None or signals.caught is not None:
+                checkpoint_due = (
+                    time.monotonic() - self._checkpoint_time >= self.settings.checkpoint_seconds
+                )
+                if checkpoint_due or self.reason is not None or signals.caught is not None:
                     rows.sync()
                     self._save(stopped=signals.caught is not None)
                 if signals.caught is not None:
@@ -152,13 +154,13 @@ class Trainer:
                 self._save(stopped=True)
                 raise Interrupted(signals.caught)
             now = time.monotonic()
-            if now - self._reported_at > PROGRESS_INTERVAL:
-                self._reported_at = now
+            if now - self._report_time > PROGRESS_INTERVAL:
+                self._report_time = now
                 self.on_progress(self._progress())
 
         self.loop.run_epoch(self.epoch + 1, self.metrics, after_batch)
 
-    def _progress(self, row: Row | None = None) -> TrainProgress:
+    def _progress(self, row: MetricsRow | None = None) -> TrainProgress:
         return TrainProgress(
             self.epoch + 1,
             self.settings.epochs,
@@ -169,10 +171,10 @@ class Trainer:
             row,
         )
 
-    def _finish_epoch(self) -> Row:
+    def _finish_epoch(self) -> MetricsRow:
         """The finished epoch's row; its weights are copied if it is the best so far."""
         metrics, epoch = self.metrics, self.epoch + 1
-        row: Row = dict.fromkeys(self.columns)
+        row: MetricsRow = dict.fromkeys(self.columns)
         row |= {"epoch": epoch, "train_loss": metrics.loss / metrics.samples}
         for name, term in zip(self.terms, metrics.terms, strict=True):
             row[f"train_{name}"] = term / metrics.samples
@@ -200,7 +202,7 @@ class Trainer:
         self.epoch, self.metrics = epoch, self._new_metrics()
         return row
 
-    def _stop_reason(self, row: Row) -> str | None:
+    def _stop_reason(self, row: MetricsRow) -> str | None:
         """Why training is over after the epoch of this row, or None."""
         settings, norm = self.settings, row["gradient_norm"]
         if norm is not None and norm < (settings.gradient_tolerance or 0.0):
@@ -230,7 +232,7 @@ class Trainer:
             "streams": {n: rng.bit_generator.state for n, rng in parameters.streams.items()},
         }
         self.run.save_checkpoint("last", arrays, state)
-        self._saved_at = time.monotonic()
+        self._checkpoint_time = time.monotonic()
 
     def _save_best(self) -> None:
         """After a divergence, write the weights of the best epoch, if one was finished."""

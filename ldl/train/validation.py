@@ -42,8 +42,8 @@ def validate(
     results = {"loss": loss / count}
     results |= {name: total / count for name, total in zip(terms, term_sums, strict=True)}
     if experiment.task == "classification":
-        truth = arrays[experiment.label_input]
-        results["accuracy"] = metrics.accuracy(truth, experiment.predicted_classes(outputs))
+        true = arrays[experiment.label_input]
+        results["accuracy"] = metrics.accuracy(true, experiment.predicted_classes(outputs))
     elif experiment.task == "regression" and count > 1:
         results["r2"] = metrics.r2(arrays[experiment.label_input], outputs)
     return results

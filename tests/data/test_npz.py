@@ -182,7 +182,7 @@ def test_header_that_declares_terabytes(tmp_path: Path) -> None:
 def test_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, x=np.zeros((1000, 100)))
     assert Path(path).stat().st_size < 5000
-    monkeypatch.setattr(npz_module, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(npz_module, "MAX_DATA_BYTES", 100_000)
     with pytest.raises(DataError, match="unpacks to 800,128 bytes; the maximum is 100,000"):
         Npz(path).read(0)
 

@@ -44,7 +44,7 @@ SOURCES: dict[str, type] = {
     **DOWNLOADABLE,
     "digit_pairs": DigitPairs,
 }
-State = Literal["embedded", "generated", "yours", "found", "incomplete", "missing"]
+SourceState = Literal["embedded", "generated", "yours", "found", "incomplete", "missing"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SourceListing:
     name: str
     summary: str
     info: DatasetInfo | None
-    state: State
+    state: SourceState
     path: Path | None = None  # of the files of a downloadable set
 
 

@@ -21,15 +21,15 @@ from ldl.arrays import Array, ImageSize
 from ldl.data.data_errors import raise_problems
 from ldl.data.data_folders import cache_folder, cached_file, data_folders, file_stamp
 from ldl.data.dataset import DatasetInfo, ProgressCallback, Target
-from ldl.data.image_files import ImageError, decode_image, open_image, size_of_image
+from ldl.data.image_files import ImageError, decode_image, image_header_size, open_image
 from ldl.data.npz import read_arrays
 from ldl.data.openml import DownloadError
 from ldl.data.sources.image_set import (
     ARRAY_NAMES,
     ChecksumResult,
     ImageSet,
-    NamedArrays,
-    named_arrays,
+    SplitArrays,
+    split_arrays,
 )
 from ldl.errors import DataError
 
@@ -87,7 +87,7 @@ class Cifar10(ImageSet):
                     )
         return None
 
-    def arrays(self, path: Path, progress: ProgressCallback | None = None) -> NamedArrays:
+    def arrays(self, path: Path, progress: ProgressCallback | None = None) -> SplitArrays:
         """The four arrays, uint8; images decoded before come from the cache. Raises DataError."""
         if path.suffix == ".npz":
             return super().arrays(path)
@@ -100,7 +100,7 @@ class Cifar10(ImageSet):
             self.store(cached, {"source": np.array(stamp), **arrays})
         return arrays
 
-    def store(self, path: Path, arrays: NamedArrays) -> None:
+    def store(self, path: Path, arrays: SplitArrays) -> None:
         """Write an uncompressed NPZ file: compression saves a tenth and delays every start."""
         with cached_file(path) as file:
             np.savez(file, allow_pickle=False, **arrays)
@@ -122,13 +122,13 @@ class Cifar10(ImageSet):
             for split, digest in digests.items()
         ]
 
-    def from_openml(self, x: Array, labels: list[str]) -> NamedArrays:
+    def from_openml(self, x: Array, labels: list[str]) -> SplitArrays:
         """The four arrays of rows of red, green and blue planes; checks the first values."""
         samples, test = self.info.samples or 0, self.info.official_test
         if x.shape != (samples, PIXELS) or set(labels) != set(map(str, range(10))):
             raise DownloadError(f"OpenML gave {x.shape} pixels and labels {sorted(set(labels))}")
         images = _channels_last(x.astype(np.uint8))
-        arrays = named_arrays(images, np.array(labels, np.int64).astype(np.uint8), test)
+        arrays = split_arrays(images, np.array(labels, np.int64).astype(np.uint8), test)
         first_labels = {key: arrays[key][:10].tolist() for key in FIRST_LABELS}
         if first_labels != FIRST_LABELS or images[0, 0, 0].tolist() != FIRST_PIXEL:
             raise DownloadError("OpenML gave data that is not cifar10 in its known order")
@@ -151,7 +151,7 @@ def _source_stamp(path: Path) -> str:
     return f"{path.resolve()} {digest.hexdigest()}"
 
 
-def _from_jpegs(path: Path, progress: ProgressCallback | None) -> NamedArrays:
+def _from_jpegs(path: Path, progress: ProgressCallback | None) -> SplitArrays:
     """The arrays of all JPEG files, ordered by set, class and name."""
     files = sorted(_jpegs(path), key=lambda file: (file[0][0] == "test", *file[0][1:]))
     for split in ("train", "test"):
@@ -161,7 +161,7 @@ def _from_jpegs(path: Path, progress: ProgressCallback | None) -> NamedArrays:
     for i, (key, content) in enumerate(files):
         try:
             with open_image(io.BytesIO(content)) as image:
-                if size_of_image(image) != IMAGE:
+                if image_header_size(image) != IMAGE:
                     raise ImageError(f"is {image.height}×{image.width} {image.mode}")
                 x[i] = decode_image(image, IMAGE)
         except ImageError as error:
@@ -170,7 +170,7 @@ def _from_jpegs(path: Path, progress: ProgressCallback | None) -> NamedArrays:
             progress("decoding cifar10", i + 1, len(files))
     raise_problems(f"{path}: {len(problems)} of {len(files)} images are not 32×32 RGB", problems)
     y = np.array([CLASSES.index(key[1]) for key, _ in files], np.uint8)
-    return named_arrays(x, y, sum(key[0] == "test" for key, _ in files))
+    return split_arrays(x, y, sum(key[0] == "test" for key, _ in files))
 
 
 def _jpegs(path: Path) -> Iterator[tuple[tuple[str, str, str], bytes]]:
@@ -179,7 +179,7 @@ def _jpegs(path: Path) -> Iterator[tuple[tuple[str, str, str], bytes]]:
         yield (match[1].lower(), match[2], match[3]), content
 
 
-def _from_batches(path: Path) -> NamedArrays:
+def _from_batches(path: Path) -> SplitArrays:
     """The arrays of the binary version's six files, which repeat a label and 3072 pixels.
 
     The pixels of an image are 1024 reds, then greens, then blues. Source: the CIFAR-10 page of
@@ -197,7 +197,7 @@ def _from_batches(path: Path) -> NamedArrays:
     rows = np.concatenate([batches[name] for name in names])
     if rows[:, 0].max() > 9:
         raise DataError(f"{path}: a label is {rows[:, 0].max()}; they go from 0 to 9")
-    return named_arrays(_channels_last(rows[:, 1:]), rows[:, 0].copy(), len(batches["test_batch"]))
+    return split_arrays(_channels_last(rows[:, 1:]), rows[:, 0].copy(), len(batches["test_batch"]))
 
 
 def _channels_last(rows: Array) -> Array:

@@ -15,12 +15,12 @@ import numpy as np
 from ldl.arrays import Array
 from ldl.data.data_folders import data_folders
 from ldl.data.dataset import DatasetInfo, ProgressCallback, Target
+from ldl.data.npz import MAX_DATA_BYTES
 from ldl.data.openml import DownloadError
 from ldl.data.sources.embedded import DIGIT_NAMES
-from ldl.data.sources.image_set import ARRAY_NAMES, ImageSet, NamedArrays, named_arrays
+from ldl.data.sources.image_set import ARRAY_NAMES, ImageSet, SplitArrays, split_arrays
 from ldl.errors import DataError
 
-MAX_BYTES = 2**32
 FETCH_HINT = "download the file again"
 
 
@@ -28,13 +28,13 @@ FETCH_HINT = "download the file again"
 class _DigitSet(ImageSet):
     """Grey images of the ten digits."""
 
-    def _named_arrays(self, x: Array, labels: list[str]) -> NamedArrays:
+    def _split_arrays(self, x: Array, labels: list[str]) -> SplitArrays:
         samples, test = self.info.samples or 0, self.info.official_test
         if x.shape != (samples, *self.info.inputs["x"]) or set(labels) - {*map(str, range(11))}:
             raise DownloadError(f"OpenML gave {x.shape} pixels and labels {sorted(set(labels))}")
         y = np.array(labels, np.int64)
         y = (y - y.min()).astype(np.uint8)  # USPS has 1 to 10 there for the digits 0 to 9
-        return named_arrays(x.reshape(samples, *self.image_shape), y, test)
+        return split_arrays(x.reshape(samples, *self.image_shape), y, test)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Mnist(_DigitSet):
                 return folder / "mnist.npz"
         return None
 
-    def arrays(self, path: Path, progress: ProgressCallback | None = None) -> NamedArrays:
+    def arrays(self, path: Path, progress: ProgressCallback | None = None) -> SplitArrays:
         """The four arrays, uint8. Raises DataError."""
         if path.is_file():
             return super().arrays(path)
@@ -99,14 +99,14 @@ class Mnist(_DigitSet):
         """The four IDX files, for error messages."""
         return ", ".join(self.checksums) + " (or .gz)"
 
-    def contents(self, arrays: NamedArrays) -> dict[str, bytes]:
+    def contents(self, arrays: SplitArrays) -> dict[str, bytes]:
         """The bytes of the original files, whatever the arrays were read from."""
         names = zip(self.checksums, ARRAY_NAMES, strict=True)
         return {file: idx_bytes(arrays[name]) for file, name in names}
 
-    def from_openml(self, x: Array, labels: list[str]) -> NamedArrays:
+    def from_openml(self, x: Array, labels: list[str]) -> SplitArrays:
         """The four arrays; OpenML keeps the order, so the original files' checksums hold."""
-        arrays = self._named_arrays(x, labels)
+        arrays = self._split_arrays(x, labels)
         arrays = {name: array.astype(np.uint8) for name, array in arrays.items()}
         self._check_download(arrays, tuple(self.checksums))
         return arrays
@@ -129,7 +129,7 @@ class Usps(_DigitSet):
         "y_test": "0b8b792b8ca1c5c704fd9d5bbd1b261623a359e6c8c65b23db428257beea7800",
     }
 
-    def contents(self, arrays: NamedArrays) -> dict[str, bytes]:
+    def contents(self, arrays: SplitArrays) -> dict[str, bytes]:
         """Labels as bytes; pixels as whole numbers of 1/2000, which are free of rounding."""
         return {
             name: np.round(array.astype(np.float64) * 2000).astype("<u2").tobytes()
@@ -138,13 +138,13 @@ class Usps(_DigitSet):
             for name, array in arrays.items()
         }
 
-    def from_openml(self, x: Array, labels: list[str]) -> NamedArrays:
+    def from_openml(self, x: Array, labels: list[str]) -> SplitArrays:
         """The four arrays, from [−1, 1] to [0, 1]; the labels must match their checksums."""
         low, high = float(x.min()), float(x.max())
         if not (-1.01 < low < -0.99 and 0.99 < high < 1.01):
             raise DownloadError(f"OpenML gave pixels from {low:g} to {high:g}, not -1 to 1")
         x = np.clip((x + 1) / 2, 0, 1).astype(np.float32)
-        arrays = self._named_arrays(x, labels)
+        arrays = self._split_arrays(x, labels)
         self._check_download(arrays, ("y_train", "y_test"))
         return arrays
 
@@ -188,7 +188,7 @@ def _parse_idx(path: Path, stream: IO[bytes] | gzip.GzipFile, dimensions: int) -
         raise DataError(f"{path}: ends within its header; {FETCH_HINT}")
     shape = struct.unpack(f">{dimensions}I", header[4:])
     count = math.prod(shape)
-    if count > MAX_BYTES:
+    if count > MAX_DATA_BYTES:
         raise DataError(f"{path}: declares {count:,} bytes of shape {shape}; {FETCH_HINT}")
     # One byte more than declared, to see whether the file ends where it should.
     data = stream.read(count + 1)

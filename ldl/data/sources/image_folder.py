@@ -14,8 +14,8 @@ import numpy as np
 from ldl.arrays import ImageSize, Shape
 from ldl.data.data_errors import quoted, raise_problems
 from ldl.data.dataset import DatasetInfo, ProgressCallback, RawDataset, Target
-from ldl.data.image_files import ImageError, decode_image, open_image, size_of_image
-from ldl.data.npz import MAX_BYTES
+from ldl.data.image_files import ImageError, decode_image, image_header_size, open_image
+from ldl.data.npz import MAX_DATA_BYTES
 from ldl.errors import DataError
 from ldl.fields import FilePath, Size
 
@@ -53,10 +53,10 @@ class Images:
         files = list_images(Path(self.path))
         classes = tuple(sorted({file.class_name for file in files}))
         height, width, channels = image = self._image_size(files)
-        if len(files) * height * width * channels > MAX_BYTES:
+        if len(files) * height * width * channels > MAX_DATA_BYTES:
             raise DataError(
                 f"{self.path}: {len(files)} images of {height}×{width} are more than "
-                f"{MAX_BYTES:,} bytes; `size` makes them smaller"
+                f"{MAX_DATA_BYTES:,} bytes; `size` makes them smaller"
             )
         test = sum(file.split == "test" for file in files)
         inputs: dict[str, Shape] = {"x": (height * width * channels,)}
@@ -138,7 +138,7 @@ def _common_size(source: Images, files: tuple[ImageFile, ...]) -> ImageSize:
     for file in files:
         try:
             with open_image(Path(file.path)) as image:
-                height, width, channels = size_of_image(image)
+                height, width, channels = image_header_size(image)
         except ImageError as error:
             problems.append(f"{file.path} {error}")
             continue

@@ -19,7 +19,7 @@ from ldl.data.sources.npz_file import Npz
 from ldl.errors import DataError
 
 ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
-NamedArrays = dict[str, Array]  # one for each of ARRAY_NAMES
+SplitArrays = dict[str, Array]  # one for each of ARRAY_NAMES
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ class ImageSet:
             ) from error
         return path
 
-    def store(self, path: Path, arrays: NamedArrays) -> None:
+    def store(self, path: Path, arrays: SplitArrays) -> None:
         """Write the arrays to an NPZ file."""
         with cached_file(path) as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
-    def arrays(self, path: Path, progress: ProgressCallback | None = None) -> NamedArrays:
+    def arrays(self, path: Path, progress: ProgressCallback | None = None) -> SplitArrays:
         """The four arrays from the path that `find` gives. Raises DataError."""
         try:
             raw = Npz(str(path)).read(0)
@@ -101,7 +101,7 @@ class ImageSet:
             raise DataError(f"{path}: {needed}; {self.download_hint(path)}")
         if raw.info.target.names != DIGIT_NAMES:
             raise DataError(f"{path}: the labels must be the digits 0 to 9")
-        return named_arrays(x.reshape(-1, *self.image_shape), raw.targets.astype(np.uint8), test)
+        return split_arrays(x.reshape(-1, *self.image_shape), raw.targets.astype(np.uint8), test)
 
     def verify(self) -> list[ChecksumResult]:
         """The SHA-256 of the set beside the expected ones. Raises DataError if it is absent."""
@@ -128,15 +128,15 @@ class ImageSet:
         """The files of the set, for error messages."""
         return f"{self.name}.npz (arrays {', '.join(ARRAY_NAMES)})"
 
-    def contents(self, arrays: NamedArrays) -> dict[str, bytes]:
+    def contents(self, arrays: SplitArrays) -> dict[str, bytes]:
         """The bytes whose SHA-256 are `checksums`."""
         raise NotImplementedError
 
-    def from_openml(self, x: Array, labels: list[str]) -> NamedArrays:
+    def from_openml(self, x: Array, labels: list[str]) -> SplitArrays:
         """The four arrays of OpenML's rows, training rows first. Raises DownloadError."""
         raise NotImplementedError
 
-    def _check_download(self, arrays: NamedArrays, names: tuple[str, ...]) -> None:
+    def _check_download(self, arrays: SplitArrays, names: tuple[str, ...]) -> None:
         contents = self.contents(arrays)
         for name in names:
             if hashlib.sha256(contents[name]).hexdigest() != self.checksums[name]:
@@ -145,7 +145,7 @@ class ImageSet:
                 )
 
 
-def named_arrays(x: Array, y: Array, test: int) -> NamedArrays:
+def split_arrays(x: Array, y: Array, test: int) -> SplitArrays:
     """The four arrays by name; the last `test` samples are the test set."""
     return dict(zip(ARRAY_NAMES, (x[:-test], y[:-test], x[-test:], y[-test:]), strict=True))
 

@@ -18,7 +18,7 @@ from ldl.data.dataset import (
     ProgressCallback,
     RawDataset,
     Target,
-    image_size_of,
+    image_size_of_shape,
 )
 from ldl.data.npz import ArrayHeader, read_arrays, read_headers
 from ldl.errors import DataError, SettingError
@@ -75,6 +75,8 @@ class Npz:
 
 @dataclass(frozen=True)
 class _Scan:
+    """The result of `describe`, with what `read` needs beside it."""
+
     info: DatasetInfo
     inputs: StoredKeys
     targets: Array | None
@@ -92,7 +94,7 @@ def _scan(source: Npz, stamp: object) -> _Scan:
     shapes = {key: _sample_shape(path, headers, key, stored) for key, stored in inputs.items()}
     if len(shapes) == 1:
         shapes = {"x": next(iter(shapes.values()))}
-    image = image_size_of(shapes["x"]) if len(shapes) == 1 else None
+    image = image_size_of_shape(shapes["x"]) if len(shapes) == 1 else None
     target, y = Target("none"), None
     if label is not None:
         target, y = _parse_target(source, path, label, _read_rows(path, targets)[label])
