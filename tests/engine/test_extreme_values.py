@@ -1,4 +1,4 @@
-"""The far ends of the smooth activations and later losses, and what they refuse."""
+"""Extreme values of smooth activations and further losses, and their errors."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.errors import SettingError, ShapeError
 
-from .test_numerics import HUGE, apply_activation, evaluate_loss, logits
+from .test_numerics import EXTREMES, apply_activation, evaluate_loss, logits
 
 INDEX = TensorSpec((), integer=True)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 @pytest.fixture(autouse=True)
-def _silent():
+def _no_warnings():
     with np.errstate(all="ignore"):
         yield
 
 
 @DTYPES
-def test_the_normal_tail_is_right_to_the_last_digits_of_far_ones(dtype: type) -> None:
-    """Relative to the tail itself, as far as it is a normal number; SciPy's own is off by 2e-13."""
+def test_the_normal_tail_has_a_small_relative_error(dtype: type) -> None:
+    """Relative to the tail, where it is a normal number; SciPy's error is 2e-13."""
     u = np.linspace(0.0, 12.0 if dtype is np.float32 else 36.0, 20001).astype(dtype)
     exact = u.astype(np.float64)
     density = np.exp(-0.5 * exact * exact).astype(dtype)
@@ -42,7 +42,7 @@ def test_the_normal_tail_is_right_to_the_last_digits_of_far_ones(dtype: type) ->
     np.testing.assert_allclose(out, expected, rtol=6e-7 if dtype is np.float32 else 2e-14)
 
 
-SMOOTH: dict[str, Callable[[Array], Array]] = {
+FORMULAS: dict[str, Callable[[Array], Array]] = {
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "gelu": lambda x: x * special.ndtr(x),
     "silu": lambda x: x * special.expit(x),
@@ -51,15 +51,15 @@ SMOOTH: dict[str, Callable[[Array], Array]] = {
 
 
 @DTYPES
-@pytest.mark.parametrize("entry", SMOOTH)
-def test_smooth_activations_at_the_far_ends(entry: str, dtype: type) -> None:
-    x = np.array([*HUGE, -20.0, 20.0])[:, None]
+@pytest.mark.parametrize("entry", FORMULAS)
+def test_smooth_activations_of_extreme_values(entry: str, dtype: type) -> None:
+    x = np.array([*EXTREMES, -20.0, 20.0])[:, None]
     y = apply_activation(entry, x, dtype)
-    np.testing.assert_allclose(y, SMOOTH[entry](x), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(y, FORMULAS[entry](x), rtol=1e-5, atol=1e-7)
 
 
 @DTYPES
-def test_softplus_of_a_very_negative_number_is_its_exponential(dtype: type) -> None:
+def test_softplus_of_a_large_negative_number_is_its_exponential(dtype: type) -> None:
     x = np.array([[-80.0, -30.0, -15.0, -5.0]])
     np.testing.assert_allclose(
         apply_activation("softplus", x, dtype), np.log1p(np.exp(x)), rtol=1e-6
@@ -67,19 +67,21 @@ def test_softplus_of_a_very_negative_number_is_its_exponential(dtype: type) -> N
 
 
 @DTYPES
-def test_log_softmax_at_the_far_ends(dtype: type) -> None:
+def test_log_softmax_of_extreme_values(dtype: type) -> None:
     z = logits(dtype)
     y = apply_activation("log_softmax", z, dtype)
     assert np.isfinite(y).all()
-    tight = 1e-6 if dtype is np.float32 else 1e-14
-    np.testing.assert_allclose(y, special.log_softmax(z, axis=1), rtol=tight, atol=tight * 2e4)
+    tolerance = 1e-6 if dtype is np.float32 else 1e-14
+    np.testing.assert_allclose(
+        y, special.log_softmax(z, axis=1), rtol=tolerance, atol=tolerance * 2e4
+    )
 
 
 @DTYPES
 @pytest.mark.parametrize("t", [0.0, 0.3, 1.0])
-def test_bce_with_logits_at_the_far_ends(dtype: type, t: float) -> None:
-    """Exact on both sides, with no cap, and its gradient that of bce after a sigmoid."""
-    z = np.array(HUGE)[:, None]
+def test_bce_with_logits_of_extreme_values(dtype: type, t: float) -> None:
+    """Exact on both sides and without a cap; the gradient is that of bce after a sigmoid."""
+    z = np.array(EXTREMES)[:, None]
     loss, gradient = evaluate_loss("bce_with_logits", z, np.full_like(z, t), dtype)
     expected = t * np.logaddexp(0, -z) + (1 - t) * np.logaddexp(0, z)
     np.testing.assert_allclose(loss, expected[:, 0], rtol=1e-5, atol=1e-7)
@@ -87,26 +89,23 @@ def test_bce_with_logits_at_the_far_ends(dtype: type, t: float) -> None:
 
 
 @DTYPES
-def test_perfect_and_hopeless_fits(dtype: type) -> None:
-    sure = np.array([[0.0, -np.inf, -np.inf]])
+def test_perfect_fits_have_no_loss_and_impossible_ones_an_infinite_one(dtype: type) -> None:
     p = np.array([[0.5, -2.0, 8.0]])
-    for entry, settings in (("huber", p), ("kl_divergence", None)):
-        if settings is None:
-            finite = np.array([[np.log(0.25), np.log(0.75)]])
-            loss, gradient = evaluate_loss(entry, finite, np.exp(finite), dtype)
-            assert abs(loss[0]) < 1e-7
-        else:
-            loss, gradient = evaluate_loss(entry, p, p, dtype)
-            assert loss[0] == 0.0
-            np.testing.assert_array_equal(gradient, 0.0)
-    loss, _ = evaluate_loss("nll", sure, np.array([1]), dtype)
+    loss, gradient = evaluate_loss("huber", p, p, dtype)
+    assert loss[0] == 0.0
+    np.testing.assert_array_equal(gradient, 0.0)
+    log_p = np.array([[np.log(0.25), np.log(0.75)]])
+    loss, _ = evaluate_loss("kl_divergence", log_p, np.exp(log_p), dtype)
+    assert abs(loss[0]) < 1e-7
+    impossible = np.array([[0.0, -np.inf, -np.inf]])
+    loss, _ = evaluate_loss("nll", impossible, np.array([1]), dtype)
     assert not np.isfinite(loss[0])
     loss, gradient = evaluate_loss("hinge", p, np.array([2]), dtype)
     assert loss[0] == 0.0
     np.testing.assert_array_equal(gradient, 0.0)
 
 
-def test_of_equal_rivals_the_first_is_pushed() -> None:
+def test_of_equal_wrong_classes_the_first_has_the_gradient() -> None:
     z = np.array([[1.0, 3.0, 3.0, 0.0]])
     loss, gradient = evaluate_loss("hinge", z, np.array([0]), np.float32)
     assert loss[0] == 3.0
@@ -114,7 +113,7 @@ def test_of_equal_rivals_the_first_is_pushed() -> None:
 
 
 @pytest.mark.parametrize("entry", ["huber", "bce_with_logits", "nll", "kl_divergence", "hinge"])
-def test_what_is_not_finite_is_not_hidden(entry: str) -> None:
+def test_nan_in_a_prediction_gives_nan_in_the_loss(entry: str) -> None:
     p = np.array([[0.5, np.nan], [0.5, 0.5]])
     loss, _ = evaluate_loss(entry, p, np.array([1, 1]), np.float32)
     assert np.isnan(loss[0])
@@ -123,16 +122,16 @@ def test_what_is_not_finite_is_not_hidden(entry: str) -> None:
 
 @DTYPES
 def test_smoothing_of_huge_logits_stays_finite(dtype: type) -> None:
-    z, rule = logits(dtype), LOSSES["cross_entropy"](0.1)
-    plan = rule.plan((TensorSpec((5,)), INDEX))
+    z, loss_layer = logits(dtype), LOSSES["cross_entropy"](0.1)
+    plan = loss_layer.plan((TensorSpec((5,)), INDEX))
     assert plan.buffers["target"].shape == (5,)
     loss, gradient = evaluate_loss("cross_entropy", z, np.full(z.shape, 0.2), dtype)
     assert np.isfinite(loss).all() and np.isfinite(gradient).all()
 
 
-# --- what is refused ------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------
 
-REFUSED: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
+SHAPE_ERRORS: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
     (LAYERS["log_softmax"](), (TensorSpec(()),), "needs an axis"),
     (LOSSES["nll"](), (TensorSpec((1,)), INDEX), "two classes or more, got (1)"),
     (LOSSES["nll"](), (TensorSpec((2, 3)), TensorSpec((2, 3))), "takes log-probabilities (C)"),
@@ -142,16 +141,16 @@ REFUSED: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "inputs", "words"), REFUSED)
-def test_shapes_that_do_not_fit_are_refused(
-    layer: Layer, inputs: tuple[TensorSpec, ...], words: str
+@pytest.mark.parametrize(("layer", "inputs", "message"), SHAPE_ERRORS)
+def test_incompatible_shapes_are_errors(
+    layer: Layer, inputs: tuple[TensorSpec, ...], message: str
 ) -> None:
-    with pytest.raises(ShapeError, match=re.escape(words)):
+    with pytest.raises(ShapeError, match=re.escape(message)):
         layer.plan(inputs)
 
 
 @pytest.mark.parametrize(
-    ("entry", "settings", "words"),
+    ("entry", "settings", "message"),
     [
         ("bce", ("mean", (1.0,)), "two numbers"),
         ("bce_with_logits", ("mean", (0.0, 0.0)), "at least one weight above 0"),
@@ -159,13 +158,13 @@ def test_shapes_that_do_not_fit_are_refused(
         ("nll", ((),), "at least one weight above 0"),
     ],
 )
-def test_weights_that_mean_nothing_are_refused(
-    entry: str, settings: tuple[object, ...], words: str
+def test_invalid_class_weights_are_errors(
+    entry: str, settings: tuple[object, ...], message: str
 ) -> None:
-    with pytest.raises(SettingError, match=words):
+    with pytest.raises(SettingError, match=message):
         LOSSES[entry](*settings)
 
 
-def test_settings_survive_a_mirror() -> None:
+def test_a_mirror_has_the_same_settings() -> None:
     assert vars(LAYERS["elu"](0.3).mirror(TensorSpec((4,)))) == {"alpha": 0.3}
     assert vars(LAYERS["gelu"]("tanh").mirror(TensorSpec((4,)))) == {"approximate": "tanh"}

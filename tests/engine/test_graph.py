@@ -1,4 +1,4 @@
-"""The graph: order, sharing, pruning, and every fault by the name of its place."""
+"""The graph: order, ancestors, shared weights, and problems by the name of their node."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ Mse = LOSSES["mse"]
 X = {"x": TensorSpec((4,))}
 
 
-def faults(*nodes: Node, inputs: dict[str, TensorSpec] = X, losses: tuple = ()) -> dict[str, str]:
-    """What a graph that cannot be built says, by place."""
-    with pytest.raises(GraphError) as caught:
+def graph_problems(
+    *nodes: Node, inputs: dict[str, TensorSpec] = X, losses: tuple = ()
+) -> dict[str, str]:
+    """Node name → problem, for a graph that raises GraphError."""
+    with pytest.raises(GraphError) as error:
         Graph(inputs, nodes, losses)
-    for name, reason in caught.value.problems:
-        assert f"{name}: {reason}" in str(caught.value)
-    assert len({name for name, _ in caught.value.problems}) == len(caught.value.problems)
-    return dict(caught.value.problems)
+    for name, reason in error.value.problems:
+        assert f"{name}: {reason}" in str(error.value)
+    assert len({name for name, _ in error.value.problems}) == len(error.value.problems)
+    return dict(error.value.problems)
 
 
 # --- order --------------------------------------------------------------------------------------
@@ -39,9 +41,9 @@ DIAMOND = (
 
 
 @pytest.mark.parametrize(
-    "places", [*permutations(DIAMOND)], ids=lambda p: "-".join(q.name for q in p)
+    "nodes", [*permutations(DIAMOND)], ids=lambda p: "-".join(q.name for q in p)
 )
-def test_order_is_topological_however_places_are_declared(nodes: tuple[Node, ...]) -> None:
+def test_order_is_topological_for_any_declaration_order(nodes: tuple[Node, ...]) -> None:
     order = [node.name for node in Graph(X, nodes).order]
     assert sorted(order) == sorted(p.name for p in DIAMOND)
     for node in DIAMOND:
@@ -49,7 +51,7 @@ def test_order_is_topological_however_places_are_declared(nodes: tuple[Node, ...
             assert name == "x" or order.index(name) < order.index(node.name)
 
 
-def test_order_is_the_declared_one_where_that_works() -> None:
+def test_order_is_that_of_declaration_where_possible() -> None:
     assert [node.name for node in Graph(X, DIAMOND).order] == [node.name for node in DIAMOND]
 
 
@@ -60,14 +62,14 @@ def test_a_deep_graph_needs_no_recursion() -> None:
     assert [p.name for p in Graph(X, nodes).order] == [f"p{i}" for i in range(count)]
 
 
-def test_losses_come_after_what_they_read() -> None:
+def test_losses_come_after_their_inputs() -> None:
     inputs = {**X, "t": TensorSpec((4,))}
     loss = LossNode("loss", Mse(), ("p", "t"))
     order = Graph(inputs, [Node("p", Tanh(), ("x",))], [loss]).order
     assert [node.name for node in order] == ["p", "loss"]
 
 
-def test_only_what_is_asked_for_is_needed() -> None:
+def test_ancestors_are_the_nodes_that_outputs_need() -> None:
     graph = Graph(X, [*DIAMOND, Node("spare", Linear(9), ("left",))])
     assert [node.name for node in graph.ancestors(["right"])] == ["top", "right"]
     assert [node.name for node in graph.ancestors(["join"])] == [node.name for node in DIAMOND]
@@ -78,7 +80,7 @@ def test_only_what_is_asked_for_is_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs_of", "circle"),
+    ("source_of", "names_in_cycle"),
     [
         ({"a": "a"}, ["a", "a"]),
         ({"a": "b", "b": "a"}, ["a", "b", "a"]),
@@ -86,27 +88,29 @@ def test_only_what_is_asked_for_is_needed() -> None:
     ],
 )
 def test_a_cycle_is_named_in_the_direction_of_the_values(
-    inputs_of: dict[str, str], circle: list[str]
+    source_of: dict[str, str], names_in_cycle: list[str]
 ) -> None:
-    found = faults(*(Node(name, Tanh(), (read,)) for name, read in inputs_of.items()))
-    (reason,) = found.values()
-    told = reason.removeprefix("a cycle: ").split(" → ")
-    assert told[0] == told[-1]
-    assert set(told) == set(circle)
-    assert len(told) == len(circle)
-    assert all(inputs_of[after] == before for before, after in pairwise(told))
+    problems = graph_problems(
+        *(Node(name, Tanh(), (source,)) for name, source in source_of.items())
+    )
+    (reason,) = problems.values()
+    cycle_names = reason.removeprefix("a cycle: ").split(" → ")
+    assert cycle_names[0] == cycle_names[-1]
+    assert set(cycle_names) == set(names_in_cycle)
+    assert len(cycle_names) == len(names_in_cycle)
+    assert all(source_of[consumer] == producer for producer, consumer in pairwise(cycle_names))
 
 
-def test_a_name_given_twice_is_a_fault() -> None:
-    found = faults(Node("a", Tanh(), ("x",)), Node("a", Tanh(), ("x",)))
-    assert found == {"a": "the name a is taken already"}
-    assert "taken" in faults(Node("x", Tanh(), ("x",)))["x"]
+def test_a_duplicate_name_is_a_problem() -> None:
+    problems = graph_problems(Node("a", Tanh(), ("x",)), Node("a", Tanh(), ("x",)))
+    assert problems == {"a": "the name a is taken already"}
+    assert "taken" in graph_problems(Node("x", Tanh(), ("x",)))["x"]
     loss = LossNode("a", Mse(), ("a", "x"))
-    assert "taken" in faults(Node("a", Tanh(), ("x",)), losses=(loss,))["a"]
+    assert "taken" in graph_problems(Node("a", Tanh(), ("x",)), losses=(loss,))["a"]
 
 
-def test_an_unknown_name_is_told_with_the_valid_ones() -> None:
-    reason = faults(Node("a", Tanh(), ("y",)), Node("b", Tanh(), ("x",)))["a"]
+def test_an_unknown_name_is_reported_with_the_valid_ones() -> None:
+    reason = graph_problems(Node("a", Tanh(), ("y",)), Node("b", Tanh(), ("x",)))["a"]
     assert "reads y" in reason
     assert "b, x" in reason
 
@@ -114,18 +118,18 @@ def test_an_unknown_name_is_told_with_the_valid_ones() -> None:
 # --- shapes -------------------------------------------------------------------------------------
 
 
-def test_a_shape_that_does_not_fit_is_told_with_both_shapes() -> None:
-    found = faults(Node("wide", Linear(5), ("x",)), Node("sum", Add(), ("x", "wide")))
-    assert found == {"sum": "cannot add (4) and (5)"}
+def test_incompatible_shapes_are_reported() -> None:
+    problems = graph_problems(Node("wide", Linear(5), ("x",)), Node("sum", Add(), ("x", "wide")))
+    assert problems == {"sum": "cannot add (4) and (5)"}
     target = {**X, "t": TensorSpec((2, 3))}
-    found = faults(inputs=target, losses=(LossNode("loss", Mse(), ("x", "t")),))
-    assert set(found) == {"loss"}
-    assert "(4)" in found["loss"]
-    assert "(2, 3)" in found["loss"]
+    problems = graph_problems(inputs=target, losses=(LossNode("loss", Mse(), ("x", "t")),))
+    assert set(problems) == {"loss"}
+    assert "(4)" in problems["loss"]
+    assert "(2, 3)" in problems["loss"]
 
 
-def test_every_fault_is_told_at_once_and_none_that_follows_from_another() -> None:
-    found = faults(
+def test_all_problems_are_reported_without_consequential_ones() -> None:
+    problems = graph_problems(
         Node("twice", Tanh(), ("x",)),
         Node("twice", Tanh(), ("x",)),
         Node("lost", Tanh(), ("nowhere",)),
@@ -137,14 +141,14 @@ def test_every_fault_is_told_at_once_and_none_that_follows_from_another() -> Non
         inputs={**X, "t": TensorSpec((7,))},
         losses=(LossNode("loss", Mse(), ("narrow", "t")),),
     )
-    assert set(found) == {"twice", "lost", "sum", "unitless", "loss"}
+    assert set(problems) == {"twice", "lost", "sum", "unitless", "loss"}
 
 
-def test_a_layer_shared_by_inputs_of_two_sizes_is_a_fault() -> None:
+def test_a_layer_shared_by_inputs_of_two_sizes_is_a_problem() -> None:
     layer = Linear(3)
     first, second = Node("one", layer, ("x",)), Node("two", layer, ("y",))
-    found = faults(first, second, inputs={**X, "y": TensorSpec((5,))})
-    assert found == {
+    problems = graph_problems(first, second, inputs={**X, "y": TensorSpec((5,))})
+    assert problems == {
         "two": "shares weight (4, 3), bias (3) of one, but needs weight (5, 3), bias (3) here"
     }
 
@@ -152,22 +156,22 @@ def test_a_layer_shared_by_inputs_of_two_sizes_is_a_fault() -> None:
 # --- weights ------------------------------------------------------------------------------------
 
 
-def test_shared_weights_carry_the_first_place_s_name() -> None:
+def test_shared_weights_have_the_name_of_the_first_node() -> None:
     layer = Linear(4)
     graph = Graph(X, [Node("one", layer, ("x",)), Node("two", layer, ("one",))])
     assert graph.owners == {"one": "one", "two": "one"}
     assert list(graph.weights) == ["one.weight", "one.bias"]
 
 
-def test_equal_layers_that_are_two_objects_share_nothing() -> None:
+def test_equal_layers_share_no_weights() -> None:
     graph = Graph(X, [Node("one", Linear(4), ("x",)), Node("two", Linear(4), ("one",))])
     assert list(graph.weights) == ["one.weight", "one.bias", "two.weight", "two.bias"]
 
 
-def test_specs_and_plans_cover_every_place() -> None:
-    graph = Graph(X, [*DIAMOND, Node("both", Concat(), ("join", "top"))])
+def test_specs_and_plans_exist_for_every_node() -> None:
+    graph = Graph(X, [*DIAMOND, Node("merge", Concat(), ("join", "top"))])
     assert {n: s.shape for n, s in graph.specs.items()} == {
-        "x": (4,), "top": (3,), "left": (3,), "right": (3,), "join": (3,), "both": (6,),
+        "x": (4,), "top": (3,), "left": (3,), "right": (3,), "join": (3,), "merge": (6,),
     }  # fmt: skip
     assert graph.plans["top"].multiply_adds == 12
     assert graph.plans["left"].multiply_adds == 0

@@ -1,4 +1,4 @@
-"""Initialisers: their moments and limits over many draws."""
+"""Initialisers: mean, variance and largest value of many draws."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ldl.engine.init import INITIALISERS, Fans, Initialiser
 
 FANS = Fans(30, 12)
 SHAPE = (300, 400)
-# Entry, its settings, mean, variance, and the largest value it may give.
-DRAWN: list[tuple[str, dict[str, object], float, float, float]] = [
+# Entry, settings, mean, variance, and the upper limit of absolute values.
+CASES: list[tuple[str, dict[str, object], float, float, float]] = [
     ("zeros", {}, 0.0, 0.0, 0.0),
     ("ones", {}, 1.0, 0.0, 1.0),
     ("normal", {}, 0.0, 0.01**2, np.inf),
@@ -27,31 +27,33 @@ DRAWN: list[tuple[str, dict[str, object], float, float, float]] = [
 ]
 
 
-def test_every_initialiser_is_measured() -> None:
-    assert {row[0] for row in DRAWN} == set(INITIALISERS)
+def test_every_initialiser_has_a_case() -> None:
+    assert {row[0] for row in CASES} == set(INITIALISERS)
 
 
-@pytest.mark.parametrize(("entry", "settings", "mean", "variance", "limit"), DRAWN)
+@pytest.mark.parametrize(("entry", "settings", "mean", "variance", "limit"), CASES)
 def test_moments_and_limits(
     entry: str, settings: dict[str, object], mean: float, variance: float, limit: float
 ) -> None:
-    rule: Initialiser = INITIALISERS[entry](**settings)
-    drawn = rule.draw(SHAPE, FANS, np.random.default_rng(5))
-    assert drawn.shape == SHAPE
-    assert drawn.dtype == np.float64
+    initialiser: Initialiser = INITIALISERS[entry](**settings)
+    values = initialiser.draw(SHAPE, FANS, np.random.default_rng(5))
+    assert values.shape == SHAPE
+    assert values.dtype == np.float64
     # Five standard errors of the mean; the variance's relative error is about √(2/n).
-    assert drawn.mean() == pytest.approx(mean, abs=5 * sqrt(variance / drawn.size))
-    assert drawn.var() == pytest.approx(variance, rel=0.02)
-    assert np.abs(drawn).max() <= limit
+    assert values.mean() == pytest.approx(mean, abs=5 * sqrt(variance / values.size))
+    assert values.var() == pytest.approx(variance, rel=0.02)
+    assert np.abs(values).max() <= limit
     if limit in (0.0, np.inf):
-        assert variance == 0.0 or np.abs(drawn - mean).max() > 3.5 * sqrt(variance)
+        assert variance == 0.0 or np.abs(values - mean).max() > 3.5 * sqrt(variance)
     else:
-        assert np.abs(drawn).max() > 0.999 * limit
+        assert np.abs(values).max() > 0.999 * limit
 
 
 @pytest.mark.parametrize("entry", INITIALISERS)
 def test_draws_depend_on_the_generator_alone(entry: str) -> None:
-    rule = INITIALISERS[entry]()
-    one, two, other = (rule.draw((50,), FANS, np.random.default_rng(s)) for s in (1, 1, 2))
-    np.testing.assert_array_equal(one, two)
-    assert entry in ("zeros", "ones") or (one != other).any()
+    initialiser = INITIALISERS[entry]()
+    first, second, other = (
+        initialiser.draw((50,), FANS, np.random.default_rng(s)) for s in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert entry in ("zeros", "ones") or (first != other).any()

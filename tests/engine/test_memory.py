@@ -1,4 +1,4 @@
-"""Packing by lifetime, aligned buffers, flat vectors."""
+"""Memory: packing by lifetime, aligned arrays, flat vectors."""
 
 from __future__ import annotations
 
@@ -36,19 +36,21 @@ REQUESTS = st.lists(
 @settings(deadline=None, max_examples=200)
 def test_buffers_alive_together_never_overlap(requests: list[Request]) -> None:
     offsets, total = pack(requests)
-    for i, (one, start) in enumerate(zip(requests, offsets, strict=True)):
-        assert start % ALIGNMENT == 0
-        assert start >= 0
-        assert start + one.size <= total
-        for other, offset in zip(requests[:i], offsets[:i], strict=True):
-            together = one.first <= other.last and other.first <= one.last
-            apart = start + one.size <= offset or offset + other.size <= start
-            assert not together or apart or not (one.size and other.size)
+    for i, (request, offset) in enumerate(zip(requests, offsets, strict=True)):
+        assert offset % ALIGNMENT == 0
+        assert offset >= 0
+        assert offset + request.size <= total
+        for earlier, earlier_offset in zip(requests[:i], offsets[:i], strict=True):
+            overlap_in_time = request.first <= earlier.last and earlier.first <= request.last
+            disjoint = (
+                offset + request.size <= earlier_offset or earlier_offset + earlier.size <= offset
+            )
+            assert not overlap_in_time or disjoint or not (request.size and earlier.size)
 
 
 @given(REQUESTS)
 @settings(deadline=None, max_examples=200)
-def test_the_arena_is_no_larger_than_all_and_no_smaller_than_any_moment(
+def test_the_arena_size_is_between_the_live_maximum_and_the_sum(
     requests: list[Request],
 ) -> None:
     _, total = pack(requests)
@@ -58,7 +60,7 @@ def test_the_arena_is_no_larger_than_all_and_no_smaller_than_any_moment(
 
 @given(REQUESTS)
 @settings(deadline=None, max_examples=50)
-def test_carved_arrays_are_aligned_zero_and_of_the_kind_asked_for(requests: list[Request]) -> None:
+def test_carved_arrays_are_aligned_zeros_of_the_requested_type(requests: list[Request]) -> None:
     arrays, total = carve(requests)
     assert total == pack(requests)[1]
     for array, request in zip(arrays, requests, strict=True):
@@ -67,9 +69,9 @@ def test_carved_arrays_are_aligned_zero_and_of_the_kind_asked_for(requests: list
         assert not array.any()
 
 
-def test_one_after_another_takes_the_place_of_one() -> None:
-    chain = [Request((16,), np.dtype(np.float32), t, t) for t in range(10)]
-    assert pack(chain) == ([0] * 10, 64)
+def test_buffers_one_after_another_share_one_place() -> None:
+    requests = [Request((16,), np.dtype(np.float32), t, t) for t in range(10)]
+    assert pack(requests) == ([0] * 10, 64)
     assert pack([]) == ([], 0)
 
 
@@ -77,7 +79,7 @@ def test_a_gap_between_two_buffers_is_used() -> None:
     def floats(count: int, first: int, last: int) -> Request:
         return Request((count,), np.dtype(np.float32), first, last)
 
-    # 64 ends before 16 begins, so the small one finds room below the buffer that lives throughout.
+    # The buffer of 64 values ends before that of 16 begins, which takes its memory.
     offsets, total = pack([floats(64, 0, 1), floats(48, 0, 9), floats(16, 2, 9)])
     assert total == 4 * (64 + 48)
     assert offsets[2] == 0
@@ -85,7 +87,7 @@ def test_a_gap_between_two_buffers_is_used() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 5), (129,)])
-def test_aligned_arrays_are_zero_and_start_on_a_boundary(
+def test_aligned_arrays_are_zero_and_start_on_a_cache_line(
     shape: tuple[int, ...], dtype: type
 ) -> None:
     for _ in range(5):
@@ -98,7 +100,7 @@ def test_aligned_arrays_are_zero_and_start_on_a_boundary(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_flat_views_are_aligned_parts_of_one_vector_and_do_not_touch(dtype: type) -> None:
+def test_flat_views_are_aligned_and_disjoint(dtype: type) -> None:
     shapes = {"a": (3, 5), "b": (1,), "c": (16,), "d": (), "e": (2, 3, 4)}
     flat = FlatVector(shapes, dtype)
     assert list(flat.views) == list(shapes)
@@ -112,20 +114,20 @@ def test_flat_views_are_aligned_parts_of_one_vector_and_do_not_touch(dtype: type
     assert int((flat.vector == 0).sum()) == flat.vector.size - sum(counts.values())
 
 
-def test_a_flat_vector_of_nothing_is_empty() -> None:
+def test_a_flat_vector_without_shapes_is_empty() -> None:
     assert FlatVector({}, np.float32).vector.shape == (0,)
 
 
-def test_what_lies_behind_starts_where_the_one_before_it_ends() -> None:
-    """And both are then one matrix, of the same memory; what lies apart is none."""
+def test_an_adjacent_array_starts_where_the_one_before_it_ends() -> None:
+    """Both are then one matrix in the same memory, and None for arrays that are not adjacent."""
     shapes = {"w": (3, 5), "b": (5,), "other": (2, 5), "apart": (5,)}
     flat = FlatVector(shapes, np.float32, adjacent={"b"})
     for number, view in enumerate(flat.views.values()):
         view[...] = number
-    whole = augmented(flat["w"], flat["b"])
-    assert whole is not None
-    np.testing.assert_array_equal(whole, np.vstack([flat["w"], flat["b"]]))
-    whole[3] = 7.0
+    matrix = augmented(flat["w"], flat["b"])
+    assert matrix is not None
+    np.testing.assert_array_equal(matrix, np.vstack([flat["w"], flat["b"]]))
+    matrix[3] = 7.0
     assert (flat["b"] == 7.0).all()
     assert (flat["other"] == 2.0).all()
     assert flat.vector.size % (ALIGNMENT // 4) == 0
@@ -135,7 +137,7 @@ def test_what_lies_behind_starts_where_the_one_before_it_ends() -> None:
     assert augmented(flat["w"].T, flat["b"][:3]) is None
 
 
-def test_padded_feature_major_leaves_a_row_to_spare() -> None:
+def test_padded_feature_major_has_a_spare_row() -> None:
     rows = padded_feature_major(3, 4, np.float64)
     value = rows[:-1].T
     rows[-1] = 1.0

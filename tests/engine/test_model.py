@@ -1,4 +1,4 @@
-"""A model: cached bindings, predictions and losses over batches of any size."""
+"""A model: cached executors, predictions and losses over batches of any size."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def data(count: int) -> dict[str, Array]:
         (0, 3, []),
     ],
 )
-def test_batches_cover_everything_once(
+def test_batches_cover_each_sample_once(
     count: int, size: int, expected: list[tuple[int, int]]
 ) -> None:
     assert list(batches(count, size)) == expected
@@ -56,33 +56,33 @@ def test_batches_cover_everything_once(
 
 @pytest.mark.parametrize("size", [1, 4, 11, 100])
 def test_predictions_and_losses_do_not_depend_on_the_batch_size(size: int) -> None:
-    network, given = model(), data(11)
+    network, dataset = model(), data(11)
     w = network.parameters.weights
-    hidden = np.tanh(given["x"].reshape(11, 6) @ w["hidden.weight"] + w["hidden.bias"])
+    hidden = np.tanh(dataset["x"].reshape(11, 6) @ w["hidden.weight"] + w["hidden.bias"])
     out = hidden @ w["out.weight"] + w["out.bias"]
-    picked = np.log(np.exp(out).sum(1)) - out[np.arange(11), given["k"]]
-    expected = picked.mean() + 0.5 * ((out - given["t"]) ** 2).mean()
-    np.testing.assert_allclose(network.predict(given, "out", size), out, rtol=1e-12)
-    np.testing.assert_allclose(network.predict(given, "tanh", size), hidden, rtol=1e-12)
-    assert network.loss(given, size) == pytest.approx(expected, rel=1e-12)
+    class_losses = np.log(np.exp(out).sum(1)) - out[np.arange(11), dataset["k"]]
+    expected = class_losses.mean() + 0.5 * ((out - dataset["t"]) ** 2).mean()
+    np.testing.assert_allclose(network.predict(dataset, "out", size), out, rtol=1e-12)
+    np.testing.assert_allclose(network.predict(dataset, "tanh", size), hidden, rtol=1e-12)
+    assert network.loss(dataset, size) == pytest.approx(expected, rel=1e-12)
 
 
 def test_predictions_need_no_targets() -> None:
-    given = data(6)
+    dataset = data(6)
     np.testing.assert_array_equal(
-        model().predict({"x": given["x"]}, "out"), model().predict(given, "out")
+        model().predict({"x": dataset["x"]}, "out"), model().predict(dataset, "out")
     )
 
 
-def test_a_prediction_is_the_caller_s_own() -> None:
-    network, given = model(), data(4)
-    first = network.predict(given, "out")
-    kept = first.copy()
-    network.predict({"x": -given["x"]}, "out")
-    np.testing.assert_array_equal(first, kept)
+def test_a_prediction_is_a_copy() -> None:
+    network, dataset = model(), data(4)
+    first = network.predict(dataset, "out")
+    saved = first.copy()
+    network.predict({"x": -dataset["x"]}, "out")
+    np.testing.assert_array_equal(first, saved)
 
 
-def test_bindings_are_made_once_a_batch_size() -> None:
+def test_executors_are_cached_by_batch_size_outputs_and_losses() -> None:
     network = model()
     assert network.training_executor(4) is network.training_executor(4)
     assert network.training_executor(4) is not network.training_executor(3)
@@ -95,12 +95,12 @@ def test_bindings_are_made_once_a_batch_size() -> None:
     assert network.training_executor(4).parameters is network.evaluation_executor(2).parameters
 
 
-def test_steps_of_alternating_sizes_are_those_of_fresh_models() -> None:
-    network, given = model(np.float32), data(7)
+def test_steps_of_alternating_sizes_equal_those_of_new_models() -> None:
+    network, dataset = model(np.float32), data(7)
     for size in (7, 2, 7, 5, 2):
-        part = {name: array[:size] for name, array in given.items()}
-        got = step(network.training_executor(size), part)
-        alone = step(model(np.float32).training_executor(size), part)
-        for name, array in alone.items():
-            np.testing.assert_array_equal(got[name], array, err_msg=name)
-        network.predict(given, "out", 3)
+        batch = {name: array[:size] for name, array in dataset.items()}
+        result = step(network.training_executor(size), batch)
+        expected = step(model(np.float32).training_executor(size), batch)
+        for name, array in expected.items():
+            np.testing.assert_array_equal(result[name], array, err_msg=name)
+        network.predict(dataset, "out", 3)

@@ -1,4 +1,4 @@
-"""Normalisation: running statistics, judging, and blocks of rows larger than the table's."""
+"""Normalisation: running statistics, evaluation, and batches of several blocks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from ldl.engine.parameters import Parameters
 from . import naive
 
 
-def norm_chain(layer: Layer, shape: Shape, times: int = 1) -> Graph:
-    """The layer `times` times in a row, and a loss."""
-    nodes = [Node(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i in range(times)]
-    loss = LossNode("loss", LOSSES["mse"](), (f"n{times - 1}", "t"))
+def norm_chain(layer: Layer, shape: Shape, uses: int = 1) -> Graph:
+    """The same layer at `uses` nodes in a row, and a loss."""
+    nodes = [Node(f"n{i}", layer, (f"n{i - 1}" if i else "x",)) for i in range(uses)]
+    loss = LossNode("loss", LOSSES["mse"](), (f"n{uses - 1}", "t"))
     return Graph({"x": TensorSpec(shape), "t": TensorSpec(shape)}, nodes, [loss])
 
 
-def trained(layer: Layer, batches: list[Array]) -> Parameters:
-    """What is kept after a forward on each batch."""
+def after_forward(layer: Layer, batches: list[Array]) -> Parameters:
+    """The parameters after a forward on each batch."""
     parameters = Parameters(norm_chain(layer, batches[0].shape[1:]), 0, np.float64)
     for x in batches:
         graph = norm_chain(layer, x.shape[1:])
@@ -53,13 +53,13 @@ def test_running_statistics_follow_the_batches(shape: Shape, momentum: float) ->
         rows = x.reshape(-1, shape[-1])
         mean = (1 - momentum) * mean + momentum * rows.mean(0)
         var = (1 - momentum) * var + momentum * rows.var(0, ddof=1)
-    state = trained(LAYERS["batch_norm"](momentum), batches).state
+    state = after_forward(LAYERS["batch_norm"](momentum), batches).state
     np.testing.assert_allclose(state["n0.running_mean"], mean, rtol=1e-13)
     np.testing.assert_allclose(state["n0.running_var"], var, rtol=1e-13)
 
 
-def test_a_layer_at_two_places_has_one_pair_of_running_statistics() -> None:
-    parameters = Parameters(norm_chain(LAYERS["batch_norm"](0.5), (3,), times=2), 0, np.float64)
+def test_a_shared_layer_has_one_pair_of_running_statistics() -> None:
+    parameters = Parameters(norm_chain(LAYERS["batch_norm"](0.5), (3,), uses=2), 0, np.float64)
     assert set(parameters.state) == {"n0.running_mean", "n0.running_var"}
     executor = Executor(
         norm_chain(LAYERS["batch_norm"](0.5), (3,), 2), parameters, 4, training=True
@@ -67,14 +67,14 @@ def test_a_layer_at_two_places_has_one_pair_of_running_statistics() -> None:
     (x,) = draws((4, 3), 1)
     executor.inputs["x"][...] = x
     executor.forward()
-    # The second place sees mean 0, so the first one's move is halved.
+    # The second node has mean 0, so that its update halves that of the first.
     np.testing.assert_allclose(parameters.state["n0.running_mean"], x.mean(0) / 4, rtol=1e-12)
 
 
-def test_one_value_a_channel_moves_no_running_statistics_and_gives_the_bias() -> None:
+def test_one_value_in_a_channel_gives_the_bias_and_no_update() -> None:
     layer = LAYERS["batch_norm"]()
     (x,) = draws((1, 3), 1)
-    parameters = trained(layer, [x])
+    parameters = after_forward(layer, [x])
     np.testing.assert_array_equal(parameters.state["n0.running_mean"], np.zeros(3))
     np.testing.assert_array_equal(parameters.state["n0.running_var"], np.ones(3))
     parameters.weights["n0.bias"][...] = (1.0, 2.0, 3.0)
@@ -84,66 +84,68 @@ def test_one_value_a_channel_moves_no_running_statistics_and_gives_the_bias() ->
     np.testing.assert_array_equal(executor.values["n0"], [[1.0, 2.0, 3.0]])
 
 
-def test_judging_uses_the_running_statistics_and_leaves_them_alone() -> None:
+def test_evaluation_reads_running_statistics_without_update() -> None:
     layer, epsilon = LAYERS["batch_norm"](epsilon=0.01), 0.01
-    x, other = draws((5, 2, 3), 2)
-    parameters = trained(layer, [x])
-    kept = {name: array.copy() for name, array in parameters.state.items()}
+    x, evaluation_x = draws((5, 2, 3), 2)
+    parameters = after_forward(layer, [x])
+    saved = {name: array.copy() for name, array in parameters.state.items()}
     parameters.weights["n0.weight"][...] = (2.0, -1.0, 0.5)
     executor = Executor(norm_chain(layer, x.shape[1:]), parameters, 5, ("n0",))
-    executor.inputs["x"][...] = other
+    executor.inputs["x"][...] = evaluation_x
     executor.forward()
-    rate = parameters.weights["n0.weight"] / np.sqrt(kept["n0.running_var"] + epsilon)
-    expected = (other - kept["n0.running_mean"]) * rate
+    scale = parameters.weights["n0.weight"] / np.sqrt(saved["n0.running_var"] + epsilon)
+    expected = (evaluation_x - saved["n0.running_mean"]) * scale
     np.testing.assert_allclose(executor.values["n0"], expected, rtol=1e-12)
-    for name, array in kept.items():
+    for name, array in saved.items():
         np.testing.assert_array_equal(parameters.state[name], array)
 
 
 def test_gradients_with_running_statistics() -> None:
-    """A binding with gradients that does not train: each value moves by itself."""
+    """In evaluation y depends on one value of x, so that ∂x is a difference quotient."""
     layer = LAYERS["batch_norm"]()
     plan = layer.plan((TensorSpec((2, 3)),))
     rng = np.random.default_rng(1)
     w = {name: rng.normal(size=3) for name in plan.w}
     x, dy = rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 2, 3))
 
-    def step_at(x: Array) -> naive.LayerStep:
+    def forward_at(x: Array) -> naive.LayerStep:
         step = naive.fresh_layer_step(layer, plan, (x,), w, training=False)
         step.ctx.state["running_mean"][...] = (0.3, -1.0, 2.0)
         step.ctx.state["running_var"][...] = (0.5, 1.0, 4.0)
         step.forward()
         return step
 
-    step = step_at(x)
+    step = forward_at(x)
     step.ctx.dy[...] = dy
     step.backward()
     h = 1e-6
-    for at in np.ndindex(x.shape):
-        moved = x.copy()
-        moved[at] += h
-        difference = ((step_at(moved).ctx.y - step.ctx.y) * dy).sum() / h
-        assert step.ctx.dx[0][at] == pytest.approx(difference, rel=1e-6, abs=1e-8)
-    normal = (x - step.ctx.state["running_mean"]) / np.sqrt(step.ctx.state["running_var"] + 1e-5)
-    np.testing.assert_allclose(step.ctx.dw["weight"], (dy * normal).sum((0, 1)), rtol=1e-12)
+    for index in np.ndindex(x.shape):
+        changed = x.copy()
+        changed[index] += h
+        difference = ((forward_at(changed).ctx.y - step.ctx.y) * dy).sum() / h
+        assert step.ctx.dx[0][index] == pytest.approx(difference, rel=1e-6, abs=1e-8)
+    normalized = (x - step.ctx.state["running_mean"]) / np.sqrt(
+        step.ctx.state["running_var"] + 1e-5
+    )
+    np.testing.assert_allclose(step.ctx.dw["weight"], (dy * normalized).sum((0, 1)), rtol=1e-12)
     np.testing.assert_allclose(step.ctx.dw["bias"], dy.sum((0, 1)), rtol=1e-12)
 
 
 def test_running_statistics_are_saved_and_loaded() -> None:
     graph = norm_chain(LAYERS["batch_norm"](), (3,))
-    model, other = Model(graph), Model(graph)
+    model, restored = Model(graph), Model(graph)
     executor = model.training_executor(4)
     executor.inputs["x"][...] = draws((4, 3), 1)[0]
     executor.forward()
-    other.parameters.load({name: a.copy() for name, a in model.parameters.arrays().items()})
+    restored.parameters.load({name: a.copy() for name, a in model.parameters.arrays().items()})
     (x,) = draws((6, 3), 1, seed=5)
-    np.testing.assert_array_equal(model.predict({"x": x}, "n0"), other.predict({"x": x}, "n0"))
+    np.testing.assert_array_equal(model.predict({"x": x}, "n0"), restored.predict({"x": x}, "n0"))
     np.testing.assert_array_equal(
-        other.parameters.state["n0.running_var"], model.parameters.state["n0.running_var"]
+        restored.parameters.state["n0.running_var"], model.parameters.state["n0.running_var"]
     )
 
 
-# Rows of constants, several blocks, and a number of rows that is prime.
+# One row in a block, several blocks, and prime numbers of rows.
 LARGE = [
     *((64, (13, 13, 6)), (37, (40, 40)), (1021, (33,)), (5, (3, 7, 67)), (8191, (1,)), (2, (4,))),
     (128, (16, 16, 16)),
@@ -151,7 +153,7 @@ LARGE = [
 
 
 @pytest.mark.parametrize(("samples", "shape"), LARGE)
-def test_blocks_change_nothing(samples: int, shape: Shape) -> None:
+def test_several_blocks_equal_the_formula(samples: int, shape: Shape) -> None:
     layer = LAYERS["batch_norm"]()
     plan = layer.plan((TensorSpec(shape),))
     rng = np.random.default_rng(0)
@@ -162,25 +164,31 @@ def test_blocks_change_nothing(samples: int, shape: Shape) -> None:
     step.ctx.dy[...] = dy
     step.backward()
     axes = tuple(range(x.ndim - 1))
-    rate = 1 / np.sqrt(x.var(axes) + 1e-5)
-    normal = (x - x.mean(axes)) * rate
-    np.testing.assert_allclose(step.ctx.y, normal * w["weight"] + w["bias"], rtol=1e-9, atol=1e-11)
-    pull = dy - dy.mean(axes) - normal * (dy * normal).mean(axes)
-    np.testing.assert_allclose(step.ctx.dx[0], pull * rate * w["weight"], rtol=1e-8, atol=1e-10)
-    np.testing.assert_allclose(step.ctx.dw["weight"], (dy * normal).sum(axes), rtol=1e-9, atol=1e-9)
+    scale = 1 / np.sqrt(x.var(axes) + 1e-5)
+    normalized = (x - x.mean(axes)) * scale
+    np.testing.assert_allclose(
+        step.ctx.y, normalized * w["weight"] + w["bias"], rtol=1e-9, atol=1e-11
+    )
+    centred_dy = dy - dy.mean(axes) - normalized * (dy * normalized).mean(axes)
+    np.testing.assert_allclose(
+        step.ctx.dx[0], centred_dy * scale * w["weight"], rtol=1e-8, atol=1e-10
+    )
+    np.testing.assert_allclose(
+        step.ctx.dw["weight"], (dy * normalized).sum(axes), rtol=1e-9, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize(("samples", "shape"), LARGE)
-def test_blocks_stay_within_reach_of_their_goals(samples: int, shape: Shape) -> None:
+def test_blocks_divide_the_rows(samples: int, shape: Shape) -> None:
     size, count = shape[-1], samples * prod(shape[:-1])
-    lines, width = block_shape(count, size)
-    assert width % size == 0
-    assert count * size % (lines * width) == 0
-    assert count * size // (lines * width) <= 64
+    block_rows, block_columns = block_shape(count, size)
+    assert block_columns % size == 0
+    assert count * size % (block_rows * block_columns) == 0
+    assert count * size // (block_rows * block_columns) <= 64
 
 
-def test_statistics_of_values_far_from_zero_keep_their_digits() -> None:
-    """E[x²] − μ² would lose all of them here."""
+def test_statistics_of_values_far_from_zero_are_accurate() -> None:
+    """E[x²] − μ² would lose all digits here."""
     rng = np.random.default_rng(0)
     x = (1000.0 + rng.normal(size=(64, 5))).astype(np.float32)
     for entry, axis in (("batch_norm", 0), ("layer_norm", 1)):
@@ -196,7 +204,7 @@ def test_statistics_of_values_far_from_zero_keep_their_digits() -> None:
 
 
 @pytest.mark.parametrize("entry", ["batch_norm", "layer_norm"])
-def test_no_decay_reaches_a_norm(entry: str) -> None:
+def test_weight_decay_does_not_apply_to_norms(entry: str) -> None:
     parameters = Parameters(norm_chain(LAYERS[entry](), (3,)))
     assert parameters.decay_slices == ()
     np.testing.assert_array_equal(parameters.weights["n0.weight"], np.ones(3))

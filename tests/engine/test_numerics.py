@@ -1,7 +1,6 @@
-"""The far ends: huge logits, saturated predictions, perfect fits.
+"""Numerics: huge logits, saturated predictions, perfect fits.
 
-What overflows on the way to a right answer is not an error: whoever runs a step silences NumPy's
-warnings and looks at the loss instead.
+An overflow within a right result is no error: callers silence NumPy's warnings and check the loss.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from ldl.engine.parameters import Parameters
 
 from .helpers import fill, step
 
-HUGE = [-1e4, -200.0, -80.0, -1.0, -0.0, 0.0, 1e-8, 1.0, 80.0, 200.0, 1e4]
+EXTREMES = [-1e4, -200.0, -80.0, -1.0, -0.0, 0.0, 1e-8, 1.0, 80.0, 200.0, 1e4]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
+def _no_warnings() -> Iterator[None]:
     with np.errstate(all="ignore"):
         yield
 
 
 def apply_activation(entry: str, x: Array, dtype: type) -> Array:
-    """The layer's output on x (N, C)."""
+    """The output of a layer for x (N, C)."""
     graph = Graph({"x": TensorSpec(x.shape[1:])}, [Node("y", LAYERS[entry](), ("x",))])
     executor = Executor(graph, Parameters(graph, 0, dtype), len(x), ["y"])
     fill(executor, {"x": x})
@@ -44,27 +43,27 @@ def apply_activation(entry: str, x: Array, dtype: type) -> Array:
 def evaluate_loss(
     entry: str, p: Array, t: Array, dtype: type, activation: str | None = None
 ) -> tuple[Array, Array]:
-    """(loss a sample, ∂L/∂input) of a loss, perhaps after an activation."""
+    """The loss of each sample, and ∂L/∂input, after an activation if there is one."""
     target = TensorSpec(t.shape[1:], t.dtype.kind == "i")
     nodes = [Node("y", LAYERS[activation](), ("x",))] if activation else []
     loss = LossNode("loss", LOSSES[entry](), ("y" if activation else "x", "t"))
     graph = Graph({"x": TensorSpec(p.shape[1:]), "t": target}, nodes, [loss])
     executor = Executor(graph, Parameters(graph, 0, dtype), len(p), (), True, True, True)
-    got = step(executor, {"x": p, "t": t})
-    return got["loss"], got["d x"]
+    result = step(executor, {"x": p, "t": t})
+    return result["loss"], result["d x"]
 
 
 @DTYPES
-def test_sigmoid_at_the_far_ends(dtype: type) -> None:
-    x = np.array(HUGE)[:, None]
+def test_sigmoid_of_extreme_values(dtype: type) -> None:
+    x = np.array(EXTREMES)[:, None]
     y = apply_activation("sigmoid", x, dtype)
     np.testing.assert_allclose(y, special.expit(x), rtol=1e-6, atol=1e-37)
     assert (y[0], y[-1]) == (0.0, 1.0)
 
 
 @DTYPES
-def test_tanh_and_relu_at_the_far_ends(dtype: type) -> None:
-    x = np.array(HUGE)[:, None]
+def test_tanh_and_relu_of_extreme_values(dtype: type) -> None:
+    x = np.array(EXTREMES)[:, None]
     np.testing.assert_allclose(apply_activation("tanh", x, dtype), np.tanh(x), rtol=1e-6)
     np.testing.assert_array_equal(
         apply_activation("relu", x, dtype), np.maximum(x, 0).astype(dtype)
@@ -76,13 +75,13 @@ def test_tanh_and_relu_at_the_far_ends(dtype: type) -> None:
 
 @DTYPES
 @pytest.mark.parametrize("shift", [0.0, 1e4, -1e4])
-def test_softmax_rows_sum_to_one_and_do_not_feel_a_shift(dtype: type, shift: float) -> None:
+def test_softmax_rows_sum_to_one_and_ignore_a_shift(dtype: type, shift: float) -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(-5, 6, (20, 7)).astype(float)
     y = apply_activation("softmax", x + shift, dtype)
-    tight = 1e-6 if dtype is np.float32 else 1e-14
-    np.testing.assert_allclose(y.sum(1), 1.0, rtol=tight)
-    np.testing.assert_allclose(y, special.softmax(x, axis=1), rtol=3 * tight)
+    tolerance = 1e-6 if dtype is np.float32 else 1e-14
+    np.testing.assert_allclose(y.sum(1), 1.0, rtol=tolerance)
+    np.testing.assert_allclose(y, special.softmax(x, axis=1), rtol=3 * tolerance)
     x[:, 3] = 1e4
     np.testing.assert_array_equal(apply_activation("softmax", x, dtype), np.eye(7)[[3] * 20])
 
@@ -95,22 +94,22 @@ def logits(dtype: type) -> Array:
 
 
 @DTYPES
-@pytest.mark.parametrize("dense", [False, True])
-def test_cross_entropy_is_logsumexp_less_the_logit(dtype: type, dense: bool) -> None:
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_cross_entropy_is_logsumexp_less_the_logit(dtype: type, one_hot: bool) -> None:
     z = logits(dtype)
     labels = np.arange(len(z)) % 5
-    t = np.eye(5)[labels] if dense else labels
+    t = np.eye(5)[labels] if one_hot else labels
     loss, gradient = evaluate_loss("cross_entropy", z, t, dtype)
     expected = special.logsumexp(z, axis=1) - z[np.arange(len(z)), labels]
-    # The sum of two numbers of |z|'s size is as exact as their last digit.
-    allowed = 4 * np.finfo(dtype).eps * np.maximum(1.0, np.abs(z).max(1))
+    # The sum of two numbers as large as |z| is off by their rounding.
+    tolerance = 4 * np.finfo(dtype).eps * np.maximum(1.0, np.abs(z).max(1))
     assert np.isfinite(loss).all()
-    assert (np.abs(loss - expected) <= allowed).all()
+    assert (np.abs(loss - expected) <= tolerance).all()
     slope = (special.softmax(z, axis=1) - np.eye(5)[labels]) / len(z)
     np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-7)
 
 
-def test_cross_entropy_of_one_wrong_sure_answer_is_the_distance_of_the_logits() -> None:
+def test_cross_entropy_of_a_confident_error_is_the_logit_difference() -> None:
     z = np.array([[1e4, -1e4, 0.0]])
     loss, gradient = evaluate_loss("cross_entropy", z, np.array([1]), np.float32)
     assert loss[0] == 2e4
@@ -119,16 +118,16 @@ def test_cross_entropy_of_one_wrong_sure_answer_is_the_distance_of_the_logits() 
 
 @DTYPES
 @pytest.mark.parametrize("t", [0.0, 0.3, 1.0])
-def test_bce_after_a_sigmoid_at_the_far_ends(dtype: type, t: float) -> None:
-    z = np.array(HUGE)[:, None]
+def test_bce_after_a_sigmoid_of_extreme_values(dtype: type, t: float) -> None:
+    z = np.array(EXTREMES)[:, None]
     loss, gradient = evaluate_loss("bce", z, np.full_like(z, t), dtype, "sigmoid")
     ones, zeros = (np.minimum(np.logaddexp(0, x), 100) for x in (-z, z))
     capped = t * ones + (1 - t) * zeros
     moderate = np.abs(z[:, 0]) <= 1.0
     assert np.isfinite(loss).all()
     np.testing.assert_allclose(loss[moderate], capped[moderate, 0], rtol=1e-5)
-    ends = np.abs(z[:, 0]) >= 200.0
-    np.testing.assert_allclose(loss[ends], capped[ends, 0], rtol=1e-5, atol=1e-6)
+    extreme = np.abs(z[:, 0]) >= 200.0
+    np.testing.assert_allclose(loss[extreme], capped[extreme, 0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(gradient, (special.expit(z) - t) / len(z), rtol=1e-5, atol=1e-8)
 
 
@@ -166,8 +165,8 @@ def test_relu_and_leaky_relu_take_the_stated_slope_at_zero(dtype: type) -> None:
 
 
 @pytest.mark.parametrize("entry", ["mse", "mae", "rmse", "bce"])
-def test_what_is_not_finite_is_not_hidden(entry: str) -> None:
-    """Divergence is found by looking at the loss, so a NaN has to reach it."""
+def test_nan_in_a_prediction_gives_nan_in_the_loss(entry: str) -> None:
+    """Training detects divergence by the loss, so that NaN must reach it."""
     p = np.array([[0.5, np.nan], [0.5, 0.5]])
     loss, _ = evaluate_loss(entry, p, np.full((2, 2), 0.25), np.float32)
     assert np.isnan(loss[0])

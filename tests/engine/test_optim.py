@@ -1,4 +1,4 @@
-"""Every optimizer against a naive reference in float64, one number at a time, over twenty steps."""
+"""Optimizers against scalar reference implementations in float64, over twenty steps."""
 
 from __future__ import annotations
 
@@ -17,100 +17,102 @@ from ldl.engine.optim import OPTIMIZERS, Optimizer
 from ldl.errors import SettingError
 
 SHAPES = {"w": (3, 5), "v": (7,), "bias": (5,)}
-RATES = [0.05 / (1 + 0.1 * t) for t in range(20)]
+LEARNING_RATES = [0.05 / (1 + 0.1 * t) for t in range(20)]
 
 
 @dataclass
-class Number:
-    """One weight, with whatever its rule remembers of it."""
+class ScalarWeight:
+    """One weight, whether weight decay applies to it, and the slots of its reference."""
 
     value: float
-    decayed: bool
-    kept: dict[str, float] = field(default_factory=dict)
+    decay: bool
+    slots: dict[str, float] = field(default_factory=dict)
 
 
-def gd(n: Number, g: float, rate: float, t: int) -> None:
-    n.value = n.value - rate * g
+def gd(n: ScalarWeight, g: float, learning_rate: float, t: int) -> None:
+    n.value = n.value - learning_rate * g
 
 
 def sgd(momentum: float = 0.0, nesterov: bool = False, decay: float = 0.0) -> Callable[..., None]:
-    def rule(n: Number, g: float, rate: float, t: int) -> None:
-        g = g + decay * n.value if n.decayed else g
-        v = momentum * n.kept.get("v", 0.0) + g
-        n.kept["v"] = v
-        n.value = n.value - rate * (g + momentum * v if nesterov else v)
+    def reference(n: ScalarWeight, g: float, learning_rate: float, t: int) -> None:
+        g = g + decay * n.value if n.decay else g
+        v = momentum * n.slots.get("v", 0.0) + g
+        n.slots["v"] = v
+        n.value = n.value - learning_rate * (g + momentum * v if nesterov else v)
 
-    return rule
+    return reference
 
 
 def adam(
     beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, decay: float = 0.0
 ) -> Callable[..., None]:
-    """Algorithm 1 of Kingma and Ba as it stands there; decay as in Loshchilov and Hutter."""
+    """Algorithm 1 of Kingma and Ba; decay as in Loshchilov and Hutter."""
 
-    def rule(n: Number, g: float, rate: float, t: int) -> None:
-        if n.decayed:
-            n.value = n.value - rate * decay * n.value
-        m = beta1 * n.kept.get("m", 0.0) + (1 - beta1) * g
-        v = beta2 * n.kept.get("v", 0.0) + (1 - beta2) * g * g
-        n.kept.update(m=m, v=v)
+    def reference(n: ScalarWeight, g: float, learning_rate: float, t: int) -> None:
+        if n.decay:
+            n.value = n.value - learning_rate * decay * n.value
+        m = beta1 * n.slots.get("m", 0.0) + (1 - beta1) * g
+        v = beta2 * n.slots.get("v", 0.0) + (1 - beta2) * g * g
+        n.slots.update(m=m, v=v)
         m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
-        n.value = n.value - rate * m_hat / (sqrt(v_hat) + epsilon)
+        n.value = n.value - learning_rate * m_hat / (sqrt(v_hat) + epsilon)
 
-    return rule
+    return reference
 
 
 def adagrad(epsilon: float = 1e-10) -> Callable[..., None]:
-    def rule(n: Number, g: float, rate: float, t: int) -> None:
-        n.kept["s"] = n.kept.get("s", 0.0) + g * g
-        n.value = n.value - rate * g / (sqrt(n.kept["s"]) + epsilon)
+    def reference(n: ScalarWeight, g: float, learning_rate: float, t: int) -> None:
+        n.slots["s"] = n.slots.get("s", 0.0) + g * g
+        n.value = n.value - learning_rate * g / (sqrt(n.slots["s"]) + epsilon)
 
-    return rule
+    return reference
 
 
 def rmsprop(
     alpha: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, centered: bool = False
 ) -> Callable[..., None]:
-    """As PyTorch's documentation has it."""
+    """The formulas of PyTorch's documentation."""
 
-    def rule(n: Number, g: float, rate: float, t: int) -> None:
-        s = alpha * n.kept.get("s", 0.0) + (1 - alpha) * g * g
-        m = alpha * n.kept.get("m", 0.0) + (1 - alpha) * g
-        b = momentum * n.kept.get("b", 0.0)
+    def reference(n: ScalarWeight, g: float, learning_rate: float, t: int) -> None:
+        s = alpha * n.slots.get("s", 0.0) + (1 - alpha) * g * g
+        m = alpha * n.slots.get("m", 0.0) + (1 - alpha) * g
+        b = momentum * n.slots.get("b", 0.0)
         b += g / (sqrt(max(0.0, s - m * m) if centered else s) + epsilon)
-        n.kept.update(s=s, m=m, b=b)
-        n.value = n.value - rate * b
+        n.slots.update(s=s, m=m, b=b)
+        n.value = n.value - learning_rate * b
 
-    return rule
+    return reference
 
 
 def nadam(
     beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, decay: float = 0.004
 ) -> Callable[..., None]:
-    """As PyTorch's documentation has it."""
+    """The formulas of PyTorch's documentation."""
 
-    def rule(n: Number, g: float, rate: float, t: int) -> None:
-        mu, ahead = (beta1 * (1 - 0.5 * 0.96 ** (k * decay)) for k in (t, t + 1))
-        product = n.kept.get("product", 1.0) * mu
-        m = beta1 * n.kept.get("m", 0.0) + (1 - beta1) * g
-        v = beta2 * n.kept.get("v", 0.0) + (1 - beta2) * g * g
-        n.kept.update(product=product, m=m, v=v)
-        m_hat = ahead * m / (1 - product * ahead) + (1 - mu) * g / (1 - product)
-        n.value = n.value - rate * m_hat / (sqrt(v / (1 - beta2**t)) + epsilon)
+    def reference(n: ScalarWeight, g: float, learning_rate: float, t: int) -> None:
+        mu, next_mu = (beta1 * (1 - 0.5 * 0.96 ** (k * decay)) for k in (t, t + 1))
+        product = n.slots.get("product", 1.0) * mu
+        m = beta1 * n.slots.get("m", 0.0) + (1 - beta1) * g
+        v = beta2 * n.slots.get("v", 0.0) + (1 - beta2) * g * g
+        n.slots.update(product=product, m=m, v=v)
+        m_hat = next_mu * m / (1 - product * next_mu) + (1 - mu) * g / (1 - product)
+        n.value = n.value - learning_rate * m_hat / (sqrt(v / (1 - beta2**t)) + epsilon)
 
-    return rule
+    return reference
 
 
 def lion(beta1: float = 0.9, beta2: float = 0.99, decay: float = 0.0) -> Callable[..., None]:
     """Program 1 of Chen et al."""
 
-    def rule(n: Number, g: float, rate: float, t: int) -> None:
-        m = n.kept.get("m", 0.0)
+    def reference(n: ScalarWeight, g: float, learning_rate: float, t: int) -> None:
+        m = n.slots.get("m", 0.0)
         c = beta1 * m + (1 - beta1) * g
-        n.value = n.value - rate * ((c > 0) - (c < 0) + (decay * n.value if n.decayed else 0.0))
-        n.kept["m"] = beta2 * m + (1 - beta2) * g
+        n.value = n.value - learning_rate * (
+            (c > 0) - (c < 0) + (decay * n.value if n.decay else 0.0)
+        )
+        n.slots["m"] = beta2 * m + (1 - beta2) * g
 
-    return rule
+    return reference
 
 
 CASES: list[tuple[str, dict[str, object], Callable[..., None]]] = [
@@ -149,23 +151,25 @@ CASES: list[tuple[str, dict[str, object], Callable[..., None]]] = [
     ("lion", {"beta1": 0.5, "beta2": 0.5, "weight_decay": 0.3}, lion(0.5, 0.5, 0.3)),
 ]
 all_cases = pytest.mark.parametrize(
-    ("entry", "settings", "rule"),
+    ("entry", "settings", "reference"),
     CASES,
     ids=["-".join([entry, *map(str, settings.items())]) for entry, settings, _ in CASES],
 )
 
 
 def test_every_optimizer_has_a_reference() -> None:
-    """L-BFGS and SAM have their own files: they need a function, and no number moves alone."""
+    """L-BFGS and SAM, which need a closure and the whole vector, have files of their own."""
     assert {*Counter(entry for entry, _, _ in CASES), "lbfgs", "sam"} == set(OPTIMIZERS)
 
 
 def gradients(seed: int = 1) -> list[dict[str, Array]]:
     rng = np.random.default_rng(seed)
-    return [{name: rng.normal(size=shape) for name, shape in SHAPES.items()} for _ in RATES]
+    return [
+        {name: rng.normal(size=shape) for name, shape in SHAPES.items()} for _ in LEARNING_RATES
+    ]
 
 
-def started(dtype: type) -> tuple[FlatVector, FlatVector]:
+def initial_vectors(dtype: type) -> tuple[FlatVector, FlatVector]:
     rng = np.random.default_rng(0)
     theta, gradient = FlatVector(SHAPES, dtype), FlatVector(SHAPES, dtype)
     for view in theta.views.values():
@@ -173,103 +177,106 @@ def started(dtype: type) -> tuple[FlatVector, FlatVector]:
     return theta, gradient
 
 
-def offset(flat: FlatVector, name: str) -> int:
-    """Where a view begins in its vector."""
+def first_index(flat: FlatVector, name: str) -> int:
+    """The index in the vector at which a view begins."""
     return (flat[name].ctypes.data - flat.vector.ctypes.data) // flat.vector.itemsize
 
 
 def run(optimizer: Optimizer, dtype: type) -> tuple[FlatVector, object]:
-    theta, gradient = started(dtype)
-    state, decayed = optimizer.start(theta.vector), [slice(0, offset(theta, "bias"))]
-    for rate, given in zip(RATES, gradients(), strict=True):
-        for name, array in given.items():
+    theta, gradient = initial_vectors(dtype)
+    state, decay = optimizer.start(theta.vector), [slice(0, first_index(theta, "bias"))]
+    for learning_rate, step_gradients in zip(LEARNING_RATES, gradients(), strict=True):
+        for name, array in step_gradients.items():
             gradient[name][...] = array
-        optimizer.step(theta.vector, gradient.vector, state, rate, decayed)
+        optimizer.step(theta.vector, gradient.vector, state, learning_rate, decay)
     return theta, state
 
 
 @all_cases
 def test_twenty_steps_equal_the_reference(
-    entry: str, settings: dict[str, object], rule: Callable[..., None]
+    entry: str, settings: dict[str, object], reference: Callable[..., None]
 ) -> None:
     theta, state = run(OPTIMIZERS[entry](**settings), np.float64)
-    first, _ = started(np.float64)
-    assert state.steps == len(RATES)
+    first, _ = initial_vectors(np.float64)
+    assert state.steps == len(LEARNING_RATES)
     for name, view in first.views.items():
-        numbers = [Number(float(v), name != "bias") for v in view.reshape(-1)]
-        for t, (rate, given) in enumerate(zip(RATES, gradients(), strict=True), 1):
-            for number, g in zip(numbers, given[name].reshape(-1), strict=True):
-                rule(number, float(g), rate, t)
-        expected = np.reshape([number.value for number in numbers], view.shape)
+        weights = [ScalarWeight(float(v), name != "bias") for v in view.reshape(-1)]
+        for t, (learning_rate, step_gradients) in enumerate(
+            zip(LEARNING_RATES, gradients(), strict=True), 1
+        ):
+            for weight, g in zip(weights, step_gradients[name].reshape(-1), strict=True):
+                reference(weight, float(g), learning_rate, t)
+        expected = np.reshape([weight.value for weight in weights], view.shape)
         np.testing.assert_allclose(theta[name], expected, rtol=1e-11, atol=1e-13, err_msg=name)
 
 
 @all_cases
-def test_float32_stays_float32_and_near(
-    entry: str, settings: dict[str, object], rule: object
+def test_float32_has_no_float64_array_and_a_small_error(
+    entry: str, settings: dict[str, object], reference: object
 ) -> None:
     optimizer = OPTIMIZERS[entry](**settings)
     theta, state = run(optimizer, np.float32)
-    exact, _ = run(optimizer, np.float64)
+    double, _ = run(optimizer, np.float64)
     arrays = [theta.vector, state.scratch, *state.slots.values()]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
     for name, view in theta.views.items():
-        np.testing.assert_allclose(view, exact[name], rtol=2e-5, atol=2e-5, err_msg=name)
+        np.testing.assert_allclose(view, double[name], rtol=2e-5, atol=2e-5, err_msg=name)
 
 
 @all_cases
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_gaps_between_views_stay_zero(
-    entry: str, settings: dict[str, object], rule: object, dtype: type
+    entry: str, settings: dict[str, object], reference: object, dtype: type
 ) -> None:
     theta, state = run(OPTIMIZERS[entry](**settings), dtype)
     gap = np.ones(theta.vector.size, bool)
     for name, view in theta.views.items():
-        gap[offset(theta, name) : offset(theta, name) + view.size] = False
+        gap[first_index(theta, name) : first_index(theta, name) + view.size] = False
     assert gap.sum() == theta.vector.size - sum(view.size for view in theta.views.values())
     for array in (theta.vector, *state.slots.values()):
         assert not array[gap].any()
 
 
 @all_cases
-def test_a_memory_that_is_copied_goes_on_to_the_same_bits(
-    entry: str, settings: dict[str, object], rule: object
+def test_a_copied_state_continues_to_the_bit(
+    entry: str, settings: dict[str, object], reference: object
 ) -> None:
-    """What resuming rests on: steps, moments and numbers are all that an optimizer remembers."""
+    """Steps, slots and numbers are the whole state of an optimizer; a checkpoint has no more."""
     optimizer = OPTIMIZERS[entry](**settings)
-    whole, _ = run(optimizer, np.float32)
-    theta, gradient = started(np.float32)
-    state, parts = optimizer.start(theta.vector), [slice(0, offset(theta, "bias"))]
-    for rate, given in zip(RATES, gradients(), strict=True):
-        fresh = optimizer.start(theta.vector)
-        assert fresh.slots.keys() == state.slots.keys()
-        fresh.steps, fresh.slots = state.steps, state.slots
-        fresh.numbers = json.loads(json.dumps(state.numbers))
-        fresh.scratch.fill(np.nan)
-        state = fresh
-        for name, array in given.items():
+    expected, _ = run(optimizer, np.float32)
+    theta, gradient = initial_vectors(np.float32)
+    state, decay_slices = optimizer.start(theta.vector), [slice(0, first_index(theta, "bias"))]
+    for learning_rate, step_gradients in zip(LEARNING_RATES, gradients(), strict=True):
+        restored = optimizer.start(theta.vector)
+        assert restored.slots.keys() == state.slots.keys()
+        restored.steps, restored.slots = state.steps, state.slots
+        restored.numbers = json.loads(json.dumps(state.numbers))
+        restored.scratch.fill(np.nan)
+        state = restored
+        for name, array in step_gradients.items():
             gradient[name][...] = array
-        optimizer.step(theta.vector, gradient.vector, state, rate, parts)
-    np.testing.assert_array_equal(theta.vector, whole.vector)
+        optimizer.step(theta.vector, gradient.vector, state, learning_rate, decay_slices)
+    np.testing.assert_array_equal(theta.vector, expected.vector)
 
 
 @all_cases
-def test_an_optimizer_finds_the_bottom_of_a_bowl(
-    entry: str, settings: dict[str, object], rule: object
+def test_an_optimizer_finds_the_minimum_of_a_quadratic(
+    entry: str, settings: dict[str, object], reference: object
 ) -> None:
     optimizer = OPTIMIZERS[entry](**settings)
     if hasattr(optimizer, "weight_decay"):
         optimizer = replace(optimizer, weight_decay=0.0)
-    theta, bottom = np.zeros(16), np.linspace(-1, 1, 16)
+    theta, minimum = np.zeros(16), np.linspace(-1, 1, 16)
     state = optimizer.start(theta)
-    rate = 0.1 if entry == "adagrad" else 0.01  # its steps shrink by themselves
+    learning_rate = 0.1 if entry == "adagrad" else 0.01  # its steps shrink without a schedule
     for _ in range(3000):
-        optimizer.step(theta, theta - bottom, state, rate, [slice(0, 16)])
-    np.testing.assert_allclose(theta, bottom, atol=0.02)
+        optimizer.step(theta, theta - minimum, state, learning_rate, [slice(0, 16)])
+    np.testing.assert_allclose(theta, minimum, atol=0.02)
 
 
-def test_which_optimizers_take_the_whole_set() -> None:
-    assert [name for name, rule in OPTIMIZERS.items() if rule.full_batch] == ["gd", "lbfgs"]
+def test_which_optimizers_are_full_batch() -> None:
+    full_batch = [name for name, optimizer in OPTIMIZERS.items() if optimizer.full_batch]
+    assert full_batch == ["gd", "lbfgs"]
 
 
 def test_nesterov_needs_momentum() -> None:
@@ -277,7 +284,7 @@ def test_nesterov_needs_momentum() -> None:
         OPTIMIZERS["sgd"](nesterov=True)
 
 
-def test_sgd_without_momentum_keeps_no_velocity() -> None:
+def test_sgd_without_momentum_has_no_velocity() -> None:
     theta = np.ones(16, np.float32)
     assert OPTIMIZERS["sgd"]().start(theta).slots == {}
     assert list(OPTIMIZERS["sgd"](momentum=0.5).start(theta).slots) == ["velocity"]

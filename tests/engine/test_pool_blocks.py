@@ -1,4 +1,4 @@
-"""Pooling in blocks of images, and who takes the gradient of equal values."""
+"""Pooling in blocks of images, and the gradient of equal maxima."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ POOLS = [case for case in TABLE if "pool" in case.entry and not case.entry.start
 
 
 def run(case: Case, samples: int) -> tuple[Array, Array]:
-    """y and ∂x of random values."""
+    """y and ∂x for random x and ∂y."""
     rng = np.random.default_rng(0)
-    plan = case.layer.plan(tuple(given.spec for given in case.inputs))
+    plan = case.layer.plan(tuple(case_input.spec for case_input in case.inputs))
     step = naive.fresh_layer_step(case.layer, plan, (case.inputs[0].values(rng, samples),), {})
     step.forward()
     step.ctx.dy[...] = rng.normal(size=step.ctx.dy.shape)
@@ -27,20 +27,20 @@ def run(case: Case, samples: int) -> tuple[Array, Array]:
 
 @pytest.mark.parametrize("case", POOLS, ids=str)
 @pytest.mark.parametrize("size", [0, 100])
-def test_blocks_change_nothing(case: Case, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One image a block, and a last block that is smaller."""
+def test_blocks_change_no_bit(case: Case, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of one image, and a smaller last block."""
     y, dx = run(case, 7)
     monkeypatch.setattr(pool_blocks, "BLOCK", size)
-    for expected, got in zip((y, dx), run(case, 7), strict=True):
-        np.testing.assert_array_equal(got, expected)
+    for expected, value in zip((y, dx), run(case, 7), strict=True):
+        np.testing.assert_array_equal(value, expected)
 
 
-@pytest.mark.parametrize("equal", [(0, 1, 2, 3), (1, 2), (0, 3), (3,), (2, 3)])
-def test_the_first_of_equal_values_takes_the_gradient(equal: tuple[int, ...]) -> None:
-    """Row by row, of windows of 2 × 2."""
+@pytest.mark.parametrize("positions", [(0, 1, 2, 3), (1, 2), (0, 3), (3,), (2, 3)])
+def test_the_first_of_equal_maxima_has_the_gradient(positions: tuple[int, ...]) -> None:
+    """The first in row order, in windows of 2 × 2."""
     case = next(case for case in POOLS if case.entry == "maxpool2d")
     x = np.full((2, 4, 6, 2), -1.0)
-    for k in equal:
+    for k in positions:
         x[:, k // 2 :: 2, k % 2 :: 2] = 3.0
     step = naive.fresh_layer_step(
         case.layer, case.layer.plan(tuple(g.spec for g in case.inputs)), (x,), {}
@@ -49,5 +49,5 @@ def test_the_first_of_equal_values_takes_the_gradient(equal: tuple[int, ...]) ->
     step.ctx.dy[...] = np.random.default_rng(0).normal(size=step.ctx.dy.shape)
     step.backward()
     expected = np.zeros_like(x)
-    expected[:, equal[0] // 2 :: 2, equal[0] % 2 :: 2] = step.ctx.dy
+    expected[:, positions[0] // 2 :: 2, positions[0] % 2 :: 2] = step.ctx.dy
     np.testing.assert_array_equal(step.ctx.dx[0], expected)

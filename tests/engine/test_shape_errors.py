@@ -1,4 +1,4 @@
-"""What layers and losses refuse, and what they say: the shapes at hand and the rule broken."""
+"""Shape errors of layers and losses, their messages, and mirrors of layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ldl.errors import SettingError, ShapeError
 from .table import TABLE
 
 INDEX = TensorSpec((), integer=True)
-REFUSED: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
+SHAPE_ERRORS: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
     (LAYERS["linear"](3), (TensorSpec(()),), "at least one axis"),
     (LAYERS["linear"](), (TensorSpec((4,)),), "units are missing"),
     (LAYERS["softmax"](), (TensorSpec(()),), "needs an axis"),
@@ -77,33 +77,34 @@ REFUSED: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "inputs", "words"), REFUSED)
-def test_shapes_that_do_not_fit_are_refused(
-    layer: Layer, inputs: tuple[TensorSpec, ...], words: str
+@pytest.mark.parametrize(("layer", "inputs", "message"), SHAPE_ERRORS)
+def test_incompatible_shapes_are_errors(
+    layer: Layer, inputs: tuple[TensorSpec, ...], message: str
 ) -> None:
-    with pytest.raises(ShapeError, match=re.escape(words)):
+    with pytest.raises(ShapeError, match=re.escape(message)):
         layer.plan(inputs)
 
 
-FIRST = {case.entry: case for case in reversed(TABLE)}  # the first row of each entry
+FIRST_CASE = {case.entry: case for case in reversed(TABLE)}  # the first row of each entry
 
 
 @pytest.mark.parametrize("entry", LAYERS)
-def test_a_layer_refuses_the_wrong_number_of_inputs_and_class_indices(entry: str) -> None:
-    layer, x = FIRST[entry].layer, tuple(given.spec for given in FIRST[entry].inputs)
+def test_a_wrong_number_of_inputs_or_class_indices_is_an_error(entry: str) -> None:
+    case = FIRST_CASE[entry]
+    layer, x = case.layer, tuple(case_input.spec for case_input in case.inputs)
     layer.plan(x)
-    wrong = x * 3 if len(x) == 1 else x[:1]
-    with pytest.raises(ShapeError, match=f"got {len(wrong)}"):
-        layer.plan(wrong)
+    wrong_inputs = x * 3 if len(x) == 1 else x[:1]
+    with pytest.raises(ShapeError, match=f"got {len(wrong_inputs)}"):
+        layer.plan(wrong_inputs)
     if entry != "embedding":
         with pytest.raises(ShapeError, match="got class indices"):
             layer.plan((*x[:-1], TensorSpec(x[-1].shape, integer=True)))
 
 
 @pytest.mark.parametrize("entry", LOSSES)
-def test_a_loss_refuses_a_target_that_does_not_fit(entry: str) -> None:
+def test_an_incompatible_target_is_an_error(entry: str) -> None:
     loss, p = LOSSES[entry](), TensorSpec((4,))
-    for inputs, words in (
+    for inputs, message in (
         ((p,), "got 1 inputs"),
         ((p, p, p), "got 3 inputs"),
         ((INDEX, INDEX), "not class indices"),
@@ -111,17 +112,17 @@ def test_a_loss_refuses_a_target_that_does_not_fit(entry: str) -> None:
         ((p, TensorSpec((3,), integer=True)), "class indices"),
         ((p, TensorSpec((4, 1))), "prediction is (4) and the target (4, 1)"),
     ):
-        with pytest.raises(ShapeError, match=re.escape(words)):
+        with pytest.raises(ShapeError, match=re.escape(message)):
             loss.plan(inputs)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (-2,), (2, -1, -1), (3, 0)])
-def test_reshape_refuses_sizes_that_mean_nothing(shape: tuple[int, ...]) -> None:
+def test_invalid_sizes_of_reshape_are_errors(shape: tuple[int, ...]) -> None:
     with pytest.raises(SettingError, match="shape"):
         LAYERS["reshape"](shape)
 
 
-def test_mean_refuses_no_axes() -> None:
+def test_mean_without_axes_is_an_error() -> None:
     with pytest.raises(SettingError, match="at least one axis"):
         LAYERS["mean"](())
 
@@ -129,26 +130,36 @@ def test_mean_refuses_no_axes() -> None:
 # --- mirrors ------------------------------------------------------------------------------------
 
 
-JOINING = {"add", "multiply", "concat", "film"}
-ONE_WAY = {
+MERGE_LAYERS = {"add", "multiply", "concat"}
+WITHOUT_MIRROR = {
     *("embedding", "multi_head_attention", "patches", "class_token", "positional_embedding"),
-    *("select", "mean", "rnn", "gru", "lstm", "upsample", "conv_transpose1d", "conv_transpose2d"),
+    *(
+        "select",
+        "mean",
+        "film",
+        "rnn",
+        "gru",
+        "lstm",
+        "upsample",
+        "conv_transpose1d",
+        "conv_transpose2d",
+    ),
 }
 
 
-@pytest.mark.parametrize("entry", sorted({*LAYERS} - JOINING - ONE_WAY))
-def test_a_mirror_leads_back_to_the_shape_it_came_from(entry: str) -> None:
-    mirrored = 0
+@pytest.mark.parametrize("entry", sorted({*LAYERS} - MERGE_LAYERS - WITHOUT_MIRROR))
+def test_a_mirror_gives_the_shape_of_the_input(entry: str) -> None:
+    mirror_count = 0
     for case in (case for case in TABLE if case.entry == entry and case.inputs[0].shape):
         x = case.inputs[0].spec
         try:
             mirror = case.layer.mirror(x)
-        except ShapeError:  # some settings have none, such as a dilation
+        except ShapeError:  # some settings have no mirror, such as a dilation
             continue
-        mirrored += 1
+        mirror_count += 1
         assert mirror is not case.layer
         assert mirror.plan((TensorSpec(case.layer.plan((x,)).y),)).y == x.shape
-    assert mirrored
+    assert mirror_count
 
 
 def test_a_mirror_keeps_the_settings() -> None:
@@ -157,7 +168,7 @@ def test_a_mirror_keeps_the_settings() -> None:
     assert vars(mirror) == {**vars(LAYERS["linear"](7, bias=False))}
 
 
-@pytest.mark.parametrize("entry", sorted(JOINING | ONE_WAY))
-def test_what_joins_or_loses_values_has_no_mirror(entry: str) -> None:
+@pytest.mark.parametrize("entry", sorted(MERGE_LAYERS | WITHOUT_MIRROR))
+def test_layers_without_mirror_raise_shape_error(entry: str) -> None:
     with pytest.raises(ShapeError, match="no mirror image"):
-        FIRST[entry].layer.mirror(FIRST[entry].inputs[0].spec)
+        FIRST_CASE[entry].layer.mirror(FIRST_CASE[entry].inputs[0].spec)

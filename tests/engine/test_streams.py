@@ -1,4 +1,4 @@
-"""Named random streams: the same names give the same draws, and nothing moves another's."""
+"""Named random streams: draws depend on the seed and the names alone."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ def test_the_same_names_give_the_same_draws() -> None:
 
 
 def test_other_names_and_other_seeds_give_other_draws() -> None:
-    drawn = [stream(seed, *names).random(8) for names in NAMES for seed in (0, 1, 2**40)]
-    for one, other in combinations(drawn, 2):
-        assert not np.isclose(one, other).any()
+    draws = [stream(seed, *names).random(8) for names in NAMES for seed in (0, 1, 2**40)]
+    for first, second in combinations(draws, 2):
+        assert not np.isclose(first, second).any()
 
 
-def test_draws_are_the_ones_that_they_have_always_been() -> None:
-    """A change here changes every run that anybody has written down."""
-    assert stream(0, "weight", "l1.weight").integers(10**6, size=4).tolist() == PINNED
+def test_draws_equal_those_of_earlier_versions() -> None:
+    """A change of these numbers changes the result of every run."""
+    assert stream(0, "weight", "l1.weight").integers(10**6, size=4).tolist() == EXPECTED_DRAWS
 
 
-PINNED = [50384, 850038, 443321, 548794]
+EXPECTED_DRAWS = [50384, 850038, 443321, 548794]
 
 
 def network(*names: str) -> Parameters:
-    nodes, last = [], "x"
+    nodes, value = [], "x"
     for name in names:
-        nodes.append(Node(name, LAYERS["linear"](4), (last,)))
-        last = name
+        nodes.append(Node(name, LAYERS["linear"](4), (value,)))
+        value = name
     return Parameters(Graph({"x": TensorSpec((4,))}, nodes), seed=11)
 
 
-def test_adding_a_layer_moves_no_other_draw() -> None:
+def test_an_added_layer_changes_no_other_draw() -> None:
     small, large = network("a", "b"), network("new", "a", "other", "b")
     for name in ("a.weight", "b.weight"):
         np.testing.assert_array_equal(small.weights[name], large.weights[name])
@@ -51,7 +51,7 @@ def test_adding_a_layer_moves_no_other_draw() -> None:
     assert (large.weights["a.weight"] != large.weights["b.weight"]).all()
 
 
-def test_a_weight_and_a_node_of_one_name_have_streams_of_their_own() -> None:
+def test_a_weight_and_a_node_of_one_name_have_different_streams() -> None:
     assert stream(0, "weight", "a").random() != stream(0, "node", "a").random()
 
 

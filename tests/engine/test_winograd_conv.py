@@ -1,4 +1,4 @@
-"""Convolutions by Winograd's method: the numbers of plain sums, but for rounding."""
+"""Winograd convolutions: the values of im2col but for rounding, and the choice between the two."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ Axes = tuple[WindowAxis, WindowAxis]
 
 
 @pytest.mark.parametrize(("m", "r"), PAIRS)
-def test_n_products_give_m_outputs_of_r_weights(m: int, r: int) -> None:
+def test_winograd_matrices_compute_m_outputs_of_r_weights(m: int, r: int) -> None:
     b, g, a = winograd.matrices(m, r, np.dtype(np.float64))
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=m + r - 1), rng.normal(size=r)
     assert (b.shape, g.shape, a.shape) == ((len(x), len(x)), (len(x), r), (m, len(x)))
     y = a @ ((g @ w) * (b @ x))
     np.testing.assert_allclose(y, [x[i : i + r] @ w for i in range(m)], rtol=1e-12, atol=1e-13)
-    # Where a bias is added, it counts once for every output.
+    # A bias is added to the product at this position once, for every output.
     np.testing.assert_array_equal(a[:, winograd.ONE], np.ones(m))
 
 
 @pytest.mark.parametrize(("m", "r"), PAIRS)
-def test_only_the_divisions_are_rounded(m: int, r: int) -> None:
-    for exact, short in zip(
+def test_input_and_output_matrices_are_exact_in_float16(m: int, r: int) -> None:
+    for exact, rounded in zip(
         winograd.matrices(m, r, np.dtype(np.float64))[::2],
         winograd.matrices(m, r, np.dtype(np.float16))[::2],
         strict=True,
     ):
-        np.testing.assert_array_equal(short, exact)
+        np.testing.assert_array_equal(rounded, exact)
 
 
 @pytest.mark.parametrize(
     ("count", "weights", "m", "products"),
     [(8, 5, 4, 16), (11, 3, 4, 18), (5, 3, 3, 10), (1, 3, 1, 3), (7, 7, 2, 32), (9, 8, 1, 72)],
 )
-def test_the_tile_that_needs_the_fewest_products(
+def test_tile_outputs_minimise_the_products(
     count: int, weights: int, m: int, products: int
 ) -> None:
     assert winograd.tile_outputs(count, weights) == m
-    share = winograd.product_share(count, weights)
-    assert share == pytest.approx(products / (count * weights))
+    product_share = winograd.product_share(count, weights)
+    assert product_share == pytest.approx(products / (count * weights))
 
 
-# Images, channels, filters: tiles that are not full, one column, padding beyond the kernel and on
-# one side only, one output, several windows a row, whole rows as windows.
+# (axes, channels, filters): partial tiles, one column, padding larger than the kernel and on one
+# side only, one output, several windows in a row, whole rows as windows.
 SHAPES: list[tuple[Axes, int, int]] = [
     ((window_axis(8, 5, 1, 2), window_axis(8, 5, 1, 2)), 3, 2),
     ((window_axis(11, 3, 1, 0), window_axis(5, 3, 1, 0)), 1, 4),
@@ -69,47 +69,48 @@ SHAPES: list[tuple[Axes, int, int]] = [
 ]
 
 
-def both(
+def im2col_and_winograd(
     axes: Axes, channels: int, filters: int, samples: int, dtype: Any = np.float64
 ) -> list[tuple[Array, Array, Array]]:
-    """y, ∂kernel and ∂bias of the plain way and of winograd_conv."""
+    """y, ∂kernel and ∂bias, by Im2col and by WinogradConv."""
     rng = np.random.default_rng(1)
     rows, columns = axes
     x = rng.normal(size=(samples, rows.size, columns.size, channels)).astype(dtype)
     dy = rng.normal(size=(samples, rows.out, columns.out, filters)).astype(dtype)
     kernel = rng.normal(size=(rows.kernel * columns.kernel * channels, filters)).astype(dtype)
     bias = rng.normal(size=filters).astype(dtype)
-    found = []
-    for tiled in (False, True):
+    results = []
+    for use_winograd in (False, True):
         y, dkernel, dbias = np.full_like(dy, np.nan), np.zeros_like(kernel), np.zeros_like(bias)
         forward, backward = (
-            WinogradConv(x, out, axes) if tiled else Im2col(x, out, axes, 0, 1) for out in (y, dy)
+            WinogradConv(x, out, axes) if use_winograd else Im2col(x, out, axes, 0, 1)
+            for out in (y, dy)
         )
-        for _ in range(2):  # what a block leaves behind does not reach the next step
+        for _ in range(2):  # values left in a buffer do not reach the next step
             forward.forward(kernel, bias)
             backward.weight_gradient(dkernel, dbias)
-        found.append((y, dkernel, dbias))
-    return found
+        results.append((y, dkernel, dbias))
+    return results
 
 
 @pytest.mark.parametrize(("axes", "channels", "filters"), SHAPES)
 @pytest.mark.parametrize("samples", [1, 5])
-@pytest.mark.parametrize("lines", [None, 1, 2, 7])
-def test_tiles_give_what_windows_give(
-    axes: Axes, channels: int, filters: int, samples: int, lines: int | None,
+@pytest.mark.parametrize("tile_rows", [None, 1, 2, 7])
+def test_winograd_equals_im2col(
+    axes: Axes, channels: int, filters: int, samples: int, tile_rows: int | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """In one block, in uneven ones, and in blocks of some tiles of an image."""
-    if lines is not None:
+    """With one block, with blocks of different sizes, and with several blocks in an image."""
+    if tile_rows is not None:
         monkeypatch.setattr(winograd_conv, "MAX_PRODUCT_WORK", 500)
         monkeypatch.setattr(winograd_conv, "BLOCK_VALUES", 0)
-        monkeypatch.setattr(winograd_conv, "MIN_BLOCK_ROWS", lines * axes[1].out)
-    plain, tiled = both(axes, channels, filters, samples)
-    for expected, got in zip(plain, tiled, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
+        monkeypatch.setattr(winograd_conv, "MIN_BLOCK_ROWS", tile_rows * axes[1].out)
+    im2col_results, winograd_results = im2col_and_winograd(axes, channels, filters, samples)
+    for expected, value in zip(im2col_results, winograd_results, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-11, atol=1e-11)
 
 
-def test_several_outputs_are_made_of_one_window_where_channels_are_few() -> None:
+def test_a_window_has_several_columns_where_channels_are_few() -> None:
     axes = SHAPES[-1][0]
     few, many = (winograd_conv._TileGeometry(*axes, channels, 3) for channels in (1, 16))
     for tiles, expected in ((few, (16, 1, 20, 48)), (many, (1, 16, 80, 3))):
@@ -117,55 +118,59 @@ def test_several_outputs_are_made_of_one_window_where_channels_are_few() -> None
         assert (tiles.window_size, tiles.window_outputs) == expected[2:]
 
 
-def test_one_object_goes_both_ways() -> None:
-    """What the sums for the kernel leave behind does not reach the next products."""
+def test_forward_and_weight_gradient_share_one_object() -> None:
+    """Values that weight_gradient leaves in a buffer do not reach forward."""
     axes = SHAPES[-1][0]
     x, y = np.random.default_rng(0).normal(size=(2, 14, 12, 1)), np.zeros((2, 18, 16, 3))
-    kernel, way = np.ones((25, 3)), WinogradConv(x, y, axes)
-    way.forward(kernel)
+    kernel, convolve = np.ones((25, 3)), WinogradConv(x, y, axes)
+    convolve.forward(kernel)
     first = y.copy()
-    way.weight_gradient(np.zeros_like(kernel))
-    way.forward(kernel)
+    convolve.weight_gradient(np.zeros_like(kernel))
+    convolve.forward(kernel)
     np.testing.assert_array_equal(y, first)
 
 
 @pytest.mark.parametrize(("kernel", "size", "channels"), [(3, 13, 32), (5, 16, 32), (7, 12, 16)])
-def test_float32_is_off_by_a_few_times_what_plain_sums_are(
+def test_float32_error_is_below_eight_times_that_of_im2col(
     kernel: int, size: int, channels: int
 ) -> None:
     axes = window_axis(size, kernel, 1, kernel // 2), window_axis(size, kernel, 1, kernel // 2)
-    exact, _ = both(axes, channels, 8, 3)
-    plain, tiled = both(axes, channels, 8, 3, np.float32)
-    for right, one, other in zip(exact, plain, tiled, strict=True):
-        own, ours = (np.sqrt(np.mean((each - right) ** 2)) for each in (one, other))
-        assert ours < 8 * own
+    exact, _ = im2col_and_winograd(axes, channels, 8, 3)
+    im2col_results, winograd_results = im2col_and_winograd(axes, channels, 8, 3, np.float32)
+    for expected, im2col, winograd_result in zip(
+        exact, im2col_results, winograd_results, strict=True
+    ):
+        im2col_error, winograd_error = (
+            np.sqrt(np.mean((value - expected) ** 2)) for value in (im2col, winograd_result)
+        )
+        assert winograd_error < 8 * im2col_error
 
 
-def test_what_slides_otherwise_or_is_small_goes_the_plain_way() -> None:
-    def way(axes: Axes, channels: int = 32, groups: int = 1) -> type:
+def test_strides_dilations_groups_and_small_kernels_use_im2col() -> None:
+    def chosen_class(axes: Axes, channels: int = 32, groups: int = 1) -> type:
         x = np.zeros((2, axes[0].size, axes[1].size, channels))
         y = np.zeros((2, axes[0].out, axes[1].out, 64))
         return type(convolution(x, y, axes, 0, groups))
 
-    near = window_axis(9, 3, 1, 1)
-    assert way((near, near)) is WinogradConv
-    assert way((near, near), channels=1) is Im2col
-    assert way((near, near), groups=2) is Im2col
-    assert way((window_axis(9, 3, 2, 1), near)) is Im2col
-    assert way((near, window_axis(9, 3, 1, 1, 2))) is Im2col
-    assert way((window_axis(9, 1, 1, 0), near)) is Im2col
-    assert way((window_axis(20, 9, 1, 1), near)) is Im2col
-    assert way((window_axis(1, 1, 1, 0), window_axis(200, 3, 1, 0))) is Im2col
+    axis = window_axis(9, 3, 1, 1)
+    assert chosen_class((axis, axis)) is WinogradConv
+    assert chosen_class((axis, axis), channels=1) is Im2col
+    assert chosen_class((axis, axis), groups=2) is Im2col
+    assert chosen_class((window_axis(9, 3, 2, 1), axis)) is Im2col
+    assert chosen_class((axis, window_axis(9, 3, 1, 1, 2))) is Im2col
+    assert chosen_class((window_axis(9, 1, 1, 0), axis)) is Im2col
+    assert chosen_class((window_axis(20, 9, 1, 1), axis)) is Im2col
+    assert chosen_class((window_axis(1, 1, 1, 0), window_axis(200, 3, 1, 0))) is Im2col
 
 
 @pytest.mark.parametrize(
     "case", [case for case in TABLE if case.entry in ("conv2d", "conv_transpose2d")], ids=str
 )
-@pytest.mark.parametrize("times", [1, 2])
-def test_gradients_of_layers_whose_every_convolution_goes_in_tiles(
-    case: Case, times: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("uses", [1, 2])
+def test_gradients_of_layers_with_winograd_only(
+    case: Case, uses: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(winograd_conv, "MIN_WORK", 0)
-    graph = case_graph(case, times)
+    graph = case_graph(case, uses)
     rows = gradcheck(graph, case_batch(case, graph, 3), seed=2, entries=25, input_gradients=True)
     assert {row.name: row.error for row in rows if not row.error < 1e-6} == {}

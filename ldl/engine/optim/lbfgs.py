@@ -19,11 +19,11 @@ from ldl.fields import Doc, Positive, Size
 class Lbfgs(Optimizer):
     """θ ← θ + α d,  d = −H g: H from the last changes s of θ and y of g, α by a line search.
 
-    A step makes `max_iter` such moves over the whole training set, each with one evaluation of
-    the loss or a few; `learning_rate` is the first α that is tried. `history_size` pairs s, y are
-    kept. Source: Nocedal, Updating Quasi-Newton Matrices with Limited Storage, 1980; Nocedal and
-    Wright, Numerical Optimization, 2006, algorithm 7.4, with the strong Wolfe conditions. A pair
-    whose sᵀy is not clearly positive is left out.
+    A step makes up to `max_iter` such updates on the whole training set, each with one or a few
+    evaluations of the loss; `learning_rate` is the first α of each line search. `history_size`
+    pairs (s, y) are stored; a pair whose sᵀy is not clearly positive is skipped. Source: Nocedal,
+    Updating Quasi-Newton Matrices with Limited Storage, 1980; Nocedal and Wright, Numerical
+    Optimization, 2006, algorithm 7.4, with the strong Wolfe conditions.
     """
 
     full_batch: ClassVar[bool] = True
@@ -32,14 +32,14 @@ class Lbfgs(Optimizer):
     learning_rate: Positive = 1.0
     max_iter: Size = 20
     history_size: Size = 10
-    tolerance: Annotated[Positive, Doc("a step ends when no gradient is larger")] = 1e-7
+    tolerance: Annotated[Positive, Doc("largest absolute gradient at which a step ends")] = 1e-7
 
     def start(self, theta: Array) -> OptimizerState:
-        """Empty pairs, and scratch for the direction, θ and g before the move, and a product."""
+        """Empty pairs; scratch rows for the direction, θ and g before an update, and products."""
         pairs = (self.history_size, theta.size)
-        moments = {name: aligned(pairs, theta.dtype) for name in ("moves", "changes")}
-        moments["products"] = aligned((self.history_size,), theta.dtype)
-        return OptimizerState(0, moments, aligned((4, theta.size), theta.dtype), {"pairs": 0.0})
+        slots = {name: aligned(pairs, theta.dtype) for name in ("moves", "changes")}
+        slots["products"] = aligned((self.history_size,), theta.dtype)
+        return OptimizerState(0, slots, aligned((4, theta.size), theta.dtype), {"pairs": 0.0})
 
     def step(
         self,
@@ -49,17 +49,17 @@ class Lbfgs(Optimizer):
         learning_rate: float,
         decay_slices: Slices,
     ) -> None:
-        """Update `theta` as long as a line search finds a lower loss."""
+        """Update `theta` while a line search finds a lower loss, at most `max_iter` times."""
         state.steps += 1
         assert state.closure is not None
         loss = state.closure()
         for _ in range(self.max_iter):
             if not gradient.size or float(np.abs(gradient).max()) <= self.tolerance:
                 return
-            lower = self._search(theta, gradient, state, learning_rate, loss)
-            if lower is None:
+            new_loss = self._search(theta, gradient, state, learning_rate, loss)
+            if new_loss is None:
                 return
-            loss = lower
+            loss = new_loss
 
     def _search(
         self,
@@ -86,49 +86,49 @@ class Lbfgs(Optimizer):
             return Point(length, closure(), float(gradient.dot(direction)))
 
         trial = learning_rate
-        if not state.numbers["pairs"]:  # the scale is unknown yet: PyTorch's first step
+        if not state.numbers["pairs"]:  # the scale of H is unknown: as the first step of PyTorch
             trial *= min(1.0, 1.0 / float(np.abs(gradient).sum()))
         start = Point(0.0, loss, float(gradient.dot(direction)))
         point = strong_wolfe(line, start, trial) if start.slope < 0.0 else None
         if point is None:
             np.copyto(theta, start_theta)
-            state.numbers["pairs"] = 0.0  # the next step starts from the gradient
+            state.numbers["pairs"] = 0.0  # the next direction is −g
             return None
-        if point.at != current:
-            line(point.at)
+        if point.step_length != current:
+            line(point.step_length)
         np.subtract(theta, start_theta, start_theta)
         np.subtract(gradient, start_gradient, start_gradient)
-        self._remember(state)
+        self._store_pair(state)
         return point.loss
 
     def _compute_direction(self, gradient: Array, state: OptimizerState) -> None:
-        """Overwrite the direction, −H g, by the two loops over the pairs."""
+        """Write the direction −H g to scratch, by the two-loop recursion over the pairs."""
         direction, work = state.scratch[0], state.scratch[3]
         moves, changes = state.slots["moves"], state.slots["changes"]
         products = state.slots["products"]
         factors = {}
         np.negative(gradient, direction)
-        newest = list(self._rows(state))
-        for i in newest:
+        rows = list(self._pair_rows(state))
+        for i in rows:
             factors[i] = float(moves[i].dot(direction)) / float(products[i])
             np.multiply(changes[i], factors[i], work)
             np.subtract(direction, work, direction)
-        if newest:
-            scale = float(products[newest[0]]) / float(changes[newest[0]].dot(changes[newest[0]]))
+        if rows:
+            scale = float(products[rows[0]]) / float(changes[rows[0]].dot(changes[rows[0]]))
             np.multiply(direction, scale, direction)
-        for i in reversed(newest):
+        for i in reversed(rows):
             factor = factors[i] - float(changes[i].dot(direction)) / float(products[i])
             np.multiply(moves[i], factor, work)
             np.add(direction, work, direction)
 
-    def _rows(self, state: OptimizerState) -> Iterator[int]:
-        """The rows that hold pairs, newest first."""
+    def _pair_rows(self, state: OptimizerState) -> Iterator[int]:
+        """The rows of the stored pairs, newest first."""
         count = int(state.numbers["pairs"])
-        for back in range(1, min(count, self.history_size) + 1):
-            yield (count - back) % self.history_size
+        for age in range(1, min(count, self.history_size) + 1):
+            yield (count - age) % self.history_size
 
-    def _remember(self, state: OptimizerState) -> None:
-        """Replace the oldest pair by the last change of θ and of the gradient."""
+    def _store_pair(self, state: OptimizerState) -> None:
+        """Replace the oldest pair by the last changes of θ and g, unless sᵀy is too small."""
         move, change = state.scratch[1], state.scratch[2]
         product, square = float(move.dot(change)), float(change.dot(change))
         if not product > float(np.finfo(move.dtype).eps) * square:
