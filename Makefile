@@ -1,4 +1,4 @@
-# Everything runs in .venv, which any target that needs it builds first.
+# Every target runs in .venv; the first one that needs it builds it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,11 +9,11 @@ SEED_OFFSET ?= 0
 .DEFAULT_GOAL := help
 .PHONY: help demo reproduce-report test test-slow test-external test-browser lint check bench bench-quick clean
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/ready: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ldl needs Python 3.11 or later; say which with PYTHON=…")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ldl needs Python 3.11 or later; set PYTHON to its path")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
@@ -29,42 +29,42 @@ $(VENV)/bench: $(VENV)/ready
 demo: $(VENV)/ready ## train configs/denoise.yaml on the embedded digits
 	$(BIN)/ldl train configs/denoise.yaml
 
-reproduce-report: $(VENV)/ready ## five reports redone, into runs/report; PROFILE=quick is a smoke run
+reproduce-report: $(VENV)/ready ## compare the claims of five reports, in runs/report; PROFILE=quick: smoke test
 	$(BIN)/ldl report configs/reports --profile $(PROFILE) --seed-offset $(SEED_OFFSET)
 
-test: $(VENV)/dev ## the tests
+test: $(VENV)/dev ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not external and not browser"
 
-test-slow: $(VENV)/dev ## the tests that take longer, such as twenty kills and resumes
+test-slow: $(VENV)/dev ## run the slow tests, such as twenty kills and resumes
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
 
-test-external: $(VENV)/dev ## the engine and every config against PyTorch and ONNX
+test-external: $(VENV)/dev ## compare the engine and every config with PyTorch and ONNX
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[external]'
 	$(BIN)/python -m pytest -n $(WORKERS) -m external tests/external
 
-test-browser: $(VENV)/dev ## the pages in Chromium, which has to be installed with its chromedriver
+test-browser: $(VENV)/dev ## test the pages in Chromium, which must be installed with chromedriver
 	@command -v chromedriver >/dev/null || { echo "make test-browser needs Chromium and chromedriver"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest -m browser tests/report
 
-lint: $(VENV)/dev ## ruff and mypy
+lint: $(VENV)/dev ## run ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test ## the gate: ruff, mypy, and the tests, among them the import order
+check: lint test ## run ruff, mypy and the tests: what every change must pass
 
-bench: $(VENV)/bench ## speed against PyTorch, JAX and scikit-learn: steps, commands, growth
+bench: $(VENV)/bench ## measure steps, commands, scaling and grids beside PyTorch, JAX, scikit-learn
 	$(BIN)/python -m benchmarks.steps
 	$(BIN)/python -m benchmarks.commands
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.grids
 
-bench-quick: $(VENV)/bench ## the same as a smoke test: few and short rounds, no figures to keep
+bench-quick: $(VENV)/bench ## smoke test of the benchmarks: few, short rounds; not for measurements
 	$(BIN)/python -m benchmarks.steps --quick
 	$(BIN)/python -m benchmarks.commands --quick
 	$(BIN)/python -m benchmarks.scaling --quick
 
-clean: ## remove the environment and caches; runs stay
+clean: ## remove .venv, build files and caches; keep runs
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find ldl tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
