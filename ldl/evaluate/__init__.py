@@ -11,6 +11,7 @@ from ldl.evaluate.clustering import Clustering
 from ldl.evaluate.compression import Compression
 from ldl.evaluate.consistency_check import ConsistencyCheck
 from ldl.evaluate.context import ClassifierSettings, Evaluation, EvaluationContext, Task
+from ldl.evaluate.decision_regions import DecisionRegions
 from ldl.evaluate.denoising import Denoising
 from ldl.evaluate.filters import Filters
 from ldl.evaluate.folds import Folds
@@ -18,7 +19,6 @@ from ldl.evaluate.latent_classifier import LatentClassifier
 from ldl.evaluate.latent_embedding import LatentEmbedding
 from ldl.evaluate.noise_sweep import NoiseSweep
 from ldl.evaluate.reconstruction import Reconstruction
-from ldl.evaluate.regions import DecisionRegions
 from ldl.evaluate.regression import Regression
 
 __all__ = [

@@ -13,7 +13,7 @@ from ldl.evaluate.folds import task_metrics
 from ldl.evaluate.result_files import write_table
 from ldl.fields import Choice, Doc
 
-OWN_LOSS = "own"  # the run's own loss, where no losses are named
+RUN_LOSS = "own"  # the name of the run's loss, where no losses are named
 
 
 def _default_optimizers() -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Ablation(Evaluation):
             split.sample_indices if split else None
             for split in (data.train, data.validation, data.test)
         ]
-        losses: dict[str, Any] = dict(self.losses) or {OWN_LOSS: None}
+        losses: dict[str, Any] = dict(self.losses) or {RUN_LOSS: None}
         table: dict[str, dict[str, dict[str, float | None]]] = {}
         for loss_name, loss in losses.items():
             for name, optimizer in self.optimizers.items():

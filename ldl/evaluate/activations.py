@@ -43,12 +43,16 @@ class Activations(Evaluation):
         """The network needs the node, or a layer with weights."""
         if self.node is not None:
             return unknown_node(self.node, network)
-        return [] if network.first else [("", "activations: no layer has weights: name a `node`")]
+        return (
+            []
+            if network.first_layer
+            else [("", "activations: no layer has weights: name a `node`")]
+        )
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """Statistics of the values over the evaluated split."""
         evaluated = self.select_split(context, self.split)
-        info, split, first = context.dataset.info, evaluated.split, context.network.first
+        info, split, first = context.dataset.info, evaluated.split, context.network.first_layer
         node = self.node or (first.activated if first else "")
         z = context.node_values(node, split.inputs)
         indices = spread_over_classes(split.targets, evaluated.samples, self.samples)

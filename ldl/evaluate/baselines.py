@@ -25,9 +25,9 @@ from ldl.evaluate.context import (
     labels,
     unknown_node,
 )
+from ldl.evaluate.decision_regions import grid_lines
 from ldl.evaluate.latents import deterministic, pca_reconstruction, random_state, random_stream
 from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
-from ldl.evaluate.regions import grid_lines
 from ldl.evaluate.result_files import write_arrays, write_table
 from ldl.fields import Alias, Doc, Positive, Size
 
@@ -103,8 +103,13 @@ class Baselines(Evaluation):
         context, split = evaluated.context, evaluated.split
         clean, train = split.clean["x"], context.dataset.train.clean["x"]
         count = prod(context.network.shapes[self.node])
-        rebuilt, variance, components = pca_reconstruction(train, split.inputs["x"], count, notes)
-        outputs = {"network": context.predict(split.inputs).reshape(clean.shape), "pca": rebuilt}
+        reconstruction, variance, components = pca_reconstruction(
+            train, split.inputs["x"], count, notes
+        )
+        outputs = {
+            "network": context.predict(split.inputs).reshape(clean.shape),
+            "pca": reconstruction,
+        }
         return {
             "components": components,
             "variance": variance,
@@ -129,30 +134,41 @@ class Baselines(Evaluation):
         }
         models: dict[str, Any] = {}
         rows: list[list[object]] = [["network", "", "", "", accuracy["network"], ""]]
-        chosen: dict[str, Any] = {}
+        best_models: dict[str, Any] = {}
         for name in self.models:
             with deterministic(notes):
-                by_c = self._sweep(evaluated, name, x, classes, notes)
-            best = max(by_c, key=lambda c: (by_c[c].selection, -c))
-            chosen[name], accuracy[name] = by_c[best].model, by_c[best].evaluated
+                fits = self._fit_each_c(evaluated, name, x, classes, notes)
+            best = max(fits, key=lambda c: (fits[c].selection, -c))
+            best_models[name], accuracy[name] = fits[best].model, fits[best].evaluated
             models[name] = {
                 "C": best,
-                "chosen_by": by_c[best].selection,
-                "accuracies": {f"{c:g}": fit.evaluated for c, fit in by_c.items()},
+                "chosen_by": fits[best].selection,
+                "accuracies": {f"{c:g}": fit.evaluated for c, fit in fits.items()},
             }
             rows += [
                 [name, c, fit.training, fit.selection, fit.evaluated, int(c == best)]
-                for c, fit in by_c.items()
+                for c, fit in fits.items()
             ]
-        chosen_on = _chosen_on(evaluated)
-        header = ["model", "C", "training", chosen_on, f"{evaluated.name} (judged)", "chosen"]
+        selection_method = _selection_method(evaluated)
+        header = [
+            "model",
+            "C",
+            "training",
+            selection_method,
+            f"{evaluated.name} (judged)",
+            "chosen",
+        ]
         write_table(evaluated.plot("baselines", "csv"), header, rows)
-        _write_regions(evaluated, chosen)
-        head = {"training_samples": len(x), "chosen_on": chosen_on}
-        return {**head, "accuracy": accuracy, "models": models}
+        _write_regions(evaluated, best_models)
+        return {
+            "training_samples": len(x),
+            "chosen_on": selection_method,
+            "accuracy": accuracy,
+            "models": models,
+        }
 
     def _training_samples(self, context: EvaluationContext, notes: list[str]) -> Array:
-        """Indices of the training samples that the models are fitted to, at least one a class."""
+        """Indices of the training samples to fit the models to, at least one of each class."""
         train = context.dataset.train
         if len(train) <= self.samples:
             return np.arange(len(train))
@@ -164,7 +180,7 @@ class Baselines(Evaluation):
         missing = first[~np.isin(classes[first], classes[indices])]
         return np.sort(np.concatenate([indices, missing]))
 
-    def _sweep(
+    def _fit_each_c(
         self,
         evaluated: EvaluatedSplit,
         name: ModelName,
@@ -180,7 +196,7 @@ class Baselines(Evaluation):
         results: dict[float, FittedModel] = {}
         for c in dict.fromkeys(self.C):
             model = _model(name, c, seed).fit(x, classes)
-            if _chosen_on(evaluated) == "validation":
+            if _selection_method(evaluated) == "validation":
                 assert validation is not None
                 predicted = _predict(model, _flat(validation.inputs))
                 selection = metrics.accuracy(labels(validation), predicted)
@@ -205,8 +221,8 @@ class FittedModel:
     evaluated: float
 
 
-def _chosen_on(evaluated: EvaluatedSplit) -> str:
-    """The samples that C is chosen on, as in the results."""
+def _selection_method(evaluated: EvaluatedSplit) -> str:
+    """How C is chosen: by the "validation" split or by "cross-validation"."""
     validation = evaluated.context.dataset.validation
     if validation is None or not len(validation) or evaluated.name == "validation":
         return "cross-validation"

@@ -1,4 +1,4 @@
-"""The evaluation `classification`: accuracy, log loss, metrics by class, the worst mistakes."""
+"""The evaluation `classification`: accuracy, log loss, metrics by class, wrong predictions."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from ldl.evaluate.result_files import write_arrays, write_contingency, write_tab
 from ldl.evaluate.sample_images import sample_images
 from ldl.fields import Count, Doc
 
-_MAX_FEATURES = 64  # in the table of mistakes
+_MAX_FEATURES = 64  # in the table of wrong predictions
 
 
 @dataclass(frozen=True)
 class Classification(Evaluation):
     """Accuracy, log loss in nats, precision, recall and F₁ of each class and their macro averages.
 
-    Writes `contingency/classification.csv` (rows true, columns predicted) and the most confident
-    `mistakes`: `plots/mistakes.npz` where the inputs are images, else `plots/mistakes.csv`.
+    Writes `contingency/classification.csv` (rows true, columns predicted) and the `mistakes` most
+    confident wrong predictions: `plots/mistakes.npz` for images, else `plots/mistakes.csv`.
     A class that is never predicted has precision 0.
     """
 
@@ -54,8 +54,8 @@ class Classification(Evaluation):
         names = context.dataset.info.target.names
         counts = metrics.contingency_matrix(true, predicted, len(names))
         write_contingency(evaluated.contingency("classification"), counts, names)
-        wrong = self._worst(true, predicted, probabilities)
-        _write_mistakes(evaluated, wrong, predicted, probabilities)
+        wrong = self._most_confident_wrong(true, predicted, probabilities)
+        _write_wrong_predictions(evaluated, wrong, predicted, probabilities)
         results = {
             "accuracy": metrics.accuracy(true, predicted),
             "log_loss": metrics.log_loss(true, probabilities),
@@ -65,7 +65,7 @@ class Classification(Evaluation):
         notes = [*evaluated.notes, *([f"log_loss: {note}"] if note else [])]
         return evaluated.results(results, notes)
 
-    def _worst(self, true: Array, predicted: Array, probabilities: Array) -> Array:
+    def _most_confident_wrong(self, true: Array, predicted: Array, probabilities: Array) -> Array:
         """Indices of the wrong predictions, the most confident first."""
         wrong = np.flatnonzero(true != predicted)
         confidence = probabilities[wrong, predicted[wrong]]
@@ -80,13 +80,13 @@ def _class_metrics(counts: Array, names: tuple[str, ...]) -> dict[str, Any]:
         name: {**{key: float(v[i]) for key, v in scores.items()}, "support": int(support[i])}
         for i, name in enumerate(names)
     }
-    # as in scikit-learn, classes that are neither present nor predicted do not count
+    # As in scikit-learn, classes that are neither present nor predicted do not count.
     occurring = counts.sum(axis=0) + support > 0
     macro = {key: float(v[occurring].mean()) for key, v in scores.items()}
     return {"macro": macro, "classes": classes}
 
 
-def _write_mistakes(
+def _write_wrong_predictions(
     evaluated: EvaluatedSplit, wrong: Array, predicted: Array, probabilities: Array
 ) -> None:
     """Write the samples `wrong`: their images, or a table of their features."""

@@ -76,7 +76,7 @@ class Compression(NodeEvaluation):
         else:
             notes.append(_NO_JPEG)
         if info.image is not None:
-            self._write(evaluated, outputs)
+            self._write_images(evaluated, outputs)
         results = {
             "place": self.node,
             **_sizes(info, count),
@@ -87,7 +87,7 @@ class Compression(NodeEvaluation):
         }
         return evaluated.results(results, notes)
 
-    def _write(self, evaluated: EvaluatedSplit, outputs: dict[str, Array]) -> None:
+    def _write_images(self, evaluated: EvaluatedSplit, outputs: dict[str, Array]) -> None:
         """Write images of a few samples, their codes and the network's errors."""
         context, split = evaluated.context, evaluated.split
         indices = spread_over_classes(split.targets, evaluated.samples)

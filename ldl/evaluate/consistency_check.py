@@ -27,7 +27,7 @@ class ConsistencyCheck(Evaluation):
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """The network needs to be a chain of layers."""
-        if network.chain:
+        if network.is_chain:
             return []
         reason = "consistency_check needs a chain of layers with one loss and without random draws"
         return [("", f"{reason}, and an optimizer that takes one gradient per step")]

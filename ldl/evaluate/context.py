@@ -1,4 +1,4 @@
-"""The interface of evaluations: what each implements, and what it knows of network and data."""
+"""The interface of evaluations, and the network and the data that they receive."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ class FirstLayer:
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """What is known of a network before it is trained.
+    """The structure of a network, known before it is trained.
 
     `shapes` holds the shape of one sample's value by node: inputs, layers, and `code` in an
     autoencoder.
     """
 
     shapes: Mapping[str, Shape] = field(default_factory=dict)
-    first: FirstLayer | None = None
+    first_layer: FirstLayer | None = None
     task: Task = "classification"
-    chain: bool = False  # layers in sequence, one loss, no random draws, no layer mixes samples
+    is_chain: bool = False  # layers in sequence, one loss, no random draws, no layer mixes samples
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,15 @@ class EvaluatedSplit:
 
     @property
     def samples(self) -> int:
-        return len(next(iter(self.split.inputs.values())))
+        """The number of samples."""
+        return len(self.split)
 
     def plot(self, stem: str, suffix: str) -> Path:
         """The path of a plot's data."""
         return self.context.folder / "plots" / self.context.file_name(self.name, stem, suffix)
 
     def results(self, metrics: dict[str, Any], notes: list[str] | None = None) -> dict[str, Any]:
-        """What `run` gives: split, size, `metrics`, and `notes`, by default the split's."""
+        """The results of `run`: split, size, `metrics`, and `notes`, by default the split's."""
         notes = list(self.notes) if notes is None else notes
         results = {"part": self.name, "samples": self.samples, **metrics, "notes": notes}
         return {name: json_values(value) for name, value in results.items()}
@@ -158,8 +159,10 @@ class Evaluation:
         """The changes with which `run` trains again, each after the path of its setting."""
         return []
 
-    def own_classifier(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape] | None:
-        """The layers of a classifier that `run` trains where there are classes; a sample's shape.
+    def classifier_layers(
+        self, info: DatasetInfo, network: NetworkInfo
+    ) -> tuple[Any, Shape] | None:
+        """The layers and the input shape of a classifier that `run` trains where there are classes.
 
         None without such a classifier, or where the network lacks the node that it reads.
         """

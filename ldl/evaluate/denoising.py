@@ -52,7 +52,7 @@ class Denoising(Evaluation):
         """The network needs to reconstruct its single input."""
         return reconstruction_problem(info, task, "denoising")
 
-    def own_classifier(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape]:
+    def classifier_layers(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape]:
         """The classifier reads the inputs."""
         return self.classifier, info.inputs["x"]
 

@@ -39,14 +39,14 @@ class Filters(Evaluation):
 
     def network_problems(self, info: DatasetInfo, network: NetworkInfo) -> list[SettingProblem]:
         """The network needs a first layer whose weights have the shape of an image."""
-        if _filter_shape(info, network.first) is None:
-            kind = "none" if network.first is None else f"{network.first.name}"
+        if _filter_shape(info, network.first_layer) is None:
+            kind = "none" if network.first_layer is None else f"{network.first_layer.name}"
             return [("", f"{NO_FILTERS}; the first one here is {kind}")]
         return []
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """The number of units, and the length of their weights."""
-        info, first = context.dataset.info, context.network.first
+        info, first = context.dataset.info, context.network.first_layer
         shape = _filter_shape(info, first)
         if first is None or shape is None:
             raise DataError(self.network_problems(info, context.network)[0][1])

@@ -70,11 +70,11 @@ class Folds(Evaluation):
         notes: list[str] = []
         folds = self._cross_validate(context, indices, classes, sizes, notes)
         summary = {name: _summary([fold[name] for fold in folds]) for name in folds[0]}
-        self._write(context, folds, summary, sizes)
-        head = {"part": self.split, "samples": len(indices), "k": self.k, **summary}
+        self._write_table(context, folds, summary, sizes)
+        results = {"part": self.split, "samples": len(indices), "k": self.k, **summary}
         units = UNITS if context.task == "reconstruction" else {"log_loss": "nats"}
         units = {name: unit for name, unit in (ERROR_UNITS | units).items() if name in summary}
-        return {**head, "folds": folds, "units": units, "notes": list(dict.fromkeys(notes))}
+        return {**results, "folds": folds, "units": units, "notes": list(dict.fromkeys(notes))}
 
     def _samples(self, context: EvaluationContext) -> tuple[Array, Array | None]:
         """Indices of the samples to divide, and their classes, None without."""
@@ -112,7 +112,7 @@ class Folds(Evaluation):
             results.append(task_metrics(retrained, notes))
         return results
 
-    def _write(
+    def _write_table(
         self,
         context: EvaluationContext,
         folds: list[Metrics],

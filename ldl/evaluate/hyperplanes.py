@@ -23,7 +23,9 @@ def segments(weight: Array, bias: Array, x: tuple[float, float], y: tuple[float,
         if squared_norm == 0:
             continue
         middle = (low + high) / 2
-        nearest = middle - w * (w @ middle + b) / squared_norm  # the line's point to the middle
+        nearest = (
+            middle - w * (w @ middle + b) / squared_norm
+        )  # the point of the line nearest to the middle
         direction = np.array([-w[1], w[0]]) / np.sqrt(squared_norm)
         ends = _clipped(nearest, direction, low, high)
         if ends is not None:
@@ -34,11 +36,11 @@ def segments(weight: Array, bias: Array, x: tuple[float, float], y: tuple[float,
 def _clipped(start: Array, direction: Array, low: Array, high: Array) -> tuple[float, float] | None:
     """The interval of t in which start + t·direction lies within [low, high]; None if empty."""
     first, last = -np.inf, np.inf
-    for at, step, least, most in zip(start, direction, low, high, strict=True):
+    for origin, step, minimum, maximum in zip(start, direction, low, high, strict=True):
         if abs(step) < PARALLEL:
-            if not least <= at <= most:
+            if not minimum <= origin <= maximum:
                 return None
             continue
-        enter, leave = sorted(((least - at) / step, (most - at) / step))
+        enter, leave = sorted(((minimum - origin) / step, (maximum - origin) / step))
         first, last = max(first, enter), min(last, leave)
     return (float(first), float(last)) if first < last else None

@@ -24,19 +24,19 @@ def compress(images: Array, target_bytes: float) -> tuple[Array, float, int]:
     padded to whole blocks, so that they share the tables and headers of a file, which would make
     up most of a small image's own. Colours keep their full resolution (4:4:4).
     """
-    tried: dict[int, tuple[list[bytes], float]] = {}
+    encodings: dict[int, tuple[list[bytes], float]] = {}
     sheets = _to_sheets(images)
     low, high = QUALITIES
     while low <= high:
         quality = (low + high) // 2
         files = [_encode(sheet, quality) for sheet in sheets]
-        tried[quality] = files, sum(map(len, files)) / len(images)
-        if tried[quality][1] > target_bytes:
+        encodings[quality] = files, sum(map(len, files)) / len(images)
+        if encodings[quality][1] > target_bytes:
             high = quality - 1
         else:
             low = quality + 1
-    best = min(tried, key=lambda quality: abs(tried[quality][1] - target_bytes))
-    files, size = tried[best]
+    best = min(encodings, key=lambda quality: abs(encodings[quality][1] - target_bytes))
+    files, size = encodings[best]
     return _from_sheets([_decode(file) for file in files], images), size, best
 
 

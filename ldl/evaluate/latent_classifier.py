@@ -50,7 +50,9 @@ class LatentClassifier(NodeEvaluation):
             return "latent_classifier needs data with classes"
         return None
 
-    def own_classifier(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape] | None:
+    def classifier_layers(
+        self, info: DatasetInfo, network: NetworkInfo
+    ) -> tuple[Any, Shape] | None:
         """The classifier reads all values of the node."""
         shape = network.shapes.get(self.node)
         return None if shape is None else (self.classifier, (prod(shape),))

@@ -68,7 +68,9 @@ class LatentEmbedding(NodeEvaluation):
         notes, splits = list(evaluated.notes), {"training": context.dataset.train}
         if evaluated.name != "train":
             splits[evaluated.name] = evaluated.split
-        indices = {name: self._choose(context, name, split) for name, split in splits.items()}
+        indices = {
+            name: self._choose_samples(context, name, split) for name, split in splits.items()
+        }
         points = [latents(context, self.node, split, indices[n]) for n, split in splits.items()]
         z = np.concatenate(points)
         if len(z) < MIN_POINTS or len(points[0]) < 2 or np.ptp(z, axis=0).max() == 0:
@@ -91,7 +93,7 @@ class LatentEmbedding(NodeEvaluation):
         units = {"kl_divergence": "nats"}
         return evaluated.results({**head, **results, "units": units}, notes)
 
-    def _choose(self, context: EvaluationContext, name: str, split: Split) -> Array:
+    def _choose_samples(self, context: EvaluationContext, name: str, split: Split) -> Array:
         """Indices of the split's samples that become points, in ascending order."""
         if len(split) <= self.samples:
             return np.arange(len(split))

@@ -65,6 +65,6 @@ def pca_reconstruction(
     solver = "covariance_eigh" if flat.shape[1] <= len(flat) else "full"
     with deterministic(notes):
         pca = PCA(count, svd_solver=solver).fit(flat)
-        rebuilt = pca.inverse_transform(pca.transform(x.reshape(len(x), -1)))
+        reconstruction = pca.inverse_transform(pca.transform(x.reshape(len(x), -1)))
     variance = float(pca.explained_variance_ratio_.sum())
-    return rebuilt.astype(np.float32).reshape(x.shape), variance, count
+    return reconstruction.astype(np.float32).reshape(x.shape), variance, count

@@ -31,7 +31,7 @@ from ldl.evaluate.sample_images import NO_IMAGES, class_names, sample_images, sp
 from ldl.fields import Choice, Doc, LayerList, Positive, Size
 
 LEVELS = tuple(Gaussian(level) for level in (0.1, 0.2, 0.3, 0.4, 0.5))
-CLEAN, OWN = "clean", "own"  # inputs without noise, and with the data's noise
+CLEAN, DATA_NOISE = "clean", "own"  # inputs without noise, and with the data's noise
 SIDES = ("noisy", "denoised")
 HEADER = ("noise", "level", "input", "mse", "kl_divergence", "accuracy")
 SideMetrics = dict[str, dict[str, float | None]]  # {metric: {side: value}}
@@ -68,7 +68,7 @@ class NoiseSweep(Evaluation):
         """The network needs to reconstruct its single input."""
         return reconstruction_problem(info, task, "noise_sweep")
 
-    def own_classifier(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape]:
+    def classifier_layers(self, info: DatasetInfo, network: NetworkInfo) -> tuple[Any, Shape]:
         """The classifier reads the inputs."""
         return self.classifier, info.inputs["x"]
 
@@ -81,7 +81,7 @@ class NoiseSweep(Evaluation):
         results: dict[str, Any] = {}
         rows: list[list[object]] = []
         samples: dict[str, dict[str, Array]] = {}
-        for noise, level, noisy in self._inputs(evaluated):
+        for noise, level, noisy in self._noisy_inputs(evaluated):
             name = _unique_name(noise, level, samples)
             denoised = context.predict({"x": noisy}).reshape(clean.shape)
             samples[name] = {"noisy": noisy, "denoised": denoised}
@@ -98,7 +98,7 @@ class NoiseSweep(Evaluation):
         results = {"levels": list(samples), **results, "units": UNITS}
         return evaluated.results(results, list(dict.fromkeys(notes)))
 
-    def _inputs(self, evaluated: EvaluatedSplit) -> Iterator[tuple[str, float | None, Array]]:
+    def _noisy_inputs(self, evaluated: EvaluatedSplit) -> Iterator[tuple[str, float | None, Array]]:
         """(noise, level, noisy inputs): clean ones, the data's own, then each of the noises.
 
         The level is None for noise whose main value is no float, such as a mixture.
@@ -107,7 +107,7 @@ class NoiseSweep(Evaluation):
         clean = split.clean["x"]
         yield CLEAN, 0.0, clean
         if split.inputs["x"] is not clean:
-            yield OWN, None, split.inputs["x"]
+            yield DATA_NOISE, None, split.inputs["x"]
         names = {cls: name for name, cls in NOISES.items()}
         limits = context.dataset.input_ranges.get("x") or (clean.min(), clean.max())
         for i, noise in enumerate(self.noises):
@@ -159,5 +159,5 @@ def _side_metrics(
 def _unique_name(noise: str, level: float | None, names: Collection[str]) -> str:
     """A noise and its level; with a number where it is among `names` already."""
     name = noise if noise == CLEAN or level is None else f"{noise} {level:g}"
-    repeats = sum(other == name or other.startswith(f"{name} (") for other in names)
+    repeats = sum(n == name or n.startswith(f"{name} (") for n in names)
     return f"{name} ({repeats + 1})" if repeats else name

@@ -46,7 +46,7 @@ class Regression(Evaluation):
         true = labels(evaluated.split).reshape(evaluated.samples, -1)
         predicted = context.predict(evaluated.split.inputs).reshape(true.shape)
         names = context.dataset.info.target.names
-        _write_fit(evaluated, true, predicted)
+        _write_predictions(evaluated, true, predicted)
         results: dict[str, Any] = regression_metrics(true, predicted)
         if len(names) > 1:
             results["targets"] = {
@@ -62,7 +62,7 @@ def regression_metrics(true: Array, predicted: Array) -> dict[str, float]:
     return {function.__name__: function(true, predicted) for function in functions}
 
 
-def _write_fit(evaluated: EvaluatedSplit, true: Array, predicted: Array) -> None:
+def _write_predictions(evaluated: EvaluatedSplit, true: Array, predicted: Array) -> None:
     """Write true and predicted values (n, targets)."""
     dataset = evaluated.context.dataset
     inputs = [dataset.to_source_units(name, x) for name, x in evaluated.split.inputs.items()]

@@ -1,4 +1,4 @@
-"""One network trained in three ways that must give the same weights, bit for bit.
+"""One network trained by three implementations that must give the same weights, bit for bit.
 
 `loop` is the training loop. `graph` calls the graph's forward and backward, then the optimizer on
 all weights at once. `hand` calls one layer after another, each with arrays of its own, then the
@@ -30,17 +30,17 @@ Weights = Mapping[str, Array]
 def consistency_checker(
     experiment: Experiment, dataset: Dataset
 ) -> Callable[[int], dict[str, float]]:
-    """A function from a number of steps to the largest |θ − θ_loop| of the ways `graph`, `hand`."""
+    """A function from a number of steps to the largest |θ − θ_loop| of `graph` and of `hand`."""
 
     def compare(steps: int) -> dict[str, float]:
         batches = _batches(experiment, dataset, steps)
         reference = _train_by_loop(experiment, batches)
         with np.errstate(all="ignore"):
-            weights_by_way = {
+            weights = {
                 "graph": _train_by_graph(experiment, batches),
                 "hand": _train_by_layer(experiment, batches),
             }
-        return {way: _max_difference(reference, w) for way, w in weights_by_way.items()}
+        return {name: _max_difference(reference, w) for name, w in weights.items()}
 
     return compare
 

@@ -65,12 +65,12 @@ def _target_problems(experiment: Experiment, dataset: Dataset) -> Iterator[PathP
 
 def _index_problems(experiment: Experiment, dataset: Dataset) -> Iterator[PathProblem]:
     """Values of the data that an embedding has no row for."""
-    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if part]
+    splits = [split for split in (dataset.train, dataset.validation, dataset.test) if split]
     for node in experiment.graph.nodes:
         name, layer = node.inputs[0], node.layer
         if not isinstance(layer, Embedding) or name not in dataset.train.inputs:
             continue
-        values = [part.inputs[name] for part in parts]
+        values = [split.inputs[name] for split in splits]
         low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
         is_whole = all(np.array_equal(v, np.rint(v)) for v in values)
         if low < 0.0 or high > layer.entries - 1 or not is_whole:

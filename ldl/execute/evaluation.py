@@ -1,4 +1,4 @@
-"""Evaluations of a trained network: what they receive, and the file of their results."""
+"""Runs the evaluations of a trained network and writes results.json."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def run_evaluations(
             continue
         suffix = "" if result["part"] == "test" else f"-{result['part']}"
         key = RESULT_NAMES[type(evaluation)] + suffix
-        count = sum(other.rstrip("0123456789-") == key for other in results)
+        count = sum(existing.rstrip("0123456789-") == key for existing in results)
         results[f"{key}-{count + 1}" if count else key] = result
     previous = read_json(run.results) if run.results.exists() else {}
     write_json(run.results, {**previous, **results})
@@ -76,7 +76,7 @@ def _context(
     experiment: Experiment, model: Model, dataset: Dataset, run: RunFolder
 ) -> EvaluationContext:
     """A trained network and its data, as evaluations see them."""
-    train_again = retrainer(experiment, dataset, run)
+    retrain = retrainer(experiment, dataset, run)
 
     def predict(inputs: Mapping[str, Array]) -> Array:
         outputs = experiment.final_outputs(model.predict(inputs, experiment.output))
@@ -98,7 +98,7 @@ def _context(
         node_values=value_reader(experiment, model),
         weights=model.parameters.weights,
         decoder=decoder_from(experiment, model),
-        retrain=lambda *parts_and_changes: _context(*train_again(*parts_and_changes), run),
+        retrain=lambda *arguments: _context(*retrain(*arguments), run),
         check_consistency=consistency_checker(experiment, dataset),
     )
 

@@ -43,12 +43,12 @@ def evaluation_problems(
         if message:
             problems.append((path, message))
             continue
-        unfit = evaluation.network_problems(info, network) if network else []
-        problems += [((*settings_path, key) if key else path, message) for key, message in unfit]
+        unsuitable = evaluation.network_problems(info, network) if network else []
+        problems += [((*settings_path, k) if k else path, message) for k, message in unsuitable]
         if network is not None:
             problems += _changes_problems(config, info, evaluation, settings_path)
-        if info.target.kind == "classes" and not unfit:
-            classifier = evaluation.own_classifier(info, network or NetworkInfo())
+        if info.target.kind == "classes" and not unsuitable:
+            classifier = evaluation.classifier_layers(info, network or NetworkInfo())
             if classifier is not None:
                 layers, shape = classifier
                 problems += _classifier_problems(config, info, layers, shape, settings_path)
@@ -77,14 +77,14 @@ def _classifier_problems(
         inputs = DatasetInfo({"x": shape}, info.target, None, info.samples)
         classifier_experiment(config, layers, inputs)
     except CompileError as error:
-        own_path = (*path, "classifier")
-        return [(at if at[0] == "evaluate" else own_path, text) for at, text in error.problems]
+        setting = (*path, "classifier")
+        return [(p if p[0] == "evaluate" else setting, text) for p, text in error.problems]
     return []
 
 
 def classifier_experiment(config: Config, layers: Sequence[Item], info: DatasetInfo) -> Experiment:
     """The experiment of a classifier that an evaluation trains on `info`. Raises CompileError."""
-    everything = SplitSpec(train=1.0, validation=0, test=0)  # `info` counts training samples only
-    data = replace(config.data, target="labels", noise=None, fresh_noise=False, split=everything)
-    own_config = Config(data=data, network=layers, blocks=config.blocks, seed=config.seed)
-    return compile_config(own_config, info)
+    split = SplitSpec(train=1.0, validation=0, test=0)  # `info` counts training samples only
+    data = replace(config.data, target="labels", noise=None, fresh_noise=False, split=split)
+    classifier = Config(data=data, network=layers, blocks=config.blocks, seed=config.seed)
+    return compile_config(classifier, info)

@@ -30,7 +30,7 @@ from ldl.errors import LdlError
 from ldl.execute.worker_pool import Failure, Task, TaskReport, TaskResult, Worker
 
 HEARTBEAT = 5.0  # seconds between two renewals of a lease
-POLL = 0.5  # seconds between two looks at time limits
+POLL = 0.5  # seconds between two checks of time limits
 PRELOADED = ("numpy", "scipy", "sklearn", "safetensors", "threadpoolctl", "PIL", "yaml", "ldl")
 VMSTAT = Path("/proc/vmstat")
 
@@ -43,7 +43,7 @@ class Child:
     attempt: int
     started: float
     oom_kills: int  # processes that the kernel had killed for lack of memory before the start
-    answer: IO[bytes]  # the process writes its answer here, as JSON
+    result_file: IO[bytes]  # the process writes its result here, as JSON
     timed_out: bool = False  # killed because it did not stop after its time limit
     lease_lost: bool = False  # killed because another process has its lease
 
@@ -74,7 +74,7 @@ class ForkServer:
             self._selector.register(descriptor, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """Run tasks until the server is told to stop."""
+        """Run tasks until a stop request, SIGTERM or the end of stdin."""
         self._send({"ready": True})
         while self.stopping_since is None or self.children:
             for key, _ in self._selector.select(self._select_timeout()):
@@ -93,14 +93,14 @@ class ForkServer:
                 self.worker.prefetch(self.queue[0][0])
 
     def _select_timeout(self) -> float:
-        """Seconds until time limits must be looked at though nothing has happened."""
+        """Seconds until time limits must be checked even without an event."""
         limited = any(child.task.timeout for child in self.children.values())
         return POLL if self.stopping_since is not None or limited else 60.0
 
     # --- the pool -----------------------------------------------------------------------------
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        """Write a line to the pool. Where the pool is gone, the end of stdin says so."""
+        """Write a line to the pool. A pool that has ended is noticed at the end of stdin."""
         with suppress(BrokenPipeError):
             os.write(1, json.dumps(message).encode() + b"\n")
 
@@ -138,16 +138,16 @@ class ForkServer:
     def _fork(self, task: Task, attempt: int) -> None:
         """Start the process of a task."""
         self.worker.prefetch(task)
-        answer, oom_kills = _anonymous_file(), _oom_kills()
+        result_file, oom_kills = _anonymous_file(), _oom_kills()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         pid = os.fork()
         if pid == 0:
-            self._run_task(task, attempt, answer)
+            self._run_task(task, attempt, result_file)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        self.children[pid] = Child(task, attempt, time.monotonic(), oom_kills, answer)
+        self.children[pid] = Child(task, attempt, time.monotonic(), oom_kills, result_file)
 
-    def _run_task(self, task: Task, attempt: int, answer: IO[bytes]) -> None:
-        """What the forked process does; it does not return."""
+    def _run_task(self, task: Task, attempt: int, result_file: IO[bytes]) -> None:
+        """Run the task in the forked process; does not return."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -159,53 +159,56 @@ class ForkServer:
                 os.dup2(null, standard)
             modules = set(sys.modules)
             result, value = self.worker.run(task, attempt)
-            _write_json(answer, {"result": result, "value": value, "imports": _imports(modules)})
+            imports = _imports(modules)
+            _write_json(result_file, {"result": result, "value": value, "imports": imports})
             code = 0
         except BaseException as error:
-            if not isinstance(error, LdlError | OSError):  # their messages say enough
+            if not isinstance(
+                error, LdlError | OSError
+            ):  # their messages suffice without a traceback
                 traceback.print_exc()
             text = str(error) if isinstance(error, LdlError) else f"{type(error).__name__}: {error}"
-            _write_json(answer, {"error": text})
+            _write_json(result_file, {"error": text})
         finally:
             os._exit(code)
 
     def _reap(self) -> None:
-        """Look after the processes that have ended."""
+        """Handle the processes that have ended."""
         while self.children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
             child = self.children.pop(pid, None)
             if child is not None:
-                self._ended(child, os.waitstatus_to_exitcode(status))
+                self._handle_exit(child, os.waitstatus_to_exitcode(status))
 
-    def _ended(self, child: Child, code: int) -> None:
+    def _handle_exit(self, child: Child, code: int) -> None:
         """Report a task whose process has ended, or start it again."""
-        answer = _read_json(child.answer)
-        self._import(answer.get("imports", ()))
-        result, seconds = answer.get("result"), time.monotonic() - child.started
+        outcome = _read_json(child.result_file)
+        self._import_modules(outcome.get("imports", ()))
+        result, seconds = outcome.get("result"), time.monotonic() - child.started
         if result in (TaskResult.FINISHED, TaskResult.LEASED_ELSEWHERE):
-            self._report(child.task, result, value=answer["value"], seconds=seconds)
+            self._report(child.task, result, value=outcome["value"], seconds=seconds)
         elif self.stopping_since is not None:
-            self._died(child, None, code)
+            self._report_death(child, None, code)
         elif result == TaskResult.RETRY:
             self._retry(child)
         elif child.lease_lost:
             self._report(child.task, TaskResult.LEASED_ELSEWHERE)
         else:
-            if result is not None:  # somebody else has stopped it
+            if result is not None:  # a signal from elsewhere has stopped it
                 code = -signal.SIGTERM
-            failure = self._failure(child, code, answer.get("error", ""))
+            failure = self._failure(child, code, outcome.get("error", ""))
             task, attempts = child.task, child.task.retry
             if failure.kind == "killed":
                 attempts = max(task.retry, task.retry_killed)
             if child.attempt <= attempts:
                 self._retry(child)
             else:
-                self._died(child, failure, code)
+                self._report_death(child, failure, code)
 
     def _retry(self, child: Child) -> None:
-        """Another attempt, before all other tasks."""
+        """Queue another attempt before all other tasks."""
         self.queue.appendleft((child.task, child.attempt + 1))
 
     def _failure(self, child: Child, code: int, error: str) -> Failure:
@@ -224,7 +227,7 @@ class ForkServer:
             name = ""
         return Failure("killed", f"killed by signal {-code}{name}")
 
-    def _died(self, child: Child, failure: Failure | None, code: int) -> None:
+    def _report_death(self, child: Child, failure: Failure | None, code: int) -> None:
         """Clean up after a process without a result, and report its task."""
         seconds = time.monotonic() - child.started
         try:
@@ -235,8 +238,8 @@ class ForkServer:
         reason = failure.reason if failure else ""
         self._report(child.task, result, error=reason, exit_code=code, seconds=seconds)
 
-    def _import(self, names: Iterable[str]) -> None:
-        """Import what a process had to import, so that later ones inherit it."""
+    def _import_modules(self, names: Iterable[str]) -> None:
+        """Import the modules that a process had to import, so that later processes inherit them."""
         missing = [name for name in names if name not in sys.modules]
         for name in missing:
             with suppress(Exception):
@@ -245,7 +248,7 @@ class ForkServer:
             gc.freeze()
 
     def _enforce_time_limits(self) -> None:
-        """Kill what runs on after its time limit, or after the server was told to stop."""
+        """Kill the processes that still run after their time limit, or after a stop request."""
         now, grace = time.monotonic(), self.worker.grace
         for pid, child in self.children.items():
             limit = child.task.timeout
@@ -258,7 +261,7 @@ class ForkServer:
     def _heartbeat(self) -> None:
         """Renew all leases; a process that has lost its lease must not go on."""
         for pid, child in list(self.children.items()):
-            with suppress(OSError):  # a disk that cannot be reached for a while
+            with suppress(OSError):  # the disk may be out of reach for a while
                 if not self.worker.heartbeat(child.task, pid):
                     child.lease_lost = True
                     _kill(pid, signal.SIGKILL)
@@ -279,14 +282,14 @@ def _oom_kills() -> int:
 
 
 def _imports(before: set[str]) -> list[str]:
-    """The modules that have been imported since, of packages that all processes may have."""
+    """The modules of PRELOADED packages that are imported and not in `before`."""
     return [n for n in sys.modules if n not in before and n.split(".")[0] in PRELOADED]
 
 
 def _anonymous_file() -> IO[bytes]:
-    """A file without a name, in memory where the system can do that."""
+    """A file without a name, in memory on Linux."""
     if sys.platform == "linux":
-        return open(os.memfd_create("answer"), "w+b", buffering=0)
+        return open(os.memfd_create("result"), "w+b", buffering=0)
     return tempfile.TemporaryFile(buffering=0)
 
 
@@ -295,7 +298,7 @@ def _write_json(file: IO[bytes], content: Mapping[str, Any]) -> None:
 
 
 def _read_json(file: IO[bytes]) -> dict[str, Any]:
-    """The content of an answer; empty where its process died before it was complete."""
+    """The content of a result file; empty where the process died before it was complete."""
     with file:
         file.seek(0)
         try:

@@ -80,51 +80,55 @@ class PreparedExperiment:
             raise ConfigError([self.loaded.problem(*problem) for problem in problems])
 
 
-def prepare(path: Path, overrides: Sequence[str] = (), start: bool = True) -> PreparedExperiment:
+def prepare(
+    path: Path, overrides: Sequence[str] = (), load_pretrained: bool = True
+) -> PreparedExperiment:
     """Read and check a configuration file and compile its network.
 
-    Loads no data; without `start` it does not load the weights of `start_from` either. Raises
-    ConfigError with all problems.
+    Loads no data, and the weights of `start_from` only with `load_pretrained`. Raises ConfigError
+    with all problems.
     """
     unchecked = load_unchecked(path, Config, REGISTRIES, overrides, IGNORED_SECTIONS)
-    return prepare_unchecked(unchecked, path.stem, start)
+    return prepare_unchecked(unchecked, path.stem, load_pretrained)
 
 
 def prepare_unchecked(
-    unchecked: UncheckedConfig, stem: str, start: bool = True
+    unchecked: UncheckedConfig, stem: str, load_pretrained: bool = True
 ) -> PreparedExperiment:
     """`prepare` for a file that has been read; `stem` is the default name of the experiment."""
     try:
         loaded = check_config(unchecked, Config, REGISTRIES, ignored_sections=IGNORED_SECTIONS)
     except ConfigError as error:
-        raise sorted_problems([*error.problems, *_network_problems(unchecked)]) from None
-    return _prepare_loaded(loaded, stem, start)
+        raise sorted_config_error([*error.problems, *_network_problems(unchecked)]) from None
+    return _prepare_loaded(loaded, stem, load_pretrained)
 
 
-def prepare_text(text: str, name: str, start: bool = True) -> PreparedExperiment:
+def prepare_text(text: str, name: str, load_pretrained: bool = True) -> PreparedExperiment:
     """`prepare` for text from `to_yaml`; `name` stands for the file in messages."""
     loaded = loads(text, name, Config, REGISTRIES, ignored_sections=IGNORED_SECTIONS, emitted=True)
-    return _prepare_loaded(loaded, Path(name).stem, start)
+    return _prepare_loaded(loaded, Path(name).stem, load_pretrained)
 
 
-def _prepare_loaded(loaded: Loaded[Config], stem: str, start: bool) -> PreparedExperiment:
+def _prepare_loaded(loaded: Loaded[Config], stem: str, load_pretrained: bool) -> PreparedExperiment:
     config = replace(loaded.value, name=loaded.value.name or stem)
     try:
         info = describe_data(config.data)
     except DataError as error:
         raise ConfigError([_data_problem(loaded, error)]) from error
     config = with_default_evaluations(config, info)
-    experiment, problems = build_and_check(config, info)
+    experiment, problems = compile_and_check(config, info)
     try:
-        weights = pretrained_weights(config.start_from) if start and config.start_from else {}
+        weights = (
+            pretrained_weights(config.start_from) if load_pretrained and config.start_from else {}
+        )
     except DataError as error:
         problems.append((("start_from",), str(error)))
     if problems or experiment is None:
-        raise sorted_problems([loaded.problem(*problem) for problem in problems])
+        raise sorted_config_error([loaded.problem(*problem) for problem in problems])
     return PreparedExperiment(loaded, replace(experiment, config=with_batch_size(config)), weights)
 
 
-def build_and_check(
+def compile_and_check(
     config: Config, info: DatasetInfo
 ) -> tuple[Experiment | None, list[PathProblem]]:
     """The experiment, None if it does not compile, and the problems with it and its evaluations."""
@@ -160,7 +164,7 @@ def _network_problems(unchecked: UncheckedConfig) -> list[Problem]:
     return []
 
 
-def sorted_problems(problems: Sequence[Problem]) -> ConfigError:
+def sorted_config_error(problems: Sequence[Problem]) -> ConfigError:
     """A ConfigError with all problems, in the order of their files, lines and columns."""
     files = list(dict.fromkeys(problem.file for problem in problems))
     return ConfigError(sorted(problems, key=lambda p: (files.index(p.file), p.line, p.column)))
@@ -169,10 +173,10 @@ def sorted_problems(problems: Sequence[Problem]) -> ConfigError:
 def _data_problem(loaded: Loaded[Config], error: DataError) -> Problem:
     """A data error as a problem of the setting that causes it."""
     message, _, hint = str(error).partition("\n")
-    return loaded.problem(data_setting(error, loaded.value.data.source), message, hint)
+    return loaded.problem(data_setting_path(error, loaded.value.data.source), message, hint)
 
 
-def data_setting(error: DataError, source: Any) -> KeyPath:
+def data_setting_path(error: DataError, source: Any) -> KeyPath:
     """The path of the setting that causes a data error; for a source in a file, its `path`."""
     if error.setting == "source" and hasattr(source, "path"):
         return ("data", "source", SOURCE_NAMES[type(source)], "path")

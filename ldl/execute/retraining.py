@@ -28,7 +28,7 @@ Retrained = tuple[Experiment, Model, Dataset]
 def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Callable[..., Retrained]:
     """A function that trains the network of a run on other samples of its data source.
 
-    It takes the sample indices (n,) for training, validation and testing, None for an empty part,
+    It takes the sample indices (n,) of training, validation and test split, None for an empty one,
     and optionally another `loss` or `optimizer` in a mapping. Everything else in the configuration
     and the seed are the run's; scalers, noise and the best epoch are determined again. It raises
     RunError when the training diverges, cannot be built or when the data has changed.
@@ -40,17 +40,19 @@ def retrainer(experiment: Experiment, dataset: Dataset, run: RunFolder) -> Calla
         test: Array | None,
         changes: Mapping[str, Any] = NO_CHANGES,
     ) -> Retrained:
-        parts = {"train": training, "test": test, "validation": validation}
-        indices = {name: part for name, part in parts.items() if part is not None}
+        splits = {"train": training, "test": test, "validation": validation}
+        indices = {name: rows for name, rows in splits.items() if rows is not None}
         config = apply_changes(experiment.config, changes)
         data = load_data(config.data, config.seed, sample_indices=indices)
         if data.sha256 != dataset.sha256:
             raise RunError("the data has changed since the run started: cannot train again")
-        counts = {name: len(part) for name, part in indices.items()}
+        counts = {name: len(rows) for name, rows in indices.items()}
         split = SplitSpec(counts["train"], counts.get("validation", 0), counts.get("test", 0))
-        again = replace(config, data=replace(config.data, split=split), evaluate=[])
+        retrained_config = replace(config, data=replace(config.data, split=split), evaluate=[])
         try:
-            new_experiment = compile_config(again, replace(experiment.info, official_test=0))
+            new_experiment = compile_config(
+                retrained_config, replace(experiment.info, official_test=0)
+            )
         except CompileError as error:
             raise RunError(str(error)) from error
         model = _train_in_scratch_folder(new_experiment, data, run)

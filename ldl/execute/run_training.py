@@ -51,12 +51,12 @@ def train(
     root: Path,
     callbacks: Callbacks = NO_CALLBACKS,
     files: Mapping[str, bytes] | None = None,
-    trained: RunFolder | None = None,
+    trained_run: RunFolder | None = None,
 ) -> RunFolder:
     """Train in a new run folder under `root`, evaluate, draw the plots, and return the folder.
 
-    `files` maps names to additional files of the new folder. With `trained`, a completed run of the
-    same configuration, its weights and metrics are copied instead of training again. Raises
+    `files` maps names to additional files of the new folder. With `trained_run`, a completed run of
+    the same configuration, its weights and metrics are copied instead of training again. Raises
     Diverged, Interrupted, or the errors of evaluations; status.json then holds the reason.
     """
     import yaml
@@ -78,7 +78,7 @@ def train(
     digest = hashlib.sha256(prepared.key_text.encode()).hexdigest()
     run = RunFolder.create(root, config.name, digest, contents)
     with run.lock():
-        train_into(prepared, dataset, run, callbacks, trained)
+        train_into(prepared, dataset, run, callbacks, trained_run)
     return run
 
 
@@ -106,7 +106,7 @@ def train_into(
     dataset: Dataset,
     run: RunFolder,
     callbacks: Callbacks = NO_CALLBACKS,
-    trained: RunFolder | None = None,
+    trained_run: RunFolder | None = None,
 ) -> None:
     """Train in `run`, whose lock the caller holds, from its checkpoint if it has one.
 
@@ -120,16 +120,16 @@ def train_into(
             transfer = copy_matching(trainer.model.parameters, prepared.weights)
             log.info("%s", transfer)
             callbacks.note(str(transfer))
-            if random := sorted(experiment.frozen - {*transfer.copied}):
-                callbacks.note(f"freeze keeps weights that were not copied: {', '.join(random)}")
+            if uncopied := sorted(experiment.frozen - {*transfer.copied}):
+                callbacks.note(f"freeze keeps weights that were not copied: {', '.join(uncopied)}")
         threads = experiment.parallelism.blas_threads  # of all libraries that are loaded by now
-        recorded = _outcome_in_status(trainer, log, callbacks)
-        with recorded, interrupt_on_signal(), blas_threads(threads):
-            _train_and_evaluate(trainer, log, callbacks, trained)
+        status_record = _record_failure(trainer, log, callbacks)
+        with status_record, interrupt_on_signal(), blas_threads(threads):
+            _train_and_evaluate(trainer, log, callbacks, trained_run)
 
 
 @contextmanager
-def _outcome_in_status(trainer: Trainer, log: Logger, callbacks: Callbacks) -> Iterator[None]:
+def _record_failure(trainer: Trainer, log: Logger, callbacks: Callbacks) -> Iterator[None]:
     """Record in log and status.json why the block raised, and name the folder in the error."""
     run = trainer.run
     try:
@@ -146,25 +146,25 @@ def _outcome_in_status(trainer: Trainer, log: Logger, callbacks: Callbacks) -> I
             callbacks.draw(run.path)
         else:
             log.exception("failed")
-            is_known = isinstance(error, LdlError)
-            reason = str(error) if is_known else f"{type(error).__name__}: {error}"
+            is_ldl_error = isinstance(error, LdlError)
+            reason = str(error) if is_ldl_error else f"{type(error).__name__}: {error}"
             run.set_status("failed", reason, epoch=trainer.epoch)
         raise
 
 
 def _train_and_evaluate(
-    trainer: Trainer, log: Logger, callbacks: Callbacks, trained: RunFolder | None
+    trainer: Trainer, log: Logger, callbacks: Callbacks, trained_run: RunFolder | None
 ) -> None:
-    """Train or copy the weights of `trained`, save, evaluate, draw; complete the status."""
+    """Train or copy the weights of `trained_run`, save, evaluate, draw; complete the status."""
     run, experiment, model = trainer.run, trainer.experiment, trainer.model
     config = experiment.config
-    if trained is None:
+    if trained_run is None:
         log.info("training %s weights on %s samples", model.parameters.count, trainer.loop.samples)
         result = trainer.fit()
         log.info("training ended after epoch %s: %s", result.epochs, result.reason)
     else:
-        result = _copy_trained(trainer, trained)
-        log.info("weights and metrics copied from %s", trained.name)
+        result = _copy_trained(trainer, trained_run)
+        log.info("weights and metrics copied from %s", trained_run.name)
     save_tensors(run.model, model.parameters.arrays())
     run.set_status("running", epoch=result.epochs, best=result.best)  # the plots show the best
     if config.data.fresh_noise:  # evaluate with the noise of `load_data`, as `evaluate` does
@@ -176,9 +176,9 @@ def _train_and_evaluate(
     run.set_status("completed", result.reason, epoch=result.epochs, best=result.best)
 
 
-def _copy_trained(trainer: Trainer, trained: RunFolder) -> TrainResult:
+def _copy_trained(trainer: Trainer, trained_run: RunFolder) -> TrainResult:
     """Copy weights and metrics of a completed run. Raises RunFolderError for a damaged one."""
-    load_weights(trainer.model, trained)
-    write_bytes(trainer.run.metrics, trained.metrics.read_bytes())
-    status = trained.read_status()
+    load_weights(trainer.model, trained_run)
+    write_bytes(trainer.run.metrics, trained_run.metrics.read_bytes())
+    status = trained_run.read_status()
     return TrainResult(status.epoch or 0, status.reason, dict(status.best or {}))

@@ -1,4 +1,4 @@
-"""What is read from a run folder later: its experiment and data, its trained model, predictions."""
+"""A finished run read from its folder: experiment, data, trained model, predictions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def prepare_saved(
 
     Raises RunFolderError when the data has changed since the run started.
     """
-    prepared = prepare(run.config, start=False)
+    prepared = prepare(run.config, load_pretrained=False)
     dataset = prepared.data(progress, stored_scaler(run))
     check_data_unchanged(run, dataset)
     return prepared, dataset

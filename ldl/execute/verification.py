@@ -72,11 +72,11 @@ def verify(run: RunFolder, callbacks: Callbacks) -> ReplayResult:
     experiment = replace(experiment, config=replace(experiment.config, evaluate=[]))
     prepared = replace(prepared, experiment=experiment, weights=initial_weights(run))
     completed = run.read_status().status == "completed"
-    comparing = replace(callbacks, training=_row_comparer(rows, completed, callbacks))
+    comparing_callbacks = replace(callbacks, training=_row_comparer(rows, completed, callbacks))
     end, same_weights = _ReplayEnded(), None
     with tempfile.TemporaryDirectory() as folder:
         try:
-            replay = train(prepared, Path(folder), comparing)
+            replay = train(prepared, Path(folder), comparing_callbacks)
             same_weights = replay.model.read_bytes() == run.model.read_bytes()
             epochs = len(read_metrics(replay.metrics))
             if epochs < len(rows):

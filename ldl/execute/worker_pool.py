@@ -1,7 +1,7 @@
-"""A pool of worker processes on this computer: tasks go in, reports come back.
+"""A pool of worker processes on this computer, which runs tasks and reports their results.
 
 The pool starts one fork server (`ldl.execute.fork_server`), which forks a process for each task.
-Retries, time limits and lack of memory are handled there, for everyone who uses a pool.
+Retries, time limits and lack of memory are handled there, for all users of a pool.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class WorkerPoolError(RunError):
 
 
 class TaskResult(StrEnum):
-    """How a task came back."""
+    """How a task ended."""
 
     FINISHED = "finished"  # its result, or its failure, is recorded
     LEASED_ELSEWHERE = "leased_elsewhere"  # another process works on it
@@ -55,14 +55,14 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskReport:
-    """What became of a task."""
+    """The result of a task and of its last process."""
 
     id: str
     result: TaskResult
-    value: Any = None  # what `Worker.run` gave beside the result
+    value: Any = None  # from `Worker.run`
     error: str = ""  # why its process failed
     exit_code: int = 0  # of its process; −n where signal n killed it
-    seconds: float = 0.0  # that its last process lived
+    seconds: float = 0.0  # from start to end of its last process
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> TaskReport:
@@ -72,14 +72,14 @@ class TaskReport:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a process ended that could not record it."""
+    """Why a process ended without a result."""
 
     kind: FailureKind
     reason: str
 
 
 class Worker:
-    """What a pool does with a task. `WorkerPool` is given a subclass as text, `module:Class`.
+    """The work of a pool on one task. `WorkerPool` takes a subclass as text, `module:Class`.
 
     The fork server makes one instance, with keyword arguments that JSON can hold, and calls all
     methods; `run` is called in the forked process of a task.
@@ -91,7 +91,7 @@ class Worker:
         self.notify: Callable[[Any], None] = lambda message: None  # to the pool's `on_message`
 
     def prefetch(self, task: Task) -> None:
-        """Load what the next task needs; its process inherits the memory. Must not raise."""
+        """Load the data of the next task, whose process inherits the memory. Must not raise."""
 
     def run(self, task: Task, attempt: int) -> tuple[TaskResult, Any]:
         """Do a task; `attempt` counts from 1. Gives its result and a value that JSON can hold."""
@@ -125,7 +125,7 @@ class WorkerPool:
         self.jobs, self._on_message = jobs, on_message
         self._unreported: set[str] = set()
         self._partial_line = b""
-        # A session of its own: Ctrl-C reaches this process alone, which then stops the tasks.
+        # In another session, so that Ctrl-C reaches this process alone, which then stops the tasks.
         self._process = subprocess.Popen(
             [sys.executable, *COMMAND, worker, json.dumps(arguments), str(jobs)],
             stdin=subprocess.PIPE,
@@ -159,7 +159,7 @@ class WorkerPool:
         self._send({"task": asdict(task)})
 
     def wait(self, seconds: float) -> list[TaskReport]:
-        """The tasks that have come back, after at most so many seconds. Raises WorkerPoolError."""
+        """The reports of ended tasks, after at most `seconds`. Raises WorkerPoolError."""
         reports = []
         for message in self._receive(seconds):
             if "report" in message:
@@ -197,7 +197,7 @@ class WorkerPool:
             raise self._server_died() from error
 
     def _receive(self, seconds: float) -> list[dict[str, Any]]:
-        """The messages of the fork server, after at most so many seconds."""
+        """The messages of the fork server, after at most `seconds`."""
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         if not select.select([descriptor], [], [], seconds)[0]:
@@ -209,18 +209,18 @@ class WorkerPool:
         return [json.loads(line) for line in lines]
 
     def _server_died(self) -> WorkerPoolError:
-        """The fork server has died; its tasks stop by themselves."""
+        """The error for a fork server that has died; its tasks stop by themselves."""
         code = self._process.wait()
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        ending = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return WorkerPoolError(
-            f"the process that starts the workers {how}; the same command continues"
+            f"the process that starts the workers {ending}; the same command continues"
         )
 
 
 def run_tasks(
     worker: str, arguments: Mapping[str, Any], tasks: Sequence[Task], jobs: int
 ) -> list[TaskReport]:
-    """Run all tasks in a pool of their own; the reports in the order in which tasks came back."""
+    """Run all tasks in a pool of their own; the reports in the order in which the tasks ended."""
     reports: list[TaskReport] = []
     with closing(WorkerPool(worker, arguments, jobs)) as pool:
         for task in tasks:

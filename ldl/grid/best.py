@@ -36,7 +36,7 @@ def _is_trained(run: RunFolder) -> bool:
     try:
         status, rows = run.read_status(), read_metrics(run.metrics)
         load_tensors(run.model)
-        prepared = prepare(run.config, start=False)
+        prepared = prepare(run.config, load_pretrained=False)
         config_is_sound = run.config.read_text("utf-8") in (prepared.yaml, prepared.key_text)
     except (LdlError, OSError, ValueError):
         return False
@@ -69,7 +69,7 @@ def make_best(
             files = {TRIAL_FILE: to_json(trial.summary())}
             trained = source if _is_trained(source) else None
             weights = initial_weights(source)
-            prepared = prepare(source.config, start=not weights)
+            prepared = prepare(source.config, load_pretrained=not weights)
             prepared = replace(prepared, weights=weights or prepared.weights)
             run = wrap(lambda: train(prepared, temporary, callbacks, files, trained))
         except (Diverged, Interrupted, RunError) as error:

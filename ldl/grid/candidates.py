@@ -16,7 +16,7 @@ from ldl.config.type_rules import fields_of
 from ldl.data import DatasetInfo, describe_data
 from ldl.errors import DataError, Problem, SettingError
 from ldl.execute.evaluation_checks import with_default_evaluations
-from ldl.execute.preparation import build_and_check, data_setting, with_batch_size
+from ldl.execute.preparation import compile_and_check, data_setting_path, with_batch_size
 from ldl.execute.transfer import pretrained_weights
 from ldl.grid.block import GridBlock, Halving, Random, Tpe, round_lengths
 from ldl.grid.labels import describe_values
@@ -140,9 +140,9 @@ class Resolver:
         config = replace(config, claim=None, name=config.name or self._name)
         info = self._info(config, variants["data"])
         if isinstance(info, DataError):
-            return [(data_setting(info, config.data.source), str(info))]
+            return [(data_setting_path(info, config.data.source), str(info))]
         config = with_default_evaluations(config, info)
-        experiment, problems = build_and_check(config, info)
+        experiment, problems = compile_and_check(config, info)
         if config.start_from:
             try:
                 pretrained_weights(config.start_from)

@@ -23,7 +23,12 @@ from ldl.config.type_rules import DictOf, Record, fields_of
 from ldl.data import ProgressCallback
 from ldl.errors import ConfigError, Problem
 from ldl.execute import PreparedExperiment
-from ldl.execute.preparation import IGNORED_SECTIONS, REGISTRIES, prepare_unchecked, sorted_problems
+from ldl.execute.preparation import (
+    IGNORED_SECTIONS,
+    REGISTRIES,
+    prepare_unchecked,
+    sorted_config_error,
+)
 from ldl.grid.block import (
     GRID_REGISTRIES,
     SEARCHES,
@@ -143,7 +148,7 @@ def _check_grid(unchecked: UncheckedConfig, path: Path) -> CheckedGrid:
     if problems or grid is None:
         # A problem of the base has no hint about candidates, so it goes before its repetitions.
         unique = {(p.file, p.line, p.column, p.message): p for p in reversed(problems)}
-        raise sorted_problems(list(reversed(unique.values())))
+        raise sorted_config_error(list(reversed(unique.values())))
     return grid
 
 

@@ -76,11 +76,11 @@ class TrialInputs:
     def _bytes(self) -> int:
         return sum(_dataset_bytes(dataset) for dataset, _ in self._datasets.values())
 
-    def prepared(self, trial: Trial, start: bool) -> PreparedExperiment:
-        """The trial's experiment, with pretrained weights only if `start`. Raises ConfigError."""
+    def prepared(self, trial: Trial, load_pretrained: bool) -> PreparedExperiment:
+        """The trial's experiment, with weights if `load_pretrained`. Raises ConfigError."""
         if self._next is not None and self._next[0] == trial.id:
             return self._next[1]
-        return prepare_text(trial.yaml, CONFIG_NAME, start)
+        return prepare_text(trial.yaml, CONFIG_NAME, load_pretrained)
 
     def data(self, prepared: PreparedExperiment) -> CachedData:
         """The data set and the files of a run that describe it. Raises ConfigError."""
@@ -147,7 +147,7 @@ def train_trial(
         with run.lock():
             _remove_inconsistent_files(run)
             started = run.environment.exists()  # the last of the files that a run starts with
-            prepared = _with_one_thread(inputs.prepared(trial, start=not started))
+            prepared = _with_one_thread(inputs.prepared(trial, load_pretrained=not started))
             dataset, common = inputs.data(prepared)
             if started:
                 check_data_unchanged(run, dataset)

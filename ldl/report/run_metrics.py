@@ -116,7 +116,7 @@ class RunMetrics:
         from ldl.compile.receptive_field import receptive_fields
         from ldl.execute import prepare
 
-        graph = prepare(self.run.config, start=False).experiment.graph
+        graph = prepare(self.run.config, load_pretrained=False).experiment.graph
         weights = {"": 0, **{node.name: 0 for node in graph.order}}
         for name, weight in graph.weights.items():
             size = math.prod(weight.shape)

@@ -222,9 +222,9 @@ class TrainLoop:
     ) -> Callable[[], float]:
         """The loss and penalty of the batch at the current θ; each call overwrites the gradient.
 
-        Every call repeats the random draws of the step's first pass and leaves untrained state, such
-        as running statistics, unchanged. Except in a line search, it clips the gradient and raises
-        Diverged for a value that is not finite.
+        Every call repeats the random draws of the step's first pass and leaves untrained state
+        unchanged, such as running statistics. Except in a line search, it clips the gradient and
+        raises Diverged for a value that is not finite.
         """
         parameters, penalty = self.model.parameters, self.options.penalty
         streams = [parameters.streams[name] for name in self._random_nodes]

@@ -127,9 +127,8 @@ class Trainer:
                     raise
                 rows.append(row)
                 self.reason = self._stop_reason(row)
-                checkpoint_due = (
-                    time.monotonic() - self._checkpoint_time >= self.settings.checkpoint_seconds
-                )
+                seconds = time.monotonic() - self._checkpoint_time
+                checkpoint_due = seconds >= self.settings.checkpoint_seconds
                 if checkpoint_due or self.reason is not None or signals.caught is not None:
                     rows.sync()
                     self._save(stopped=signals.caught is not None)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ldl.data.scalers import AffineScaler, InputScalers
 from ldl.evaluate.context import FirstLayer, NetworkInfo
+from ldl.evaluate.decision_regions import DecisionRegions
 from ldl.evaluate.hyperplanes import segments
-from ldl.evaluate.regions import DecisionRegions
 
 from .conftest import make_info, make_split
 

@@ -53,5 +53,5 @@ def test_it_is_trained_on_standardised_training_values(make_context: Any, tmp_pa
 
 
 def test_its_classifier_reads_all_values_of_the_node() -> None:
-    assert LatentClassifier().own_classifier(DATA, CODE) == (CLASSIFIER, (4,))
-    assert LatentClassifier(node="nowhere").own_classifier(DATA, CODE) is None
+    assert LatentClassifier().classifier_layers(DATA, CODE) == (CLASSIFIER, (4,))
+    assert LatentClassifier(node="nowhere").classifier_layers(DATA, CODE) is None

@@ -12,8 +12,8 @@ from ldl.errors import DataError
 from ldl.evaluate import EVALUATIONS, default_evaluations
 from ldl.evaluate.classification import Classification
 from ldl.evaluate.context import NetworkInfo
+from ldl.evaluate.decision_regions import DecisionRegions
 from ldl.evaluate.reconstruction import Reconstruction
-from ldl.evaluate.regions import DecisionRegions
 from ldl.evaluate.regression import Regression
 
 from .conftest import make_info, make_split

@@ -54,10 +54,10 @@ def test_network_info(tmp_path: Path) -> None:
         "decoder.linear1", "decoder.tanh1", "decoder.linear2", "decoder.sigmoid1", "code",
     ]  # fmt: skip
     assert info.shapes["code"] == (4,) and info.shapes["x"] == (64,)
-    assert info.first is not None
-    assert (info.first.name, info.first.kind) == ("encoder.linear1", "linear")
-    assert (info.first.input, info.first.activated) == ("x", "encoder.tanh1")
-    assert info.first.weight == (64, 12)
+    assert info.first_layer is not None
+    assert (info.first_layer.name, info.first_layer.kind) == ("encoder.linear1", "linear")
+    assert (info.first_layer.input, info.first_layer.activated) == ("x", "encoder.tanh1")
+    assert info.first_layer.weight == (64, 12)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_first_layer_with_weights(
     layers: str, kind: str, source: str | None, activated: str, tmp_path: Path
 ) -> None:
     text = f"data: {{source: digits, shape: image}}\nnetwork: {layers}\n"
-    first = network_info(untrained(tmp_path, text)[0]).first
+    first = network_info(untrained(tmp_path, text)[0]).first_layer
     assert first is not None
     assert (first.kind, first.input, first.activated) == (kind, source, activated)
 
@@ -176,7 +176,7 @@ def test_retraining_starts_from_the_pretrained_weights(tmp_path: Path) -> None:
     pretrained = train(prepare(write(tmp_path, POINTS)), tmp_path / "runs")
     text = POINTS + f"start_from: {pretrained.path}\n"
     run = train(prepare(write(tmp_path, text), ["train.epochs=1"]), tmp_path / "runs")
-    prepared = prepare(run.config, start=False)
+    prepared = prepare(run.config, load_pretrained=False)
     dataset = prepared.data()
     parts = (dataset.train, dataset.validation, dataset.test)
     indices = [

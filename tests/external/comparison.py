@@ -41,7 +41,7 @@ class Both:
     def experiment(self) -> Experiment:
         """What the configuration describes."""
         path = CONFIGS / f"{self.name}.yaml"
-        return prepare(path, self.twin.overrides, start=False).experiment
+        return prepare(path, self.twin.overrides, load_pretrained=False).experiment
 
     @cached_property
     def start(self) -> Values:

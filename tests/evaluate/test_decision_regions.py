@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ldl.errors import DataError
-from ldl.evaluate.regions import DecisionRegions
+from ldl.evaluate.decision_regions import DecisionRegions
 
 from .conftest import make_info, make_split
 

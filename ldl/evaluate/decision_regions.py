@@ -80,7 +80,7 @@ class DecisionRegions(Evaluation):
 
     def _hyperplanes(self, context: EvaluationContext, name: str, x: Array, y: Array) -> Array:
         """The lines (l, 2, 2) of a first linear layer, in the data's units; else none."""
-        first = context.network.first
+        first = context.network.first_layer
         if not self.hyperplanes or first is None or (first.kind, first.input) != ("linear", name):
             return np.zeros((0, 2, 2))
         weight = context.weights[f"{first.name}.weight"]
