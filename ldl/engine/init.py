@@ -1,4 +1,4 @@
-"""Initialisers: each draws one weight array from a stream of its own, in float64."""
+"""Initialisers: the distributions from which weights start, drawn in float64."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ldl.fields import NonNegative, Positive
 
 @dataclass(frozen=True)
 class Fans:
-    """How many values feed one output of the weight, and how many outputs one input feeds."""
+    """The number of inputs of one output of a weight, and of outputs of one input."""
 
     fan_in: int
     fan_out: int
 
 
 class Initialiser(Protocol):
-    """Gives the starting values of one weight array."""
+    """Draws the initial values of one weight array."""
 
     def draw(self, shape: Shape, fans: Fans, rng: np.random.Generator) -> Array:
         """Values of `shape`, float64."""
@@ -62,8 +62,8 @@ class Normal:
 class Uniform:
     """w ~ U(−s/√fan_in, s/√fan_in), with s = `scale`.
 
-    Source: LeCun et al., Efficient BackProp, 1998, section 4.6; with s = 1 it is what PyTorch's
-    linear and convolution layers start from.
+    Source: LeCun et al., Efficient BackProp, 1998, section 4.6; with s = 1 the default of
+    PyTorch's linear and convolution layers.
     """
 
     scale: Positive = 1.0
@@ -75,7 +75,7 @@ class Uniform:
 
 
 def _scaled(variance: float, distribution: str, shape: Shape, rng: np.random.Generator) -> Array:
-    """Mean 0 and the given variance, from the named distribution."""
+    """Values of `shape` with mean 0 and this variance, from a normal or uniform distribution."""
     if distribution == "normal":
         return rng.normal(0.0, sqrt(variance), shape)
     limit = sqrt(3.0 * variance)
@@ -101,7 +101,7 @@ class Glorot:
 
 @dataclass(frozen=True)
 class He:
-    """Var w = 2 / fan_in, mean 0; for layers that a relu follows.
+    """Var w = 2 / fan_in, mean 0; for layers before a relu.
 
     Source: He et al., Delving Deep into Rectifiers, 2015, equation 10.
     """

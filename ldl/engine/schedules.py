@@ -1,8 +1,8 @@
-"""Learning-rate schedules: the rate of each step from the optimizer's own rate η and the step.
+"""Learning-rate schedules: the rate of each step from the rate η of the optimizer.
 
-`step` counts the training's steps from 0, so a resumed training continues where it stopped. "t
-counts epochs" means whole epochs finished, as when PyTorch's scheduler is stepped once an epoch;
-"t counts steps" as when it is stepped after each batch. Momentum does not change.
+`step` counts the steps of a training from 0, also after a resume. "t counts epochs" means complete
+epochs, like a PyTorch scheduler that is stepped once an epoch; "t counts steps" means steps, like
+one that is stepped after each batch. Momentum does not change.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class StepCount:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate of each step. Its state, which depends on metrics, is saved."""
+    """The learning rate of each step. Its state depends on metrics, and checkpoints hold it."""
 
     def start(self) -> ScheduleState:
         """The state before the first epoch."""
         return {}
 
     def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
-        """The rate of step `step`, where `base_lr` is η."""
+        """The learning rate of step `step`; `base_lr` is η."""
         raise NotImplementedError
 
     def step(self, metric: float, base_lr: float, state: ScheduleState) -> None:
-        """Update the state with an epoch's loss, on the validation set if there is one."""
+        """Update the state after an epoch with its loss, on the validation set if there is one."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True)
 class MultiStep(Schedule):
-    """η times γ for each milestone that t has reached; t counts epochs, or steps with `per: step`.
+    """η γᵏ after k milestones, of those up to t; t counts epochs, or steps with `per: step`.
 
     PyTorch's MultiStepLR.
     """
@@ -112,7 +112,7 @@ class MultiStep(Schedule):
     per: Unit = "epoch"
 
     def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
-        """η γ^(milestones reached)."""
+        """η γᵏ."""
         t = count.elapsed(step, self.per)
         return base_lr * float(self.gamma ** sum(milestone <= t for milestone in self.milestones))
 
@@ -121,9 +121,9 @@ class MultiStep(Schedule):
 class Cosine(Schedule):
     """η_min + ½ (η − η_min)(1 + cos(π t / t_max)); t counts epochs, or steps with `per: step`.
 
-    The default `t_max` is the length of the training (of the rest of it after a warm-up). Source:
-    Loshchilov and Hutter, SGDR, 2017, without restarts; PyTorch's CosineAnnealingLR, which also
-    rises again after t_max.
+    The default of `t_max` is the length of the training, without the warm-up. Source:
+    Loshchilov and Hutter, SGDR, 2017, without restarts; PyTorch's CosineAnnealingLR, whose rate
+    also rises after t_max.
     """
 
     t_max: Size | None = None
@@ -154,8 +154,8 @@ class Cyclic(Schedule):
     def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
         """The value of the triangle wave."""
         up, down = self.step_size_up, self.step_size_down or self.step_size_up
-        cycle, at = divmod(step, up + down)
-        height = at / up if at <= up else 1.0 - (at - up) / down
+        cycle, position = divmod(step, up + down)
+        height = position / up if position <= up else 1.0 - (position - up) / down
         if self.mode == "triangular2":
             height *= 0.5**cycle
         elif self.mode == "exp_range":
@@ -179,14 +179,14 @@ class OneCycle(Schedule):
     three_phase: bool = False
 
     def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
-        """The interpolation between the two corners around the step."""
+        """The interpolation between the two corners before and after the step."""
         corners = self._corners(base_lr, count.total)
         i = next((i for i in range(1, len(corners)) if step <= corners[i][0]), len(corners) - 1)
         (begin, low), (end, high) = corners[i - 1], corners[i]
-        share = (step - begin) / (end - begin) if end > begin else 1.0
+        fraction = (step - begin) / (end - begin) if end > begin else 1.0
         if self.anneal_strategy == "cos":
-            share = 0.5 * (1.0 - cos(pi * share))
-        return low + (high - low) * share
+            fraction = 0.5 * (1.0 - cos(pi * fraction))
+        return low + (high - low) * fraction
 
     def _corners(self, base_lr: float, total: int) -> list[tuple[float, float]]:
         """(step, rate) at which the phases begin and end."""
@@ -202,8 +202,8 @@ class Plateau(Schedule):
     """η times `factor` each time the loss has not improved for more than `patience` epochs.
 
     The loss is that of the validation set, or of the training set where there is none. It improves
-    when it falls below (1 − threshold) times the best; for `cooldown` epochs after a change epochs
-    do not count. PyTorch's ReduceLROnPlateau with its default modes.
+    when it falls below (1 − threshold) times the best. For `cooldown` epochs after a change,
+    epochs are not counted. PyTorch's ReduceLROnPlateau with its default modes.
     """
 
     factor: Fraction = 0.1
@@ -213,7 +213,7 @@ class Plateau(Schedule):
     min_lr: NonNegative = 0.0
 
     def start(self) -> ScheduleState:
-        """The factor of η, epochs without improvement, epochs of cooldown."""
+        """The factor of η, epochs without improvement, and remaining epochs of cooldown."""
         return {"share": 1.0, "waited": 0.0, "rest": 0.0}
 
     def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
@@ -221,7 +221,7 @@ class Plateau(Schedule):
         return base_lr * state["share"]
 
     def step(self, metric: float, base_lr: float, state: ScheduleState) -> None:
-        """Count the epoch, and lower the factor after too many without improvement."""
+        """Count the epoch, and reduce the factor after more than `patience` without improvement."""
         if "best" not in state or metric < state["best"] * (1.0 - self.threshold):
             state["best"], state["waited"] = metric, 0.0
         else:
@@ -229,18 +229,18 @@ class Plateau(Schedule):
         if state["rest"] > 0.0:
             state["rest"], state["waited"] = state["rest"] - 1.0, 0.0
         if state["waited"] > self.patience:
-            lowest = min(self.min_lr / base_lr, state["share"])
-            state["share"] = max(state["share"] * self.factor, lowest)
+            minimum = min(self.min_lr / base_lr, state["share"])
+            state["share"] = max(state["share"] * self.factor, minimum)
             state["rest"], state["waited"] = float(self.cooldown), 0.0
 
 
 @dataclass(frozen=True)
 class Warmup(Schedule):
-    """From `start_factor` · η to η in a straight line over `epochs` epochs, then another schedule.
+    """η (s + (1 − s) · t / T) at step t < T, with s = `start_factor`; then another schedule.
 
-    The rate rises with every step, and `epochs` may be a fraction; the schedule `then` counts its
-    steps from the end of the line. Source: Goyal et al., Accurate, Large Minibatch SGD,
-    2017; PyTorch's LinearLR within SequentialLR.
+    T is the number of steps of `epochs` epochs, which may be a fraction. The schedule `then`
+    counts its steps from T. Source: Goyal et al., Accurate, Large Minibatch SGD, 2017; PyTorch's
+    LinearLR within SequentialLR.
     """
 
     epochs: Positive = 5.0
@@ -253,16 +253,16 @@ class Warmup(Schedule):
         return state
 
     def rate(self, base_lr: float, step: int, count: StepCount, state: ScheduleState) -> float:
-        """The rate on the line, or that of the second schedule."""
+        """The rate of the warm-up, or that of the second schedule."""
         steps = round(self.epochs * count.epoch)
         if step < steps:
             return base_lr * (self.start_factor + (1.0 - self.start_factor) * step / steps)
-        rest = StepCount(count.epoch, max(1, count.total - steps))
-        rate: float = self.then.rate(base_lr, step - steps, rest, state)
+        remaining = StepCount(count.epoch, max(1, count.total - steps))
+        rate: float = self.then.rate(base_lr, step - steps, remaining, state)
         return rate
 
     def step(self, metric: float, base_lr: float, state: ScheduleState) -> None:
-        """Update the second schedule, from the first epoch on."""
+        """Update the second schedule, also during the warm-up."""
         self.then.step(metric, base_lr, state)
 
 

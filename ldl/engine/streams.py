@@ -1,4 +1,4 @@
-"""Named random streams: each is seeded from the run's seed and its own name and moves no other."""
+"""Named random streams: each is seeded from the run's seed and its name, independent of others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:
-    """PCG64 seeded with (seed, SHA-256(names)): the same names give the same draws, always.
+    """PCG64 seeded with (seed, SHA-256(names)): equal arguments give equal draws in all versions.
 
     Source: NumPy's SeedSequence, which mixes all words of its entropy.
     """

@@ -130,20 +130,10 @@ def test_mean_without_axes_is_an_error() -> None:
 # --- mirrors ------------------------------------------------------------------------------------
 
 
-MERGE_LAYERS = {"add", "multiply", "concat"}
+MERGE_LAYERS = {"add", "multiply", "concat", "film"}
 WITHOUT_MIRROR = {
     *("embedding", "multi_head_attention", "patches", "class_token", "positional_embedding"),
-    *(
-        "select",
-        "mean",
-        "film",
-        "rnn",
-        "gru",
-        "lstm",
-        "upsample",
-        "conv_transpose1d",
-        "conv_transpose2d",
-    ),
+    *("select", "mean", "rnn", "gru", "lstm", "upsample", "conv_transpose1d", "conv_transpose2d"),
 }
 
 

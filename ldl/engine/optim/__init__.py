@@ -1,6 +1,6 @@
 """Optimizers: rules that update the flat vector θ (`theta`) from its gradient g, in place.
 
-An optimizer holds no arrays; its `OptimizerState` does. Weight decay applies to slices of θ.
+An optimizer holds no arrays; its `OptimizerState` holds them. Weight decay applies to slices of θ.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ class Adam(Optimizer):
     """m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  θ ← θ − η · m̂ / (√v̂ + ε).
 
     m̂ = m / (1−β₁ᵗ) and v̂ = v / (1−β₂ᵗ) at step t. Source: Kingma and Ba, Adam, 2015,
-    algorithm 1. The slots hold the moments without their factors (1−β), which saves two passes
-    over the vectors; ε is the paper's, outside the root and after the correction.
+    algorithm 1, with ε outside the root and after the correction. The slots hold the moments
+    without their factors (1−β), which saves two passes over the vectors.
     """
 
     slot_names: ClassVar[tuple[str, ...]] = ("mean", "square")
@@ -44,22 +44,22 @@ class Adam(Optimizer):
         np.multiply(square, self.beta2, square)
         np.multiply(gradient, gradient, scratch)
         np.add(square, scratch, square)
-        # √v̂ + ε = r·(√square + ε/r) with r below, so the factors need one pass, not three.
-        first = (1.0 - self.beta1) / (1.0 - self.beta1**state.steps)
+        # √v̂ + ε = r·(√square + ε/r) with r = root: one pass for the factors instead of three.
+        mean_factor = (1.0 - self.beta1) / (1.0 - self.beta1**state.steps)
         root = sqrt((1.0 - self.beta2) / (1.0 - self.beta2**state.steps))
         np.sqrt(square, scratch)
         np.add(scratch, self.epsilon / root, scratch)
         np.divide(mean, scratch, scratch)
-        np.multiply(scratch, learning_rate * first / root, scratch)
+        np.multiply(scratch, learning_rate * mean_factor / root, scratch)
         np.subtract(theta, scratch, theta)
 
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """θ ← θ − η λ θ, then Adam's step: decoupled weight decay λ.
+    """θ ← θ − η λ θ, then the step of Adam: decoupled weight decay λ.
 
     Weight decay does not apply to biases. Source: Loshchilov and Hutter, Decoupled Weight Decay
-    Regularization, 2019, in PyTorch's variant, where λ is multiplied with η.
+    Regularization, 2019, in PyTorch's variant, where η multiplies λ.
     """
 
     weight_decay: NonNegative = 0.01
@@ -73,8 +73,8 @@ class AdamW(Adam):
         decay_slices: Slices,
     ) -> None:
         """Update `theta`."""
-        for part in decay_slices:
-            np.multiply(theta[part], 1.0 - learning_rate * self.weight_decay, theta[part])
+        for w in (theta[s] for s in decay_slices):
+            np.multiply(w, 1.0 - learning_rate * self.weight_decay, w)
         super().step(theta, gradient, state, learning_rate, decay_slices)
 
 
@@ -84,7 +84,8 @@ class Nadam(Optimizer):
 
     μ_t = β₁ (1 − ½ · 0.96^(ψt)) and Π_t the product of all μ up to t; a = (1 − μ_t) / (1 − Π_t),
     b = μ_(t+1) / (1 − Π_(t+1)). ψ is `momentum_decay`. Source: Dozat, Incorporating Nesterov
-    Momentum into Adam, 2016, in PyTorch's variant. The moments are kept without their factors.
+    Momentum into Adam, 2016, in PyTorch's variant. The slots hold the
+    moments without their factors.
     """
 
     slot_names: ClassVar[tuple[str, ...]] = ("mean", "square")
@@ -105,29 +106,29 @@ class Nadam(Optimizer):
         """Update `theta`."""
         state.steps += 1
         mean, square, scratch = state.slots["mean"], state.slots["square"], state.scratch
-        now, ahead = self._shares(state)
+        gradient_factor, momentum_factor = self._factors(state)
         np.multiply(mean, self.beta1, mean)
         np.add(mean, gradient, mean)
         np.multiply(square, self.beta2, square)
         np.multiply(gradient, gradient, scratch)
         np.add(square, scratch, square)
-        np.multiply(mean, (1.0 - self.beta1) * ahead / now, scratch)
+        np.multiply(mean, (1.0 - self.beta1) * momentum_factor / gradient_factor, scratch)
         np.add(gradient, scratch, gradient)
         root = sqrt((1.0 - self.beta2) / (1.0 - self.beta2**state.steps))
         np.sqrt(square, scratch)
         np.add(scratch, self.epsilon / root, scratch)
         np.divide(gradient, scratch, gradient)
-        np.multiply(gradient, learning_rate * now / root, gradient)
+        np.multiply(gradient, learning_rate * gradient_factor / root, gradient)
         np.subtract(theta, gradient, theta)
 
-    def _shares(self, state: OptimizerState) -> tuple[float, float]:
-        """a and b of this step; the product of all μ is kept as a number."""
-        now, ahead = self._momentum(state.steps), self._momentum(state.steps + 1)
-        product = state.numbers.get("product", 1.0) * now
+    def _factors(self, state: OptimizerState) -> tuple[float, float]:
+        """a and b of this step; the state holds the product of all μ."""
+        momentum, next_momentum = self._momentum(state.steps), self._momentum(state.steps + 1)
+        product = state.numbers.get("product", 1.0) * momentum
         state.numbers["product"] = product
-        return (1.0 - now) / (1.0 - product), ahead / (1.0 - product * ahead)
+        return (1.0 - momentum) / (1.0 - product), next_momentum / (1.0 - product * next_momentum)
 
     def _momentum(self, t: int) -> float:
         """μ at step t."""
-        fall: float = 0.96 ** (t * self.momentum_decay)
-        return self.beta1 * (1.0 - 0.5 * fall)
+        decrease: float = 0.96 ** (t * self.momentum_decay)
+        return self.beta1 * (1.0 - 0.5 * decrease)

@@ -1,4 +1,4 @@
-"""Adaptive step sizes: one for each weight, from the squares of its gradients."""
+"""Adagrad and RMSprop: a step size for each weight, from the squares of its gradients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Adagrad(Optimizer):
     """s ← s + g²,  θ ← θ − η · g / (√s + ε).
 
     Source: Duchi, Hazan and Singer, Adaptive Subgradient Methods, 2011, the diagonal variant, as
-    in PyTorch; its `lr_decay` is the schedule inverse_time per step.
+    in PyTorch, whose `lr_decay` is the schedule inverse_time with `per: step`.
     """
 
     slot_names: ClassVar[tuple[str, ...]] = ("square",)
@@ -51,7 +51,7 @@ class RmsProp(Optimizer):
 
     `centered` takes the square of a running mean of g from s. Source: Tieleman and Hinton,
     Lecture 6.5, 2012, in PyTorch's variant: ε outside the root, the momentum μ after the division.
-    The moments are kept without their factor (1−α), which saves a pass over the vectors.
+    The slots hold the moments without their factor (1−α), which saves a pass over the vectors.
     """
 
     slot_names: ClassVar[tuple[str, ...]] = ("square", "mean", "velocity")
@@ -63,7 +63,7 @@ class RmsProp(Optimizer):
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """A mean only with `centered`, a velocity only with momentum."""
+        """A mean with `centered`, a velocity with a momentum above 0."""
         mean = ("mean",) if self.centered else ()
         return ("square", *mean, *(("velocity",) if self.momentum else ()))
 
@@ -86,22 +86,22 @@ class RmsProp(Optimizer):
             np.sqrt(scratch, scratch)
         else:
             np.sqrt(square, scratch)
-        # √s + ε = r·(√square + ε/r)
-        root = sqrt(1.0 - self.alpha)
-        np.add(scratch, self.epsilon / root, scratch)
+        # √s + ε = r·(√square + ε/r) with r = factor
+        factor = sqrt(1.0 - self.alpha)
+        np.add(scratch, self.epsilon / factor, scratch)
         np.divide(gradient, scratch, gradient)
         if self.momentum:
             velocity = state.slots["velocity"]
             np.multiply(velocity, self.momentum, velocity)
             np.add(velocity, gradient, velocity)
-            np.multiply(velocity, learning_rate / root, scratch)
+            np.multiply(velocity, learning_rate / factor, scratch)
             np.subtract(theta, scratch, theta)
         else:
-            np.multiply(gradient, learning_rate / root, gradient)
+            np.multiply(gradient, learning_rate / factor, gradient)
             np.subtract(theta, gradient, theta)
 
     def _centre(self, gradient: Array, state: OptimizerState) -> None:
-        """Write the square less that of the mean to scratch, at least 0 after rounding."""
+        """Write max(0, s − m²) to scratch; rounding may make s − m² negative."""
         mean, scratch = state.slots["mean"], state.scratch
         np.multiply(mean, self.alpha, mean)
         np.add(mean, gradient, mean)

@@ -1,4 +1,4 @@
-"""The base of optimizers, and the state that they keep."""
+"""The base class of optimizers, and their state."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Slices = Sequence[slice]
 
 @dataclass
 class OptimizerState:
-    """The number of steps taken, the slots (vectors like θ), and single numbers.
+    """The number of steps taken, the slots (vectors like θ), and scalars by name.
 
-    A checkpoint holds these three, and the next step needs no more; `scratch` is temporary. An
-    optimizer that `needs_closure` calls `closure`: it computes the loss at θ as it stands, with
-    the same random draws each time, and overwrites the gradient. The training loop sets it.
+    A checkpoint holds these three and nothing else; `scratch` is temporary. An optimizer that
+    `needs_closure` calls `closure`, which the training loop sets: it gives the loss at the present
+    θ, with the same random draws in each call of a step, and overwrites the gradient.
     """
 
     steps: int
@@ -33,9 +33,9 @@ class OptimizerState:
 class Optimizer:
     """θ ← θ − η · direction.
 
-    A step of a `full_batch` optimizer sees the whole training set at once. One that
-    `needs_closure` computes more than one gradient a step; if it is also a `line_search`, its
-    points may have any loss, and the gradient must not be clipped.
+    A batch of a `full_batch` optimizer is the whole training set. One that `needs_closure`
+    computes several gradients in a step; with `line_search` their losses may be large or not
+    finite, and the gradient must not be clipped.
     """
 
     slot_names: ClassVar[tuple[str, ...]] = ()
@@ -55,7 +55,7 @@ class Optimizer:
         return self.slot_names
 
     def start(self, theta: Array) -> OptimizerState:
-        """Slots of θ's length, all zero."""
+        """The state before the first step: slots of θ's shape, all zero."""
         slots = {name: aligned(theta.shape, theta.dtype) for name in self.slots}
         return OptimizerState(0, slots, aligned(theta.shape, theta.dtype))
 
@@ -67,8 +67,8 @@ class Optimizer:
         learning_rate: float,
         decay_slices: Slices,
     ) -> None:
-        """Update `theta`; weight decay applies to `decay_slices` of it.
+        """Update `theta` in place; weight decay applies to its `decay_slices`.
 
-        `gradient` may be overwritten.
+        May overwrite `gradient`.
         """
         raise NotImplementedError

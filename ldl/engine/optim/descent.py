@@ -1,4 +1,4 @@
-"""Gradient descent: on the whole set, and on batches with momentum."""
+"""Gradient descent: on the whole training set, and on batches with momentum."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Gd(Optimizer):
 
     @property
     def is_vanilla_sgd(self) -> bool:
-        """True."""
+        """True: a step is θ ← θ − η g."""
         return True
 
     def step(
@@ -43,7 +43,7 @@ class Gd(Optimizer):
 class Sgd(Optimizer):
     """v ← μ v + g,  θ ← θ − η v;  with Nesterov θ ← θ − η (g + μ v).
 
-    μ is `momentum`; `weight_decay` λ adds λ θ to g (L2, not to biases). Source: Sutskever et
+    μ is `momentum`; `weight_decay` λ adds λ θ to g (L2, without biases). Source: Sutskever et
     al., On the importance of initialization and momentum in deep learning, 2013, in PyTorch's
     variant: η stands outside v.
     """
@@ -55,18 +55,18 @@ class Sgd(Optimizer):
     weight_decay: NonNegative = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse Nesterov's rule without a momentum."""
+        """Raises SettingError for Nesterov's rule without a momentum."""
         if self.nesterov and not self.momentum:
             raise SettingError("nesterov", "needs a momentum above 0")
 
     @property
     def is_vanilla_sgd(self) -> bool:
-        """Without momentum and decay."""
+        """True without momentum and weight decay."""
         return not (self.momentum or self.weight_decay)
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """A velocity only with momentum."""
+        """A velocity with a momentum above 0."""
         return self.slot_names if self.momentum else ()
 
     def step(
@@ -81,15 +81,15 @@ class Sgd(Optimizer):
         state.steps += 1
         scratch = state.scratch
         if self.weight_decay:
-            for part in decay_slices:
-                np.multiply(theta[part], self.weight_decay, scratch[part])
-                np.add(gradient[part], scratch[part], gradient[part])
+            for decay_slice in decay_slices:
+                np.multiply(theta[decay_slice], self.weight_decay, scratch[decay_slice])
+                np.add(gradient[decay_slice], scratch[decay_slice], gradient[decay_slice])
         if self.momentum:
             velocity = state.slots["velocity"]
             np.multiply(velocity, self.momentum, velocity)
             np.add(velocity, gradient, velocity)
-            share = self.momentum if self.nesterov else 1.0
-            np.multiply(velocity, learning_rate * share, scratch)
+            factor = self.momentum if self.nesterov else 1.0
+            np.multiply(velocity, learning_rate * factor, scratch)
             np.subtract(theta, scratch, theta)
         if self.nesterov or not self.momentum:
             np.multiply(gradient, learning_rate, gradient)

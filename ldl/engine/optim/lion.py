@@ -1,4 +1,4 @@
-"""Lion: the sign of a momentum."""
+"""Lion: steps by the sign of a running mean of gradients."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ldl.fields import Momentum, NonNegative, Positive
 class Lion(Optimizer):
     """θ ← θ − η (sign(β₁ m + (1−β₁) g) + λ θ),  m ← β₂ m + (1−β₂) g; the sign of 0 is 0.
 
-    λ is `weight_decay`, decoupled from the gradient, not for biases. Source: Chen et al., Symbolic
-    Discovery of Optimization Algorithms, 2023, program 1. The momentum is kept without its
+    λ is `weight_decay`, decoupled from the gradient, without biases. Source: Chen et al.,
+    Symbolic Discovery of Optimization Algorithms, 2023, program 1. The slot holds m without its
     factor (1−β₂).
     """
 
@@ -39,8 +39,8 @@ class Lion(Optimizer):
         state.steps += 1
         mean, scratch = state.slots["mean"], state.scratch
         if self.weight_decay:
-            for part in decay_slices:
-                np.multiply(theta[part], 1.0 - learning_rate * self.weight_decay, theta[part])
+            for w in (theta[s] for s in decay_slices):
+                np.multiply(w, 1.0 - learning_rate * self.weight_decay, w)
         np.multiply(mean, self.beta1 * (1.0 - self.beta2) / (1.0 - self.beta1), scratch)
         np.add(scratch, gradient, scratch)
         np.sign(scratch, scratch)

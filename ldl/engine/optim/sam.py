@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation, around any other optimizer."""
+"""Sharpness-aware minimisation (SAM) with an inner optimizer."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class SamState(OptimizerState):
 class Sam(Optimizer):
     """ε = ρ · g / ‖g‖₂,  g′ = ∂L/∂θ at θ + ε;  then a step of `optimizer` from θ with g′.
 
-    A second gradient in each step, on the same batch with the same random draws. The learning
+    Each step computes two gradients, on the same batch with the same random draws. The learning
     rate is that of the inner optimizer. Source: Foret et al., Sharpness-Aware Minimization for
     Efficiently Improving Generalization, 2021, algorithm 1 with p = 2.
     """
 
     needs_closure: ClassVar[bool] = True
     learning_rate: Positive = field(init=False)
-    rho: Annotated[Positive, Doc("length of the step towards a higher loss")] = 0.05
-    optimizer: Annotated[Any, Choice("optimizer"), Doc("takes the step with that gradient")] = Sgd()
+    rho: Annotated[Positive, Doc("length of the step ε towards a higher loss")] = 0.05
+    optimizer: Annotated[Any, Choice("optimizer"), Doc("inner optimizer of the step")] = Sgd()
 
     def __post_init__(self) -> None:
-        """Take the inner learning rate; refuse optimizers that do not fit."""
+        """Take the inner learning rate. Raises SettingError for incompatible optimizers."""
         if self.optimizer.needs_closure or self.optimizer.full_batch:
             raise SettingError("optimizer", "has to compute one gradient a step, on a batch")
         object.__setattr__(self, "learning_rate", self.optimizer.learning_rate)
 
     def start(self, theta: Array) -> SamState:
-        """The slots of the inner optimizer."""
+        """The state of the inner optimizer, and memory for a copy of θ."""
         inner = self.optimizer.start(theta)
         copy = aligned(theta.shape, theta.dtype)
         return SamState(0, inner.slots, inner.scratch, inner.numbers, inner=inner, theta=copy)
