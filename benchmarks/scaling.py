@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.clean_process import run_in_clean_process
-from benchmarks.implementations import EAGER, IMPLEMENTATIONS, OURS
+from benchmarks.implementations import EAGER, IMPLEMENTATIONS, LDL
 from benchmarks.tasks import Layers, Task, mlp
 from benchmarks.timing import QUICK, TimingBudget, time_task
 
-NAMES = (OURS, EAGER)
-COLOURS = {OURS: "#1f77b4", EAGER: "#ee4c2c"}
+NAMES = (LDL, EAGER)
+COLOURS = {LDL: "#1f77b4", EAGER: "#ee4c2c"}
 BUDGET = TimingBudget(5, 0.03, 1)
 
 
@@ -105,7 +105,7 @@ def panel(axes: Any, series: Series, points: list[Any], key: str, scale: float, 
         x, y = known_values(points, name, key)
         label = f"{IMPLEMENTATIONS[name].label} (slope {slope(x, y):.2f})" if len(x) > 3 else name
         axes.plot(x, [v * scale for v in y], "o-", color=COLOURS[name], label=label)
-    x, y = known_values(points, OURS, key)
+    x, y = known_values(points, LDL, key)
     reference = [y[-1] * scale * (v / x[-1]) ** series.power for v in x]
     axes.plot(x, reference, ":", color="0.4", label=f"slope {series.power}")
     axes.set_xscale("log", base=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, log
 
-from benchmarks.implementations import EAGER, IMPLEMENTATIONS, OURS
+from benchmarks.implementations import EAGER, IMPLEMENTATIONS, LDL
 from benchmarks.machine_load import load_warning
 from benchmarks.timing import TaskRow, eager_ratios
 
@@ -50,7 +50,7 @@ def times(rows: Sequence[TaskRow]) -> Cells:
             row.task.title,
             *(microseconds(row, name) for name in names),
             f"{row.peak_fraction:.0%}" if row.peak_fraction else "",
-            megabytes(row, OURS),
+            megabytes(row, LDL),
             megabytes(row, EAGER),
         ]
         for row in rows
@@ -68,7 +68,7 @@ def ratios(rows: Sequence[TaskRow]) -> Cells:
         fastest = IMPLEMENTATIONS[row.fastest].label if row.fastest else ""
         row_ratios = [number(row.ratio(name)) for name in names]
         mark = "slower" if row.is_slower else ""
-        ldl_time = microseconds(row, OURS)
+        ldl_time = microseconds(row, LDL)
         body.append(
             [mark, row.task.title, ldl_time, *row_ratios, fastest, number(row.fastest_peer_ratio)]
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.clean_process import THREADS
-from benchmarks.implementations import COMPILED, EAGER, IMPLEMENTATIONS, OURS, implementations_for
+from benchmarks.implementations import COMPILED, EAGER, IMPLEMENTATIONS, LDL, implementations_for
 from benchmarks.machine_load import MachineLoad
 from benchmarks.tasks import Task, Weights, multiply_adds, weight_count
 from benchmarks.worker import ImplementationFailed, LossAndGradient, Worker, stop_workers
@@ -73,7 +73,7 @@ class TaskRow:
 
     def ratio(self, name: str) -> float | None:
         """The implementation's time over ldl's: above 1 ldl is faster."""
-        peer_seconds, ldl_seconds = self.seconds(name), self.seconds(OURS)
+        peer_seconds, ldl_seconds = self.seconds(name), self.seconds(LDL)
         return peer_seconds / ldl_seconds if peer_seconds and ldl_seconds else None
 
     @property
@@ -96,7 +96,7 @@ class TaskRow:
     @property
     def peak_fraction(self) -> float | None:
         """ldl's multiply-adds per second over the machine's peak."""
-        seconds = self.seconds(OURS)
+        seconds = self.seconds(LDL)
         return self.multiply_adds / seconds / self.peak if seconds else None
 
 

@@ -39,9 +39,9 @@ class Implementation:
 
 
 PACKAGE = "benchmarks.implementations"
-OURS, EAGER, COMPILED = "ldl", "eager", "compiled"
+LDL, EAGER, COMPILED = "ldl", "eager", "compiled"
 IMPLEMENTATIONS = {
-    OURS: Implementation("ldl", f"{PACKAGE}.ldl_engine", peer=False),
+    LDL: Implementation("ldl", f"{PACKAGE}.ldl_engine", peer=False),
     "engine": Implementation(
         "its engine alone", f"{PACKAGE}.ldl_engine", "engine_only", dense, peer=False
     ),

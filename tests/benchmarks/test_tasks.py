@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from benchmarks.clean_process import clean_environment
-from benchmarks.implementations import IMPLEMENTATIONS, OURS, implementations_for
+from benchmarks.implementations import IMPLEMENTATIONS, LDL, implementations_for
 from benchmarks.implementations.ldl_engine import EngineOnly, LdlTrainLoop
 from benchmarks.tables import markdown, steps_report
 from benchmarks.tasks import (
@@ -40,7 +40,7 @@ def test_every_task_has_a_valid_network(task: Task) -> None:
     assert (
         IMPLEMENTATIONS.keys()
         >= set(implementations_for(task))
-        >= {OURS, "eager", "compiled", "jit", "scan"}
+        >= {LDL, "eager", "compiled", "jit", "scan"}
     )
     assert (
         ("sklearn" in implementations_for(task))
@@ -82,7 +82,7 @@ def test_a_different_gradient_is_detected() -> None:
 
 def test_a_task_on_which_a_peer_is_faster() -> None:
     measurements = {
-        OURS: Measurement(2.0),
+        LDL: Measurement(2.0),
         "eager": Measurement(6.0),
         "jit": Measurement(1.0),
         "scan": Measurement(),
