@@ -1,7 +1,7 @@
 """Line charts: the numbers of an SVG that keeps its height and takes the width of the page.
 
-The curves are drawn in units of 1000 × 1000 and stretched; their lines and the text are not.
-The macro `line_chart` draws them, page.js lets a reader read them off.
+The curves are drawn in units of 1000 × 1000 and stretched; line widths and text are not.
+The macro `line_chart` draws them, page.js shows the values under the pointer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LABEL_HEIGHT: Final = 24  # pixels below it
 UNITS: Final = 1000
 BUCKETS: Final = 200  # of epochs; the lowest and the highest value of each are drawn
 LOG_RATIO: Final = 10.0  # largest over smallest value, from which on the scale is logarithmic
-LARGEST: Final = 1e100  # what is beyond counts as infinite
+LARGEST: Final = 1e100  # larger values count as infinite
 SAME: Final = 1e-9  # relative difference below which values are the same
 COLOURS: Final = 8  # in the style sheet
 
@@ -44,7 +44,7 @@ class LineChart:
     y_ticks: list[tuple[str, str]]  # (y, text)
     x_ticks: list[tuple[str, str, str | None]]  # (x, text, style)
     curves: list[tuple[str, str]]  # (path, style)
-    kept_x: str | None  # of the epoch whose weights were kept
+    kept_epoch_x: str | None  # of the epoch whose weights were kept
     height: ClassVar[int] = AREA_HEIGHT + LABEL_HEIGHT
     area_height: ClassVar[int] = AREA_HEIGHT
     units: ClassVar[int] = UNITS
@@ -69,7 +69,7 @@ class ValueScale:
 
     @property
     def ticks(self) -> list[float]:
-        """About five round values within."""
+        """About five round values between the ends."""
         if self.logarithmic:
             return _log_ticks(self.low, self.high)
         return round_ticks(self.low, self.high, 5)
@@ -87,12 +87,12 @@ class EpochScale:
 
     @property
     def ticks(self) -> list[float]:
-        """Whole numbers: the first, and round ones that leave it room."""
+        """Whole numbers: the first epoch, and round ones that do not overlap it."""
         whole = [tick for tick in round_ticks(self.first, self.last, 5) if tick == int(tick)]
         if self.first != int(self.first):
             return whole
-        room = 0.08 * (self.last - self.first)
-        return [self.first, *(tick for tick in whole if tick - self.first > room)]
+        distance = 0.08 * (self.last - self.first)
+        return [self.first, *(tick for tick in whole if tick - self.first > distance)]
 
 
 def line_chart(
@@ -113,12 +113,12 @@ def line_chart(
     styles = [f"curve c{_colour(curve, i)}" for i, curve in enumerate(series)]
     names = [curve.name for curve in series]
     paths = [_path([(epochs(x[i]), curve.values[i]) for i in drawn], scale) for curve in series]
-    kept_x = None
+    kept_epoch_x = None
     if kept is not None and epochs.first <= kept <= epochs.last:
-        kept_x = f"{100 * epochs(kept):.2f}%"
+        kept_epoch_x = f"{100 * epochs(kept):.2f}%"
     return LineChart(
         caption=f"{title} (logarithmic)" if scale.logarithmic else title,
-        description=describe(title, x, series),
+        description=chart_description(title, x, series),
         data=_data([x[i] for i in drawn], series, drawn, scale, epochs, kept),
         legend=list(zip(names, styles, strict=True)),
         y_ticks=[(scale.y(tick), format_number(tick)) for tick in scale.ticks],
@@ -127,7 +127,7 @@ def line_chart(
             for tick in epochs.ticks
         ],
         curves=list(zip(paths, styles, strict=True)),
-        kept_x=kept_x,
+        kept_epoch_x=kept_epoch_x,
     )
 
 
@@ -139,7 +139,7 @@ def _data(
     epochs: EpochScale,
     kept: float | None,
 ) -> str:
-    """What page.js reads: the points that are drawn and the scales."""
+    """The points that are drawn and the scales, as page.js reads them."""
     data = {
         "x": x,
         "low": scale.low,
@@ -179,13 +179,13 @@ def value_scale(values: Sequence[float]) -> ValueScale:
     return ValueScale(floor, 1.0 if high == 1 else high + margin, False)
 
 
-def describe(title: str, x: Sequence[float], series: Sequence[Series]) -> str:
+def chart_description(title: str, x: Sequence[float], series: Sequence[Series]) -> str:
     """The chart in words: the first, last, lowest and highest value of each curve."""
     texts = []
     for curve in series:
         points = [
-            (a, v)
-            for a, v in zip(x, curve.values, strict=True)
+            (epoch, v)
+            for epoch, v in zip(x, curve.values, strict=True)
             if v is not None and _is_drawable(v)
         ]
         (_, first), (_, last) = points[0], points[-1]
@@ -215,11 +215,11 @@ def thinned(x: Sequence[float], series: Sequence[Series]) -> list[int]:
     return sorted(drawn)
 
 
-def round_ticks(low: float, high: float, about: int) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten. Source: Heckbert, Nice numbers, 1990."""
-    rough = (high - low) / about
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
+def round_ticks(low: float, high: float, count: int) -> list[float]:
+    """About `count` multiples of 1, 2 or 5 · 10ᵏ. Source: Heckbert, Nice numbers, 1990."""
+    rough_step = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough_step))
+    step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough_step * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(k * step, 12) for k in range(first, last + 1)]
 
@@ -256,14 +256,14 @@ def _edge(fraction: float) -> str | None:
 def _path(points: Sequence[tuple[float, float | None]], scale: ValueScale) -> str:
     """SVG path commands: a gap where there is no value, a dot for a value between two gaps."""
     commands, pen_down = [], False
-    for i, (right, value) in enumerate(points):
+    for i, (x, value) in enumerate(points):
         if value is None or not _is_drawable(value):
             pen_down = False
             continue
-        position = f"{UNITS * right:.1f} {UNITS * (1 - scale(value)):.1f}"
+        position = f"{UNITS * x:.1f} {UNITS * (1 - scale(value)):.1f}"
         commands.append(f"{'L' if pen_down else 'M'}{position}")
-        following = points[i + 1][1] if i + 1 < len(points) else None
-        if not pen_down and not _is_drawable(following):
+        next_value = points[i + 1][1] if i + 1 < len(points) else None
+        if not pen_down and not _is_drawable(next_value):
             commands.append("h0.01")
         pen_down = True
     return "".join(commands)

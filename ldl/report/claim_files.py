@@ -107,14 +107,14 @@ def claim_of(prepared: Prepared) -> Claim | None:
 
 
 def sort_key(prepared: Prepared, stem: str) -> tuple[str, int, int, str]:
-    """By document, number, counted before uncounted, then file name."""
+    """Sorts by document, number, counted before uncounted, then file name."""
     claim = claim_of(prepared)
     letter, number = split_id(claim.id if claim else stem)
     return letter, number, 0 if claim is None or claim.counted else 1, stem
 
 
 def split_id(name: str) -> tuple[str, int]:
-    """a12 or a12-what → ("a", 12)."""
+    """The letter and the number of an id or file stem: a12 or a12-name → ("a", 12)."""
     letters = name[: len(name) - len(name.lstrip("abcdefghijklmnopqrstuvwxyz"))]
     digits = name[len(letters) :].partition("-")[0]
     return letters, int(digits) if digits.isdecimal() else 0
@@ -127,24 +127,24 @@ def _selected(files: Mapping[str, Prepared], only: Sequence[str]) -> set[str]:
         for stem, prepared in files.items()
     }
     selected: set[str] = set()
-    for word in only:
-        matches = {stem for stem, id_ in ids.items() if word in (stem, id_, split_id(id_)[0])}
+    for name in only:
+        matches = {stem for stem, id_ in ids.items() if name in (stem, id_, split_id(id_)[0])}
         if not matches:
             names = dict.fromkeys(claim.id for p in files.values() if (claim := claim_of(p)))
-            raise UsageError(f"no claim or file is called {word}; there are {', '.join(names)}")
+            raise UsageError(f"no claim or file is called {name}; there are {', '.join(names)}")
         selected |= matches
     return selected
 
 
 def _with_references(files: Mapping[str, Prepared], selected: set[str]) -> dict[str, Prepared]:
     """The selected files and those that they are compared with or start from."""
-    waiting, kept = list(selected), set()
-    while waiting:
-        stem = waiting.pop()
-        if stem not in kept and stem in files:
-            kept.add(stem)
-            waiting += _references(claim_of(files[stem]))
-    return {stem: prepared for stem, prepared in files.items() if stem in kept}
+    queue, reached = list(selected), set()
+    while queue:
+        stem = queue.pop()
+        if stem not in reached and stem in files:
+            reached.add(stem)
+            queue += _references(claim_of(files[stem]))
+    return {stem: prepared for stem, prepared in files.items() if stem in reached}
 
 
 def _references(claim: Claim | None) -> list[str]:
@@ -154,20 +154,20 @@ def _references(claim: Claim | None) -> list[str]:
 
 
 def _missing_data() -> dict[str, str]:
-    """The data sets that need files: how to get the missing files, or "" where they are there."""
+    """By data set that needs files: how to get the missing ones, "" where none is missing."""
     data_sets = {}
     for source in list_sources():
         if source.state in NEEDS_NO_FILES:
             continue
         needed = DERIVED_FROM.get(source.name, source.name)
-        hint = f"`ldl data fetch {needed}` gets it, or LDL_DATA_DIR says where it lies"
-        is_there = source.state == "found"
-        data_sets[source.name] = "" if is_there else f"{needed} is not at hand: {hint}"
+        hint = f"`ldl data fetch {needed}` downloads it; or set LDL_DATA_DIR to its folder"
+        is_available = source.state == "found"
+        data_sets[source.name] = "" if is_available else f"{needed} is missing: {hint}"
     return data_sets
 
 
 class _JobPlanner:
-    """Plans the jobs of each file once; those of a pretrained model's file before its users'."""
+    """Plans the jobs of each file once, those of a pretrained run before those that start from it."""
 
     def __init__(
         self, folder: Path, prepared: Mapping[str, Prepared], profile: Profile, seed_offset: int
@@ -193,22 +193,22 @@ class _JobPlanner:
         problem = _reference_problem(stem, claim, self.prepared)
         if problem:
             return replace(file, problem=problem, broken=True)
-        problem = self._left_out(prepared, claim)
+        problem = self._skip_reason(prepared, claim)
         pretrained = self.file(claim.after) if claim.after and not problem else None
         if pretrained is not None and pretrained.problem:
             problem = f"it starts from {claim.after}, which cannot run: {pretrained.problem}"
         if problem:
             return replace(file, problem=problem)
         overrides = list(claim.quick or []) if self.profile == "quick" else []
-        ready = _prepare(path, overrides) if overrides else prepared
-        if isinstance(ready, LdlError):
-            return replace(file, problem=_message(ready), broken=True)
-        first = ready.experiment.config.seed + self.seed_offset
+        changed = _prepare(path, overrides) if overrides else prepared
+        if isinstance(changed, LdlError):
+            return replace(file, problem=_message(changed), broken=True)
+        first = changed.experiment.config.seed + self.seed_offset
         seeds = range(first, first + (1 if overrides else claim.seeds))
-        jobs = jobs_of(path, ready, seeds, overrides, pretrained.jobs if pretrained else ())
+        jobs = jobs_of(path, changed, seeds, overrides, pretrained.jobs if pretrained else ())
         return replace(file, overrides=tuple(overrides), jobs=jobs)
 
-    def _left_out(self, prepared: PreparedExperiment, claim: Claim) -> str:
+    def _skip_reason(self, prepared: PreparedExperiment, claim: Claim) -> str:
         """Why a valid file does not run: its data is missing, or the quick profile omits it."""
         source = type(prepared.experiment.config.data.source)
         name = next(key for key, cls in REGISTRIES["source"].items() if cls is source)
@@ -220,7 +220,7 @@ class _JobPlanner:
 
 
 def _message(error: LdlError) -> str:
-    """The error; of a configuration all problems with their positions."""
+    """The message of an error; for a ConfigError, all problems with their positions."""
     return render(error) if isinstance(error, ConfigError) else str(error)
 
 
@@ -234,8 +234,8 @@ def _reference_problem(stem: str, claim: Claim, files: Mapping[str, Prepared]) -
         if cycle := closed_cycle(chain, claim.after):
             return f"`after` goes in a circle: {' → '.join(cycle)}"
         chain.append(claim.after)
-        following = claim_of(files[claim.after])
-        if following is None:
+        next_claim = claim_of(files[claim.after])
+        if next_claim is None:
             break
-        claim = following
+        claim = next_claim
     return ""

@@ -74,7 +74,7 @@ def _claim(result: ClaimResult, folder: Path) -> list[str]:
 
 
 def _statement(texts: Mapping[str, str]) -> list[str]:
-    """A claim in words, why the measured values may differ, where it stands, its time there."""
+    """The claim in words, why measured values may differ, and its page and time in the report."""
     because = f"Why the measured values may differ: {escaped(texts['because'])}"
     return [
         f"> {escaped(texts['outcome'])}" if texts["outcome"] else "",
@@ -91,7 +91,7 @@ def _case(case: ClaimCase, folder: Path, titled: bool, shared: Mapping[str, str]
     claim = case.claim
     name = escaped(claim.case or case.file.stem)
     parts = [f"#### {name}: {_verdict(case.verdict)}"] if titled else []
-    parts += _statement(wording.own_texts(case, shared))
+    parts += _statement(wording.specific_texts(case, shared))
     if claim.metrics:
         rows = [_signed(row) for row in wording.metric_rows(case)]
         parts.append(_table(wording.METRIC_COLUMNS, rows))

@@ -28,7 +28,7 @@ def comparison_page(comparison: RunComparison, runs: Sequence[RunFolder]) -> str
             (name, run.status, format_number(run.epoch), format_duration(run.seconds), run.name)
             for name, run in zip(names, comparison.runs, strict=True)
         ],
-        settings=[(key, *map(_setting, row)) for key, row in comparison.settings.items()],
+        settings=[(key, *map(_setting_text, row)) for key, row in comparison.settings.items()],
         curves=comparison_charts(rows),
         results=[
             (key, *map(format_number, row))
@@ -46,9 +46,9 @@ def unique_titles(comparison: RunComparison) -> list[str]:
     return [f"{title} ({i})" for i, title in enumerate(titles, 1)]
 
 
-def _setting(value: Any) -> str:
+def _setting_text(value: Any) -> str:
     if isinstance(value, list):
-        return "[" + ", ".join(map(_setting, value)) + "]"
+        return "[" + ", ".join(map(_setting_text, value)) + "]"
     return format_number(value, 6)
 
 

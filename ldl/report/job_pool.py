@@ -26,7 +26,7 @@ from ldl.report.run_index import IndexedRun, job_file
 from ldl.train.signals import interrupt_on_signal
 
 JOB_WORKER: Final = "ldl.report.job_pool:JobWorker"
-POLL: Final = 0.5  # seconds to wait for a worker before signals are looked at
+POLL: Final = 0.5  # seconds to wait for a worker before signals are handled
 OUTPUT_TAIL: Final = 4000  # bytes of a worker's output that are kept
 
 
@@ -48,7 +48,7 @@ def run_jobs(
     on_finish: Callable[[FinishedJob], Any],
     folder_of: Callable[[str], Path | None],
 ) -> None:
-    """Run jobs in `root`, `workers` at a time; `on_finish` gets each that has ended.
+    """Run jobs in `root`, `workers` at a time; calling `on_finish` with each that has ended.
 
     A job whose run in `runs` was interrupted continues it. `folder_of` gives the folder of the run
     with a key, if that is done, for jobs that start from its weights; without it they fail. A
@@ -78,7 +78,7 @@ def run_jobs(
                 running[job.key] = job
             for report in pool.wait(POLL) if running else ():
                 job = running.pop(report.id)
-                on_finish(_finished(job, report, Path(outputs) / job.key))
+                on_finish(_finished_job(job, report, Path(outputs) / job.key))
 
 
 def _payload(
@@ -98,8 +98,8 @@ def _payload(
     }
 
 
-def _finished(job: Job, report: TaskReport, output: Path) -> FinishedJob:
-    """A job with the end of its output; where its process died, with the reason."""
+def _finished_job(job: Job, report: TaskReport, output: Path) -> FinishedJob:
+    """The job with the end of its output, or without output the reason why its process died."""
     text = ""
     with suppress(OSError):
         text = output.read_bytes()[-OUTPUT_TAIL:].decode("utf-8", "replace").strip()
@@ -113,7 +113,7 @@ class JobWorker(Worker):
     grace: ClassVar[float] = 30.0
 
     def run(self, task: Task, attempt: int) -> tuple[TaskResult, int]:
-        """Do a job. The exit code is that of the command line for the same error."""
+        """Run a job. The exit code is that of the command line for the same error."""
         descriptor = os.open(task.payload["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for number in (1, 2):
             os.dup2(descriptor, number)

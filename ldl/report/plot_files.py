@@ -14,7 +14,7 @@ from typing import Final
 from ldl.report.number_format import readable_name
 from ldl.runs import RunFolder, write_bytes
 
-DEFAULT_COUNT: Final = 6  # plots of a file that does not name them
+DEFAULT_COUNT: Final = 6  # plots of a claim that names none
 MAX_WIDTH: Final = 760  # pixels, in a report of many runs
 MAX_COLOURS: Final = 64
 WIDE_RATIO: Final = 2.0  # width over height, from which on a plot spans two columns
@@ -23,7 +23,7 @@ TITLES: Final = {
     "metrics": "Metrics by epoch",
     "optimizer": "Learning rate and gradient norm by epoch",
     "fit": "Fit",
-    "mistakes": "The most confident mistakes",
+    "mistakes": "The most confident wrong predictions",
     "reconstruction": "Originals and reconstructions",
     "denoising": "Original, noisy, denoised, and the error",
     "decision_regions": "Decision regions",
@@ -41,7 +41,7 @@ class PlotFile:
 
     @property
     def title(self) -> str:
-        """What the plot shows, by its name."""
+        """The title that belongs to the name."""
         folder, _, stem = self.name.rpartition("/")
         kind, _, split = stem.partition("-")
         title = TITLES.get(kind) or readable_name(kind).capitalize()
@@ -62,7 +62,7 @@ class PlotImage:
 
     @property
     def wide(self) -> bool:
-        """Whether it needs more room than others."""
+        """Whether it spans two columns of the page."""
         return self.width > WIDE_RATIO * self.height
 
 

@@ -27,8 +27,10 @@ JSON_KEYS: Final = {"comparison": "sense", "other_measured": "theirs"}
 
 def report_name(profile: Profile, seed_offset: int, complete: bool) -> str:
     """The name of a report's files: `report`, and what distinguishes a partial one from it."""
-    parts = {"quick": profile == "quick", f"seeds-{seed_offset}": seed_offset, "part": not complete}
-    return "-".join(["report", *(part for part, applies in parts.items() if applies)])
+    suffixes = {
+        "quick": profile == "quick", f"seeds-{seed_offset}": seed_offset, "part": not complete,
+    }  # fmt: skip
+    return "-".join(["report", *(suffix for suffix, applies in suffixes.items() if applies)])
 
 
 def report_paths(root: Path, name: str) -> dict[str, Path]:
@@ -82,7 +84,7 @@ def publish(reproduction: Reproduction, root: Path, name: str, fingerprint: str)
     """Write the three files of a report; returns the content of the JSON file."""
     paths = report_paths(root, name)
     root.mkdir(parents=True, exist_ok=True)
-    made_with = environment(reproduction)
+    made_with = report_environment(reproduction)
     write_text(paths["html"], claims_page(reproduction, root / PLOT_CACHE, made_with))
     write_text(paths["md"], claims_markdown(reproduction, root, made_with))
     verdicts = {"made_of": fingerprint, **as_data(reproduction)}
@@ -108,6 +110,7 @@ def as_data(reproduction: Reproduction) -> dict[str, Any]:
 
 
 def _case_data(case: ClaimCase) -> dict[str, Any]:
+    """A case as plain data. Some keys keep former names, because scripts read them."""
     return {
         "file": case.file.path.name,
         "case": case.claim.case,
@@ -136,7 +139,7 @@ def _metric_data(metric: ClaimedMetric) -> dict[str, Any]:
     return {JSON_KEYS.get(k, k): v for k, v in settings if v not in (None, "", 0.0)}
 
 
-def environment(reproduction: Reproduction) -> dict[str, str]:
+def report_environment(reproduction: Reproduction) -> dict[str, str]:
     """The versions and the machine of the first run, and the time of all; {} if unknown."""
     runs = reproduction.runs
     if not runs:

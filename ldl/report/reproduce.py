@@ -1,4 +1,4 @@
-"""A folder of claims from its files to verdicts: runs what is missing, measures, decides."""
+"""A folder of claims from its files to verdicts: runs missing jobs, measures, decides."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ClaimResult:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """That of its worst file; "exceeded" where every metric is that can be."""
+        """The verdict of its worst file; "exceeded" where all metrics that can exceed do."""
         worst = worst_verdict([case.verdict for case in self.cases]) if self.cases else "not run"
         if worst not in PASSED:
             return worst
@@ -135,20 +135,20 @@ def run_missing(
     def folder_of(key: str) -> Path | None:
         return runs[key].run.path if is_done(key) else None
 
-    def finished(job: FinishedJob) -> None:
+    def report_finish(finished: FinishedJob) -> None:
         runs.update(RunIndex.read(root).runs)
-        on_finish(job, runs.get(job.job.key))
+        on_finish(finished, runs.get(finished.job.key))
 
     missing = [
-        _with_known_time(job, index.seconds) for job in jobs.values() if not is_done(job.key)
+        _with_measured_time(job, index.seconds) for job in jobs.values() if not is_done(job.key)
     ]
     on_start(len(missing), len(jobs))
     if missing:
-        run_jobs(missing, runs, root, workers, finished, folder_of)
+        run_jobs(missing, runs, root, workers, report_finish, folder_of)
     return runs
 
 
-def _with_known_time(job: Job, seconds: Mapping[str, float]) -> Job:
+def _with_measured_time(job: Job, seconds: Mapping[str, float]) -> Job:
     """The job with the time that an earlier run of its file took, where there is one."""
     return replace(job, estimated_seconds=seconds.get(job.stem, job.estimated_seconds))
 
@@ -189,7 +189,7 @@ def _run_metrics(file: ClaimFile, runs: Mapping[str, IndexedRun]) -> list[RunMet
         return finished
     reasons = [run.status.reason or run.status.status for run in job_runs if run and not run.done]
     reason = f": {reasons[0]}" if reasons else ""
-    return f"{len(job_runs) - len(finished)} of {len(job_runs)} runs did not come to an end{reason}"
+    return f"{len(job_runs) - len(finished)} of {len(job_runs)} runs did not finish{reason}"
 
 
 def _claim_case(
@@ -205,7 +205,7 @@ def _claim_case(
     assert file.claim is not None
 
     def runs_of(stem: str) -> Sequence[RunMetrics] | str:
-        return metrics.get(stem, "it is not there")
+        return metrics.get(stem, "there is no such file")
 
     verdicts = [metric_verdict(metric, measured, runs_of) for metric in file.claim.metrics]
     if file.overrides:

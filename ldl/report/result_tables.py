@@ -19,7 +19,7 @@ MAX_CLASSES: Final = 40  # of a contingency matrix that is shown as a table
 
 @dataclass(frozen=True)
 class ResultTable:
-    """A table of text; the columns in `numbers` are right-aligned."""
+    """A table of text; the columns in `numbers` are right-align_decimals."""
 
     caption: str
     columns: Sequence[str]
@@ -29,10 +29,10 @@ class ResultTable:
 
 @dataclass(frozen=True)
 class EvaluationSection:
-    """One evaluation of results.json: on which samples, its tables, its notes."""
+    """One evaluation of results.json: its title, split and samples (`scope`), tables and notes."""
 
     title: str
-    where: str
+    scope: str
     tables: list[ResultTable]
     notes: list[str]
 
@@ -56,22 +56,22 @@ def evaluation_section(name: str, values: Mapping[str, Any]) -> EvaluationSectio
     """One evaluation: its single metrics in a table, then a table for each group of metrics."""
     metrics = {key: value for key, value in values.items() if key not in NO_METRICS}
     groups = {key: value for key, value in metrics.items() if _is_group(value)}
-    rest = {key: value for key, value in metrics.items() if key not in groups}
-    rows = [(readable_name(key), _value_text(value)) for key, value in _flat(rest)]
+    single = {key: value for key, value in metrics.items() if key not in groups}
+    rows = [(readable_name(key), _value_text(value)) for key, value in _flat(single)]
     title = readable_name(name.partition("-")[0]).capitalize()
     tables = [ResultTable(f"{title}: metrics", ("metric", "value"), rows, (1,))] if rows else []
     split, samples = values.get("part"), values.get("samples")
-    where = f"on the {split} split" if split else ""
+    scope = f"on the {split} split" if split else ""
     if isinstance(samples, int):
-        where += f", {format_number(samples)} samples"
+        scope += f", {format_number(samples)} samples"
     notes = [str(note) for note in values.get("notes") or ()]
     return EvaluationSection(
-        title, where, tables + [_group_table(key, group) for key, group in groups.items()], notes
+        title, scope, tables + [_group_table(key, group) for key, group in groups.items()], notes
     )
 
 
 def _is_group(value: Any) -> bool:
-    """Whether this holds the same metrics of several things, such as classes."""
+    """Whether a value maps several names, such as classes, to the same metrics."""
     if not isinstance(value, dict) or len(value) < 2:
         return False
     rows = list(value.values())
@@ -87,13 +87,13 @@ def _is_nested(row: Mapping[str, Any]) -> bool:
 
 def _group_table(name: str, group: Mapping[str, Mapping[str, Any]]) -> ResultTable:
     columns = list(next(iter(group.values())))
-    cells = [aligned([row[column] for row in group.values()]) for column in columns]
+    cells = [align_decimals([row[column] for row in group.values()]) for column in columns]
     rows = [(key, *(column[i] for column in cells)) for i, key in enumerate(group)]
-    head = ["", *map(readable_name, columns)]
-    return ResultTable(readable_name(name).capitalize(), head, rows, range(1, len(head)))
+    header = ["", *map(readable_name, columns)]
+    return ResultTable(readable_name(name).capitalize(), header, rows, range(1, len(header)))
 
 
-def aligned(values: Sequence[Any]) -> list[str]:
+def align_decimals(values: Sequence[Any]) -> list[str]:
     """The numbers of a column with the same number of decimal places."""
     floats = [value for value in values if isinstance(value, float) and math.isfinite(value)]
     largest = max(map(abs, floats), default=0.0)
@@ -128,25 +128,25 @@ def contingency_table(path: Path) -> ContingencyTable | None:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            head, *lines = list(csv.reader(file))
+            header, *lines = list(csv.reader(file))
         rows = [
-            (name, _shaded([int(cell) for cell in cells], name, head)) for name, *cells in lines
+            (name, _shaded([int(cell) for cell in cells], name, header)) for name, *cells in lines
         ]
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{path} cannot be shown: {error}") from error
-    if len(rows) > MAX_CLASSES or len(head) > MAX_CLASSES + 1:
+    if len(rows) > MAX_CLASSES or len(header) > MAX_CLASSES + 1:
         return None
-    true, predicted = (*head[0].split("\\"), "")[:2] if "\\" in head[0] else (head[0], "")
+    true, predicted = (*header[0].split("\\"), "")[:2] if "\\" in header[0] else (header[0], "")
     kind, _, split = path.stem.partition("-")
     caption = f"{readable_name(kind).capitalize()}: rows {true}, columns {predicted}"
     if split:
         caption += f", {split} split"
-    return ContingencyTable(caption, head, rows)
+    return ContingencyTable(caption, header, rows)
 
 
-def _shaded(counts: list[int], name: str, head: list[str]) -> list[tuple[int, str]]:
+def _shaded(counts: list[int], name: str, header: list[str]) -> list[tuple[int, str]]:
     """The counts of a row with their CSS classes. Raises ValueError for a ragged row."""
-    columns = zip(counts, head[1:], strict=True)
+    columns = zip(counts, header[1:], strict=True)
     return [(count, _shade(count, sum(counts), name == column)) for count, column in columns]
 
 

@@ -128,8 +128,8 @@ class RunMetrics:
 
     def _column_statistic(self, rest: str) -> float:
         """`COLUMN.STATISTIC` of metrics.csv."""
-        before, colon, argument = rest.partition(":")
-        column, _, name = before.rpartition(".")
+        column_and_name, colon, argument = rest.partition(":")
+        column, _, name = column_and_name.rpartition(".")
         if not self.rows or column not in self.rows[0]:
             missing = "" if self.rows else ": the run has no epochs"
             raise NotMeasured(f"there is no column `{column or rest}`{missing}", self._columns())
@@ -194,16 +194,16 @@ def _at(pairs: Pairs, epoch: int | None) -> float:
     return dict(pairs)[epoch or 0]
 
 
-def _until(pairs: Pairs, value: float, higher: bool) -> float:
-    """The first epoch that reaches the value; infinity where none does."""
-    reached = (epoch for epoch, v in pairs if (v >= value if higher else v <= value))
+def _until(pairs: Pairs, threshold: float, higher: bool) -> float:
+    """The first epoch whose value reaches the threshold; infinity where none does."""
+    reached = (epoch for epoch, v in pairs if (v >= threshold if higher else v <= threshold))
     return next(reached, math.inf)
 
 
 def _mean_abs_change(pairs: Pairs) -> float:
     """mean |vₜ₊₁ − vₜ| over the epochs of the second half; 0 for a single epoch."""
-    half = [value for _, value in pairs[(len(pairs) - 1) // 2 :]]
-    changes = [abs(after - before) for before, after in pairwise(half)]
+    second_half = [value for _, value in pairs[(len(pairs) - 1) // 2 :]]
+    changes = [abs(b - a) for a, b in pairwise(second_half)]
     return sum(changes) / len(changes) if changes else 0.0
 
 
@@ -219,7 +219,7 @@ _STATISTICS: Final[dict[str, Callable[[Pairs, str, bool, int | None], float]]] =
     "max": lambda pairs, argument, higher, kept: _extreme(pairs, True),
     "kept": lambda pairs, argument, higher, kept: _at(pairs, kept),
     "mean_abs_change": lambda pairs, argument, higher, kept: _mean_abs_change(pairs),
-    "wobble": lambda pairs, argument, higher, kept: _mean_abs_change(pairs),  # its former name
+    "wobble": lambda pairs, argument, higher, kept: _mean_abs_change(pairs),  # former name
     "at": lambda pairs, argument, higher, kept: _at(pairs, int(argument)),
     "until": lambda pairs, argument, higher, kept: _until(pairs, float(argument), higher),
 }

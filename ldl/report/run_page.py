@@ -1,4 +1,4 @@
-"""The page of one run: how it went, its results, its curves, its plots, its configuration."""
+"""The page of one run: its status, results, curves, plots and configuration."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def with_run_page(execute: Callable[[], RunFolder]) -> RunFolder:
 
 
 def run_page(run: RunFolder) -> str:
-    """The page, without what the run did not write. Raises RunFolderError for damaged files."""
+    """The page, without sections of absent files. Raises RunFolderError for damaged files."""
     status = run.read_status()
     title = summarize(run.path).experiment_name
     rows = read_metrics(run.metrics) if run.metrics.exists() else []
@@ -76,7 +76,7 @@ def run_page(run: RunFolder) -> str:
 def _facts(
     run: RunFolder, status: Status, epochs: int, environment: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
-    """(term, text) pairs; the text of what is unknown is empty."""
+    """(term, text) pairs; unknown values have an empty text."""
     best = dict(status.best or {})
     last = best.pop("kept_epoch", None)
     best_text = ", ".join(f"{readable_name(k)} {format_number(v)}" for k, v in best.items())

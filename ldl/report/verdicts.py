@@ -15,7 +15,7 @@ Verdict = Literal[
     "exceeded", "met", "not met", "shortened", "not measured", "not run", "not judged"
 ]
 # From the worst to the best; the verdict of a claim is the worst of its metrics'. A metric that is
-# "not judged" has no say. "shortened": the quick profile trained too briefly for a verdict.
+# "not judged" does not count. "shortened": the quick profile trained too briefly for a verdict.
 ORDER: Final[tuple[Verdict, ...]] = (
     *("not run", "not measured", "shortened"),
     *("not met", "met", "exceeded"),
@@ -152,24 +152,24 @@ def _compare_with_file(
         pairs = zip(values, other_values, strict=False)
         same = all(a == b or abs(a - b) <= metric.within for a, b in pairs)
         return "met" if same and len(values) == len(other_values) else "not met"
-    measured, other = mean(values), mean(other_values)
-    assert measured is not None and other is not None
-    gain = other - measured if metric.less_than is not None else measured - other
+    measured, reference = mean(values), mean(other_values)
+    assert measured is not None and reference is not None
+    gain = reference - measured if metric.less_than is not None else measured - reference
     return "met" if gain > metric.by - metric.within else "not met"
 
 
 def combined_verdict(metrics: Sequence[MetricVerdict]) -> Verdict:
     """The worst of the metrics' verdicts; "exceeded" where all that can exceed their claim do.
 
-    Without a metric that is judged: "not measured".
+    "not measured" where all metrics are "not judged".
     """
-    judged = [metric for metric in metrics if metric.verdict != "not judged"]
-    if not judged:
+    decided = [metric for metric in metrics if metric.verdict != "not judged"]
+    if not decided:
         return "not measured"
-    worst = worst_verdict([metric.verdict for metric in judged])
+    worst = worst_verdict([metric.verdict for metric in decided])
     if worst not in PASSED:
         return worst
-    exceeded = [metric.verdict == "exceeded" for metric in judged if metric.can_exceed]
+    exceeded = [metric.verdict == "exceeded" for metric in decided if metric.can_exceed]
     return "exceeded" if exceeded and all(exceeded) else "met"
 
 

@@ -42,14 +42,14 @@ def condition(metric: ClaimedMetric) -> str:
     if metric.comparison == "not_judged":
         return "none, not judged"
     margin = f" by {format_number(metric.by)}" if metric.by else ""
-    for relation, other in (
+    for relation, stem in (
         ("less than", metric.less_than),
         ("greater than", metric.greater_than),
         ("the same as", metric.same_as),
     ):
-        if other is not None:
+        if stem is not None:
             path = f" ({metric.other_measured})" if metric.other_measured else ""
-            return f"{relation} {other}{path}{margin}"
+            return f"{relation} {stem}{path}{margin}"
     if metric.comparison == "near":
         target = format_number(metric.claimed)
         return (
@@ -78,7 +78,7 @@ def _with_unit(text: str, metric: ClaimedMetric) -> str:
     return f"{text} {metric.unit}" if metric.unit else text
 
 
-def _judged(result: ClaimResult) -> list[MetricVerdict]:
+def _decided(result: ClaimResult) -> list[MetricVerdict]:
     """The metrics of a claim that have a verdict."""
     metrics = [metric for case in result.cases for metric in case.metrics]
     return [metric for metric in metrics if metric.verdict != "not judged"]
@@ -86,11 +86,11 @@ def _judged(result: ClaimResult) -> list[MetricVerdict]:
 
 def headline(result: ClaimResult) -> tuple[str, str]:
     """A claim in the summary: the first metric that fails, else the first, claimed and measured."""
-    judged = _judged(result)
-    if not judged:
+    decided = _decided(result)
+    if not decided:
         return "", ""
-    failed = [metric for metric in judged if metric.verdict not in PASSED]
-    first = (failed or judged)[0]
+    failed = [metric for metric in decided if metric.verdict not in PASSED]
+    first = (failed or decided)[0]
     metric = first.metric
     claimed = condition(metric) if metric.claimed is None else claimed_value(metric)
     return f"{metric.name}: {claimed}", measured_value(first)
@@ -114,26 +114,26 @@ def metric_rows(case: ClaimCase) -> list[tuple[str, ...]]:
 
 def counts(result: ClaimResult) -> str:
     """How many of a claim's metrics fulfil their condition, where there are several."""
-    judged = _judged(result)
-    passed = sum(metric.verdict in PASSED for metric in judged)
-    return f"{passed} of {len(judged)} metrics" if len(judged) > 1 else ""
+    decided = _decided(result)
+    passed = sum(metric.verdict in PASSED for metric in decided)
+    return f"{passed} of {len(decided)} metrics" if len(decided) > 1 else ""
 
 
-def texts(case: ClaimCase) -> dict[str, str]:
-    """The texts of a file's claim, by key; those that it leaves out are ""."""
+def claim_texts(case: ClaimCase) -> dict[str, str]:
+    """The texts of a file's claim, by key; absent ones are ""."""
     return {key: getattr(case.claim, key) for key in TEXTS}
 
 
 def shared_texts(result: ClaimResult) -> dict[str, str]:
     """The texts that are the same in all counted files of a claim, and so are shown once."""
-    cases = [texts(case) for case in result.cases] or [dict.fromkeys(TEXTS, "")]
+    cases = [claim_texts(case) for case in result.cases] or [dict.fromkeys(TEXTS, "")]
     first = cases[0]
     return {key: first[key] if all(c[key] == first[key] for c in cases) else "" for key in TEXTS}
 
 
-def own_texts(case: ClaimCase, shared: Mapping[str, str]) -> dict[str, str]:
+def specific_texts(case: ClaimCase, shared: Mapping[str, str]) -> dict[str, str]:
     """The texts of a file's claim without those that its claim shows once."""
-    return {key: "" if shared[key] else text for key, text in texts(case).items()}
+    return {key: "" if shared[key] else text for key, text in claim_texts(case).items()}
 
 
 def uncounted_title(case: ClaimCase) -> str:

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from ldl.errors import RunFolderError
-from ldl.report.result_tables import aligned, contingency_table, evaluation_section
+from ldl.report.result_tables import align_decimals, contingency_table, evaluation_section
 
 
 def test_decimal_points_are_aligned() -> None:
     """Fractions of a column have the same number of places; whole numbers have none."""
-    assert aligned([0.5, 1.0, 0.9722]) == ["0.5000", "1.0000", "0.9722"]
-    assert aligned([35, 36]) == ["35", "36"]
-    assert aligned([1.0, 2.0]) == ["1", "2"]
-    assert aligned([0.5, None]) == ["0.5", "–"]
+    assert align_decimals([0.5, 1.0, 0.9722]) == ["0.5000", "1.0000", "0.9722"]
+    assert align_decimals([35, 36]) == ["35", "36"]
+    assert align_decimals([1.0, 2.0]) == ["1", "2"]
+    assert align_decimals([0.5, None]) == ["0.5", "–"]
 
 
 def test_results_of_any_shape() -> None:
@@ -27,7 +27,7 @@ def test_results_of_any_shape() -> None:
     }  # fmt: skip
     section = evaluation_section("some_thing", values)
     cells = [cell for table in section.tables for row in table.rows for cell in row]
-    text = " ".join([section.title, section.where, *section.notes, *cells])
+    text = " ".join([section.title, section.scope, *section.notes, *cells])
     for word in (
         "Some thing",
         "3 samples",
