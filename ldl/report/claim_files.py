@@ -167,7 +167,7 @@ def _missing_data() -> dict[str, str]:
 
 
 class _JobPlanner:
-    """Plans the jobs of each file once, those of a pretrained run before those that start from it."""
+    """Plans the jobs of each file once, those of a pretrained run before those that need it."""
 
     def __init__(
         self, folder: Path, prepared: Mapping[str, Prepared], profile: Profile, seed_offset: int
