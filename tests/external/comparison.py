@@ -1,4 +1,4 @@
-"""A network here and in PyTorch, from the same weights on the same batches: a step, or fifty."""
+"""A network in the engine and in PyTorch, with the same weights and batches: one step, or fifty."""
 
 from __future__ import annotations
 
@@ -17,156 +17,163 @@ from ldl.engine.model import Model
 from ldl.execute import prepare
 from ldl.train.loop import EpochMetrics, TrainLoop, TrainOptions
 
-from .torch_networks import TWINS, Twin
+from .torch_networks import TORCH_EXPERIMENTS, TorchExperiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EPOCHS, BATCHES = 5, 10
 STEPS = EPOCHS * BATCHES
-Values = dict[str, Array]  # output, ∂ of each weight, and all that is kept, by our names
+Values = dict[str, Array]  # outputs, gradients, weights and state, by the engine's names
 
 
 @dataclass(frozen=True)
-class Both:
-    """A configuration's network and a draw of data; weights start as ours do, but none at 0."""
+class Comparison:
+    """The network of a configuration in the engine and in PyTorch, with data of a seed.
+
+    Weights have the initial values of the engine plus noise, so that no bias is 0.
+    """
 
     name: str
-    draw: int
+    seed: int
 
     @property
-    def twin(self) -> Twin:
-        """The same in PyTorch."""
-        return TWINS[self.name]
+    def counterpart(self) -> TorchExperiment:
+        """The experiment in PyTorch."""
+        return TORCH_EXPERIMENTS[self.name]
 
     @cached_property
     def experiment(self) -> Experiment:
-        """What the configuration describes."""
+        """The experiment of the configuration."""
         path = CONFIGS / f"{self.name}.yaml"
-        return prepare(path, self.twin.overrides, load_pretrained=False).experiment
+        return prepare(path, self.counterpart.overrides, load_pretrained=False).experiment
 
     @cached_property
-    def start(self) -> Values:
-        """Weights and running statistics, in float32."""
-        parameters = Model(self.experiment.graph, self.draw).parameters
-        rng = np.random.default_rng([self.draw, 1])
+    def initial(self) -> Values:
+        """Weights and running statistics before the first step, in float32."""
+        parameters = Model(self.experiment.graph, self.seed).parameters
+        rng = np.random.default_rng([self.seed, 1])
         for weight in parameters.weights.values():
             weight += 0.05 * rng.standard_normal(weight.shape, np.float32)
         return parameters.arrays()
 
-    def feeds(self, dtype: type) -> Values:
-        """Ten batches for every input of the graph: values from 0 to 1, and classes."""
-        rng = np.random.default_rng([self.draw, 2])
-        experiment, count, feeds = self.experiment, BATCHES * self.twin.batch, {}
+    def inputs(self, dtype: type) -> Values:
+        """Ten batches for every input of the graph: values from 0 to 1, and class indices."""
+        rng = np.random.default_rng([self.seed, 2])
+        experiment, count, arrays = self.experiment, BATCHES * self.counterpart.batch, {}
         for name, spec in experiment.graph.inputs.items():
             if spec.integer:
                 classes = experiment.info.target_named(experiment.targets[name]).size
-                feeds[name] = rng.integers(classes, size=count)
+                arrays[name] = rng.integers(classes, size=count)
             else:
-                feeds[name] = rng.random((count, *spec.shape), np.float32).astype(dtype)
-        return feeds
+                arrays[name] = rng.random((count, *spec.shape), np.float32).astype(dtype)
+        return arrays
 
-    # --- ours ------------------------------------------------------------------------------------
+    # --- the engine ------------------------------------------------------------------------------
 
     def _model(self, dtype: type, threads: int = 1) -> Model:
         model = Model(self.experiment.graph, 0, dtype, threads=threads)
-        model.parameters.load(self.start)
+        model.parameters.load(self.initial)
         return model
 
-    def our_gradients(self, dtype: type, threads: int = 1) -> Values:
+    def engine_gradients(self, dtype: type, threads: int = 1) -> Values:
         """Output, loss, gradients and running statistics of the first batch."""
         model, output = self._model(dtype, threads), self.experiment.output
-        binding = model.training_executor(self.twin.batch, (output,))
-        for name, feed in self.feeds(dtype).items():
-            binding.inputs[name][...] = feed[: self.twin.batch]
-        binding.forward()
-        found = {"output": binding.values[output].copy(), "loss": np.array(binding.loss())}
-        binding.backward()
+        executor = model.training_executor(self.counterpart.batch, (output,))
+        for name, array in self.inputs(dtype).items():
+            executor.inputs[name][...] = array[: self.counterpart.batch]
+        executor.forward()
+        values = {"output": executor.values[output].copy(), "loss": np.array(executor.loss())}
+        executor.backward()
         gradients = model.parameters.gradients.items()
-        return found | {f"∂{name}": g for name, g in gradients} | model.parameters.state
+        return values | {f"∂{name}": g for name, g in gradients} | model.parameters.state
 
-    def our_steps(self, dtype: type) -> Values:
-        """Weights and running statistics after fifty steps by the configuration's rules."""
-        model, config, feeds = self._model(dtype), self.experiment.config, self.feeds(dtype)
-        epochs, batch = self._course
+    def engine_steps(self, dtype: type) -> Values:
+        """Weights and running statistics after fifty steps of the configuration."""
+        model, config = self._model(dtype), self.experiment.config
+        epochs, batch = self._epochs_and_batch
         options = TrainOptions(epochs, config.schedule)
-        loop = TrainLoop(model, config.optimizer, feeds, batch, 0, shuffle=False, options=options)
+        loop = TrainLoop(
+            model, config.optimizer, self.inputs(dtype), batch, 0, shuffle=False, options=options
+        )
         for epoch in range(1, epochs + 1):
             loop.run_epoch(epoch, EpochMetrics())
         return model.parameters.arrays()
 
     @property
-    def _course(self) -> tuple[int, int]:
-        """Epochs and samples a step that make fifty steps."""
-        whole = self.twin.whole
-        return (STEPS, BATCHES * self.twin.batch) if whole else (EPOCHS, self.twin.batch)
+    def _epochs_and_batch(self) -> tuple[int, int]:
+        """The numbers of epochs, and of samples in a batch, of fifty steps."""
+        batch = self.counterpart.batch
+        return (STEPS, BATCHES * batch) if self.counterpart.full_batch else (EPOCHS, batch)
 
-    # --- theirs ----------------------------------------------------------------------------------
+    # --- PyTorch ---------------------------------------------------------------------------------
 
-    def _net(self, dtype: type) -> tuple[nn.Module, dict[str, Tensor]]:
-        """PyTorch's network with our start, and its tensors by our names."""
-        net = self.twin.net().to(torch.from_numpy(np.zeros(0, dtype)).dtype)
-        named = dict(tensors(self.experiment, net))
-        assert named.keys() == self.start.keys()
+    def _module(self, dtype: type) -> tuple[nn.Module, dict[str, Tensor]]:
+        """The PyTorch network with the initial weights, and its tensors by the engine's names."""
+        module = self.counterpart.module().to(torch.from_numpy(np.zeros(0, dtype)).dtype)
+        tensors = dict(named_tensors(self.experiment, module))
+        assert tensors.keys() == self.initial.keys()
         with torch.no_grad():
-            for name, tensor in named.items():
-                turned(tensor).copy_(torch.from_numpy(self.start[name]))
-        return net, named
+            for name, tensor in tensors.items():
+                transposed(tensor).copy_(torch.from_numpy(self.initial[name]))
+        return module, tensors
 
-    def their_gradients(self, dtype: type) -> Values:
-        """As ours."""
-        net, named = self._net(dtype)
-        output, loss = self.twin.judge(net, next(self._batches(dtype, self.twin.batch)))
+    def torch_gradients(self, dtype: type) -> Values:
+        """Output, loss, gradients and running statistics of the first batch, by PyTorch."""
+        module, tensors = self._module(dtype)
+        batch = next(self._batches(dtype, self.counterpart.batch))
+        output, loss = self.counterpart.output_and_loss(module, batch)
         torch.autograd.backward(loss)
-        found = {"output": array(output), "loss": array(loss)}
-        for name, tensor in named.items():
+        values = {"output": to_array(output), "loss": to_array(loss)}
+        for name, tensor in tensors.items():
             if isinstance(tensor, nn.Parameter):
                 assert tensor.grad is not None
-                found[f"∂{name}"] = array(turned(tensor.grad))
+                values[f"∂{name}"] = to_array(transposed(tensor.grad))
             else:
-                found[name] = array(tensor)
-        return found
+                values[name] = to_array(tensor)
+        return values
 
-    def their_steps(self, dtype: type) -> Values:
-        """As ours."""
-        net, named = self._net(dtype)
-        optimizer = self.twin.optimizer(net.parameters())
-        schedule = self.twin.schedule(optimizer) if self.twin.schedule else None
-        epochs, batch = self._course
+    def torch_steps(self, dtype: type) -> Values:
+        """Weights and running statistics after fifty steps of the configuration, by PyTorch."""
+        module, tensors = self._module(dtype)
+        counterpart = self.counterpart
+        optimizer = counterpart.optimizer(module.parameters())
+        schedule = counterpart.schedule(optimizer) if counterpart.schedule else None
+        epochs, batch_size = self._epochs_and_batch
         for _ in range(epochs):
-            for feeds in self._batches(dtype, batch):
+            for batch in self._batches(dtype, batch_size):
                 optimizer.zero_grad()
-                torch.autograd.backward(self.twin.judge(net, feeds)[1])
+                torch.autograd.backward(counterpart.output_and_loss(module, batch)[1])
                 optimizer.step()
             if schedule is not None:
                 schedule.step()
-        return {name: array(turned(tensor)) for name, tensor in named.items()}
+        return {name: to_array(transposed(tensor)) for name, tensor in tensors.items()}
 
     def _batches(self, dtype: type, size: int) -> Iterator[Mapping[str, Tensor]]:
-        feeds = {name: torch.from_numpy(feed) for name, feed in self.feeds(dtype).items()}
-        for start in range(0, BATCHES * self.twin.batch, size):
-            yield {name: feed[start : start + size] for name, feed in feeds.items()}
+        inputs = {name: torch.from_numpy(array) for name, array in self.inputs(dtype).items()}
+        for start in range(0, BATCHES * self.counterpart.batch, size):
+            yield {name: tensor[start : start + size] for name, tensor in inputs.items()}
 
 
-def tensors(experiment: Experiment, net: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """PyTorch's parameters and running statistics by our names.
+def named_tensors(experiment: Experiment, network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The parameters and running statistics of a PyTorch network by the engine's names.
 
-    The places that own weights and the modules that do stand in the same order.
+    Nodes that own weights and PyTorch modules with parameters have the same order.
     """
     graph = experiment.graph
     owners = [p for p in graph.order if graph.owners[p.name] == p.name and graph.plans[p.name].w]
-    attentions = [m for m in net.modules() if isinstance(m, nn.MultiheadAttention)]
+    attentions = [m for m in network.modules() if isinstance(m, nn.MultiheadAttention)]
     inner = {child for module in attentions for child in module.children()}
-    modules = [m for m in net.modules() if m not in inner and [*m.parameters(recurse=False)]]
-    for place, module in zip(owners, modules, strict=True):
+    modules = [m for m in network.modules() if m not in inner and [*m.parameters(recurse=False)]]
+    for node, module in zip(owners, modules, strict=True):
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
             if name != "num_batches_tracked":
-                yield f"{place.name}.{name.replace('.', '_').removesuffix('_l0')}", tensor
+                yield f"{node.name}.{name.replace('.', '_').removesuffix('_l0')}", tensor
 
 
-def turned(tensor: Tensor) -> Tensor:
-    """Matrices (outputs, inputs) and kernels (outputs, inputs, …) as ours: (…, inputs, outputs)."""
+def transposed(tensor: Tensor) -> Tensor:
+    """PyTorch's (outputs, inputs, …) in the axes of the engine, (…, inputs, outputs)."""
     return tensor if tensor.ndim < 2 else tensor.permute(*range(2, tensor.ndim), 1, 0)
 
 
-def array(tensor: Tensor) -> Array:
+def to_array(tensor: Tensor) -> Array:
     """A copy of the values."""
     return tensor.detach().numpy().copy()

@@ -1,4 +1,4 @@
-"""What holds for all comparisons."""
+"""Fixtures of all comparisons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
-    """Products are small here, and several tests run at once: more threads would only wait."""
+    """Run on one thread: matrices are small, and several tests may run at once."""
     torch.set_num_threads(1)
     with threadpool_limits(1):
         yield

@@ -1,4 +1,4 @@
-"""Losses and activations against PyTorch's: values, and gradients of the mean over samples."""
+"""Losses and activations against PyTorch: values, and gradients of the mean over samples."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ pytestmark = pytest.mark.external
 
 SAMPLES, CLASSES = 9, 4
 DTYPES = {np.float32: 3e-6, np.float64: 1e-11}
-W = (0.5, 3.0, 0.0, 1.5)
-Theirs = Callable[[Tensor, Tensor], Tensor]
+CLASS_WEIGHTS = (0.5, 3.0, 0.0, 1.5)
+TorchLoss = Callable[[Tensor, Tensor], Tensor]
 
 
-def drawn(kind: str) -> tuple[Array, Array]:
-    """Scores or probabilities, and targets of the kind."""
+def scores_and_targets(kind: str) -> tuple[Array, Array]:
+    """Predictions and targets of a kind: probabilities, values, shares or labels."""
     rng = np.random.default_rng(3)
     scores = rng.normal(0, 3, (SAMPLES, CLASSES))
-    shares = rng.dirichlet(np.ones(CLASSES), SAMPLES)
+    probabilities = rng.dirichlet(np.ones(CLASSES), SAMPLES)
     labels = rng.integers(CLASSES, size=SAMPLES)
     if kind == "probabilities":
         return rng.uniform(0.02, 0.98, (SAMPLES, CLASSES)), rng.uniform(size=(SAMPLES, CLASSES))
     if kind == "values":
         return scores, rng.normal(size=(SAMPLES, CLASSES))
     if kind == "shares":
-        return scores, shares
+        return scores, probabilities
     return scores, labels
 
 
 def row_mean(values: Tensor) -> Tensor:
-    """Over a sample's values."""
+    """The mean over the values of a sample."""
     return values.mean(1)
 
 
-def weighted_bce(values: Tensor, t: Tensor, zero: float, one: float) -> Tensor:
-    """Rows of weighted binary cross entropies, by hand: PyTorch has it on logits alone."""
-    return row_mean(-one * t * values.log() - zero * (1 - t) * (1 - values).log())
+def weighted_bce(values: Tensor, t: Tensor, weight_0: float, weight_1: float) -> Tensor:
+    """The weighted binary cross entropy of each sample, which PyTorch has for logits alone."""
+    return row_mean(-weight_1 * t * values.log() - weight_0 * (1 - t) * (1 - values).log())
 
 
-w = torch.tensor(W, dtype=torch.float64)
-CASES: list[tuple[str, tuple[Any, ...], str, Theirs]] = [
+torch_weights = torch.tensor(CLASS_WEIGHTS, dtype=torch.float64)
+CASES: list[tuple[str, tuple[Any, ...], str, TorchLoss]] = [
     ("mse", (), "values", lambda p, t: row_mean((p - t) ** 2)),
     ("mae", (), "values",
      lambda p, t: row_mean(functional.l1_loss(p, t, reduction="none"))),
@@ -76,15 +76,15 @@ CASES: list[tuple[str, tuple[Any, ...], str, Theirs]] = [
      lambda p, t: functional.cross_entropy(p, t, reduction="none")),
     ("cross_entropy", (0.2,), "labels",
      lambda p, t: functional.cross_entropy(p, t, reduction="none", label_smoothing=0.2)),
-    ("cross_entropy", (0.2, W), "labels",
+    ("cross_entropy", (0.2, CLASS_WEIGHTS), "labels",
      lambda p, t: functional.cross_entropy(
-         p, t, w.to(p.dtype), reduction="none", label_smoothing=0.2)),
-    ("cross_entropy", (0.1, W), "shares",
+         p, t, torch_weights.to(p.dtype), reduction="none", label_smoothing=0.2)),
+    ("cross_entropy", (0.1, CLASS_WEIGHTS), "shares",
      lambda p, t: functional.cross_entropy(
-         p, t, w.to(p.dtype), reduction="none", label_smoothing=0.1)),
+         p, t, torch_weights.to(p.dtype), reduction="none", label_smoothing=0.1)),
     ("nll", (), "labels", lambda p, t: functional.nll_loss(p, t, reduction="none")),
-    ("nll", (W,), "labels",
-     lambda p, t: functional.nll_loss(p, t, w.to(p.dtype), reduction="none")),
+    ("nll", (CLASS_WEIGHTS,), "labels",
+     lambda p, t: functional.nll_loss(p, t, torch_weights.to(p.dtype), reduction="none")),
     ("kl_divergence", (), "shares",
      lambda p, t: functional.kl_div(p, t, reduction="none").sum(1)),
     ("kl_divergence", ("mean",), "shares",
@@ -92,41 +92,43 @@ CASES: list[tuple[str, tuple[Any, ...], str, Theirs]] = [
 ]  # fmt: skip
 
 
-def close(ours: Array, theirs: Tensor, allowed: float) -> None:
-    """Within rounding of the largest value."""
-    wanted = theirs.detach().numpy()
-    assert ours.shape == wanted.shape
-    assert np.abs(ours - wanted).max() <= allowed * max(1.0, np.abs(wanted).max())
+def assert_close(value: Array, torch_function: Tensor, tolerance: float) -> None:
+    """Raise AssertionError unless equal within rounding of the largest value."""
+    expected = torch_function.detach().numpy()
+    assert value.shape == expected.shape
+    assert np.abs(value - expected).max() <= tolerance * max(1.0, np.abs(expected).max())
 
 
 @pytest.mark.parametrize(
-    ("entry", "settings", "kind", "theirs"), CASES, ids=[f"{c[0]}{c[1]}-{c[2]}" for c in CASES]
+    ("entry", "settings", "kind", "torch_function"),
+    CASES,
+    ids=[f"{c[0]}{c[1]}-{c[2]}" for c in CASES],
 )
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_losses_agree(
-    entry: str, settings: tuple[Any, ...], kind: str, theirs: Theirs, dtype: type
+def test_losses_equal_pytorch(
+    entry: str, settings: tuple[Any, ...], kind: str, torch_function: TorchLoss, dtype: type
 ) -> None:
-    """A value a sample, and the gradient of their mean."""
-    p, t = drawn(kind)
+    """The loss of each sample, and the gradient of their mean."""
+    p, t = scores_and_targets(kind)
     p = p.astype(dtype)
     t = t if t.dtype.kind == "i" else t.astype(dtype)
     specs = {"p": TensorSpec(p.shape[1:]), "t": TensorSpec(t.shape[1:], t.dtype.kind == "i")}
     graph = Graph(specs, [], [LossNode("loss", LOSSES[entry](*settings), ("p", "t"))])
     parameters = Parameters(graph, 0, dtype)
-    binding = Executor(graph, parameters, SAMPLES, (), gradients=True, input_gradients=True)
-    binding.inputs["p"][...], binding.inputs["t"][...] = p, t
-    binding.forward()
-    binding.backward()
-    rival = torch.from_numpy(p.copy()).requires_grad_()
-    values = theirs(rival, torch.from_numpy(t))
+    executor = Executor(graph, parameters, SAMPLES, (), gradients=True, input_gradients=True)
+    executor.inputs["p"][...], executor.inputs["t"][...] = p, t
+    executor.forward()
+    executor.backward()
+    torch_x = torch.from_numpy(p.copy()).requires_grad_()
+    values = torch_function(torch_x, torch.from_numpy(t))
     values.mean().backward()
-    close(binding.values["loss"], values, DTYPES[dtype])
-    assert rival.grad is not None
-    close(binding.input_gradients["p"], rival.grad, DTYPES[dtype])
+    assert_close(executor.values["loss"], values, DTYPES[dtype])
+    assert torch_x.grad is not None
+    assert_close(executor.input_gradients["p"], torch_x.grad, DTYPES[dtype])
 
 
-def test_a_hinge_of_two_classes_is_pytorchs() -> None:
-    """Of two classes Crammer and Singer's and PyTorch's (which divides by C) are one, but for ½."""
+def test_hinge_of_two_classes_equals_pytorch() -> None:
+    """For two classes PyTorch's loss, which divides by C, is half of Crammer and Singer's."""
     rng = np.random.default_rng(4)
     z, labels = rng.normal(size=(SAMPLES, 2)), rng.integers(2, size=SAMPLES)
     graph = Graph(
@@ -134,18 +136,18 @@ def test_a_hinge_of_two_classes_is_pytorchs() -> None:
         [],
         [LossNode("loss", LOSSES["hinge"](), ("p", "t"))],
     )
-    binding = Executor(
+    executor = Executor(
         graph, Parameters(graph, 0, np.float64), SAMPLES, (), gradients=True, input_gradients=True
     )
-    binding.inputs["p"][...], binding.inputs["t"][...] = z, labels
-    binding.forward()
-    binding.backward()
-    rival = torch.from_numpy(z).requires_grad_()
-    values = 2 * functional.multi_margin_loss(rival, torch.from_numpy(labels), reduction="none")
+    executor.inputs["p"][...], executor.inputs["t"][...] = z, labels
+    executor.forward()
+    executor.backward()
+    torch_x = torch.from_numpy(z).requires_grad_()
+    values = 2 * functional.multi_margin_loss(torch_x, torch.from_numpy(labels), reduction="none")
     values.mean().backward()
-    close(binding.values["loss"], values, 1e-12)
-    assert rival.grad is not None
-    close(binding.input_gradients["p"], rival.grad, 1e-12)
+    assert_close(executor.values["loss"], values, 1e-12)
+    assert torch_x.grad is not None
+    assert_close(executor.input_gradients["p"], torch_x.grad, 1e-12)
 
 
 ACTIVATIONS: list[tuple[str, tuple[Any, ...], Callable[[Tensor], Tensor]]] = [
@@ -166,31 +168,31 @@ ACTIVATIONS: list[tuple[str, tuple[Any, ...], Callable[[Tensor], Tensor]]] = [
 
 
 @pytest.mark.parametrize(
-    ("entry", "settings", "theirs"), ACTIVATIONS, ids=[f"{a[0]}{a[1]}" for a in ACTIVATIONS]
+    ("entry", "settings", "torch_function"), ACTIVATIONS, ids=[f"{a[0]}{a[1]}" for a in ACTIVATIONS]
 )
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_activations_agree(
-    entry: str, settings: tuple[Any, ...], theirs: Callable[[Tensor], Tensor], dtype: type
+def test_activations_equal_pytorch(
+    entry: str, settings: tuple[Any, ...], torch_function: Callable[[Tensor], Tensor], dtype: type
 ) -> None:
-    """From −12 to 12: values, and the gradient of half the squared distance from a goal."""
+    """From −12 to 12: values, and the gradient of half the squared distance from a target."""
     rng = np.random.default_rng(5)
-    x, goal = rng.uniform(-12, 12, (SAMPLES, 40)).astype(dtype), rng.normal(size=(SAMPLES, 40))
+    x, target = rng.uniform(-12, 12, (SAMPLES, 40)).astype(dtype), rng.normal(size=(SAMPLES, 40))
     loss = LossNode("loss", LOSSES["mse"]("sum"), ("y", "t"), 0.5)
     graph = Graph(
         {"x": TensorSpec((40,)), "t": TensorSpec((40,))},
         [Node("y", LAYERS[entry](*settings), ("x",))],
         [loss],
     )
-    binding = Executor(
+    executor = Executor(
         graph, Parameters(graph, 0, dtype), SAMPLES, ["y"], gradients=True, input_gradients=True
     )
-    binding.inputs["x"][...], binding.inputs["t"][...] = x, goal.astype(dtype)
-    binding.forward()
-    ours = binding.values["y"].copy()
-    binding.backward()
-    rival = torch.from_numpy(x.copy()).requires_grad_()
-    y = theirs(rival)
-    (0.5 * ((y - torch.from_numpy(goal.astype(dtype))) ** 2).sum(1).mean()).backward()
-    close(ours, y, DTYPES[dtype])
-    assert rival.grad is not None
-    close(binding.input_gradients["x"], rival.grad, DTYPES[dtype])
+    executor.inputs["x"][...], executor.inputs["t"][...] = x, target.astype(dtype)
+    executor.forward()
+    value = executor.values["y"].copy()
+    executor.backward()
+    torch_x = torch.from_numpy(x.copy()).requires_grad_()
+    y = torch_function(torch_x)
+    (0.5 * ((y - torch.from_numpy(target.astype(dtype))) ** 2).sum(1).mean()).backward()
+    assert_close(value, y, DTYPES[dtype])
+    assert torch_x.grad is not None
+    assert_close(executor.input_gradients["x"], torch_x.grad, DTYPES[dtype])

@@ -1,4 +1,4 @@
-"""ONNX's node cases and those converted from PyTorch, for every operator that the engine has."""
+"""The engine against ONNX's test cases, for every operator that the engine has."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.optim import OPTIMIZERS
 
-from .onnx_cases import Case, cases, left_out, outcome
+from .onnx_cases import Case, cases, run_case, unsupported_reason
 
 pytestmark = pytest.mark.external
 
-COMPUTED = [case for case in cases() if left_out(case) is None]
+COMPUTED = [case for case in cases() if unsupported_reason(case) is None]
 
-# A sum of n float32 terms wanders by about √(n/3) roundings of half a unit, u = 2⁻²⁴ of the
-# largest. The longest sums of products here have 144 terms and both sides round: √(2·144/3) ≈
-# 10 u; the next power of two is allowed. The largest that was seen is 5.3 u.
+# The rounding error of a sum of n float32 terms is about √(n/3) u, with u = 2⁻²⁴ of the largest
+# value. The longest sums of products here have 144 terms and both sides round: √(2·144/3) ≈ 10 u.
+# The next power of two is allowed; the largest measured error is 5.3 u.
 ROUNDINGS = 16
 UNITS = {np.dtype(np.float32): 2.0**-24, np.dtype(np.float64): 2.0**-53}
-# Inputs and outputs rounded when they were written down: a mean is then off by one unit at most.
+# Cases with inputs and outputs rounded to so many decimals: a mean is off by one unit at most.
 DECIMALS = {"node/test_averagepool_2d_ceil_last_window_starts_on_pad": 4}
 
-# Cases that the engine computes, at the least: with fewer, ONNX has not been read as it should be.
-LEAST = {
+# The least number of cases that the engine computes: with fewer, ONNX was not read correctly.
+MIN_CASES = {
     "Adagrad": 2, "Adam": 2, "Add": 7, "Attention": 22, "AveragePool": 11, "BatchNormalization": 9,
     "Concat": 13, "Conv": 26, "ConvTranspose": 9, "Dropout": 8, "Elu": 4, "Flatten": 11, "GRU": 3,
     "Gather": 5, "Gelu": 4, "Gemm": 14, "GlobalAveragePool": 2, "GlobalMaxPool": 2, "Identity": 2,
@@ -37,14 +37,14 @@ LEAST = {
     "Swish": 2, "Tanh": 4, "Upsample": 1,
 }  # fmt: skip
 
-# Entries of the registries for which ONNX has no operator; PyTorch's are in the other files.
+# Entries of the registries for which ONNX has no operator; other files test some with PyTorch.
 WITHOUT_OPERATOR = {
     "class_token", "mse", "mae", "rmse", "huber", "bce", "bce_with_logits", "kl_divergence",
-    "hinge", "gd", "rmsprop", "adamw", "nadam", "lion", "lbfgs",
+    "hinge", "film", "gd", "rmsprop", "adamw", "nadam", "lion", "lbfgs", "sam",
 }  # fmt: skip
 
-# Outputs that the engine does not give: places of maxima, masks, cells, statistics, scores.
-NOT_GIVEN = {
+# Outputs that the engine does not have: indices of maxima, masks, cells, statistics, scores.
+MISSING_OUTPUTS = {
     "MaxPool": {"z"},
     "Dropout": {"z"},
     "LSTM": {"Y_c"},
@@ -52,8 +52,8 @@ NOT_GIVEN = {
     "Attention": {"qk_matmul_output"},
 }
 
-# Why the other cases are left out: settings that no layer of the engine has.
-REASONS = {
+# Reasons why other cases are unsupported: settings that no layer of the engine has.
+UNSUPPORTED = {
     "Add": {"numbers other than float32 and float64"},
     "Attention": {
         "numbers other than float32 and float64",
@@ -101,40 +101,44 @@ REASONS = {
 
 
 @pytest.mark.parametrize("case", COMPUTED, ids=str)
-def test_the_engine_gives_what_onnx_gives(case: Case) -> None:
-    """Each output within rounding of its largest value; what is missing is known to be."""
-    found = outcome(case).values
-    missing = case.wanted.keys() - found.keys()
-    assert missing <= set().union(*(NOT_GIVEN.get(name, set()) for name in case.operators))
-    assert found
-    for name, ours in found.items():
-        wanted = case.wanted[name]
-        assert (ours.shape, ours.dtype) == (wanted.shape, wanted.dtype), name
-        allowed = ROUNDINGS * UNITS[wanted.dtype] * float(np.abs(wanted).max(initial=0.0))
+def test_outputs_equal_onnx(case: Case) -> None:
+    """Each output within rounding of its largest value; missing outputs are expected."""
+    outputs = run_case(case).values
+    missing = case.expected.keys() - outputs.keys()
+    assert missing <= set().union(*(MISSING_OUTPUTS.get(name, set()) for name in case.operators))
+    assert outputs
+    for name, value in outputs.items():
+        expected = case.expected[name]
+        assert (value.shape, value.dtype) == (expected.shape, expected.dtype), name
+        tolerance = ROUNDINGS * UNITS[expected.dtype] * float(np.abs(expected).max(initial=0.0))
         if case.name in DECIMALS:
-            allowed += 10.0 ** -DECIMALS[case.name]
-        assert float(np.abs(ours - wanted).max(initial=0.0)) <= allowed, name
+            tolerance += 10.0 ** -DECIMALS[case.name]
+        assert float(np.abs(value - expected).max(initial=0.0)) <= tolerance, name
 
 
-def test_every_operator_has_its_cases() -> None:
-    """By operator, and in all."""
+def test_every_operator_has_enough_cases() -> None:
+    """For each operator, and in total."""
     counts = Counter(name for case in COMPUTED for name in case.operators)
-    assert {name: counts[name] for name in LEAST if counts[name] < LEAST[name]} == {}
-    assert counts.keys() == LEAST.keys()
+    assert {name: counts[name] for name in MIN_CASES if counts[name] < MIN_CASES[name]} == {}
+    assert counts.keys() == MIN_CASES.keys()
     assert len(COMPUTED) >= 300
 
 
-def test_every_entry_is_asked() -> None:
-    """Of layers, losses and optimizers, but for those that ONNX does not know."""
-    asked = {entry for case in COMPUTED for entry in outcome(case).used}
-    assert asked | WITHOUT_OPERATOR == {*LAYERS, *LOSSES, *OPTIMIZERS}
-    assert not asked & WITHOUT_OPERATOR
+def test_every_entry_has_a_case() -> None:
+    """Of layers, losses and optimizers, except those without ONNX operator."""
+    used = {entry for case in COMPUTED for entry in run_case(case).used}
+    assert used | WITHOUT_OPERATOR == {*LAYERS, *LOSSES, *OPTIMIZERS}
+    assert not used & WITHOUT_OPERATOR
 
 
-def test_every_case_left_out_has_a_known_reason() -> None:
-    """How many there are of each is printed; `-rP` shows it."""
-    found = Counter(reason for case in cases() if (reason := left_out(case)) is not None)
-    for reason, count in sorted(found.items()):
+def test_every_unsupported_case_has_an_expected_reason() -> None:
+    """Prints the number of cases for each reason, which `-rP` shows."""
+    outputs = Counter(
+        reason for case in cases() if (reason := unsupported_reason(case)) is not None
+    )
+    for reason, count in sorted(outputs.items()):
         print(f"{count:4}  {reason}")
-    known = {f"{name}: {reason}" for name, reasons in REASONS.items() for reason in reasons}
-    assert found.keys() == known
+    expected_reasons = {
+        f"{name}: {reason}" for name, reasons in UNSUPPORTED.items() for reason in reasons
+    }
+    assert outputs.keys() == expected_reasons

@@ -1,4 +1,4 @@
-"""Optimizers and schedules against PyTorch's, over fifty steps on a small network's loss."""
+"""Optimizers and schedules against PyTorch: fifty steps of a small network."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ pytestmark = pytest.mark.external
 
 STEPS, SAMPLES, INPUTS, HIDDEN, CLASSES = 50, 12, 5, 7, 3
 DTYPES = {np.float32: (torch.float32, 2e-5), np.float64: (torch.float64, 1e-11)}
-Rule = Callable[..., torch.optim.Optimizer]
+TorchOptimizer = Callable[..., torch.optim.Optimizer]
 
-CASES: list[tuple[str, dict[str, Any], Rule, dict[str, Any]]] = [
+CASES: list[tuple[str, dict[str, Any], TorchOptimizer, dict[str, Any]]] = [
     ("sgd", {"momentum": 0.9, "nesterov": True}, torch.optim.SGD, {}),
     ("sgd", {"momentum": 0.5, "weight_decay": 0.1}, torch.optim.SGD, {}),
     ("adagrad", {}, torch.optim.Adagrad, {"eps": 1e-10}),
@@ -62,130 +62,136 @@ def data(dtype: type) -> tuple[Array, Array]:
     return x, rng.integers(CLASSES, size=SAMPLES)
 
 
-def ours(dtype: type) -> Executor:
-    """linear, tanh, linear, cross entropy, bound to the batch."""
+def engine_network(dtype: type) -> Executor:
+    """An executor of linear, tanh, linear, cross entropy, with the batch as its inputs."""
     specs = {"x": TensorSpec((INPUTS,)), "t": TensorSpec((), True)}
-    places = [
+    nodes = [
         Node("a", LAYERS["linear"](HIDDEN), ("x",)),
         Node("b", LAYERS["tanh"](), ("a",)),
         Node("c", LAYERS["linear"](CLASSES), ("b",)),
     ]
-    graph = Graph(specs, places, [LossNode("loss", LOSSES["cross_entropy"](), ("c", "t"))])
-    binding = Executor(graph, Parameters(graph, 1, dtype), SAMPLES, gradients=True, training=True)
-    binding.inputs["x"][...], binding.inputs["t"][...] = data(dtype)
-    return binding
+    graph = Graph(specs, nodes, [LossNode("loss", LOSSES["cross_entropy"](), ("c", "t"))])
+    executor = Executor(graph, Parameters(graph, 1, dtype), SAMPLES, gradients=True, training=True)
+    executor.inputs["x"][...], executor.inputs["t"][...] = data(dtype)
+    return executor
 
 
-def theirs(binding: Executor, kind: torch.dtype) -> nn.Sequential:
-    """The same network with the same weights."""
-    net = nn.Sequential(nn.Linear(INPUTS, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, CLASSES)).to(kind)
-    weights = binding.parameters.weights
+def torch_network(executor: Executor, torch_dtype: torch.dtype) -> nn.Sequential:
+    """The network in PyTorch, with the weights of the executor."""
+    module = nn.Sequential(nn.Linear(INPUTS, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, CLASSES)).to(
+        torch_dtype
+    )
+    weights = executor.parameters.weights
     with torch.no_grad():
-        for layer, name in ((net[0], "a"), (net[2], "c")):
+        for layer, name in ((module[0], "a"), (module[2], "c")):
             layer.weight.copy_(torch.from_numpy(weights[f"{name}.weight"].T.copy()))
             layer.bias.copy_(torch.from_numpy(weights[f"{name}.bias"].copy()))
-    return net
+    return module
 
 
-def groups(net: nn.Sequential, decay: float) -> list[dict[str, Any]]:
-    """Biases are not decayed."""
+def groups(module: nn.Sequential, decay: float) -> list[dict[str, Any]]:
+    """Parameter groups with weight decay on weights alone."""
     return [
-        {"params": [net[0].weight, net[2].weight], "weight_decay": decay},
-        {"params": [net[0].bias, net[2].bias], "weight_decay": 0.0},
+        {"params": [module[0].weight, module[2].weight], "weight_decay": decay},
+        {"params": [module[0].bias, module[2].bias], "weight_decay": 0.0},
     ]
 
 
-def torch_settings(settings: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Our names in PyTorch's words."""
-    known = {k: v for k, v in settings.items() if k not in ("beta1", "beta2", "weight_decay")}
+def torch_settings(settings: dict[str, Any], torch_extra: dict[str, Any]) -> dict[str, Any]:
+    """The settings by their names in PyTorch."""
+    renamed = {k: v for k, v in settings.items() if k not in ("beta1", "beta2", "weight_decay")}
     if "beta1" in settings or "beta2" in settings:
-        known["betas"] = (settings.get("beta1", 0.9), settings.get("beta2", 0.999))
-    if "epsilon" in known:
-        known["eps"] = known.pop("epsilon")
-    return {**known, **more}
+        renamed["betas"] = (settings.get("beta1", 0.9), settings.get("beta2", 0.999))
+    if "epsilon" in renamed:
+        renamed["eps"] = renamed.pop("epsilon")
+    return {**renamed, **torch_extra}
 
 
-def close(binding: Executor, net: nn.Sequential, allowed: float) -> None:
-    """All weights agree."""
-    weights = binding.parameters.weights
-    for layer, name in ((net[0], "a"), (net[2], "c")):
+def assert_close(executor: Executor, module: nn.Sequential, tolerance: float) -> None:
+    """Raise AssertionError unless all weights agree."""
+    weights = executor.parameters.weights
+    for layer, name in ((module[0], "a"), (module[2], "c")):
         pairs = ((layer.weight.detach().numpy().T, "weight"), (layer.bias.detach().numpy(), "bias"))
         for expected, key in pairs:
-            np.testing.assert_allclose(weights[f"{name}.{key}"], expected, rtol=0, atol=allowed)
+            np.testing.assert_allclose(weights[f"{name}.{key}"], expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize(
-    ("entry", "settings", "rule", "more"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES]
+    ("entry", "settings", "torch_class", "torch_extra"),
+    CASES,
+    ids=[f"{c[0]}-{c[1]}" for c in CASES],
 )
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("clip", [None, "norm", "value"])
-def test_fifty_steps_agree(
+def test_fifty_steps_equal_pytorch(
     entry: str,
     settings: dict[str, Any],
-    rule: Rule,
-    more: dict[str, Any],
+    torch_class: TorchOptimizer,
+    torch_extra: dict[str, Any],
     dtype: type,
     clip: str | None,
 ) -> None:
-    """With no clipping, with the norm cut and with values cut."""
-    kind, allowed = DTYPES[dtype]
-    if entry == "nadam":  # PyTorch keeps the product of its momenta in float32
-        allowed = max(allowed, 1e-6)
+    """Without clipping, with a clipped norm and with clipped values."""
+    torch_dtype, tolerance = DTYPES[dtype]
+    if entry == "nadam":  # PyTorch has the product of the momenta in float32
+        tolerance = max(tolerance, 1e-6)
     optimizer, rate = OPTIMIZERS[entry](**settings), 0.01
-    binding = ours(dtype)
-    net, parameters = theirs(binding, kind), binding.parameters
+    executor = engine_network(dtype)
+    module, parameters = torch_network(executor, torch_dtype), executor.parameters
     decay = settings.get("weight_decay", 0.0)
-    rival = rule(groups(net, decay), lr=rate, **torch_settings(settings, more))
+    torch_optimizer = torch_class(
+        groups(module, decay), lr=rate, **torch_settings(settings, torch_extra)
+    )
     state = optimizer.start(parameters.theta)
     clipping = {
         "norm": Clipping(norm=0.3), "value": Clipping(value=0.05), None: Clipping()
     }[clip]  # fmt: skip
     x, t = data(dtype)
     for _ in range(STEPS):
-        binding.forward()
-        binding.backward()
+        executor.forward()
+        executor.backward()
         clipping.apply(parameters.gradient, float(np.linalg.norm(parameters.gradient)))
         optimizer.step(parameters.theta, parameters.gradient, state, rate, parameters.decay_slices)
-        rival.zero_grad()
-        nn.functional.cross_entropy(net(torch.from_numpy(x)), torch.from_numpy(t)).backward()
+        torch_optimizer.zero_grad()
+        nn.functional.cross_entropy(module(torch.from_numpy(x)), torch.from_numpy(t)).backward()
         if clip == "norm":
-            nn.utils.clip_grad_norm_(net.parameters(), 0.3)
+            nn.utils.clip_grad_norm_(module.parameters(), 0.3)
         elif clip == "value":
-            nn.utils.clip_grad_value_(net.parameters(), 0.05)
-        rival.step()
-    close(binding, net, allowed)
+            nn.utils.clip_grad_value_(module.parameters(), 0.05)
+        torch_optimizer.step()
+    assert_close(executor, module, tolerance)
 
 
-def test_lbfgs_comes_to_the_same_bottom() -> None:
-    """Both with strong Wolfe conditions, on the loss and a penalty that makes it round."""
-    binding = ours(np.float64)
-    net, parameters = theirs(binding, torch.float64), binding.parameters
+def test_lbfgs_finds_the_minimum_of_pytorch() -> None:
+    """Both with strong Wolfe conditions; an L2 penalty makes the minimum well conditioned."""
+    executor = engine_network(np.float64)
+    module, parameters = torch_network(executor, torch.float64), executor.parameters
     theta, gradient = parameters.theta, parameters.gradient
     optimizer = OPTIMIZERS["lbfgs"]()
     state = optimizer.start(theta)
 
     def evaluate() -> float:
-        binding.forward()
-        binding.backward()
+        executor.forward()
+        executor.backward()
         gradient[...] += 0.2 * theta
-        return binding.loss() + 0.1 * float(theta @ theta)
+        return executor.loss() + 0.1 * float(theta @ theta)
 
     state.closure = evaluate
     for _ in range(STEPS):
         optimizer.step(theta, gradient, state, 1.0, parameters.decay_slices)
-    rival = torch.optim.LBFGS(
-        net.parameters(), max_iter=1000, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
+    torch_optimizer = torch.optim.LBFGS(
+        module.parameters(), max_iter=1000, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
     )
     x, t = (torch.from_numpy(a) for a in data(np.float64))
 
     def closure() -> torch.Tensor:
-        rival.zero_grad()
-        loss = nn.functional.cross_entropy(net(x), t)
-        loss = loss + 0.1 * sum((p * p).sum() for p in net.parameters())
+        torch_optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(module(x), t)
+        loss = loss + 0.1 * sum((p * p).sum() for p in module.parameters())
         loss.backward()
         return loss
 
-    rival.step(closure)  # type: ignore[arg-type]
+    torch_optimizer.step(closure)  # type: ignore[arg-type]
     assert evaluate() == pytest.approx(float(closure().detach()), abs=1e-8)
     assert np.abs(gradient).max() < 1e-6
 
@@ -234,34 +240,34 @@ SCHEDULES: list[tuple[Schedule, str, Scheduler]] = [
 @pytest.mark.parametrize(
     ("schedule", "unit", "scheduler"), SCHEDULES, ids=[str(s[0]) for s in SCHEDULES]
 )
-def test_rates_agree(schedule: Schedule, unit: str, scheduler: Scheduler) -> None:
+def test_rates_equal_pytorch(schedule: Schedule, unit: str, scheduler: Scheduler) -> None:
     """Over ten epochs of four steps."""
-    rival = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=ETA, momentum=0.9)
-    moved = scheduler(rival)
-    clock, state = StepCount(EPOCH, 10 * EPOCH), schedule.start()
-    for step in range(clock.total):
-        expected = rival.param_groups[0]["lr"]
-        assert schedule.rate(ETA, step, clock, state) == pytest.approx(float(expected), rel=1e-9)
-        rival.step()
-        if (unit == "step" or step % EPOCH == EPOCH - 1) and step < clock.total - 1:
-            moved.step()
+    torch_optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=ETA, momentum=0.9)
+    torch_scheduler = scheduler(torch_optimizer)
+    count, state = StepCount(EPOCH, 10 * EPOCH), schedule.start()
+    for step in range(count.total):
+        expected = torch_optimizer.param_groups[0]["lr"]
+        assert schedule.rate(ETA, step, count, state) == pytest.approx(float(expected), rel=1e-9)
+        torch_optimizer.step()
+        if (unit == "step" or step % EPOCH == EPOCH - 1) and step < count.total - 1:
+            torch_scheduler.step()
 
 
 @pytest.mark.parametrize("settings", [
     {}, {"factor": 0.5, "patience": 2}, {"patience": 0, "cooldown": 2, "min_lr": 0.003},
     {"patience": 1, "threshold": 0.1},
 ])  # fmt: skip
-def test_a_plateau_agrees(settings: dict[str, Any]) -> None:
-    """On losses that fall and stick."""
+def test_plateau_equals_pytorch(settings: dict[str, Any]) -> None:
+    """For losses that fall and then stay constant but for noise."""
     rng = np.random.default_rng(2)
     losses = np.maximum(0.3, 1.0 / np.arange(1, 61)) + rng.uniform(0, 0.02, 60)
-    rival = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=ETA)
-    moved = lr_scheduler.ReduceLROnPlateau(rival, eps=0.0, **settings)
-    schedule, clock = Plateau(**settings), StepCount(1, 60)
+    torch_optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=ETA)
+    torch_scheduler = lr_scheduler.ReduceLROnPlateau(torch_optimizer, eps=0.0, **settings)
+    schedule, count = Plateau(**settings), StepCount(1, 60)
     state = schedule.start()
     for epoch, loss in enumerate(losses.tolist()):
-        expected = rival.param_groups[0]["lr"]
-        assert schedule.rate(ETA, epoch, clock, state) == pytest.approx(expected, rel=1e-12)
+        expected = torch_optimizer.param_groups[0]["lr"]
+        assert schedule.rate(ETA, epoch, count, state) == pytest.approx(expected, rel=1e-12)
         schedule.step(loss, ETA, state)
-        moved.step(loss)
+        torch_scheduler.step(loss)
     assert state["share"] < 1.0

@@ -1,12 +1,12 @@
-"""ONNX operators as the engine's layers, losses and optimizers compute them.
+"""ONNX operators computed by the engine's layers, losses and optimizers.
 
-An adapter turns axes round (ONNX keeps channels second, the engine last), renames settings and
-sorts weights; the numbers come from the engine. What the engine has not raises LeftOut.
+An adapter permutes axes (channels are second in ONNX, last in the engine), renames settings and
+reorders weights; the engine computes the values. Adapters raise Unsupported for other settings.
 """
 
 from __future__ import annotations
 
-from .operation import LeftOut, Op, Operator
+from .operation import Op, Operator, Unsupported
 from .sequences import SEQUENCES
 from .training import TRAINING
 from .values import VALUES
@@ -14,4 +14,4 @@ from .windows import WINDOWS
 
 OPERATORS: dict[str, Operator] = {**WINDOWS, **VALUES, **SEQUENCES, **TRAINING}
 
-__all__ = ["OPERATORS", "LeftOut", "Op", "Operator"]
+__all__ = ["OPERATORS", "Op", "Operator", "Unsupported"]

@@ -1,4 +1,4 @@
-"""One ONNX operation on arrays, and the engine that it is given to."""
+"""One ONNX operation on arrays, run by a layer or loss of the engine."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
 from ldl.engine.parameters import Parameters
 
-NOTHING: Mapping[str, Array] = {}
+NO_ARRAYS: Mapping[str, Array] = {}
 
 
-class LeftOut(Exception):
-    """The engine has no layer for this operation; the reason is one of a few sentences."""
+class Unsupported(Exception):
+    """The engine has no layer for this operation; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Op:
-    """An operation: its inputs in order (None where one is left out), settings, opset version.
+    """An operation: its inputs (None for missing ones), settings, and opset version.
 
-    `used` collects the engine's entries that were asked.
+    `used` collects the registry entries that computed it.
     """
 
     x: tuple[Array | None, ...]
@@ -40,7 +40,7 @@ class Op:
         return self.settings.get(name, default)
 
     def input(self, number: int) -> Array | None:
-        """An input, or None where it is not given."""
+        """An input, or None where it is missing."""
         return self.x[number] if number < len(self.x) else None
 
     @property
@@ -54,17 +54,17 @@ class Op:
         self,
         entry: str,
         *x: Array,
-        w: Mapping[str, Array] = NOTHING,
-        state: Mapping[str, Array] = NOTHING,
-        train: bool = False,
+        w: Mapping[str, Array] = NO_ARRAYS,
+        state: Mapping[str, Array] = NO_ARRAYS,
+        training: bool = False,
         **settings: Any,
     ) -> Array:
-        """The output of a layer of the registry on inputs (N, …), with these weights.
+        """The output of a registered layer for inputs (N, …) and weights `w`.
 
-        `state` is taken before and holds afterwards what the layer has kept.
+        `state` holds the state of the layer, before and after.
         """
         self.used.append(entry)
-        dtype = computed_in([*x, *w.values()])
+        dtype = compute_dtype([*x, *w.values()])
         names = [f"x{i}" for i in range(len(x))]
         specs = {
             n: TensorSpec(a.shape[1:], a.dtype == np.int64) for n, a in zip(names, x, strict=True)
@@ -72,38 +72,38 @@ class Op:
         graph = Graph(specs, [Node("y", LAYERS[entry](**settings), tuple(names))])
         parameters = Parameters(graph, 0, dtype)
         parameters.load({f"y.{name}": array for name, array in {**w, **state}.items()})
-        binding = Executor(graph, parameters, len(x[0]), ["y"], training=train)
+        executor = Executor(graph, parameters, len(x[0]), ["y"], training=training)
         for name, array in zip(names, x, strict=True):
-            binding.inputs[name][...] = array
-        binding.forward()
+            executor.inputs[name][...] = array
+        executor.forward()
         for name, array in state.items():
             array[...] = parameters.state[f"y.{name}"]
-        return binding.values["y"].copy()
+        return executor.values["y"].copy()
 
     def loss(self, entry: str, x: Array, target: Array, **settings: Any) -> tuple[Array, float]:
         """The loss of each sample, and their mean."""
         self.used.append(entry)
-        dtype = computed_in([x])
+        dtype = compute_dtype([x])
         specs = {
             "x": TensorSpec(x.shape[1:]),
             "t": TensorSpec(target.shape[1:], target.dtype == np.int64),
         }
         graph = Graph(specs, [], [LossNode("y", LOSSES[entry](**settings), ("x", "t"))])
-        binding = Executor(graph, Parameters(graph, 0, dtype), len(x))
-        binding.inputs["x"][...], binding.inputs["t"][...] = x, target
-        binding.forward()
-        return binding.values["y"].copy(), binding.loss()
+        executor = Executor(graph, Parameters(graph, 0, dtype), len(x))
+        executor.inputs["x"][...], executor.inputs["t"][...] = x, target
+        executor.forward()
+        return executor.values["y"].copy(), executor.loss()
 
 
-Operator = Callable[[Op], tuple[Array | None, ...]]  # None for outputs that the engine has not
+Operator = Callable[[Op], tuple[Array | None, ...]]  # None for outputs not in the engine
 
 
-def computed_in(arrays: list[Array]) -> np.dtype[Any]:
-    """The type to compute in; int64 may stand beside it, as indices."""
-    kinds = {array.dtype for array in arrays} - {np.dtype(np.int64)}
-    if not kinds or not kinds <= {np.dtype(np.float32), np.dtype(np.float64)}:
-        raise LeftOut("numbers other than float32 and float64")
-    return max(kinds, key=lambda dtype: dtype.itemsize)
+def compute_dtype(arrays: list[Array]) -> np.dtype[Any]:
+    """The floating-point type of the arrays; indices are int64. Raises Unsupported for others."""
+    dtypes = {array.dtype for array in arrays} - {np.dtype(np.int64)}
+    if not dtypes or not dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}:
+        raise Unsupported("numbers other than float32 and float64")
+    return max(dtypes, key=lambda dtype: dtype.itemsize)
 
 
 def channels_last(x: Array) -> Array:
