@@ -199,17 +199,17 @@ def test_an_evaluation_executor_has_no_gradients_and_writes_none() -> None:
     graph = residual()
     parameters = Parameters(graph, 1, np.float64)
     parameters.gradient.fill(7.0)
-    judge = Executor(graph, parameters, 5)
-    fill(judge, batch())
-    judge.forward()
-    judge.backward()
-    for node in judge.contexts.values():
+    evaluation = Executor(graph, parameters, 5)
+    fill(evaluation, batch())
+    evaluation.forward()
+    evaluation.backward()
+    for node in evaluation.contexts.values():
         assert not node.training
         assert node.dx.count(None) == len(node.dx)
         assert not node.dw
     assert (parameters.gradient == 7.0).all()
     train = Executor(graph, parameters, 5, gradients=True)
-    assert train.bytes > judge.bytes
+    assert train.bytes > evaluation.bytes
 
 
 # --- memory -------------------------------------------------------------------------------------
@@ -289,10 +289,10 @@ def test_buffers_of_disjoint_lifetimes_share_memory() -> None:
     graph = Graph(INPUTS, nodes, [loss("mse", value, "t")])
     samples = 64
     buffer = samples * 4 * 8
-    judge = Executor(graph, Parameters(graph, 0, np.float64), samples)
-    inputs = sum(array.nbytes for array in judge.inputs.values())
+    evaluation = Executor(graph, Parameters(graph, 0, np.float64), samples)
+    inputs = sum(array.nbytes for array in evaluation.inputs.values())
     # Two values at a time, the difference from the target, and one number for each sample.
-    assert judge.bytes - inputs <= 3 * buffer + samples * 8
+    assert evaluation.bytes - inputs <= 3 * buffer + samples * 8
     train = Executor(graph, Parameters(graph, 0, np.float64), samples, gradients=True)
     # Ten activations live until backward, and two gradients and one slope at a time. Each linear
     # layer has a row of ones; the loss has its values, ∂L/∂y and a column.

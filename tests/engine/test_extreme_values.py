@@ -1,8 +1,7 @@
-"""Extreme values of smooth activations and further losses, and their errors."""
+"""Extreme values of smooth activations, log_softmax, and the losses not in test_numerics.py."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -11,10 +10,8 @@ from scipy import special
 
 from ldl.arrays import Array
 from ldl.engine.erfc import upper_tail
-from ldl.engine.layer import Layer, TensorSpec
-from ldl.engine.layers import LAYERS
+from ldl.engine.layer import TensorSpec
 from ldl.engine.losses import LOSSES
-from ldl.errors import SettingError, ShapeError
 
 from .test_numerics import EXTREMES, apply_activation, evaluate_loss, logits
 
@@ -127,44 +124,3 @@ def test_smoothing_of_huge_logits_stays_finite(dtype: type) -> None:
     assert plan.buffers["target"].shape == (5,)
     loss, gradient = evaluate_loss("cross_entropy", z, np.full(z.shape, 0.2), dtype)
     assert np.isfinite(loss).all() and np.isfinite(gradient).all()
-
-
-# --- errors ---------------------------------------------------------------------------------
-
-SHAPE_ERRORS: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
-    (LAYERS["log_softmax"](), (TensorSpec(()),), "needs an axis"),
-    (LOSSES["nll"](), (TensorSpec((1,)), INDEX), "two classes or more, got (1)"),
-    (LOSSES["nll"](), (TensorSpec((2, 3)), TensorSpec((2, 3))), "takes log-probabilities (C)"),
-    (LOSSES["nll"]((1.0, 2.0)), (TensorSpec((3,)), INDEX), "2 numbers for 3 classes"),
-    (LOSSES["cross_entropy"](0.0, (1.0,)), (TensorSpec((3,)), INDEX), "1 numbers for 3 classes"),
-    (LOSSES["hinge"](), (TensorSpec((3,)), TensorSpec((3,))), "takes class indices"),
-]
-
-
-@pytest.mark.parametrize(("layer", "inputs", "message"), SHAPE_ERRORS)
-def test_incompatible_shapes_are_errors(
-    layer: Layer, inputs: tuple[TensorSpec, ...], message: str
-) -> None:
-    with pytest.raises(ShapeError, match=re.escape(message)):
-        layer.plan(inputs)
-
-
-@pytest.mark.parametrize(
-    ("entry", "settings", "message"),
-    [
-        ("bce", ("mean", (1.0,)), "two numbers"),
-        ("bce_with_logits", ("mean", (0.0, 0.0)), "at least one weight above 0"),
-        ("cross_entropy", (0.0, (0.0, 0.0)), "at least one weight above 0"),
-        ("nll", ((),), "at least one weight above 0"),
-    ],
-)
-def test_invalid_class_weights_are_errors(
-    entry: str, settings: tuple[object, ...], message: str
-) -> None:
-    with pytest.raises(SettingError, match=message):
-        LOSSES[entry](*settings)
-
-
-def test_a_mirror_has_the_same_settings() -> None:
-    assert vars(LAYERS["elu"](0.3).mirror(TensorSpec((4,)))) == {"alpha": 0.3}
-    assert vars(LAYERS["gelu"]("tanh").mirror(TensorSpec((4,)))) == {"approximate": "tanh"}

@@ -1,4 +1,4 @@
-"""Shape errors of layers and losses, their messages, and mirrors of layers."""
+"""Errors of shapes and settings of layers and losses, and mirrors of layers."""
 
 from __future__ import annotations
 
@@ -74,6 +74,12 @@ SHAPE_ERRORS: list[tuple[Layer, tuple[TensorSpec, ...], str]] = [
     (LAYERS["mean"]((0, -2)), (TensorSpec((3, 2)),), "axes (0, -2) are not different ones"),
     (LOSSES["cross_entropy"](), (TensorSpec((1,)), INDEX), "two classes or more, got (1)"),
     (LOSSES["cross_entropy"](), (TensorSpec((2, 3)), TensorSpec((2, 3))), "takes logits (C)"),
+    (LAYERS["log_softmax"](), (TensorSpec(()),), "needs an axis"),
+    (LOSSES["nll"](), (TensorSpec((1,)), INDEX), "two classes or more, got (1)"),
+    (LOSSES["nll"](), (TensorSpec((2, 3)), TensorSpec((2, 3))), "takes log-probabilities (C)"),
+    (LOSSES["nll"]((1.0, 2.0)), (TensorSpec((3,)), INDEX), "2 numbers for 3 classes"),
+    (LOSSES["cross_entropy"](0.0, (1.0,)), (TensorSpec((3,)), INDEX), "1 numbers for 3 classes"),
+    (LOSSES["hinge"](), (TensorSpec((3,)), TensorSpec((3,))), "takes class indices"),
 ]
 
 
@@ -127,6 +133,22 @@ def test_mean_without_axes_is_an_error() -> None:
         LAYERS["mean"](())
 
 
+@pytest.mark.parametrize(
+    ("entry", "settings", "message"),
+    [
+        ("bce", ("mean", (1.0,)), "two numbers"),
+        ("bce_with_logits", ("mean", (0.0, 0.0)), "at least one weight above 0"),
+        ("cross_entropy", (0.0, (0.0, 0.0)), "at least one weight above 0"),
+        ("nll", ((),), "at least one weight above 0"),
+    ],
+)
+def test_invalid_class_weights_are_errors(
+    entry: str, settings: tuple[object, ...], message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        LOSSES[entry](*settings)
+
+
 # --- mirrors ------------------------------------------------------------------------------------
 
 
@@ -156,6 +178,8 @@ def test_a_mirror_keeps_the_settings() -> None:
     assert vars(LAYERS["leaky_relu"](0.3).mirror(TensorSpec((4,)))) == {"negative_slope": 0.3}
     mirror = LAYERS["linear"](3, bias=False).mirror(TensorSpec((7,)))
     assert vars(mirror) == {**vars(LAYERS["linear"](7, bias=False))}
+    assert vars(LAYERS["elu"](0.3).mirror(TensorSpec((4,)))) == {"alpha": 0.3}
+    assert vars(LAYERS["gelu"]("tanh").mirror(TensorSpec((4,)))) == {"approximate": "tanh"}
 
 
 @pytest.mark.parametrize("entry", sorted(MERGE_LAYERS | WITHOUT_MIRROR))

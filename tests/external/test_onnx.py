@@ -54,15 +54,15 @@ MISSING_OUTPUTS = {
 
 # Reasons why other cases are unsupported: settings that no layer of the engine has.
 UNSUPPORTED = {
-    "Add": {"numbers other than float32 and float64"},
+    "Add": {"types other than float32 and float64"},
     "Attention": {
-        "numbers other than float32 and float64",
+        "types other than float32 and float64",
         "a mask for each query",
-        "keys kept from earlier calls",
-        "scores that are bounded",
+        "keys cached by earlier calls",
+        "bounded scores",
     },
     "AveragePool": {
-        "a mean that leaves the padding out",
+        "a mean without the padding",
         "dilation of a pooling",
         "padding of more than half a window",
         "windows over three axes",
@@ -74,29 +74,29 @@ UNSUPPORTED = {
         "more padding on one side",
         "windows over three axes",
     },
-    "Dropout": {"draws of its own"},
+    "Dropout": {"random draws"},
     "GRU": {"a reset before the product"},
     "Gather": {"indices from the end"},
-    "Identity": {"numbers other than float32 and float64", "values that are no arrays"},
+    "Identity": {"types other than float32 and float64", "values that are no arrays"},
     "LSTM": {"peepholes"},
     "MatMul": {"a product of two values"},
     "MaxPool": {
         "dilation of a pooling",
         "more padding on one side",
-        "numbers other than float32 and float64",
+        "types other than float32 and float64",
         "padding of more than half a window",
         "windows over three axes",
     },
-    "Mul": {"a factor that is broadcast", "numbers other than float32 and float64"},
-    "Reshape": {"no values at all"},
+    "Mul": {"a factor that is broadcast", "types other than float32 and float64"},
+    "Reshape": {"empty arrays"},
     "Resize": {
         "an axis that shrinks",
-        "another rule for which value is the nearest",
-        "values in between other than the nearest",
+        "another rounding rule for nearest",
+        "interpolation other than nearest",
     },
-    "Slice": {"several positions"},
+    "Slice": {"several positions of a slice"},
     "Sum": {"a sum of one value"},
-    "Swish": {"a swish with a factor", "numbers other than float32 and float64"},
+    "Swish": {"a swish with a factor", "types other than float32 and float64"},
 }
 
 

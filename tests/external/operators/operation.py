@@ -102,7 +102,7 @@ def compute_dtype(arrays: list[Array]) -> np.dtype[Any]:
     """The floating-point type of the arrays; indices are int64. Raises Unsupported for others."""
     dtypes = {array.dtype for array in arrays} - {np.dtype(np.int64)}
     if not dtypes or not dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}:
-        raise Unsupported("numbers other than float32 and float64")
+        raise Unsupported("types other than float32 and float64")
     return max(dtypes, key=lambda dtype: dtype.itemsize)
 
 

@@ -39,11 +39,11 @@ def check_recurrent(op: Op, entry: str, x: Array) -> None:
     if lengths is not None and (lengths != x.shape[1]).any():
         raise Unsupported("sequences of several lengths")
     if any(state is not None and state.any() for state in (op.input(5), op.input(6))):
-        raise Unsupported("a first state other than 0")
+        raise Unsupported("an initial state other than 0")
     if peepholes is not None and peepholes.any():
         raise Unsupported("peepholes")
     if "activations" in op.settings or "clip" in op.settings or op.get("input_forget", 0):
-        raise Unsupported("other functions within the gates")
+        raise Unsupported("other functions of the gates")
     if entry == "gru" and not op.get("linear_before_reset", 0) and not ignores_reset_order(op, x):
         raise Unsupported("a reset before the product")
 
@@ -96,9 +96,9 @@ def check_attention(op: Op, q: Array) -> None:
     """Raise Unsupported for settings that the layer does not have."""
     compute_dtype([q])
     if op.input(4) is not None or op.input(6) is not None:
-        raise Unsupported("keys kept from earlier calls")
+        raise Unsupported("keys cached by earlier calls")
     if op.get("softcap", 0.0):
-        raise Unsupported("scores that are bounded")
+        raise Unsupported("bounded scores")
     if op.get("left_window_size", -1) >= 0 or op.get("right_window_size", -1) >= 0:
         raise Unsupported("a mask for each query")
 

@@ -154,7 +154,7 @@ def reshape(op: Op) -> tuple[Array, ...]:
     x, new_shape = op.first, op.input(1)
     assert new_shape is not None
     if not x.size:
-        raise Unsupported("no values at all")
+        raise Unsupported("empty arrays")
     shape = tuple(int(size) or x.shape[i] for i, size in enumerate(new_shape))
     return (op.layer("reshape", x[None], shape=shape)[0],)
 
@@ -165,7 +165,7 @@ def dropout(op: Op) -> tuple[Array | None, ...]:
     training = training_mode is not None and bool(training_mode)
     dropout_rate = 0.5 if rate is None else float(rate)
     if training and dropout_rate:
-        raise Unsupported("draws of its own")
+        raise Unsupported("random draws")
     return op.layer("dropout", op.first, training=training, rate=dropout_rate), None
 
 
@@ -202,7 +202,7 @@ def slice_position(op: Op) -> tuple[Array, ...]:
     bounds: list[Any] = settings if op.version < 10 else [op.input(i) for i in (1, 2, 3)]
     starts, ends, axes = bounds
     if len(starts) > 1 or ends[0] - starts[0] != 1:
-        raise Unsupported("several positions")
+        raise Unsupported("several positions of a slice")
     y = op.layer("select", x[None], index=int(starts[0]), axis=int(axes[0]))[0]
     return (np.expand_dims(y, int(axes[0])),)
 

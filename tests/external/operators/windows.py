@@ -123,7 +123,7 @@ def pool(op: Op, entry: str) -> tuple[Array | None, ...]:
     if any(before > k // 2 for (before, _), k in zip(pads, kernel, strict=True)):
         raise Unsupported("padding of more than half a window")
     if entry == "avgpool" and any(map(any, pads)) and not op.get("count_include_pad", 0):
-        raise Unsupported("a mean that leaves the padding out")
+        raise Unsupported("a mean without the padding")
     y = op.layer(
         f"{entry}{axes}d", channels_last(op.first), kernel_size=scalar_or_tuple(kernel),
         stride=scalar_or_tuple(strides), padding=symmetric_padding(pads),
@@ -160,7 +160,7 @@ def resize(op: Op) -> tuple[Array, ...]:
     sizes = sizes_of(op)
     old = op.first.shape[2:]
     if op.get("mode", b"nearest") != b"nearest":
-        raise Unsupported("values in between other than the nearest")
+        raise Unsupported("interpolation other than nearest")
     if any(new < size for new, size in zip(sizes, old, strict=True)):
         raise Unsupported("an axis that shrinks")
     rounding = (
@@ -171,7 +171,7 @@ def resize(op: Op) -> tuple[Array, ...]:
     floors = rounding == (b"asymmetric", b"floor")
     halves = rounding == (b"half_pixel", b"round_prefer_floor") and repeats
     if op.version >= 10 and not (floors or halves):
-        raise Unsupported("another rule for which value is the nearest")
+        raise Unsupported("another rounding rule for nearest")
     return (channels_second(op.layer("upsample", channels_last(op.first), size=tuple(sizes))),)
 
 
