@@ -1,6 +1,6 @@
-"""Augmentation: random changes of images (n, H, W, C), drawn for each image by itself.
+"""Augmentation: random changes of images (n, H, W, C), drawn separately for each image.
 
-Pixels from outside an image are 0 as the network sees them: black where `scale` leaves black at 0,
+Pixels from outside an image are 0 as the network sees them: black where `scale` maps black to 0,
 the mean after `standard`. An augmentation is a function of the images and of u (n, draws), uniform
 in [0, 1); `AugmentedBatches` draws u for each sample and epoch.
 """

@@ -134,18 +134,18 @@ def _check_delimiter(
     path: Path, header: Sequence[str], rows: Sequence[Sequence[str]], delimiter: str, hint: str
 ) -> None:
     """Raise DataError where header and rows are single cells that hold another delimiter."""
-    other = _other_delimiter(header)
+    other_delimiter = _other_delimiter(header)
     texts = [delimiter.join(row) for row in rows]
-    if other is None or not any(other in text for text in texts):
+    if other_delimiter is None or not any(other_delimiter in text for text in texts):
         return
-    cells = [cell for text in texts for cell in text.split(other)]
+    cells = [cell for text in texts for cell in text.split(other_delimiter)]
     comma = next((cell.strip() for cell in cells if DECIMAL_COMMA.fullmatch(cell)), None)
     decimals = ""
-    if comma is not None and other != ",":
+    if comma is not None and other_delimiter != ",":
         decimals = f"; decimals need a point: {comma.replace(',', '.')}, not {comma}"
     raise DataError(
         f"{path}: the header is one cell, {quoted(header)}, where {json.dumps(delimiter)} should "
-        f"separate the cells\n{hint.format(json.dumps(other))}{decimals}"
+        f"separate the cells\n{hint.format(json.dumps(other_delimiter))}{decimals}"
     )
 
 
@@ -205,7 +205,7 @@ def _similar_column(name: str, header: Sequence[str]) -> str | None:
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell stands for an unknown value."""
+    """Whether a cell marks a missing value."""
     return cell.strip().lower() in MISSING
 
 

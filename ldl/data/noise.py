@@ -63,8 +63,8 @@ class Mask:
     def apply(self, clean: Array, out: Array, rng: Generator, limits: ValueRange) -> None:
         """clean float32 (n, ...) → out; draws one uniform number per value."""
         for rows in row_blocks(clean):
-            kept = rng.random(clean[rows].shape, dtype=np.float32) >= self.share
-            np.multiply(clean[rows], kept, out=out[rows])
+            unmasked = rng.random(clean[rows].shape, dtype=np.float32) >= self.share
+            np.multiply(clean[rows], unmasked, out=out[rows])
 
 
 @dataclass(frozen=True)

@@ -61,17 +61,17 @@ def _download_file(
     digest = hashlib.md5(usedforsecurity=False)  # the only checksum that OpenML publishes
     with _open(url) as response:
         total = int(response.headers.get("Content-Length") or 0)
-        done = 0
+        received = 0
         while chunk := response.read(CHUNK):
-            done += len(chunk)
-            if done > MAX_DATA_BYTES:
+            received += len(chunk)
+            if received > MAX_DATA_BYTES:
                 raise ValueError(f"the file is larger than {MAX_DATA_BYTES:,} bytes")
             digest.update(chunk)
             file.write(chunk)
             if progress is not None:
-                progress(f"downloading {name}", done, total)
-    if total and done != total:
-        raise ValueError(f"received {done:,} of {total:,} bytes")
+                progress(f"downloading {name}", received, total)
+    if total and received != total:
+        raise ValueError(f"received {received:,} of {total:,} bytes")
     expected = description["md5_checksum"]
     if digest.hexdigest() != expected:
         raise ValueError(f"MD5 {digest.hexdigest()}, where OpenML declares {expected}")

@@ -43,7 +43,7 @@ class AffineScaler:
     sample's values, so that a sample may be flat or an image with its channels last.
     """
 
-    elementwise: ClassVar[bool] = True  # each number is scaled by itself
+    elementwise: ClassVar[bool] = True  # each number is scaled independently
     shift: Array
     scale: Array
 

@@ -300,7 +300,7 @@ class Executor:
             else:
                 backward.extend(layer.backward(ctx, scratch[node.name]))
             sums = self._accumulations[node.name]
-            backward.extend(partial(np.add, total, part, total) for total, part in sums)
+            backward.extend(partial(np.add, total, temporary, total) for total, temporary in sums)
         return forward, backward
 
     def _own_arrays(self) -> list[Array]:

@@ -103,12 +103,14 @@ class Folds(Evaluation):
         validation_share = _validation_share(context)
         results: list[Metrics] = []
         for i, fold in enumerate(folds):
-            rest = np.concatenate(folds[:i] + folds[i + 1 :])
-            count = round(validation_share * len(rest))
-            strata = None if classes is None else classes[rest]
-            training, held_out = random_split(len(rest), [len(rest) - count, count], strata, rng)
-            validation = indices[rest[held_out]] if count else None
-            retrained = context.retrain(indices[rest[training]], validation, indices[fold])
+            remaining = np.concatenate(folds[:i] + folds[i + 1 :])
+            count = round(validation_share * len(remaining))
+            strata = None if classes is None else classes[remaining]
+            training, held_out = random_split(
+                len(remaining), [len(remaining) - count, count], strata, rng
+            )
+            validation = indices[remaining[held_out]] if count else None
+            retrained = context.retrain(indices[remaining[training]], validation, indices[fold])
             results.append(task_metrics(retrained, notes))
         return results
 

@@ -31,8 +31,8 @@ class LatentClassifier(NodeEvaluation):
     """accuracy = 1/N · Σₙ [predicted from zₙ = true class], z (n, d) the values of one node.
 
     A classifier with d inputs and an output for each class is trained with Adam on the training
-    split's values, each of the d standardised by its mean and deviation there. The network itself
-    stays as it is. Writes `contingency/latent_classifier.csv`.
+    split's values, each of the d standardised by its mean and deviation there. The network
+    itself does not change. Writes `contingency/latent_classifier.csv`.
     Source: Alain and Bengio, Understanding intermediate layers using linear classifier probes,
     2016, with any classifier.
     """

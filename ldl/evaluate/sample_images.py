@@ -19,9 +19,9 @@ def sample_images(samples: Array, info: DatasetInfo) -> Array:
     return np.ascontiguousarray(samples, np.float32).reshape(len(samples), *info.image)
 
 
-def squared_errors(truth: Array, outputs: Array) -> Array:
+def squared_errors(original: Array, outputs: Array) -> Array:
     """Squared error of each pixel, the mean over channels: (n, h, w, c) twice to (n, h, w)."""
-    errors: Array = np.square(truth - outputs).mean(axis=-1)
+    errors: Array = np.square(original - outputs).mean(axis=-1)
     return errors
 
 

@@ -1,8 +1,8 @@
 """One network trained by three implementations that must give the same weights, bit for bit.
 
 `loop` is the training loop. `graph` calls the graph's forward and backward, then the optimizer on
-all weights at once. `hand` calls one layer after another, each with arrays of its own, then the
-optimizer on each weight array by itself.
+all weights at once. `hand` calls one layer after another, each with separate arrays, then the
+optimizer on each weight array separately.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _train_by_graph(experiment: Experiment, batches: Batches) -> Weights:
 
 
 def _train_by_layer(experiment: Experiment, batches: Batches) -> Weights:
-    """One layer after another, then the optimizer on each weight array by itself."""
+    """One layer after another, then the optimizer on each weight array separately."""
     graph, optimizer = experiment.graph, experiment.config.optimizer
     weights = Model(graph, experiment.config.seed).parameters.weights
     inputs = {name: np.array(values) for name, values in batches[0].items()}

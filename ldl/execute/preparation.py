@@ -104,7 +104,7 @@ def prepare_unchecked(
 
 
 def prepare_text(text: str, name: str, load_pretrained: bool = True) -> PreparedExperiment:
-    """`prepare` for text from `to_yaml`; `name` stands for the file in messages."""
+    """`prepare` for text from `to_yaml`; `name` is shown as its file in messages."""
     loaded = loads(text, name, Config, REGISTRIES, ignored_sections=IGNORED_SECTIONS, emitted=True)
     return _prepare_loaded(loaded, Path(name).stem, load_pretrained)
 

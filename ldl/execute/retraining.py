@@ -71,9 +71,9 @@ def apply_changes(config: Config, changes: Mapping[str, Any]) -> Config:
     """
     if "loss" in changes:
         loss = config.loss
-        first, *others = loss if isinstance(loss, list) else [loss or LossTerm(None)]
+        first, *other_losses = loss if isinstance(loss, list) else [loss or LossTerm(None)]
         first = replace(first, loss=changes["loss"])
-        config = replace(config, loss=[first, *others] if isinstance(loss, list) else first)
+        config = replace(config, loss=[first, *other_losses] if isinstance(loss, list) else first)
     if "optimizer" in changes:
         size = None if changes["optimizer"].full_batch else config.train.batch_size
         train = replace(config.train, batch_size=size)

@@ -27,13 +27,13 @@ class TransferResult:
     def __str__(self) -> str:
         """The result as a sentence."""
         total = len(self.copied + self.mismatched + self.missing)
-        parts = [f"{len(self.copied)} of {total} arrays copied"]
+        messages = [f"{len(self.copied)} of {total} arrays copied"]
         for label, names in (("another shape", self.mismatched), ("missing", self.missing)):
             if names:
                 extra = len(names) - MAX_LISTED
                 more = f" and {extra} more" if extra > 0 else ""
-                parts.append(f"{label}: {', '.join(names[:MAX_LISTED])}{more}")
-        return "start_from: " + "; ".join(parts)
+                messages.append(f"{label}: {', '.join(names[:MAX_LISTED])}{more}")
+        return "start_from: " + "; ".join(messages)
 
 
 def pretrained_weights(path: str) -> dict[str, Array]:

@@ -88,11 +88,11 @@ class EpochScale:
     @property
     def ticks(self) -> list[float]:
         """Whole numbers: the first epoch, and round ones that do not overlap it."""
-        whole = [tick for tick in round_ticks(self.first, self.last, 5) if tick == int(tick)]
+        ticks = [tick for tick in round_ticks(self.first, self.last, 5) if tick == int(tick)]
         if self.first != int(self.first):
-            return whole
+            return ticks
         distance = 0.08 * (self.last - self.first)
-        return [self.first, *(tick for tick in whole if tick - self.first > distance)]
+        return [self.first, *(tick for tick in ticks if tick - self.first > distance)]
 
 
 def line_chart(
@@ -109,17 +109,17 @@ def line_chart(
     scale = value_scale(values)
     low, high = min(x), max(x)
     epochs = EpochScale(low, high) if high > low else EpochScale(low - 0.5, high + 0.5)
-    drawn = thinned(x, series)
+    indices = thinned(x, series)
     styles = [f"curve c{_colour(curve, i)}" for i, curve in enumerate(series)]
     names = [curve.name for curve in series]
-    paths = [_path([(epochs(x[i]), curve.values[i]) for i in drawn], scale) for curve in series]
+    paths = [_path([(epochs(x[i]), curve.values[i]) for i in indices], scale) for curve in series]
     kept_epoch_x = None
     if kept is not None and epochs.first <= kept <= epochs.last:
         kept_epoch_x = f"{100 * epochs(kept):.2f}%"
     return LineChart(
         caption=f"{title} (logarithmic)" if scale.logarithmic else title,
         description=chart_description(title, x, series),
-        data=_data([x[i] for i in drawn], series, drawn, scale, epochs, kept),
+        data=_data([x[i] for i in indices], series, indices, scale, epochs, kept),
         legend=list(zip(names, styles, strict=True)),
         y_ticks=[(scale.y(tick), format_number(tick)) for tick in scale.ticks],
         x_ticks=[
@@ -134,7 +134,7 @@ def line_chart(
 def _data(
     x: Sequence[float],
     series: Sequence[Series],
-    drawn: Sequence[int],
+    indices: Sequence[int],
     scale: ValueScale,
     epochs: EpochScale,
     kept: float | None,
@@ -151,7 +151,7 @@ def _data(
         "series": [
             {
                 "name": curve.name,
-                "values": [_rounded(curve.values[i]) for i in drawn],
+                "values": [_rounded(curve.values[i]) for i in indices],
                 "colour": _colour(curve, position),
             }
             for position, curve in enumerate(series)
@@ -204,15 +204,15 @@ def thinned(x: Sequence[float], series: Sequence[Series]) -> list[int]:
     count = len(x)
     if count <= 2 * BUCKETS:
         return list(range(count))
-    drawn = {0, count - 1}
+    indices = {0, count - 1}
     for bucket in range(BUCKETS):
-        indices = range(bucket * count // BUCKETS, (bucket + 1) * count // BUCKETS)
+        in_bucket = range(bucket * count // BUCKETS, (bucket + 1) * count // BUCKETS)
         for curve in series:
-            values = {i: curve.values[i] or 0.0 for i in indices if _is_drawable(curve.values[i])}
+            values = {i: curve.values[i] or 0.0 for i in in_bucket if _is_drawable(curve.values[i])}
             if values:
-                drawn.add(min(values, key=values.__getitem__))
-                drawn.add(max(values, key=values.__getitem__))
-    return sorted(drawn)
+                indices.add(min(values, key=values.__getitem__))
+                indices.add(max(values, key=values.__getitem__))
+    return sorted(indices)
 
 
 def round_ticks(low: float, high: float, count: int) -> list[float]:

@@ -21,22 +21,22 @@ WITH_SIGN: Final = ("exceeded", "met", "not met")
 def claims_markdown(
     reproduction: Reproduction, folder: Path, environment: Mapping[str, str]
 ) -> str:
-    """The text of report.md, which lies in `folder`."""
+    """The text of report.md in `folder`, from which links to plots are relative."""
     titles = reproduction.titles
-    parts = [f"# {escaped(titles.title)}", escaped(titles.about)]
+    blocks = [f"# {escaped(titles.title)}", escaped(titles.about)]
     if reproduction.profile == "quick":
-        parts.append("**The quick profile: shortened runs on embedded data. No verdicts.**")
+        blocks.append("**The quick profile: shortened runs on embedded data. No verdicts.**")
     rows = [_signed(row) for row in wording.summary_rows(reproduction.results)]
     summary = _table(wording.SUMMARY_COLUMNS, rows)
-    parts += ["## Summary", f"{wording.tally_line(reproduction)}.", wording.METHOD, summary]
+    blocks += ["## Summary", f"{wording.tally_line(reproduction)}.", wording.METHOD, summary]
     for document, claims in reproduction.documents:
-        parts += [f"## {document.letter}. {escaped(document.title)}", escaped(document.about)]
+        blocks += [f"## {document.letter}. {escaped(document.title)}", escaped(document.about)]
         for result in claims:
-            parts += _claim(result, folder)
+            blocks += _claim(result, folder)
     if environment:
         items = environment.items()
-        parts += ["## Made with", *(f"- {escaped(k)}: {escaped(v)}" for k, v in items)]
-    return "\n\n".join(filter(None, parts)).replace("\n\n- ", "\n- ") + "\n"
+        blocks += ["## Made with", *(f"- {escaped(k)}: {escaped(v)}" for k, v in items)]
+    return "\n\n".join(filter(None, blocks)).replace("\n\n- ", "\n- ") + "\n"
 
 
 def escaped(text: str) -> str:
@@ -61,16 +61,16 @@ def _signed(row: Sequence[str]) -> list[str]:
 def _claim(result: ClaimResult, folder: Path) -> list[str]:
     counts = wording.counts(result)
     shared = wording.shared_texts(result)
-    parts = [f"### {result.id} {escaped(result.experiment)}"]
-    parts.append(f"**{_verdict(result.verdict)}**" + (f", {counts}" if counts else ""))
-    parts += _statement(shared)
+    blocks = [f"### {result.id} {escaped(result.experiment)}"]
+    blocks.append(f"**{_verdict(result.verdict)}**" + (f", {counts}" if counts else ""))
+    blocks += _statement(shared)
     for case in result.cases:
-        parts += _case(case, folder, len(result.cases) > 1, shared)
+        blocks += _case(case, folder, len(result.cases) > 1, shared)
     for case in result.uncounted:
         text = escaped(case.claim.fault or case.claim.evidence or "")
-        parts += [f"#### {wording.uncounted_title(case)}", text]
-        parts += _case(case, folder, False, shared)
-    return parts
+        blocks += [f"#### {wording.uncounted_title(case)}", text]
+        blocks += _case(case, folder, False, shared)
+    return blocks
 
 
 def _statement(texts: Mapping[str, str]) -> list[str]:
@@ -90,18 +90,18 @@ def _facts(facts: Mapping[str, str]) -> str:
 def _case(case: ClaimCase, folder: Path, titled: bool, shared: Mapping[str, str]) -> list[str]:
     claim = case.claim
     name = escaped(claim.case or case.file.stem)
-    parts = [f"#### {name}: {_verdict(case.verdict)}"] if titled else []
-    parts += _statement(wording.specific_texts(case, shared))
+    blocks = [f"#### {name}: {_verdict(case.verdict)}"] if titled else []
+    blocks += _statement(wording.specific_texts(case, shared))
     if claim.metrics:
         rows = [_signed(row) for row in wording.metric_rows(case)]
-        parts.append(_table(wording.METRIC_COLUMNS, rows))
-    parts += [escaped(text) for text in wording.problems(case)]
+        blocks.append(_table(wording.METRIC_COLUMNS, rows))
+    blocks += [escaped(text) for text in wording.problems(case)]
     facts = {
         "measured time": wording.run_time(case),
         "seeds": wording.seeds(case),
         "configuration": case.file.path.name,
     }
-    return [*parts, _facts(facts), *_plots(case, folder)]
+    return [*blocks, _facts(facts), *_plots(case, folder)]
 
 
 def _plots(case: ClaimCase, folder: Path) -> list[str]:

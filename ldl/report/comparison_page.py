@@ -11,7 +11,7 @@ from ldl.report.page import render_page
 from ldl.runs import RunFolder, read_metrics
 from ldl.runs.comparison import RunComparison
 
-LEFT_OUT: Final = ("notes", "units", "classes", "samples", "part")  # of the results
+OMITTED_KEYS: Final = ("notes", "units", "classes", "samples", "part")  # of the results
 
 
 def comparison_page(comparison: RunComparison, runs: Sequence[RunFolder]) -> str:
@@ -55,4 +55,4 @@ def _setting_text(value: Any) -> str:
 def _is_metric(key: str, row: Sequence[Any]) -> bool:
     """Whether a row of results holds numbers, and not those of a single class."""
     numbers = all(isinstance(value, int | float | None) for value in row)
-    return numbers and not any(part in LEFT_OUT for part in key.split("."))
+    return numbers and not any(name in OMITTED_KEYS for name in key.split("."))

@@ -63,8 +63,8 @@ def run_jobs(
     ):
         while waiting or running:
             pending = {job.key for job in waiting} | running.keys()
-            ready = [job for job in waiting if job.after not in pending]
-            for job in ready[: workers - len(running)]:
+            startable = [job for job in waiting if job.after not in pending]
+            for job in startable[: workers - len(running)]:
                 waiting.remove(job)
                 pretrained = folder_of(job.after) if job.after else None
                 if job.after and pretrained is None:

@@ -45,16 +45,16 @@ def fingerprint(
     complete: bool,
 ) -> str:
     """SHA-256 over all that determines a report: claims, runs, and the code that writes it."""
-    parts: list[Any] = [repr(titles), complete]
+    content: list[Any] = [repr(titles), complete]
     for file in claim_files:
         finished = [
             (job.key, runs[job.key].run.name, repr(runs[job.key].status))
             for job in file.jobs
             if job.key in runs
         ]
-        parts.append((repr(file), finished))
+        content.append((repr(file), finished))
     texts = list(_source_texts(files("ldl.report")))
-    return hashlib.sha256(repr((parts, texts)).encode()).hexdigest()
+    return hashlib.sha256(repr((content, texts)).encode()).hexdigest()
 
 
 def _source_texts(folder: Traversable) -> list[str]:

@@ -212,14 +212,14 @@ def _extreme(pairs: Pairs, higher: bool) -> float:
 
 
 _STATISTICS: Final[dict[str, Callable[[Pairs, str, bool, int | None], float]]] = {
-    "first": lambda pairs, argument, higher, kept: pairs[0][1],
-    "last": lambda pairs, argument, higher, kept: pairs[-1][1],
-    "best": lambda pairs, argument, higher, kept: _extreme(pairs, higher),
-    "min": lambda pairs, argument, higher, kept: _extreme(pairs, False),
-    "max": lambda pairs, argument, higher, kept: _extreme(pairs, True),
-    "kept": lambda pairs, argument, higher, kept: _at(pairs, kept),
-    "mean_abs_change": lambda pairs, argument, higher, kept: _mean_abs_change(pairs),
-    "wobble": lambda pairs, argument, higher, kept: _mean_abs_change(pairs),  # former name
-    "at": lambda pairs, argument, higher, kept: _at(pairs, int(argument)),
-    "until": lambda pairs, argument, higher, kept: _until(pairs, float(argument), higher),
+    "first": lambda pairs, argument, higher, kept_epoch: pairs[0][1],
+    "last": lambda pairs, argument, higher, kept_epoch: pairs[-1][1],
+    "best": lambda pairs, argument, higher, kept_epoch: _extreme(pairs, higher),
+    "min": lambda pairs, argument, higher, kept_epoch: _extreme(pairs, False),
+    "max": lambda pairs, argument, higher, kept_epoch: _extreme(pairs, True),
+    "kept": lambda pairs, argument, higher, kept_epoch: _at(pairs, kept_epoch),
+    "mean_abs_change": lambda pairs, argument, higher, kept_epoch: _mean_abs_change(pairs),
+    "wobble": lambda pairs, argument, higher, kept_epoch: _mean_abs_change(pairs),  # former name
+    "at": lambda pairs, argument, higher, kept_epoch: _at(pairs, int(argument)),
+    "until": lambda pairs, argument, higher, kept_epoch: _until(pairs, float(argument), higher),
 }

@@ -174,5 +174,5 @@ def combined_verdict(metrics: Sequence[MetricVerdict]) -> Verdict:
 
 
 def worst_verdict(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict that stands first in ORDER."""
+    """The verdict that comes first in ORDER."""
     return min(verdicts, key=ORDER.index)

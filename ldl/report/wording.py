@@ -56,10 +56,10 @@ def condition(metric: ClaimedMetric) -> str:
             f"{target} ± {format_number(metric.within)}" if metric.within else f"exactly {target}"
         )
     low, high = bounds(metric)
-    parts = [f"at least {format_number(low)}"] if low is not None else []
-    parts += [f"at most {format_number(high)}"] if high is not None else []
+    limits = [f"at least {format_number(low)}"] if low is not None else []
+    limits += [f"at most {format_number(high)}"] if high is not None else []
     tolerance = f" (within {format_number(metric.within)})" if metric.within else ""
-    return " and ".join(parts) + tolerance
+    return " and ".join(limits) + tolerance
 
 
 def measured_value(result: MetricVerdict) -> str:
@@ -162,10 +162,12 @@ def tally_line(reproduction: Reproduction) -> str:
     """The summary in a line: 46 of 49 claims met or exceeded; 3 not met."""
     tally = reproduction.tally
     passed = sum(tally.get(verdict, 0) for verdict in PASSED)
-    rest = [f"{count} {verdict}" for verdict, count in tally.items() if verdict not in PASSED]
+    other_counts = [
+        f"{count} {verdict}" for verdict, count in tally.items() if verdict not in PASSED
+    ]
     exceeded = f" ({tally['exceeded']} exceeded)" if tally.get("exceeded") else ""
     total = f"{passed} of {len(reproduction.results)} claims met or exceeded{exceeded}"
-    return "; ".join([total, *rest])
+    return "; ".join([total, *other_counts])
 
 
 def problems(case: ClaimCase) -> list[str]:

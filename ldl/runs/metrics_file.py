@@ -60,12 +60,12 @@ class MetricsWriter:
     def truncate_to(self, epoch: int) -> int:
         """Keep the rows up to and including `epoch`; return their number."""
         header, *rows = _complete_lines(self.path)
-        kept = [line for line in rows if _epoch(self.path, line) <= epoch]
-        data = "".join([header, *kept]).encode()
+        remaining = [line for line in rows if _epoch(self.path, line) <= epoch]
+        data = "".join([header, *remaining]).encode()
         write_bytes(self.path, data)
         self._file.close()
         self._open(len(data))
-        return len(kept)
+        return len(remaining)
 
     def sync(self) -> None:
         """Wait until the rows are on the disk."""

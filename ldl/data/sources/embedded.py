@@ -20,7 +20,7 @@ from ldl.errors import DataError
 
 DIGIT_NAMES = tuple("0123456789")
 IRIS_COLUMNS = tuple(
-    f"{part} {size} (cm)" for part in ("sepal", "petal") for size in ("length", "width")
+    f"{organ} {size} (cm)" for organ in ("sepal", "petal") for size in ("length", "width")
 )
 WINE_COLUMNS = (
     "alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids",

@@ -34,7 +34,7 @@ class Heads(NamedTuple):
     """Values, or their gradients, by head; d = C/h.
 
     q, k, v and mixed = P·v are (N, h, L, d), p (N, h, L, L) keys first; `mixed_rows` is mixed as
-    (N, L, h, d), as it lies in memory.
+    (N, L, h, d), its order in memory.
     """
 
     q: Array

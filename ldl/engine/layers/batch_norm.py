@@ -85,7 +85,7 @@ class BatchNorm(Norm, CollectiveLayer):
     In training μ and σ² are the mean and variance of a channel over the batch and all other axes,
     and running ← (1 − momentum) · running + momentum · batch, with the unbiased variance. In
     evaluation μ and σ² are the running ones. A batch with one value a channel has no variance: it
-    gives y = b and leaves the running statistics alone. Source: Ioffe and Szegedy, Batch
+    gives y = b and does not change the running statistics. Source: Ioffe and Szegedy, Batch
     Normalization, 2015, in PyTorch's variant (which refuses such a batch).
     """
 

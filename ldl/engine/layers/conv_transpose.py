@@ -93,15 +93,15 @@ def _output_axis(
     size: int, kernel: int, stride: int, padding: int, output_padding: int, output_size: int | None
 ) -> WindowAxis:
     """The axis of y for an axis of x of `size`. Raises ShapeError if `output_size` cannot be."""
-    least = (size - 1) * stride - 2 * padding + kernel
+    min_size = (size - 1) * stride - 2 * padding + kernel
     if output_size is not None:
-        output_padding = output_size - least
-    if not 0 <= output_padding < stride or least + output_padding < 1:
+        output_padding = output_size - min_size
+    if not 0 <= output_padding < stride or min_size + output_padding < 1:
         raise ShapeError(
             f"{size} values with kernel_size {kernel}, stride {stride} and padding {padding} lead "
-            f"to {least} or more, below {least + stride}: not to {least + output_padding}"
+            f"to {min_size} or more, below {min_size + stride}: not to {min_size + output_padding}"
         )
-    return window_axis(least + output_padding, kernel, stride, padding)
+    return window_axis(min_size + output_padding, kernel, stride, padding)
 
 
 @dataclass(frozen=True, eq=False)

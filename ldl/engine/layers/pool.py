@@ -118,29 +118,29 @@ class MaxPool2d(_Pool):
         disjoint = all(a.stride >= a.effective_kernel_size for a in (rows, columns))
         covered = covers(rows) and covers(columns)
         gradients = self.blocks(ctx, ctx.dx[0], ctx.dy, 0.0)
-        share, rest = np.empty_like(gradients[0].y), np.empty_like(gradients[0].y)
+        share, remainder = np.empty_like(gradients[0].y), np.empty_like(gradients[0].y)
         for values, gradient in zip(scratch, gradients, strict=True):
             yield from values.pad()
             if not covered:
                 yield partial(gradient.padded.fill, 0.0)
-            yield from _max_gradients(values, gradient, share, rest, disjoint)
+            yield from _max_gradients(values, gradient, share, remainder, disjoint)
             yield from gradient.unpad()
 
 
 def _max_gradients(
-    values: PoolBlock, gradient: PoolBlock, share: Array, rest: Array, disjoint: bool
+    values: PoolBlock, gradient: PoolBlock, share: Array, remainder: Array, disjoint: bool
 ) -> Iterator[Call]:
-    """Give ∂y of each window to its first maximum; `share` and `rest` are scratch."""
+    """Give ∂y of each window to its first maximum; `share` and `remainder` are scratch."""
     remaining, count = gradient.y, len(values.y)
-    share, rest = share[:count], rest[:count]
+    share, remainder = share[:count], remainder[:count]
     for x, dx in zip(values.positions, gradient.positions, strict=True):
         contribution = remaining
         if x is not values.positions[-1]:
             contribution = share
             yield partial(np.equal, x, values.y, contribution)
             yield partial(np.multiply, contribution, remaining, contribution)
-            yield partial(np.subtract, remaining, contribution, rest)
-            remaining = rest
+            yield partial(np.subtract, remaining, contribution, remainder)
+            remaining = remainder
         if disjoint:
             yield partial(np.copyto, dx, contribution)
         else:

@@ -221,9 +221,9 @@ class Recurrent(Layer):
     def _packed_slices(
         self, w: Mapping[str, Array], packed: Array
     ) -> Iterator[tuple[Array, Array]]:
-        """Each gate's slice of each weight, and where it stands in the packed matrix.
+        """Each gate's slice of each weight, and its slice of the packed matrix.
 
-        Both biases have the same slice of the packed matrix.
+        Both biases have the same slice there.
         """
         H = self.units
         rows = {"weight_hh": packed[:H], "weight_ih": packed[H + self.bias :]}

@@ -63,8 +63,8 @@ class Reshape(View):
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The shape of the settings, with −1 replaced."""
         old = one_input(x)
-        total, known = prod(old), prod(size for size in self.shape if size != -1)
-        shape = tuple(total // known if size == -1 else size for size in self.shape)
+        total, fixed = prod(old), prod(size for size in self.shape if size != -1)
+        shape = tuple(total // fixed if size == -1 else size for size in self.shape)
         if prod(shape) != total:
             raise ShapeError(
                 f"cannot turn {format_shape(old)}, {total} values, into {format_shape(self.shape)}"

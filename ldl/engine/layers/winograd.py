@@ -24,8 +24,8 @@ MAX_OUTPUTS = 4  # of a tile
 
 def tile_outputs(count: int, weights: int) -> int:
     """m for `count` outputs in a row: that with the fewest products, the larger of equal ones."""
-    most = min(MAX_OUTPUTS, len(POINTS) + 2 - weights)
-    return min(range(most, 0, -1), key=lambda m: -(-count // m) * (m + weights - 1), default=1)
+    largest = min(MAX_OUTPUTS, len(POINTS) + 2 - weights)
+    return min(range(largest, 0, -1), key=lambda m: -(-count // m) * (m + weights - 1), default=1)
 
 
 def product_share(count: int, weights: int) -> float:
@@ -41,11 +41,11 @@ def matrices(outputs: int, weights: int, dtype: np.dtype[Any]) -> tuple[Array, A
     """
     points = np.array(POINTS[: outputs + weights - 2])
     n = len(points) + 1
-    rest = [np.delete(points, i) for i in range(n - 1)]
+    other_points = [np.delete(points, i) for i in range(n - 1)]
     b = np.zeros((n, n))
-    for row, roots in zip(b, [*rest, points], strict=True):
+    for row, roots in zip(b, [*other_points, points], strict=True):
         row[: len(roots) + 1] = np.poly(roots)[::-1]
-    scale = [np.prod(x - roots) for x, roots in zip(points, rest, strict=True)]
+    scale = [np.prod(x - roots) for x, roots in zip(points, other_points, strict=True)]
     g, a = (_powers(points, size) for size in (weights, outputs))
     g[:-1] /= np.array(scale)[:, None]
     return b.astype(dtype), g.astype(dtype), a.T.astype(dtype, order="C")

@@ -28,7 +28,7 @@ MAX_PRODUCT_SHARE = 0.8  # of plain products that may remain, so that the sums p
 class _TileGeometry:
     """m rows of y from n rows of x, in tiles; several outputs along a row from one window.
 
-    A kernel with few channels stands in its matrix several times, each time a column further
+    The matrix of a kernel with few channels holds it several times, each time a column further
     right: more products, but fewer and longer windows to copy.
     """
 

@@ -256,14 +256,14 @@ class Hinge(Loss):
     @staticmethod
     def _best_rivals(ctx: Context, scratch: HingeScratch) -> Iterator[Call]:
         """Overwrite the positions of target and best rival; `slopes` gets the rival's score."""
-        others, targets, rivals = ctx.buffers["rivals"], scratch.targets, scratch.rivals
+        other_scores, targets, rivals = ctx.buffers["rivals"], scratch.targets, scratch.rivals
         starts = np.arange(len(targets)) * scratch.scores.shape[1]
         yield partial(np.add, starts, ctx.x[1], targets)
-        yield partial(np.copyto, others, scratch.scores)
-        yield partial(np.put, others, targets, scalar(-np.inf, ctx.y.dtype), mode="clip")
-        yield partial(others.argmax, axis=1, out=rivals)
+        yield partial(np.copyto, other_scores, scratch.scores)
+        yield partial(np.put, other_scores, targets, scalar(-np.inf, ctx.y.dtype), mode="clip")
+        yield partial(other_scores.argmax, axis=1, out=rivals)
         yield partial(np.add, rivals, starts, rivals)
-        yield partial(np.take, others, rivals, out=scratch.slopes, mode="clip")
+        yield partial(np.take, other_scores, rivals, out=scratch.slopes, mode="clip")
 
     def backward(self, ctx: Context, scratch: HingeScratch) -> Iterator[Call]:
         """∂z: 1 at the best rival and −1 at the target where the margin is not kept, times ∂y."""
