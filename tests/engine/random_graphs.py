@@ -25,7 +25,9 @@ SEQUENCES: dict[str, tuple[object, ...]] = {
     "positional_embedding": ("learned", Normal(0.5)),
     "multi_head_attention": (1, 0.3, True, False, Normal(0.5)),
 }
-LAYER_ENTRIES = (*ANY_SHAPE, *SEQUENCES, "linear", "add", "multiply", "concat", "reshape")
+# Entries of random choices; film replaces half of the multiply layers.
+DRAWN_ENTRIES = (*ANY_SHAPE, *SEQUENCES, "linear", "add", "multiply", "concat", "reshape")
+LAYER_ENTRIES = (*DRAWN_ENTRIES, "film")
 
 INPUTS: dict[str, Shape] = {"a": (4,), "b": (2, 3), "c": (6,)}
 
@@ -46,10 +48,10 @@ class GraphGenerator:
         self.linears: list[tuple[int, Layer]] = []
 
     def graph(self) -> Graph:
-        """4 to 16 layers and more, and 1 to 3 losses, declared in random order."""
+        """4 to 16 layers or more, and 1 to 3 losses, declared in random order."""
         for _ in range(self.rng.integers(4, 17)):
             self.add_layer(
-                str(self.rng.choice([*LAYER_ENTRIES, *["linear"] * 5, "add", "sigmoid"]))
+                str(self.rng.choice([*DRAWN_ENTRIES, *["linear"] * 5, "add", "sigmoid"]))
             )
         for _ in range(self.rng.integers(1, 4)):
             self.add_loss(str(self.rng.choice([*LOSSES, *["bce"] * len(LOSSES)])))
@@ -77,6 +79,9 @@ class GraphGenerator:
             return self.add_node(self.linear(shape[-1]), x)
         if entry in ("add", "multiply"):
             further = [self.value(shape=shape) for _ in range(self.rng.integers(1, 4))]
+            if entry == "multiply" and len(self.nodes) % 2:
+                condition = next(n for n in reversed(self.shapes) if len(self.shapes[n]) == 1)
+                return self.add_node(LAYERS["film"](Normal(0.5)), x, condition)
             return self.add_node(LAYERS[entry](), x, *further)
         if entry == "concat":
             axis = int(self.rng.integers(len(shape)))
