@@ -45,7 +45,7 @@ def read_headers(path: Path) -> dict[str, ArrayHeader]:
     """The headers of an npz file's arrays, by key. Raises DataError."""
     with _open_archive(path) as archive:
         names = archive.namelist()
-        _check_count(path, archive)
+        _check_entry_count(path, archive)
         if invalid := [name for name in names if not name.endswith(".npy")]:
             raise DataError(f'{path}: its entry "{invalid[0]}" is no array (NAME.npy)')
         return {name[:-4]: _checked_header(path, archive, name) for name in names}
@@ -72,7 +72,7 @@ def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise DataError(f"{path}: not a valid npz file ({reason}){REWRITE_HINT}") from error
 
 
-def _check_count(path: Path, archive: zipfile.ZipFile) -> None:
+def _check_entry_count(path: Path, archive: zipfile.ZipFile) -> None:
     """Compare the number of entries with the end record, which `zipfile` does not do."""
     with path.open("rb") as file:
         file.seek(-22 - len(archive.comment), 2)  # the end record has the count at byte 10

@@ -31,7 +31,7 @@ def describe_data(spec: DataSpec) -> DatasetInfo:
             spec.scale.check(shape, info.image_size(name))
     if spec.scale_targets is not None:
         _check_target_scaler(spec, info)
-    return _network_info(info, spec)
+    return _prepared_info(info, spec)
 
 
 def _check_target_scaler(spec: DataSpec, info: DatasetInfo) -> None:
@@ -63,7 +63,7 @@ def load_data(
     DataError.
     """
     raw = _read_source(spec, seed, progress)
-    info, digest, image_sizes = _network_info(raw.info, spec), raw.sha256(), _image_sizes(raw.info)
+    info, digest, image_sizes = _prepared_info(raw.info, spec), raw.sha256(), _image_sizes(raw.info)
     indices = split_indices(spec.split, raw, seed) if sample_indices is None else sample_indices
     inputs = {split: {k: x[rows] for k, x in raw.inputs.items()} for split, rows in indices.items()}
     targets = {split: _select_targets(raw, rows) for split, rows in indices.items()}
@@ -249,7 +249,7 @@ def _input_range(x: Array, is_image: bool) -> ValueRange:
     return np.asarray(x.min(axis=axis)), np.asarray(x.max(axis=axis))
 
 
-def _network_info(raw: DatasetInfo, spec: DataSpec) -> DatasetInfo:
+def _prepared_info(raw: DatasetInfo, spec: DataSpec) -> DatasetInfo:
     """The description of the inputs as the network gets them: cropped, flat or as images."""
     raw_sizes = _image_sizes(raw)
     if spec.shape == "image" and not raw_sizes:

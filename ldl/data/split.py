@@ -147,7 +147,7 @@ def stratified_counts(counts: list[int], sizes: list[int]) -> list[list[int]]:
 
     for c, count in enumerate(counts):
         for _ in range(count - sum(table[c])):
-            _run(assign(c, set()))
+            _run_recursion(assign(c, set()))
     return [[n + (c in rounded_up[s]) for s, n in enumerate(row)] for c, row in enumerate(table)]
 
 
@@ -156,7 +156,7 @@ def _by_remainder(row: list[int]) -> list[int]:
     return sorted((s for s, value in enumerate(row) if value), key=lambda s: -row[s])
 
 
-def _run(recursion: Recursion) -> bool:
+def _run_recursion(recursion: Recursion) -> bool:
     """Run a recursion of any depth that yields its calls and is sent their results."""
     stack, result = [recursion], None
     while stack:

@@ -18,7 +18,7 @@ from ldl.evaluate.context import (
     unknown_node,
 )
 from ldl.evaluate.result_files import write_arrays
-from ldl.evaluate.sample_images import class_names, sample_images, spread_over_classes
+from ldl.evaluate.sample_images import sample_class_names, sample_images, spread_over_classes
 from ldl.fields import Alias, Doc, Size
 
 MAX_CHANNELS = 16
@@ -56,7 +56,10 @@ class Activations(Evaluation):
         node = self.node or (first.activated if first else "")
         z = context.node_values(node, split.inputs)
         indices = spread_over_classes(split.targets, evaluated.samples, self.samples)
-        arrays = {"values": _plottable(z[indices]), "labels": class_names(split, info, indices)}
+        arrays = {
+            "values": _plottable(z[indices]),
+            "labels": sample_class_names(split, info, indices),
+        }
         if info.image is not None:
             arrays["images"] = sample_images(split.inputs["x"][indices], info)
         write_arrays(evaluated.plot("activations", "npz"), place=np.array(node), **arrays)

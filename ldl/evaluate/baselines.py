@@ -198,12 +198,12 @@ class Baselines(Evaluation):
             model = _model(name, c, seed).fit(x, classes)
             if _selection_method(evaluated) == "validation":
                 assert validation is not None
-                predicted = _predict(model, _flat(validation.inputs))
+                predicted = _predict_classes(model, _flat(validation.inputs))
                 selection = metrics.accuracy(labels(validation), predicted)
             else:
                 selection = _cross_validated(_model(name, c, seed), x, classes, seed)
-            training = metrics.accuracy(classes, _predict(model, x))
-            accuracy = metrics.accuracy(true, _predict(model, inputs))
+            training = metrics.accuracy(classes, _predict_classes(model, x))
+            accuracy = metrics.accuracy(true, _predict_classes(model, inputs))
             if np.isnan(selection):
                 notes.append("too few samples to hold some out: C is chosen on the training split")
                 selection = training
@@ -244,8 +244,10 @@ def _write_regions(evaluated: EvaluatedSplit, models: dict[str, Any]) -> None:
         evaluated.plot("baseline_regions", "npz"),
         x=axes.reshape(-1, 2)[:, 0],
         y=axes.reshape(-1, 2)[:, 1],
-        classes=np.stack([_predict(model, grid).reshape(shape) for model in models.values()]),
-        predicted=np.stack([_predict(model, flat) for model in models.values()]),
+        classes=np.stack(
+            [_predict_classes(model, grid).reshape(shape) for model in models.values()]
+        ),
+        predicted=np.stack([_predict_classes(model, flat) for model in models.values()]),
         models=np.array(list(models)),
         points=dataset.to_source_units(name, x).reshape(-1, 2),
         labels=labels(evaluated.split),
@@ -284,7 +286,7 @@ def _rbf_kernel(x: Array, train: Array) -> Array:
     return kernel
 
 
-def _predict(model: Any, x: Array) -> Array:
+def _predict_classes(model: Any, x: Array) -> Array:
     """The classes (n,) of x (n, d), in batches: a kernel matrix holds all samples of a batch."""
     starts = range(0, len(x), PREDICTION_BATCH)
     return np.concatenate([model.predict(x[i : i + PREDICTION_BATCH]) for i in starts])

@@ -27,7 +27,12 @@ from ldl.evaluate.denoising import CLASSIFIER, input_classifier
 from ldl.evaluate.latents import random_stream
 from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
 from ldl.evaluate.result_files import write_arrays, write_table
-from ldl.evaluate.sample_images import NO_IMAGES, class_names, sample_images, spread_over_classes
+from ldl.evaluate.sample_images import (
+    NO_IMAGES,
+    sample_class_names,
+    sample_images,
+    spread_over_classes,
+)
 from ldl.fields import Choice, Doc, LayerList, Positive, Size
 
 LEVELS = tuple(Gaussian(level) for level in (0.1, 0.2, 0.3, 0.4, 0.5))
@@ -131,7 +136,7 @@ def _write_images(
         side: np.stack([sample_images(sides[side][indices], info) for sides in samples.values()])
         for side in SIDES
     }
-    names = class_names(split, info, indices)
+    names = sample_class_names(split, info, indices)
     path = evaluated.plot("noise_sheet", "npz")
     write_arrays(path, levels=np.array(list(samples)), labels=names, **stacks)
 

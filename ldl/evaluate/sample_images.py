@@ -39,7 +39,7 @@ def spread_over_classes(targets: Array | None, samples: int, count: int = SHOWN_
     return order[chosen]
 
 
-def class_names(split: Split, info: DatasetInfo, indices: Array) -> Array:
+def sample_class_names(split: Split, info: DatasetInfo, indices: Array) -> Array:
     """The names of the samples' classes; empty strings without classes."""
     if split.targets is None or info.target.kind != "classes":
         return np.full(len(indices), "")
@@ -60,7 +60,7 @@ def comparison_images(
         "original": original,
         **images,
         "error": squared_errors(original, list(images.values())[-1]),
-        "labels": class_names(split, info, indices),
+        "labels": sample_class_names(split, info, indices),
         "samples": np.asarray(indices),
     }
 

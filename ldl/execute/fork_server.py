@@ -160,7 +160,7 @@ class ForkServer:
             modules = set(sys.modules)
             result, value = self.worker.run(task, attempt)
             imports = _imports(modules)
-            _write_json(result_file, {"result": result, "value": value, "imports": imports})
+            _write_result(result_file, {"result": result, "value": value, "imports": imports})
             code = 0
         except BaseException as error:
             if not isinstance(
@@ -168,7 +168,7 @@ class ForkServer:
             ):  # their messages suffice without a traceback
                 traceback.print_exc()
             text = str(error) if isinstance(error, LdlError) else f"{type(error).__name__}: {error}"
-            _write_json(result_file, {"error": text})
+            _write_result(result_file, {"error": text})
         finally:
             os._exit(code)
 
@@ -184,7 +184,7 @@ class ForkServer:
 
     def _handle_exit(self, child: Child, code: int) -> None:
         """Report a task whose process has ended, or start it again."""
-        outcome = _read_json(child.result_file)
+        outcome = _read_result(child.result_file)
         self._import_modules(outcome.get("imports", ()))
         result, seconds = outcome.get("result"), time.monotonic() - child.started
         if result in (TaskResult.FINISHED, TaskResult.LEASED_ELSEWHERE):
@@ -293,11 +293,11 @@ def _anonymous_file() -> IO[bytes]:
     return tempfile.TemporaryFile(buffering=0)
 
 
-def _write_json(file: IO[bytes], content: Mapping[str, Any]) -> None:
+def _write_result(file: IO[bytes], content: Mapping[str, Any]) -> None:
     file.write(json.dumps(content).encode())
 
 
-def _read_json(file: IO[bytes]) -> dict[str, Any]:
+def _read_result(file: IO[bytes]) -> dict[str, Any]:
     """The content of a result file; empty where the process died before it was complete."""
     with file:
         file.seek(0)

@@ -80,7 +80,7 @@ def read_claim_files(
     cannot be read is listed with its problem. Raises UsageError where no file makes a claim.
     """
     paths = sorted(folder.glob("*.yaml"))
-    files = {path.stem: _prepare(path) for path in paths}
+    files = {path.stem: _try_prepare(path) for path in paths}
     files = {
         stem: prepared
         for stem, prepared in files.items()
@@ -94,7 +94,8 @@ def read_claim_files(
     return [planner.file(stem) for stem in sorted(files, key=lambda s: sort_key(files[s], s))]
 
 
-def _prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
+def _try_prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
+    """The prepared experiment of a file, or the error that it raises."""
     try:
         return prepare(path, overrides)
     except LdlError as error:
@@ -200,7 +201,7 @@ class _JobPlanner:
         if problem:
             return replace(file, problem=problem)
         overrides = list(claim.quick or []) if self.profile == "quick" else []
-        changed = _prepare(path, overrides) if overrides else prepared
+        changed = _try_prepare(path, overrides) if overrides else prepared
         if isinstance(changed, LdlError):
             return replace(file, problem=_message(changed), broken=True)
         first = changed.experiment.config.seed + self.seed_offset

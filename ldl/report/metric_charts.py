@@ -41,7 +41,7 @@ def comparison_charts(runs: Mapping[str, Sequence[MetricsRow]]) -> list[LineChar
         for split, label in SPLITS.items():
             column = f"{split}_{name}"
             series = [
-                Series(run, _padded(_column(rows, column), len(epochs)), colour=i)
+                Series(run, _column(rows, column) + [None] * (len(epochs) - len(rows)), colour=i)
                 for i, (run, rows) in enumerate(runs.items())
                 if rows and column in rows[0]
             ]
@@ -62,7 +62,3 @@ def _title(name: str) -> str:
 
 def _column(rows: Sequence[MetricsRow], name: str) -> list[float | int | None]:
     return [row.get(name) for row in rows]
-
-
-def _padded(values: list[float | int | None], length: int) -> list[float | int | None]:
-    return values + [None] * (length - len(values))

@@ -11,7 +11,6 @@ from typing import Any
 from ldl.compile import Claim
 from ldl.report.claim_files import ClaimFile, Profile, ReportTitles, SourceDocument, split_id
 from ldl.report.job_pool import FinishedJob, run_jobs
-from ldl.report.jobs import Job
 from ldl.report.run_index import IndexedRun, RunIndex
 from ldl.report.run_metrics import RunMetrics
 from ldl.report.verdicts import (
@@ -140,17 +139,14 @@ def run_missing(
         on_finish(finished, runs.get(finished.job.key))
 
     missing = [
-        _with_measured_time(job, index.seconds) for job in jobs.values() if not is_done(job.key)
+        replace(job, estimated_seconds=index.seconds.get(job.stem, job.estimated_seconds))
+        for job in jobs.values()
+        if not is_done(job.key)
     ]
     on_start(len(missing), len(jobs))
     if missing:
         run_jobs(missing, runs, root, workers, report_finish, folder_of)
     return runs
-
-
-def _with_measured_time(job: Job, seconds: Mapping[str, float]) -> Job:
-    """The job with the time that an earlier run of its file took, where there is one."""
-    return replace(job, estimated_seconds=seconds.get(job.stem, job.estimated_seconds))
 
 
 def evaluate_claims(

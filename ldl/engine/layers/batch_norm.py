@@ -20,7 +20,13 @@ from ldl.engine.layer import (
     ScratchSpec,
     TensorSpec,
 )
-from ldl.engine.layers.norm import BLOCK, Norm, channels, nearest_divisor, scale_and_shift
+from ldl.engine.layers.norm import (
+    BLOCK,
+    Norm,
+    nearest_divisor,
+    scale_and_shift,
+    shape_with_channels,
+)
 from ldl.engine.memory import scalar
 from ldl.fields import Positive, Share
 
@@ -94,7 +100,7 @@ class BatchNorm(Norm, CollectiveLayer):
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; x − μ is kept for backward."""
-        shape = channels(x)
+        shape = shape_with_channels(x)
         size = shape[-1]
         return LayerPlan(
             y=shape,

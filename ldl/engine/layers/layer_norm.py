@@ -12,7 +12,13 @@ import numpy as np
 
 from ldl.arrays import Array
 from ldl.engine.layer import Call, Context, LayerPlan, ScratchSpec, TensorSpec
-from ldl.engine.layers.norm import BLOCK, Norm, channels, nearest_divisor, scale_and_shift
+from ldl.engine.layers.norm import (
+    BLOCK,
+    Norm,
+    nearest_divisor,
+    scale_and_shift,
+    shape_with_channels,
+)
 from ldl.engine.memory import scalar
 from ldl.fields import Positive
 
@@ -43,7 +49,7 @@ class LayerNorm(Norm):
 
     def plan(self, x: tuple[TensorSpec, ...]) -> LayerPlan:
         """The input's shape; x̂ and 1/√(σ² + ε) are kept for backward."""
-        shape = channels(x)
+        shape = shape_with_channels(x)
         buffers = {"normalized": ScratchSpec(shape), "inverse_std": ScratchSpec(shape[:-1])}
         w = scale_and_shift(shape[-1])
         return LayerPlan(y=shape, w=w, buffers=buffers, multiply_adds=2 * prod(shape))

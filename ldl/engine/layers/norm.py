@@ -32,7 +32,7 @@ class Norm(Layer):
         return replace(self)
 
 
-def channels(x: tuple[TensorSpec, ...]) -> Shape:
+def shape_with_channels(x: tuple[TensorSpec, ...]) -> Shape:
     """The input's shape, which needs at least one axis. Raises ShapeError."""
     shape = one_input(x)
     if not shape:
