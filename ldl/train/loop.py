@@ -171,6 +171,9 @@ class TrainLoop:
                     )
                 if self._accuracy_of:
                     metrics.correct += self._count_correct(executor, *self._accuracy_of)
+                if metrics.terms:  # before the step, whose closure runs the executor again
+                    terms = zip(metrics.terms, executor.losses(), strict=True)
+                    metrics.terms = [total + term * size for total, term in terms]
                 if clipping is not None:
                     clipping.apply(gradient, norm)
                 if schedule is not None:
@@ -184,9 +187,6 @@ class TrainLoop:
                 metrics.batch += 1
                 metrics.samples += size
                 metrics.loss += loss * size
-                if metrics.terms:
-                    terms = zip(metrics.terms, executor.losses(), strict=True)
-                    metrics.terms = [total + term * size for total, term in terms]
                 metrics.norm += norm
                 if after_batch is not None:
                     after_batch(metrics)
@@ -222,26 +222,29 @@ class TrainLoop:
     ) -> Callable[[], float]:
         """The loss and penalty of the batch at the current θ; each call overwrites the gradient.
 
-        Every call repeats the random draws of the step's first pass and leaves untrained state
-        unchanged, such as running statistics. Except in a line search, it clips the gradient and
-        raises Diverged for a value that is not finite.
+        In a line search a call draws random numbers and updates running statistics as a step
+        does. Else it repeats the draws of the step's first pass, leaves the statistics unchanged,
+        clips the gradient, and raises Diverged for a value that is not finite.
         """
         parameters, penalty = self.model.parameters, self.options.penalty
-        streams = [parameters.streams[name] for name in self._random_nodes]
+        line_search = self.optimizer.line_search
+        random_nodes = () if line_search else self._random_nodes
+        streams = [parameters.streams[name] for name in random_nodes]
         draws = [rng.bit_generator.state for rng in streams]
+        kept_state = {} if line_search else parameters.state
 
         def evaluate() -> float:
             for rng, start in zip(streams, draws, strict=True):
                 rng.bit_generator.state = start
-            state = {name: array.copy() for name, array in parameters.state.items()}
+            state = {name: array.copy() for name, array in kept_state.items()}
             executor.forward_backward()
             for name, array in state.items():
-                parameters.state[name][...] = array
+                kept_state[name][...] = array
             loss = executor.loss()
             if penalty is not None:
                 self._add_penalty_gradient()
                 loss += penalty.value(self.theta, parameters.decay_slices)
-            if not self.optimizer.line_search:
+            if not line_search:
                 self._clip(executor, loss, epoch, batch)
             return loss
 

@@ -19,7 +19,8 @@ class OptimizerState:
 
     A checkpoint holds these three and nothing else; `scratch` is temporary. An optimizer that
     `needs_closure` calls `closure`, which the training loop sets: it gives the loss at the present
-    θ, with the same random draws in each call of a step, and overwrites the gradient.
+    θ and overwrites the gradient. Except in a line search, each call of a step sees the same
+    random draws.
     """
 
     steps: int
