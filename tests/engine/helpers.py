@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pytest
 
 from ldl.arrays import Array
 from ldl.engine.executor import Executor
 from ldl.engine.graph import Graph, LossNode, Node
-from ldl.engine.layer import TensorSpec
+from ldl.engine.layer import Context, TensorSpec
 from ldl.engine.losses import LOSSES, Loss
+from ldl.engine.parameters import Parameters
 
-from .table import Case
+from . import naive
+from .table import TABLE, Case
+
+all_cases = pytest.mark.parametrize("case", TABLE, ids=str)
 
 
 def case_graph(case: Case, uses: int = 1) -> Graph:
@@ -61,3 +67,34 @@ def step(executor: Executor, batch: Mapping[str, Array]) -> dict[str, Array]:
         **{f"d {name}": g.copy() for name, g in executor.parameters.gradients.items()},
         **{f"d {name}": g.copy() for name, g in executor.input_gradients.items()},
     }
+
+
+def make_executor(case: Case, samples: int, dtype: Any, uses: int = 1) -> Executor:
+    """An executor with gradients for `case_graph(case)`, in training."""
+    graph = case_graph(case, uses)
+    parameters = Parameters(graph, 3, dtype)
+    return Executor(graph, parameters, samples, gradients=True, input_gradients=True, training=True)
+
+
+def run_forward(case: Case, samples: int, dtype: Any) -> naive.LayerStep:
+    """The layer alone after forward, with a random gradient of y."""
+    rng = np.random.default_rng(1)
+    plan = case.layer.plan(tuple(case_input.spec for case_input in case.inputs))
+    x = tuple(
+        values if case_input.integer else values.astype(dtype)
+        for case_input in case.inputs
+        for values in [case_input.values(rng, samples)]
+    )
+    w = {k: v.init.draw(v.shape, v.fans, rng).astype(dtype) for k, v in plan.w.items()}
+    ctx = naive.fresh_context(case.layer, plan, x, w)
+    layer_step = naive.LayerStep(case.layer, ctx)
+    layer_step.forward()
+    if not isinstance(case.layer, Loss):
+        ctx.dy[...] = rng.normal(size=ctx.dy.shape)
+    return layer_step
+
+
+def gradient_arrays(ctx: Context) -> dict[str, Array]:
+    """The gradients of inputs and weights, by name."""
+    input_gradients = {f"x{i}": dx for i, dx in enumerate(ctx.dx) if dx is not None}
+    return {**input_gradients, **ctx.dw}

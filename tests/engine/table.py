@@ -1,6 +1,7 @@
 """The table of layers and losses: inputs of unusual shapes, and the formula of each in float64.
 
-`test_table.py` checks every row, and fails for a registered entry without rows.
+`test_table.py`, `test_float32.py` and `test_declarations.py` check every row. A test fails for a
+registered entry without rows.
 """
 
 from __future__ import annotations

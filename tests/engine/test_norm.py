@@ -101,7 +101,7 @@ def test_evaluation_reads_running_statistics_without_update() -> None:
 
 
 def test_gradients_with_running_statistics() -> None:
-    """In evaluation y depends on one value of x, so that ∂x is a difference quotient."""
+    """In evaluation the statistics are constants, and each y depends on its own x alone."""
     layer = LAYERS["batch_norm"]()
     plan = layer.plan((TensorSpec((2, 3)),))
     rng = np.random.default_rng(1)
