@@ -299,6 +299,14 @@ def test_buffers_of_disjoint_lifetimes_share_memory() -> None:
     assert train.bytes - inputs <= (10 + 1 + 3) * buffer + (10 + 3) * samples * 8
 
 
+def test_relu_keeps_one_array_of_zeros_for_both_passes() -> None:
+    def used_bytes(entry: str) -> int:
+        nodes = [Node("a", linear(), ("x",)), Node("b", layer(entry), ("a",))]
+        return make_executor(Graph(INPUTS, nodes, [loss("mse", "b", "t")])).bytes
+
+    assert used_bytes("relu") - used_bytes("tanh") == batch()["x"].nbytes
+
+
 # --- bce after sigmoid --------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ldl.arrays import Array
 from ldl.engine.layer import Call, Context, Layer, LayerPlan, Layout, ScratchSpec, TensorSpec
 from ldl.engine.layers.reshape import View
 from ldl.engine.layers.shape_checks import one_input
@@ -92,14 +93,18 @@ class Sigmoid(Activation):
 class Relu(Activation):
     """y = max(x, 0); the slope at 0 is 0."""
 
-    def forward(self, ctx: Context, scratch: None) -> Iterator[Call]:
-        """Overwrite y; NumPy's maximum is three times faster against zeros than against 0."""
-        yield partial(np.maximum, ctx.x[0], np.zeros_like(ctx.y), out=ctx.y)
+    def prepare(self, ctx: Context) -> Array:
+        """Zeros: NumPy's maximum is three times faster against them than against 0."""
+        return np.zeros_like(ctx.y)
 
-    def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
+    def forward(self, ctx: Context, scratch: Array) -> Iterator[Call]:
+        """Overwrite y."""
+        yield partial(np.maximum, ctx.x[0], scratch, out=ctx.y)
+
+    def backward(self, ctx: Context, scratch: Array) -> Iterator[Call]:
         """∂x = ∂y where y > 0, else 0."""
         slope = ctx.buffers["slope"]
-        yield partial(np.greater, ctx.y, np.zeros_like(ctx.y), slope)
+        yield partial(np.greater, ctx.y, scratch, slope)
         yield partial(np.multiply, ctx.dy, slope, ctx.dx[0])
 
 

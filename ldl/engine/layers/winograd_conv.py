@@ -155,7 +155,7 @@ class _TileBlock:
         complete = self.y.shape[1] == count * m
         tile_rows = self.y if complete else buffers.y[:images, : count * m]
         self.tile_rows = tile_rows.reshape(images, count, m, out, copy=False)
-        self.block_sumial_rows = None if complete else tile_rows
+        self.partial_rows = None if complete else tile_rows
 
     def read_windows(self, b: Array) -> None:
         """Overwrite the windows with those of Bᵀ x."""
@@ -169,14 +169,14 @@ class _TileBlock:
     def write_outputs(self, a: Array) -> None:
         """y = Aᵀ products."""
         np.matmul(a, self.transposed_products, self.tile_rows)
-        if self.block_sumial_rows is not None:
-            np.copyto(self.y, self.block_sumial_rows[:, : self.y.shape[1]])
+        if self.partial_rows is not None:
+            np.copyto(self.y, self.partial_rows[:, : self.y.shape[1]])
 
     def read_gradients(self, a: Array) -> None:
         """products = A ∂y, with ∂y in the memory of y."""
-        if self.block_sumial_rows is not None:
-            np.copyto(self.block_sumial_rows[:, : self.y.shape[1]], self.y)
-            self.block_sumial_rows[:, self.y.shape[1] :].fill(0.0)
+        if self.partial_rows is not None:
+            np.copyto(self.partial_rows[:, : self.y.shape[1]], self.y)
+            self.partial_rows[:, self.y.shape[1] :].fill(0.0)
         np.matmul(a, self.tile_rows, self.transposed_products)
 
 
