@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldl.cli.app import FileArgument, JsonOption, OverridesArgument, command
-from ldl.cli.output import format_bytes, log, print_json, print_notes, print_table
+from ldl.cli.output import format_bytes, log, print_json, print_notes, print_table, print_warnings
 
 if TYPE_CHECKING:
     from ldl.compile import Experiment
@@ -157,7 +157,9 @@ def gradcheck(
     from ldl.engine.gradcheck import gradcheck as compare
     from ldl.execute import prepare
 
-    experiment = prepare(Path(file), overrides or []).experiment
+    prepared = prepare(Path(file), overrides or [])
+    print_warnings(prepared.loaded.warnings)
+    experiment = prepared.experiment
     inputs = _random_inputs(experiment, samples)
     gradients = compare(experiment.graph, inputs, experiment.config.seed, entries)
     passed = all(gradient.error < TOLERANCE for gradient in gradients)

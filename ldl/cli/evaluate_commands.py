@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
-from ldl.cli.output import log, print_json, print_results
+from ldl.cli.output import log, print_json, print_results, print_warnings
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def evaluate(
     from ldl.runs.run_list import find_run
 
     folder = find_run(runs_root(runs), run)
-    evaluations = read_evaluations(evaluation) if evaluation else None
+    evaluations, warnings = read_evaluations(evaluation) if evaluation else (None, ())
+    print_warnings(warnings)
     results = execute(folder, evaluations)
     draw(folder.path)
     if json:

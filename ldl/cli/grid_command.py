@@ -15,6 +15,7 @@ from ldl.cli.app import (
     RunsOption,
     command,
 )
+from ldl.cli.output import print_warnings
 
 FAILED = 3  # exit code of a grid that finished with failed trials, or without any objective
 
@@ -73,6 +74,7 @@ def grid(
 
         check_address(dask)
     checked, root = read_grid(Path(file), overrides or []), runs_root(runs)
+    print_warnings(checked.base.loaded.warnings)
     with GridDisplay(checked.objective.name, quiet) as display:
         plan = checked.plan(display.data)
         for note in plan.notes:

@@ -94,7 +94,7 @@ def _sort(
     field = "objective" if field == objective else full_names.get(field, field)
     if field not in (*FIELDS, *keys):
         hint = spelling_hint(sort_by, {*FIELDS, *keys, *full_names}, "known")
-        raise UsageError(f"no trial has {sort_by}: {hint}")
+        raise UsageError(f"no trial has {sort_by}; {hint}")
 
     def key(trial: dict[str, Any]) -> tuple[int, Any]:
         value = trial[field] if field in FIELDS else trial["values"].get(field)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from ldl.errors import ConfigError, Diverged, LdlError
+from ldl.errors import ConfigError, Diverged, LdlError, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,11 +66,16 @@ def print_notes(prepared: PreparedExperiment) -> None:
     """Print on stderr what a valid configuration probably does not intend, with its position."""
     from ldl.compile import config_warnings
 
-    for warning in prepared.loaded.warnings:
-        log(f"{warning.location}: note: {warning.message}")
+    print_warnings(prepared.loaded.warnings)
     for path, message in config_warnings(prepared.experiment):
         mark = prepared.loaded.mark(path)
         log(f"{mark.file}:{mark.line}:{mark.column}: note: {message}")
+
+
+def print_warnings(warnings: Iterable[Problem]) -> None:
+    """Print notes on a configuration on stderr, with their positions."""
+    for warning in warnings:
+        log(f"{warning.location}: note: {warning.message}")
 
 
 # --- results on stdout -----------------------------------------------------------------------

@@ -15,7 +15,7 @@ from ldl.cli.output import (
     print_json,
     print_table,
 )
-from ldl.errors import UsageError
+from ldl.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from ldl.runs import RunFolder
@@ -110,8 +110,21 @@ def print_comparison(
 
 
 def _compared_settings(path: Path) -> dict[str, Any]:
-    """The settings of a configuration file that are compared: all but the claim."""
-    return {key: value for key, value in read_config(path).items() if key != "claim"}
+    """The settings of a configuration file that are compared: all but the claim.
+
+    By their documented names, so that runs from before and after a renaming compare; as written
+    where the file is not valid for this version.
+    """
+    from ldl.compile import Config
+    from ldl.config import load, to_builtins
+    from ldl.execute.preparation import IGNORED_SECTIONS, REGISTRIES
+
+    try:
+        config = load(path, Config, REGISTRIES, ignored_sections=IGNORED_SECTIONS).value
+        settings = to_builtins(config, REGISTRIES)
+    except ConfigError:
+        settings = read_config(path)
+    return {key: value for key, value in settings.items() if key != "claim"}
 
 
 def _write_page(comparison: RunComparison, folders: Sequence[RunFolder], path: Path) -> None:

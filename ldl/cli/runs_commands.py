@@ -94,7 +94,7 @@ def _list(
     keys = {key for run in listed for key in sort_values(run)}
     if listed and sort_by not in keys:
         short = {key for key in keys if "." not in key}  # dotted names lead to the same values
-        raise UsageError(f"no run has {sort_by}: {spelling_hint(sort_by, short, 'known')}")
+        raise UsageError(f"no run has {sort_by}; {spelling_hint(sort_by, short, 'known')}")
     listed.sort(key=lambda run: sort_key(sort_values(run).get(sort_by), reverse))
     if reverse:
         listed.reverse()

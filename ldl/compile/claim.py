@@ -40,7 +40,7 @@ class ClaimedMetric:
     ] = None
     comparison: Annotated[
         Comparison | None,
-        Doc("of the measured value with the claimed number; shown is the former not_judged"),
+        Doc("of the measured value with the claimed number; shown: former name of not_judged"),
         Alias("sense"),
     ] = None
     at_least: float | None = None

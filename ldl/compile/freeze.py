@@ -26,8 +26,8 @@ def freeze_problems(names: Sequence[str], graph: Graph) -> list[PathProblem]:
     problems: list[PathProblem] = []
     for i, name in enumerate(names):
         if not any(_covers(name, alias) for alias in aliases):
-            hint = spelling_hint(name, _scopes(aliases), "with weights there are")
-            message = f"no layer with weights is named `{name}`: {hint}"
+            hint = spelling_hint(name, _scopes(aliases), "layers with weights")
+            message = f"no layer with weights is named `{name}`; {hint}"
             problems.append((("train", "freeze", i), message))
     if names and not problems and frozen_weights(names, graph) == set(graph.weights):
         problems.append((("train", "freeze"), "all weights are frozen: there is nothing to train"))

@@ -85,7 +85,7 @@ class GraphBuilder:
                 return scope + name
             if not scope:
                 hint = spelling_hint(name, list(self.values), "there are")
-                raise NetworkError(path, f"no value is named {name}: {hint}")
+                raise NetworkError(path, f"no value is named {name}; {hint}")
             scope = scope[: scope[:-1].rfind(".") + 1]
 
     def _add_all(self, layers: Sequence[ExpandedLayer], scope: str, value: str | None) -> str:

@@ -109,7 +109,7 @@ class LossBuilder:
         if source != "labels" and source not in self.info.extra_targets:
             names = ["labels", "inputs", *self.info.extra_targets]
             hint = spelling_hint(source, names, "there are")
-            raise NetworkError((*path, "target"), f"no target is named {source}: {hint}")
+            raise NetworkError((*path, "target"), f"no target is named {source}; {hint}")
         if source != "labels" and number == 0:
             reason = "the first loss says how the network is evaluated, by labels or inputs"
             raise NetworkError((*path, "target"), f"{reason}: {source} belongs to a later one")

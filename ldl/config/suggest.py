@@ -35,10 +35,11 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
 
 
 def listing(names: Collection[str]) -> str:
-    """The names in backticks, sorted; a long list is cut."""
-    names_shown = [f"`{name}`" for name in sorted(islice(names, _MAX_NAMES))[:_MAX_LISTED]]
-    if len(names) > _MAX_LISTED:
-        return f"{', '.join(names_shown)} and {len(names) - _MAX_LISTED} more"
+    """The names in backticks, sorted, each once; a long list is cut."""
+    unique = dict.fromkeys(names)
+    names_shown = [f"`{name}`" for name in sorted(islice(unique, _MAX_NAMES))[:_MAX_LISTED]]
+    if len(unique) > _MAX_LISTED:
+        return f"{', '.join(names_shown)} and {len(unique) - _MAX_LISTED} more"
     return ", ".join(names_shown)
 
 

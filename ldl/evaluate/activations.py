@@ -26,7 +26,7 @@ MAX_CHANNELS = 16
 
 @dataclass(frozen=True)
 class Activations(Evaluation):
-    """z = f(x) (n, …), the values of one node for a few samples, one of each class if it can be.
+    """z = f(x) (n, …), the values of one node for a few samples, one of each class if possible.
 
     Without `node`, the node is the activation that follows the first layer with weights, or that
     layer itself. Channels of images are shown as maps (at most sixteen), signals with a row for

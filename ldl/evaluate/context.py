@@ -218,7 +218,7 @@ def unknown_node(name: str, network: NetworkInfo, setting: str = "node") -> list
     hint = suggest.spelling_hint(name, list(network.shapes), "there are")
     if name == "code":
         hint += "; a value is called `code` by `as: code`, or in encoder and decoder"
-    return [(setting, f"no value is named {name}: {hint}")]
+    return [(setting, f"no value is named {name}; {hint}")]
 
 
 def labels(split: Split) -> Array:

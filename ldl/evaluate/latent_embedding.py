@@ -32,7 +32,7 @@ Classes = dict[str, Array]  # class indices (n,) by split; empty without classes
 
 @dataclass(frozen=True)
 class LatentEmbedding(NodeEvaluation):
-    """t-SNE: y (n, 2) least in Σ p·ln(p/q), p neighbourhoods among z (n, d), q among y; and PCA.
+    """t-SNE: y (n, 2) minimises Σ p·ln(p/q), p of neighbours among z (n, d), q among y; and PCA.
 
     Points are the values of one node, of the training split and of the evaluated split, at most
     `samples` of each, in the classes' proportions. t-SNE embeds both splits together, since it

@@ -14,7 +14,7 @@ from ldl.config import Item, loads
 from ldl.data import Dataset, DatasetInfo, ProgressCallback, Split, Target
 from ldl.engine.model import Model
 from ldl.engine.optim import Adam
-from ldl.errors import DataError, Diverged, RunError, UsageError
+from ldl.errors import DataError, Diverged, Problem, RunError, UsageError
 from ldl.evaluate import ClassifierSettings, Evaluation, EvaluationContext
 from ldl.evaluate.context import available_split
 from ldl.execute.consistency import consistency_checker
@@ -160,7 +160,8 @@ class _EvaluateSection:
     evaluate: list[Annotated[Any, Choice("evaluation")]]
 
 
-def read_evaluations(texts: Sequence[str]) -> list[Evaluation]:
-    """Evaluations from their YAML: `classification`, `denoising: {epochs: 5}`."""
+def read_evaluations(texts: Sequence[str]) -> tuple[list[Evaluation], tuple[Problem, ...]]:
+    """Evaluations from their YAML, such as `denoising: {epochs: 5}`; a note per former name."""
     text = f"evaluate: [{', '.join(texts)}]"
-    return loads(text, "command line", _EvaluateSection, REGISTRIES).value.evaluate
+    loaded = loads(text, "command line", _EvaluateSection, REGISTRIES)
+    return loaded.value.evaluate, loaded.warnings

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+import ldl
 from ldl.compile import Config
 from ldl.data import split_sizes
 from ldl.execute import PreparedExperiment
 from ldl.execute.transfer import pretrained_digest
-from ldl.runs.content_key import content_key
 
 SPEED: Final = 2e10  # multiply-adds a second, for an estimate of how long a run takes
 
@@ -64,11 +65,12 @@ def jobs_of(
 
 
 def _key(prepared: PreparedExperiment, seed: int, after: str | None) -> str:
-    """The content key of the configuration without its claim, the data and pretrained weights."""
+    """SHA-256 of the configuration without its claim, the data, the version, pretrained weights."""
     config = replace(prepared.experiment.config, seed=seed, claim=None)
     unclaimed = replace(prepared, experiment=replace(prepared.experiment, config=config))
     pretrained = after or pretrained_digest(config.start_from)
-    return content_key(unclaimed.key_text, _data_digest(config), pretrained)
+    parts = [unclaimed.key_text, _data_digest(config), ldl.__version__, pretrained]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _data_digest(config: Config) -> str:

@@ -162,6 +162,7 @@ def test_evaluating_another_split_keeps_earlier_results(ldl: Ldl, copy: Path) ->
     before = json.loads((folder / "results.json").read_text())
     result = ldl("evaluate", "quick", "classification: {part: train}", "--runs", copy)
     assert result.code == 0 and "train split" in result.out
+    assert "`part` is now called `split`" in result.err
     after = json.loads((folder / "results.json").read_text())
     evaluations = [value for key, value in after.items() if key.startswith("classification")]
     assert before["classification"] in evaluations

@@ -56,6 +56,13 @@ def test_the_table_of_settings(ldl: Ldl, file: Path, tmp_path: Path) -> None:
     assert re.fullmatch(r"with 2 workers about .+ s, .+ MB of memory, .+ kB of disk", lines[9])
 
 
+def test_a_former_name_is_noted_once(ldl: Ldl, file: Path) -> None:
+    """As by `ldl train`."""
+    result = ldl("grid", file, "train.stop_gradient_norm=0.1", "--dry-run")
+    note = "note: `stop_gradient_norm` is now called `gradient_tolerance`"
+    assert result.code == 0 and result.err.count(note) == 1
+
+
 def test_no_folder_is_made_where_no_scheduler_answers(ldl: Ldl, file: Path, tmp_path: Path) -> None:
     """The error names the address."""
     result = ldl("grid", file, "--dask", "tcp://127.0.0.1:9", "--runs", tmp_path / "runs")

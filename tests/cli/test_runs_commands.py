@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,26 @@ def test_comparing_two(ldl: Ldl, runs: Path) -> None:
     refused = ldl("runs", "flowers", "quick", "--runs", runs, "--status", "diverged")
     assert refused.code == 2 and "the order in which its runs are named" in refused.err
     assert f"classification.accuracy,{one},{two}" in lines and "–" not in "".join(lines)
+
+
+def test_comparing_runs_from_before_and_after_a_renaming(
+    ldl: Ldl, runs: Path, tmp_path: Path
+) -> None:
+    """Settings that only bear other names do not differ."""
+    for name in ("new", "old"):
+        shutil.copytree(next(runs.glob("*quick*")), tmp_path / name)
+    config = tmp_path / "old" / "config.yaml"
+    text = config.read_text()
+    changed = text.replace("gradient_tolerance:", "stop_gradient_norm:").replace(
+        "{split:", "{part:"
+    )
+    assert changed.count("stop_gradient_norm") == 1 and "{part: test" in changed
+    config.write_text(changed)
+    result = ldl("runs", "new", "old", "--runs", tmp_path, "--json")
+    assert json.loads(result.out)["settings"] == {}
+    config.write_text(f"{changed}unknown: 1\n")  # of another version: as written
+    settings = json.loads(ldl("runs", "new", "old", "--runs", tmp_path, "--json").out)["settings"]
+    assert settings["unknown"] == [None, 1] and "evaluate.0.classification.part" in settings
 
 
 def test_runs_that_do_not_exist(ldl: Ldl, runs: Path) -> None:

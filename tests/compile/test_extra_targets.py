@@ -75,7 +75,7 @@ def test_an_unknown_target() -> None:
     text = NETWORK + LOSS.replace("target: digit", "target: digits")
     ((path, message),) = problems_of(text, PAIRS)
     assert path == "loss.1.target"
-    assert message.startswith("no target is named digits: did you mean `digit`?")
+    assert message.startswith("no target is named digits; did you mean `digit`?")
     assert "`height`, `inputs`, `labels`" in message
 
 

@@ -168,7 +168,7 @@ def test_the_folder_of_a_killed_process_is_removed(
     run = train(prepared, Path("runs"))  # as the command line names it, relative
     stale = run.path / ".retraining-abc" / "checkpoints"
     stale.mkdir(parents=True)
-    (result,) = evaluate(run, read_evaluations(["folds: 2"])).values()
+    (result,) = evaluate(run, read_evaluations(["folds: 2"])[0]).values()
     assert result["k"] == 2 and not list(run.path.glob(".retraining-*"))
 
 
@@ -197,7 +197,7 @@ def test_a_diverging_fold_is_an_error(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Trainer, "fit", fit)
     with pytest.raises(RunError, match="trained again: the loss became nan"):
-        evaluate(run, read_evaluations(["folds: 2"]))
+        evaluate(run, read_evaluations(["folds: 2"])[0])
     assert not list(run.path.glob(".retraining-*"))
 
 
@@ -219,7 +219,7 @@ def test_more_folds_than_samples_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "location", "message"),
     [
-        ("[{clustering: cod}]", "6:25", "no value is named cod: did you mean `code`?"),
+        ("[{clustering: cod}]", "6:25", "no value is named cod; did you mean `code`?"),
         ("[embedding, {embedding: {place: linear9}}]", "6:43", "no value is named linear9"),
         ("[{latent_classifier: [{linear: 3}, add, linear]}]", "6:46", "add"),
         ("[{noise_sweep: {noises: [gaussian: 0.1], classifier: [add]}}]", "6:65", "add"),
@@ -242,8 +242,8 @@ def test_a_network_that_does_not_compile_hides_problems_of_nodes(tmp_path: Path)
 
 def test_an_evaluation_of_a_missing_node_is_refused(tmp_path: Path) -> None:
     run = train(prepare(write(tmp_path, POINTS)), tmp_path / "runs")
-    with pytest.raises(UsageError, match=r"no value is named code: .*; a value is called `code`"):
-        evaluate(run, read_evaluations(["clustering"]))
+    with pytest.raises(UsageError, match=r"no value is named code; .*; a value is called `code`"):
+        evaluate(run, read_evaluations(["clustering"])[0])
 
 
 EVERY = """\

@@ -82,7 +82,8 @@ def test_predictions_are_those_of_the_evaluation(file: Path, tmp_path: Path) -> 
     parts = [part for part in (data.train, data.validation, data.test) if part]
     correct_count = 0.0
     for part, name in zip(parts, ("train", "validation", "test"), strict=True):
-        (result,) = evaluate(run, read_evaluations([f"classification: {{part: {name}}}"])).values()
+        evaluations, _ = read_evaluations([f"classification: {{part: {name}}}"])
+        (result,) = evaluate(run, evaluations).values()
         assert result["samples"] == len(part)
         correct_count += result["accuracy"] * len(part)
     assert correct_count == pytest.approx(correct.sum())

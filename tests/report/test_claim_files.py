@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
+import ldl
 from ldl.errors import UsageError
+from ldl.execute import prepare
 from ldl.report.claim_files import ClaimFile, read_claim_files, read_report_titles
 
 from .helpers import experiment
@@ -69,6 +73,15 @@ def test_the_key_depends_on_all_that_changes_the_result(tmp_path: Path) -> None:
     before = claim_files(tmp_path)["a2"].jobs[0].key
     table.write_text("x,y\n" + "".join(f"{i},{3 * i}\n" for i in range(20)))
     assert claim_files(tmp_path)["a2"].jobs[0].key != before
+
+
+def test_the_key_finds_the_runs_of_earlier_reports(tmp_path: Path) -> None:
+    """Its form stays: SHA-256 of a JSON list of texts, as job.json holds it."""
+    (job,) = claim_files(experiment(tmp_path, "a1", claim("a1")).parent)["a1"].jobs
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(job.path.read_text().partition("claim:")[0])
+    parts = [prepare(plain).key_text, "", ldl.__version__, ""]
+    assert job.key == hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def test_selection_of_claims(tmp_path: Path) -> None:
