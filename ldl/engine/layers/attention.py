@@ -159,11 +159,8 @@ class MultiHeadAttention(Layer):
             ctx.buffers[name] for name in ("scores", "highest", "inverse_sum")
         )
         samples, length, _ = ctx.y.shape
-        qkv, mixed, y = (
-            as_matrix(ctx.buffers["qkv"]),
-            as_matrix(ctx.buffers["mixed"]),
-            as_matrix(ctx.y),
-        )
+        qkv, mixed = as_matrix(ctx.buffers["qkv"]), as_matrix(ctx.buffers["mixed"])
+        y = as_matrix(ctx.y)
         yield partial(as_matrix(ctx.x[0]).dot, w["in_proj_weight"], qkv)
         if self.bias:
             yield partial(np.add, qkv, w["in_proj_bias"], qkv)

@@ -90,11 +90,8 @@ class LayerNorm(Norm):
         """∂w = Σ ∂y·x̂,  ∂b = Σ ∂y,  ∂x = (g − mean g − x̂ · mean g·x̂) / √(σ² + ε),  g = ∂y·w."""
         _, rows, size = scratch.normalized.shape
         dtype, dw, db = ctx.y.dtype, ctx.dw["weight"], ctx.dw["bias"]
-        block, ones, block_sum = (
-            np.empty((rows, size), dtype),
-            np.ones(rows, dtype),
-            np.empty(size, dtype),
-        )
+        block, block_sum = np.empty((rows, size), dtype), np.empty(size, dtype)
+        ones = np.ones(rows, dtype)
         weights = np.empty(size, dtype)  # w / C: products with it are means of g
         yield partial(np.multiply, ctx.w["weight"], scalar(1.0 / size, dtype), weights)
         yield partial(dw.fill, 0.0)

@@ -28,12 +28,7 @@ class Lstm(Recurrent):
     Gers et al., Learning to Forget, 2000, as in PyTorch's nn.LSTM.
     """
 
-    gates: ClassVar[tuple[int, ...]] = (
-        0,
-        1,
-        3,
-        2,
-    )  # i, f, o, g: those with a σ come first
+    gates: ClassVar[tuple[int, ...]] = (0, 1, 3, 2)  # i, f, o, g: gates with a σ come first
     sigmoids: ClassVar[int] = 3
 
     def step_buffers(self, length: int) -> dict[str, ScratchSpec]:

@@ -139,11 +139,8 @@ class Recurrent(Layer):
         # Sixteen more columns: with rows of 2^k values, transposing would keep missing the cache.
         packed = np.zeros((len(z), self._width + 16), x.dtype)[:, :-16]
         packed_t = np.zeros((self._width, len(z)), x.dtype)
-        zeros, half, one = (
-            np.zeros((H, samples), x.dtype),
-            scalar(0.5, x.dtype),
-            scalar(1.0, x.dtype),
-        )
+        zeros = np.zeros((H, samples), x.dtype)
+        half, one = scalar(0.5, x.dtype), scalar(1.0, x.dtype)
         states = z_at[:-1, :H], z_at[1:, :H]
         return RecurrentScratch(z, z_at, *states, packed, packed_t, zeros, half, one)
 

@@ -205,25 +205,18 @@ class WinogradConv:
         self.b, self.g, self.a = matrices(shape.m, shape.rows.kernel, x.dtype)
         self.a_transposed = np.ascontiguousarray(self.a.T)
         self.transformed_kernel = aligned((n, size, shape.channels, shape.filters), x.dtype)
-        self.u = aligned(
-            (
-                n,
-                size + shape.columns_per_window - 1,
-                shape.channels,
-                shape.columns_per_window,
-                shape.filters,
-            ),
-            x.dtype,
-        )
+        copies = shape.columns_per_window
+        u_shape = (n, size + copies - 1, shape.channels, copies, shape.filters)
+        self.u = aligned(u_shape, x.dtype)
         point, down, channel, right, value = self.u.strides
         self.shifted_kernels = as_strided(
             self.u,
-            (shape.columns_per_window, *self.transformed_kernel.shape),
+            (copies, *self.transformed_kernel.shape),
             (down + right, point, down, channel, value),
         )
         self.matrix = self.u.reshape(n, shape.window_size, shape.window_outputs, copy=False)
         self.block_sum = aligned(self.matrix.shape, x.dtype)
-        self.bias = aligned((shape.columns_per_window, shape.filters), x.dtype)
+        self.bias = aligned((copies, shape.filters), x.dtype)
         self.blocks = list(self._blocks(x, y))
         self.ones = np.ones(self.blocks[0].products.shape[1], x.dtype)
 
