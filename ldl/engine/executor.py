@@ -110,6 +110,7 @@ class Executor:
         }
         self._accumulations: dict[str, list[tuple[Array, Array]]] = {}
         self._temporaries: list[Array] = []
+        self._unwritten: list[Array] = []
         self.contexts = self._make_contexts()
         self.outer_products: list[OuterProductUpdate] = []
         self._forward, self._backward = self._calls(communicator)
@@ -215,6 +216,9 @@ class Executor:
         """A context for each node; made in backward order, in which gradients are written."""
         written: set[str] = set()
         contexts = {node.name: self._make_context(node, written) for node in self._live.order[::-1]}
+        needless = written | self.parameters.frozen
+        gradients = self.parameters.gradients.items()
+        self._unwritten = [gradient for name, gradient in gradients if name not in needless]
         return dict(reversed(contexts.items()))
 
     def _make_context(self, node: Node | LossNode, written: set[str]) -> Context:
@@ -301,6 +305,8 @@ class Executor:
                 backward.extend(layer.backward(ctx, scratch[node.name]))
             sums = self._accumulations[node.name]
             backward.extend(partial(np.add, total, temporary, total) for total, temporary in sums)
+        if backward:  # a penalty may have been added to a gradient of 0
+            backward.extend(partial(gradient.fill, 0.0) for gradient in self._unwritten)
         return forward, backward
 
     def _own_arrays(self) -> list[Array]:

@@ -184,6 +184,20 @@ def test_a_branch_without_loss_does_not_run_and_has_no_gradient() -> None:
     assert not result["d side.weight"].any()
 
 
+def test_the_gradient_of_weights_without_a_loss_is_zero_in_every_step() -> None:
+    """Also after a penalty was added to it. Evaluation and frozen weights leave it alone."""
+    graph = Graph(INPUTS, [*residual().nodes, Node("side", linear(9), ("b",))], residual().losses)
+    executor = make_executor(graph)
+    executor.parameters.gradient.fill(7.0)
+    step(executor, batch())
+    assert not executor.parameters.gradients["side.weight"].any()
+    assert not executor.parameters.gradients["side.bias"].any()
+    frozen = Parameters(graph, 1, np.float64, ("side.weight",))
+    frozen.gradient.fill(7.0)
+    step(Executor(graph, frozen, 5, gradients=True), batch())
+    assert (frozen.gradients["side.weight"] == 7.0).all()
+
+
 def test_values_before_the_first_weight_have_no_gradient() -> None:
     nodes = [Node("a", layer("tanh"), ("x",)), Node("b", linear(), ("a",))]
     graph = Graph(INPUTS, nodes, [loss("mse", "b", "t")])
