@@ -27,7 +27,7 @@ class _Arena:
         self.samples, self.dtype = samples, dtype
         self._requests: list[Request] = []
         self._index: dict[BufferKey, int] = {}
-        self._arrays: list[Array] = []
+        self.arrays: list[Array] = []
         self.bytes = 0
 
     def request(
@@ -46,20 +46,20 @@ class _Arena:
 
     def allocate(self) -> None:
         """Lay all buffers out and make their arrays."""
-        self._arrays, self.bytes = carve(self._requests)
+        self.arrays, self.bytes = carve(self._requests)
 
     def __contains__(self, key: BufferKey) -> bool:
         return key in self._index
 
     def padded(self, key: BufferKey) -> Array:
         """The memory of a feature-major buffer, (F, N) or (F+1, N) with a spare row."""
-        return self._arrays[self._index[key]].reshape(-1, self.samples)
+        return self.arrays[self._index[key]].reshape(-1, self.samples)
 
     def get(self, key: BufferKey, shape: Shape, feature_major: bool = False) -> Array:
         """The array of `key`, as (N, *shape)."""
         if feature_major:
             return self.padded(key)[: shape[0]].T
-        return self._arrays[self._index[key]].reshape((self.samples, *shape))
+        return self.arrays[self._index[key]].reshape((self.samples, *shape))
 
 
 class Executor:
@@ -109,7 +109,6 @@ class Executor:
             name: self._gradient(name) for name in graph.inputs if name in self._live.requires_grad
         }
         self._accumulations: dict[str, list[tuple[Array, Array]]] = {}
-        self._temporaries: list[Array] = []
         self._unwritten: list[Array] = []
         self.contexts = self._make_contexts()
         self.outer_products: list[OuterProductUpdate] = []
@@ -272,7 +271,6 @@ class Executor:
             total = gradients[key] = self.parameters.gradients[name]
             if name in written:
                 gradients[key] = aligned(total.shape, self.parameters.dtype)
-                self._temporaries.append(gradients[key])
                 self._accumulations[node.name].append((total, gradients[key]))
             written.add(name)
         return gradients
@@ -311,7 +309,20 @@ class Executor:
 
     def _own_arrays(self) -> list[Array]:
         """Arrays outside the arena: inputs, and what layers allocated for their calls."""
+        parameters = self.parameters
+        planned = [parameters.theta, parameters.gradient, *parameters.state.values()]
+        planned += [*self._arena.arrays, *self.inputs.values()]
+        known = {id(_owner(array)) for array in planned}
         calls = (*self._forward, *self._backward)
-        arrays = [array for call in calls for array in operands(call) if array.base is None]
-        arrays += [*self.inputs.values(), *self._temporaries]
-        return list({id(array): array for array in arrays}.values())
+        owners = [_owner(array) for call in calls for array in operands(call)]
+        own = {
+            id(array): array for array in owners if array.flags.owndata and id(array) not in known
+        }
+        return [*self.inputs.values(), *own.values()]
+
+
+def _owner(array: Array) -> Array:
+    """The array whose memory a view shows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -319,6 +321,28 @@ def test_relu_keeps_one_array_of_zeros_for_both_passes() -> None:
         return make_executor(Graph(INPUTS, nodes, [loss("mse", "b", "t")])).bytes
 
     assert used_bytes("relu") - used_bytes("tanh") == batch()["x"].nbytes
+
+
+def test_the_bytes_are_those_that_an_executor_allocates() -> None:
+    """Also arrays that layers allocate and divide into blocks; Python's own objects are small."""
+    nodes = [
+        Node("max", LAYERS["maxpool2d"](3, 2, 1), ("x",)),
+        Node("norm", layer("batch_norm"), ("max",)),
+        Node("average", LAYERS["avgpool2d"](2, 1, 1), ("norm",)),
+    ]
+    graph = Graph(
+        {"x": TensorSpec((9, 9, 4)), "t": TensorSpec((6, 6, 4))},
+        nodes,
+        [loss("huber", "average", "t")],
+    )
+    parameters = Parameters(graph)
+    tracemalloc.start()
+    executor = Executor(
+        graph, parameters, 2000, gradients=True, input_gradients=True, training=True
+    )
+    allocated, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert executor.bytes == pytest.approx(allocated, rel=0.02)
 
 
 # --- bce after sigmoid --------------------------------------------------------------------------
