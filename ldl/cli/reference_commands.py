@@ -29,7 +29,8 @@ The confusion matrix: how many samples of each true class were predicted as each
 
 A row per true class, a column per predicted class. Every evaluation that predicts classes, such as
 `classification`, `denoising` and `latent_classifier`, writes its matrices to the run's folder
-contingency/, each as CSV and PNG. The matrix of `clustering` has a column per cluster."""
+contingency/, each as CSV and PNG. The matrix of `clustering` has a row per
+cluster and a column per true class."""
 }
 
 

@@ -177,5 +177,5 @@ def check_config(
         unchecked.text,
         unchecked.overrides,
         ignored,
-        tuple(checker.warnings),
+        tuple(sorted(checker.warnings, key=lambda p: (p.file, p.line, p.column))),
     )

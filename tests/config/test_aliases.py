@@ -69,6 +69,11 @@ def test_a_former_name_is_read_and_noted() -> None:
     assert read("train: {tolerance: 2}") == (Root(Train(1, 2.0)), [])
 
 
+def test_notes_stand_in_the_order_of_the_file() -> None:
+    _, notes = read("evaluate: [ablation: {part: train}]\ntrain: {limit: 2}")
+    assert [note.split()[0] for note in notes] == ["1:23", "2:9"]
+
+
 def test_overrides_may_use_either_name() -> None:
     value, notes = read("{}", "train.limit=3")
     assert value.train.tolerance == 3.0 and notes == [f"1:7 {NOTE}"]
