@@ -140,7 +140,8 @@ def _print_run(run: RunFolder, start: float, json: bool) -> None:
     training = sum(float(row["seconds"] or 0.0) for row in read_metrics(run.metrics))
     total = max(time.monotonic() - start, status.seconds)
     times = f"{format_duration(training)}, {format_duration(total)} in total"
-    log(f"{status.epoch} epochs in {times}: {status.reason}")
+    epochs = "1 epoch" if status.epoch == 1 else f"{status.epoch} epochs"
+    log(f"{epochs} in {times}: {status.reason}")
     log(f"best: {best}")
     print_results(results)
     print(run.path)

@@ -11,6 +11,9 @@ ACRONYMS: Final = {
     "kl": "KL", "r2": "R²", "f1": "F₁", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "nmi": "NMI",
     "ari": "ARI", "pca": "PCA", "tsne": "t-SNE", "svm": "SVM",
 }  # fmt: skip
+RESULT_NAMES: Final = {
+    "matrix": "ablation", "by_hand": "consistency_check", "part": "split", "place": "node",
+}  # fmt: skip
 
 
 def format_number(value: Any, digits: int = 4) -> str:
@@ -58,7 +61,11 @@ def format_duration(seconds: float | None) -> str:
 
 
 def readable_name(name: str) -> str:
-    """A key as words: train_loss → train loss, kl_divergence → KL divergence."""
+    """A key as words: train_loss → train loss, kl_divergence → KL divergence.
+
+    Former names, which results.json keeps as keys, are shown as the documented ones.
+    """
+    name = RESULT_NAMES.get(name, name)
     return " ".join(ACRONYMS.get(word, word) for word in name.replace("_", " ").split())
 
 

@@ -57,3 +57,4 @@ def test_durations_and_names() -> None:
     texts = [format_duration(s).replace("\u202f", " ") for s in (0.04, 9.96, 59.6, 200, 7500)]
     assert texts == ["0.0 s", "10 s", "60 s", "3 min 20 s", "2 h 5 min"]
     assert readable_name("kl_divergence") == "KL divergence"
+    assert readable_name("by_hand") == "consistency check"
