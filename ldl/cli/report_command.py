@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ldl.report.job_pool import FinishedJob
     from ldl.report.run_index import IndexedRun
 
-Profile = Literal["full", "quick"]
+Profile = Literal["faithful", "full", "quick"]
 NOT_MEASURED = "not measured"  # a verdict
 NAME_WIDTH = 60  # characters of a metric's name in a line
 
@@ -34,7 +34,8 @@ def report(
         typer.Option(metavar="a5,c9", help="Only these claims, files or letters of documents."),
     ] = None,
     profile: Annotated[
-        Profile, typer.Option(help="quick: a smoke test on embedded data only.")
+        Profile,
+        typer.Option(help="faithful: as reported; full: long ones shortened; quick: a smoke test."),
     ] = "full",
     seed_offset: Annotated[
         int, typer.Option(min=0, help="Added to the seed of every file, to test the verdicts.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from ldl.errors import SettingError
-from ldl.fields import Alias, Doc, NonNegative, Size
+from ldl.fields import Alias, Doc, DottedKeys, NonNegative, Size
 
 Comparison = Literal["at_least", "at_most", "near", "not_judged", "shown"]
 ID_PATTERN: Final = re.compile(r"[a-z]+[0-9]+")
@@ -27,10 +27,14 @@ class ClaimedMetric:
     mean_abs_change (the mean absolute change from one epoch to the next in the second half),
     `at:EPOCH`, or `until:VALUE` (the first epoch that reaches the value).
 
-    The measured value has to fulfil one of these conditions; by default it is at least the claimed
-    number: `comparison`, with the claimed number; `at_least` and `at_most`, with a number of their
-    own; `less_than`, `greater_than`, `same_as`, with the same metric of another file, named
-    without .yaml. With `comparison: not_judged` it is shown and has no condition.
+    What decides the verdict, by default that the measured value is at least the claimed number:
+    `comparison`, with the claimed number (at_least: higher is better, at_most: lower is better,
+    near: neither); `at_least` and `at_most`, with a limit that the document states in words such as
+    "> 0.97"; `less_than`, `greater_than`, `same_as`, with the same metric of another file, named
+    without .yaml. A metric with `comparison: not_judged` has no verdict, and `reason` says why. The
+    page of `ldl report` says how verdicts are made; the claimed number counts as rounded to the
+    digits that are written, so that 0.80 is more exact than 0.8. `within` is for a tolerance that
+    the document itself states, and for `same_as`.
     """
 
     name: Annotated[str, Doc("what the document calls it")]
@@ -63,6 +67,10 @@ class ClaimedMetric:
         str | None, Doc("a path whose value is subtracted, in the other file's run too")
     ] = None
     unit: Annotated[str, Doc("follows the numbers")] = ""
+    reason: Annotated[str, Doc("why a metric with `comparison: not_judged` has no verdict")] = ""
+    cause: Annotated[
+        str, Doc("why the opposite is measured: a metric that is significantly off is refuted")
+    ] = ""
 
     def __post_init__(self) -> None:
         """Refuse a metric with two conditions, or with none."""
@@ -98,9 +106,14 @@ class ClaimedMetric:
 class Claim:
     """What a document reports of this experiment; `ldl report` compares it with the measured runs.
 
-    Several files may have the same id, each with its `case`; the claim is met when the metrics of
-    all of them are. A file with `fault` (it reproduces an error of the original on purpose) or
-    with `evidence` (it explains a difference) is shown beside them and not counted.
+    The file is what the document reports, epochs and all; `setup` repeats it as data, by the paths
+    of overrides: `setup: {train.epochs: 1000, optimizer.sgd.learning_rate: 1e-3, loss: mse}`. The
+    page shows every setting in which the file differs from it; a difference on purpose is written
+    `PATH: {reported: VALUE, because: "…"}`. The profiles `full` and `quick` shorten the file.
+
+    Several files may have the same id, each with its `case`; the verdict on the claim is the worst
+    of theirs. A file with `fault` (it reproduces an error of the original on purpose) or with
+    `evidence` (it explains a difference) is shown beside them and not counted.
     A file that extends another inherits its claim, key by key: `fault: null` removes one.
     """
 
@@ -112,7 +125,15 @@ class Claim:
         list[ClaimedMetric], Doc("what is compared; `ldl explain metric`"), Alias("figures")
     ] = field(default_factory=list)
     outcome: Annotated[str, Doc("the claim in words; the metrics decide the verdict")] = ""
+    setup: Annotated[
+        dict[str, Any],
+        DottedKeys(),
+        Doc("what the document reports, by the path of the setting; null: nothing"),
+    ] = field(default_factory=dict)
     because: Annotated[str, Doc("why the measured values may differ")] = ""
+    cause: Annotated[
+        str, Doc("why the opposite is measured: metrics that are significantly off are refuted")
+    ] = ""
     time: Annotated[str, Doc("the reported time")] = ""
     fault: Annotated[str | None, Doc("the error of the original that this file reproduces")] = None
     evidence: Annotated[str | None, Doc("what this file shows about the claim")] = None
@@ -124,6 +145,9 @@ class Claim:
         list[str] | None,
         Doc("plots to show, such as loss or contingency/*; null: the first six"),
         Alias("shows"),
+    ] = None
+    full: Annotated[
+        list[str] | None, Doc("overrides of the full profile; null: it runs what is reported")
     ] = None
     quick: Annotated[
         list[str] | None, Doc("overrides of the quick profile; null: it leaves the file out")

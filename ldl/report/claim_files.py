@@ -17,7 +17,7 @@ from ldl.errors import ConfigError, LdlError, UsageError
 from ldl.execute import REGISTRIES, PreparedExperiment, prepare
 from ldl.report.jobs import Job, jobs_of
 
-Profile = Literal["full", "quick"]
+Profile = Literal["faithful", "full", "quick"]
 TITLES_FILE: Final = "report.toml"
 NEEDS_NO_FILES: Final = ("embedded", "generated", "yours")  # states of a data source
 Prepared = PreparedExperiment | LdlError
@@ -50,7 +50,7 @@ class ClaimFile:
     path: Path
     claim: Claim | None = None
     texts: Mapping[str, str] = field(default_factory=dict)  # by file name: itself, what it extends
-    overrides: tuple[str, ...] = ()  # of the quick profile
+    overrides: tuple[str, ...] = ()  # of the profile
     jobs: tuple[Job, ...] = ()
     problem: str = ""
     broken: bool = False  # whether the problem is an error in the file itself
@@ -200,7 +200,8 @@ class _JobPlanner:
             problem = f"it starts from {claim.after}, which cannot run: {pretrained.problem}"
         if problem:
             return replace(file, problem=problem)
-        overrides = list(claim.quick or []) if self.profile == "quick" else []
+        shortened = {"faithful": None, "full": claim.full, "quick": claim.quick}
+        overrides = list(shortened[self.profile] or [])
         changed = _try_prepare(path, overrides) if overrides else prepared
         if isinstance(changed, LdlError):
             return replace(file, problem=_message(changed), broken=True)
