@@ -65,6 +65,14 @@ class Alias:
     name: str
 
 
+@dataclass(frozen=True)
+class AddedLater:
+    """Marks a setting that is newer than the first content keys.
+
+    Keys leave it out where it has its default, so that they stay those of runs made before.
+    """
+
+
 def former_names(entry: type) -> tuple[str, ...]:
     """The former names of a registry entry, the oldest first."""
     names: tuple[str, ...] = getattr(entry, "FORMER_NAMES", ())

@@ -115,15 +115,13 @@ def _compared_settings(path: Path) -> dict[str, Any]:
     By their documented names, so that runs from before and after a renaming compare; as written
     where the file is not valid for this version.
     """
-    from ldl.compile import Config
-    from ldl.config import load, to_builtins
-    from ldl.execute.preparation import IGNORED_SECTIONS, REGISTRIES
+    from ldl.config import to_builtins
+    from ldl.execute.preparation import REGISTRIES, read_config
 
     try:
-        config = load(path, Config, REGISTRIES, ignored_sections=IGNORED_SECTIONS).value
-        settings = to_builtins(config, REGISTRIES)
+        settings = to_builtins(read_config(path), REGISTRIES)
     except ConfigError:
-        settings = read_config(path)
+        settings = read_plain(path)
     return {key: value for key, value in settings.items() if key != "claim"}
 
 
@@ -137,7 +135,7 @@ def _write_page(comparison: RunComparison, folders: Sequence[RunFolder], path: P
     log(f"page: {path}")
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_plain(path: Path) -> dict[str, Any]:
     """A configuration file as mappings, lists and values."""
     from ldl.config import read
 

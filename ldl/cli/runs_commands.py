@@ -145,10 +145,10 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
 
 def _settings(config: Path, overrides: Path) -> list[str]:
     """Lines with the data source, the optimizer and the command-line overrides of a run."""
-    from ldl.cli.run_table import read_config
+    from ldl.cli.run_table import read_plain
     from ldl.config.emit import flow
 
-    tree: dict[str, Any] = read_config(config) if config.exists() else {}
+    tree: dict[str, Any] = read_plain(config) if config.exists() else {}
     shown = {"data": (tree.get("data") or {}).get("source"), "optimizer": tree.get("optimizer")}
     lines = [f"{name}: {flow(value)}" for name, value in shown.items() if value is not None]
     text = overrides.read_text(encoding="utf-8").strip() if overrides.exists() else "[]"

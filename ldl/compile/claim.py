@@ -137,7 +137,9 @@ class Claim:
     time: Annotated[str, Doc("the reported time")] = ""
     fault: Annotated[str | None, Doc("the error of the original that this file reproduces")] = None
     evidence: Annotated[str | None, Doc("what this file shows about the claim")] = None
-    seeds: Annotated[Size, Doc("number of runs, with the seeds `seed`, `seed` + 1, …")] = 1
+    seeds: Annotated[
+        Size, Doc("number of runs: `seed`, `seed` + 1, …, which draw the splits too")
+    ] = 1
     after: Annotated[
         str | None, Doc("another file, without .yaml, whose trained weights this one starts from")
     ] = None

@@ -16,15 +16,14 @@ _SAFE = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./+-]| (?=[A-Za-z0-9_./+]))*")
 _RESERVED = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
 
 
-def to_yaml(value: Any, registries: Registries, header: str = "", first_names: bool = False) -> str:
+def to_yaml(value: Any, registries: Registries, header: str = "", for_key: bool = False) -> str:
     """The resolved configuration as text; `header` comes first as a comment.
 
-    Loading the text gives an equal value, and `to_yaml` of that the same text. With `first_names`,
-    settings bear the first name that they ever had: content keys hash that text, so that a renamed
-    setting changes no key.
+    Loading the text gives an equal value, and `to_yaml` of that the same text. With `for_key` it is
+    the text that content keys hash, which no renamed or added setting changes.
     """
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-    return comment + emit(to_builtins(value, registries, first_names))
+    return comment + emit(to_builtins(value, registries, for_key))
 
 
 def emit(data: Any) -> str:

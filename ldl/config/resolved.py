@@ -25,22 +25,23 @@ from ldl.config.type_rules import (
 from ldl.fields import former_names
 
 
-def to_builtins(value: Any, registries: Registries, first_names: bool = False) -> Any:
+def to_builtins(value: Any, registries: Registries, for_key: bool = False) -> Any:
     """Mappings, lists and scalars that read back as `value`; choices as {name: {settings}}.
 
     An entry without settings becomes its bare name. `value` is a dataclass that was loaded or
-    constructed. With `first_names`, settings and entries bear the first name that they ever had.
-    Raises TypeError for what the language cannot express.
+    constructed. With `for_key`, settings and entries bear the first name that they ever had, and
+    those that were added later are left out where they have their default, so that content keys
+    stay valid. Raises TypeError for what the language cannot express.
     """
     rule = Anything() if isinstance(value, dict | list) else rule_of(type(value))
-    return _Converter(registries, first_names).convert(value, rule)
+    return _Converter(registries, for_key).convert(value, rule)
 
 
 def to_builtins_by_rule(
-    value: Any, rule: Rule, registries: Registries, first_names: bool = False
+    value: Any, rule: Rule, registries: Registries, for_key: bool = False
 ) -> Any:
     """`to_builtins` of a value of a setting with this rule."""
-    return _Converter(registries, first_names).convert(value, rule)
+    return _Converter(registries, for_key).convert(value, rule)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class _Converter:
     """Converts values by their rules."""
 
     registries: Registries
-    first_names: bool
+    for_key: bool
 
     def convert(self, value: Any, rule: Rule) -> Any:
         """The value as mappings, lists and scalars."""
@@ -97,20 +98,21 @@ class _Converter:
         """The registry's name of the class of `value`; None if it has none."""
         names = self.registries[kind].items()
         name = next((name for name, cls in names if cls is type(value)), None)
-        former = former_names(type(value)) if self.first_names else ()
+        former = former_names(type(value)) if self.for_key else ()
         return former[0] if name is not None and former else name
 
     def _entry(self, name: str, value: Any) -> Any:
         return {name: self._settings(value)} if fields_of(type(value)) else name
 
     def _key(self, field: Field) -> str:
-        return field.aliases[0] if self.first_names and field.aliases else field.key
+        return field.aliases[0] if self.for_key and field.aliases else field.key
 
     def _settings(self, value: Any, siblings: bool = True) -> dict[str, Any]:
         return {
             self._key(field): self.convert(getattr(value, field.name), field.rule)
             for field in fields_of(type(value))
             if siblings or not field.has_siblings
+            if not (self.for_key and field.added_later and _is_default(field, value))
         }
 
     def _with_siblings(self, value: Any, choice: ChoiceOf) -> dict[str, Any]:
@@ -142,6 +144,10 @@ class _Converter:
         if name is None:
             raise TypeError(f"no layer has the class {type(layer).__name__}")
         return self._entry(name, layer)
+
+
+def _is_default(field: Field, value: Any) -> bool:
+    return bool(getattr(value, field.name) == field.make_default())
 
 
 def _number(value: int | float, rule: Rule) -> int | float:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ldl.config.tree import Siblings
-from ldl.fields import Alias, Choice, Doc, DottedKeys, FilePath, LayerList, Range
+from ldl.fields import AddedLater, Alias, Choice, Doc, DottedKeys, FilePath, LayerList, Range
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Field:
 
     `key` is its name in YAML (`from_` is written `from`), `aliases` are its former names, oldest
     first, `doc` is its meaning in one line. A field that `has_siblings` is the choice beside
-    which the other fields are written.
+    which the other fields are written. Content keys leave out the default of one `added_later`.
     """
 
     name: str
@@ -121,6 +121,7 @@ class Field:
     make_default: Callable[[], Any]
     doc: str
     aliases: tuple[str, ...] = ()
+    added_later: bool = False
 
 
 def fields_of(cls: type) -> tuple[Field, ...]:
@@ -146,7 +147,8 @@ def _field(field: Any, hint: Any) -> Field:
     doc = next((m.text for m in marks if isinstance(m, Doc)), "")
     aliases = tuple(m.name for m in marks if isinstance(m, Alias))
     key = field.name.rstrip("_")
-    return Field(field.name, key, rule, required, has_siblings, make, doc, aliases)
+    added_later = any(isinstance(m, AddedLater) for m in marks)
+    return Field(field.name, key, rule, required, has_siblings, make, doc, aliases, added_later)
 
 
 def _default_maker(field: Any) -> Callable[[], Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from ldl.errors import SettingError
-from ldl.fields import Choice, Count, Doc, Share
+from ldl.fields import AddedLater, Choice, Count, Doc, Share
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,11 @@ class SplitSpec:
 
     Where a source has an official test set (mnist, usps), `train` and `validation` are drawn from
     the other samples and `test` from the official test set, unless both are `pooled`.
+
+    `seed` draws everything that a network is evaluated on: which samples are in which split, the
+    noise of the validation and test splits, the samples of generated sources, cross-validation's
+    folds. The configuration's own `seed` draws the rest, so runs with different seeds are
+    evaluated on the same samples.
     """
 
     train: Annotated[Count | Share | None, Doc("null: all samples not in another split")] = None
@@ -24,6 +29,7 @@ class SplitSpec:
     pooled: Annotated[
         bool, Doc("join the official test set with the other samples and split them all")
     ] = False
+    seed: Annotated[Count, Doc("draws the splits and what is evaluated"), AddedLater()] = 0
 
     def __post_init__(self) -> None:
         if self.train is not None and self.train == 0:
@@ -58,3 +64,7 @@ class DataSpec:
     def __post_init__(self) -> None:
         if self.fresh_noise and self.noise is None:
             raise SettingError("fresh_noise", "there is no noise to draw")
+
+    def with_split_seed(self, seed: int) -> DataSpec:
+        """The same section with this `split.seed`."""
+        return replace(self, split=replace(self.split, seed=seed))

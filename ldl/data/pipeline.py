@@ -56,15 +56,15 @@ def load_data(
     scaler: InputScalers | None = None,
     sample_indices: Mapping[str, Array] | None = None,
 ) -> Dataset:
-    """The data set with its splits: float32, scaled, shaped and noisy; the seed decides all.
+    """The data set with its splits: float32, scaled, shaped and noisy.
 
-    `progress` is called during a download: activity, bytes done, bytes in all. `scaler` was fitted
-    to the same data before. `sample_indices`, by split, replace the split of `spec`. Raises
-    DataError.
+    `seed` draws the noise of the training split, `spec.split.seed` everything else. `progress` is
+    called during a download: activity, bytes done, bytes in all. `scaler` was fitted to the same
+    data before. `sample_indices`, by split, replace the split of `spec`. Raises DataError.
     """
-    raw = _read_source(spec, seed, progress)
+    raw = _read_source(spec, progress)
     info, digest, image_sizes = _prepared_info(raw.info, spec), raw.sha256(), _image_sizes(raw.info)
-    indices = split_indices(spec.split, raw, seed) if sample_indices is None else sample_indices
+    indices = split_indices(spec.split, raw) if sample_indices is None else sample_indices
     inputs = {split: {k: x[rows] for k, x in raw.inputs.items()} for split, rows in indices.items()}
     targets = {split: _select_targets(raw, rows) for split, rows in indices.items()}
     del raw  # frees a large set before its scaled copy is made
@@ -77,7 +77,8 @@ def load_data(
     }
     ranges = {k: _input_range(x, k in image_sizes) for k, x in uncropped["train"].clean.items()}
     for name, split in uncropped.items():
-        _add_noise(split, ranges, spec, seed, name)
+        noise_seed = seed if name == "train" else spec.split.seed
+        _add_noise(split, ranges, spec, noise_seed, name)
     splits = {name: _cropped(split, info) for name, split in uncropped.items()}
     return Dataset(
         info,
@@ -93,9 +94,9 @@ def load_data(
     )
 
 
-def _read_source(spec: DataSpec, seed: int, progress: ProgressCallback | None) -> RawDataset:
+def _read_source(spec: DataSpec, progress: ProgressCallback | None) -> RawDataset:
     try:
-        raw: RawDataset = spec.source.read(seed, progress)
+        raw: RawDataset = spec.source.read(spec.split.seed, progress)
     except MemoryError as error:
         raise DataError("the samples do not fit into this computer's memory", "source") from error
     return raw

@@ -77,13 +77,13 @@ def _apportion(shares: dict[str, int | float], available: int, source: str = "")
     return sizes
 
 
-def split_indices(split: SplitSpec, raw: RawDataset, seed: int) -> dict[str, Array]:
+def split_indices(split: SplitSpec, raw: RawDataset) -> dict[str, Array]:
     """The sample indices of each split, shuffled; a whole official test set keeps its order."""
     sizes = split_sizes(split, raw.info)
     classes = raw.targets if split.stratify and raw.info.target.kind == "classes" else None
     official = 0 if split.pooled else raw.info.official_test
     available = (raw.info.samples or 0) - official
-    rng = stream(seed, "data", "split")
+    rng = stream(split.seed, "data", "split")
     if not official:
         train, validation, test = random_split(available, list(sizes), classes, rng)
         return {"train": train, "validation": validation, "test": test}
@@ -93,7 +93,7 @@ def split_indices(split: SplitSpec, raw: RawDataset, seed: int) -> dict[str, Arr
         test = np.arange(official)
     else:
         test_classes = None if classes is None else classes[available:]
-        test_rng = stream(seed, "data", "split", "test")
+        test_rng = stream(split.seed, "data", "split", "test")
         (test,) = random_split(official, [sizes.test], test_classes, test_rng)
     return {"train": train, "validation": validation, "test": available + test}
 

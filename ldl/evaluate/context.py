@@ -79,6 +79,8 @@ class EvaluationContext:
     folder: Path
     """The run folder; an evaluation writes below it."""
     seed: int
+    split_seed: int
+    """Of `data.split`: it draws what is evaluated."""
     train_classifier: Callable[
         [Any, Array, Array, int, ClassifierSettings], Callable[[Array], Array]
     ]

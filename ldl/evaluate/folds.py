@@ -22,7 +22,7 @@ from ldl.evaluate.context import (
     json_values,
     labels,
 )
-from ldl.evaluate.latents import random_stream
+from ldl.evaluate.latents import sample_stream
 from ldl.evaluate.reconstruction import UNITS, reconstruction_errors, reconstruction_problem
 from ldl.evaluate.regression import ERROR_UNITS, regression_metrics
 from ldl.evaluate.result_files import write_table
@@ -36,7 +36,8 @@ class Folds(Evaluation):
     """mean ± √(1/(k−1) · Σᵢ (sᵢ − mean)²) of a metric s over k folds: cross-validation.
 
     The samples are divided into k folds in the classes' proportions. For each fold the network is
-    trained again, with the run's configuration and seed, without that fold, and evaluated on it.
+    trained again, with the run's configuration and seed, without that fold, and evaluated on it;
+    `data.split.seed` draws the folds.
     Where the run has a validation split, the same share of each training is held out for early
     stopping and the choice of the best epoch, so that a fold is never seen. `split` says which
     samples are divided: all of the run's for `test`, those of the training and validation splits
@@ -98,7 +99,7 @@ class Folds(Evaluation):
         notes: list[str],
     ) -> list[Metrics]:
         """The metrics on each fold of a network that was trained without it."""
-        rng = random_stream(context, "folds", self.k, self.split)
+        rng = sample_stream(context, "folds", self.k, self.split)
         folds = random_split(len(indices), sizes, classes, rng)
         validation_share = _validation_share(context)
         results: list[Metrics] = []

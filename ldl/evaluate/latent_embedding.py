@@ -20,7 +20,7 @@ from ldl.evaluate.context import (
     SplitSetting,
     labels,
 )
-from ldl.evaluate.latents import deterministic, latents, random_state, random_stream
+from ldl.evaluate.latents import deterministic, latents, random_state, sample_stream
 from ldl.evaluate.result_files import write_arrays
 from ldl.fields import Alias, Doc, Positive, Size
 
@@ -98,7 +98,7 @@ class LatentEmbedding(NodeEvaluation):
         if len(split) <= self.samples:
             return np.arange(len(split))
         strata = labels(split) if context.dataset.info.target.kind == "classes" else None
-        rng = random_stream(context, "embedding", name)
+        rng = sample_stream(context, "embedding", name)
         (indices,) = random_split(len(split), [self.samples], strata, rng)
         return np.sort(indices)
 

@@ -30,6 +30,11 @@ def random_stream(context: EvaluationContext, *names: str | int) -> np.random.Ge
     return stream(context.seed, "evaluate", *names)
 
 
+def sample_stream(context: EvaluationContext, *names: str | int) -> np.random.Generator:
+    """The random stream that draws samples and noise to evaluate, from the seed of the split."""
+    return stream(context.split_seed, "evaluate", *names)
+
+
 def random_state(context: EvaluationContext, *names: str | int) -> int:
     """A seed for scikit-learn, from the random stream of these names."""
     return int(random_stream(context, *names).integers(2**31))

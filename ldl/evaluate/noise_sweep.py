@@ -24,7 +24,7 @@ from ldl.evaluate.context import (
     labels,
 )
 from ldl.evaluate.denoising import CLASSIFIER, input_classifier
-from ldl.evaluate.latents import random_stream
+from ldl.evaluate.latents import sample_stream
 from ldl.evaluate.reconstruction import UNITS, kl_divergences, reconstruction_problem
 from ldl.evaluate.result_files import write_arrays, write_table
 from ldl.evaluate.sample_images import (
@@ -117,7 +117,7 @@ class NoiseSweep(Evaluation):
         limits = context.dataset.input_ranges.get("x") or (clean.min(), clean.max())
         for i, noise in enumerate(self.noises):
             noisy, name = np.empty_like(clean), names[type(noise)]
-            rng = random_stream(context, "noise_sweep", evaluated.name, name, i)
+            rng = sample_stream(context, "noise_sweep", evaluated.name, name, i)
             noise.apply(clean, noisy, rng, limits)
             level = getattr(noise, fields(noise)[0].name)
             yield name, level if isinstance(level, float) else None, noisy

@@ -93,6 +93,7 @@ def _context(
         probability_note=experiment.probability_note,
         folder=run.path,
         seed=experiment.config.seed,
+        split_seed=experiment.config.data.split.seed,
         train_classifier=partial(_train_classifier, experiment.config),
         network=network_info(experiment),
         node_values=value_reader(experiment, model),

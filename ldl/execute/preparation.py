@@ -13,7 +13,7 @@ from ldl.compile import CompileError, Config, Experiment, PathProblem, compile_c
 from ldl.compile.experiment import DEFAULT_BATCH
 from ldl.config import Loaded, loads, to_yaml
 from ldl.config.load import UncheckedConfig, check_config, load_unchecked
-from ldl.config.tree import KeyPath
+from ldl.config.tree import KeyPath, Registries, Tree
 from ldl.data import (
     SOURCES,
     Dataset,
@@ -30,6 +30,7 @@ from ldl.execute.data_checks import data_problems
 from ldl.execute.evaluation_checks import evaluation_problems, with_default_evaluations
 from ldl.execute.introspection import network_info
 from ldl.execute.transfer import pretrained_weights
+from ldl.runs import RunFolder
 
 REGISTRIES = {**COMPILE_REGISTRIES, "evaluation": EVALUATIONS}
 SOURCE_NAMES = {kind: name for name, kind in SOURCES.items()}
@@ -55,8 +56,8 @@ class PreparedExperiment:
 
     @property
     def key_text(self) -> str:
-        """The resolved configuration by the first name of every setting, for content keys."""
-        return to_yaml(self.experiment.config, REGISTRIES, first_names=True)
+        """The resolved configuration as content keys hash it."""
+        return key_text(self.experiment.config)
 
     def data(
         self, progress: ProgressCallback | None = None, scaler: InputScalers | None = None
@@ -80,6 +81,20 @@ class PreparedExperiment:
             raise ConfigError([self.loaded.problem(*problem) for problem in problems])
 
 
+def key_text(config: Config) -> str:
+    """The resolved configuration as content keys hash it; renamed and new settings change no key.
+
+    The seed of the split is left out where it is the run's own, which once drew the split as well.
+    """
+    text = to_yaml(replace(config, data=config.data.with_split_seed(0)), REGISTRIES, for_key=True)
+    return text + split_seed_text(config, config.seed)
+
+
+def split_seed_text(config: Config, seed: int) -> str:
+    """What a content key of a run with this seed adds for the seed of the split."""
+    return "" if config.data.split.seed == seed else f"split seed: {config.data.split.seed}\n"
+
+
 def prepare(
     path: Path, overrides: Sequence[str] = (), load_pretrained: bool = True
 ) -> PreparedExperiment:
@@ -88,8 +103,32 @@ def prepare(
     Loads no data, and the weights of `start_from` only with `load_pretrained`. Raises ConfigError
     with all problems.
     """
-    unchecked = load_unchecked(path, Config, REGISTRIES, overrides, IGNORED_SECTIONS)
+    unchecked = read_unchecked(path, Config, REGISTRIES, overrides)
     return prepare_unchecked(unchecked, path.stem, load_pretrained)
+
+
+def read_unchecked(
+    path: Path, root: type, registries: Registries, overrides: Sequence[str] = ()
+) -> UncheckedConfig:
+    """A file as it is written. That of a run made before splits had a seed gets the run's seed."""
+    unchecked = load_unchecked(path, root, registries, overrides, IGNORED_SECTIONS)
+    run = RunFolder(path.parent)
+    if path.name == run.config.name and run.environment.exists() and unchecked.tree is not None:
+        sections = _entries(unchecked.tree)
+        split = _entries(_entries(sections.get("data")).get("split"))
+        if split and "seed" in sections:
+            split.setdefault("seed", sections["seed"])
+    return unchecked
+
+
+def read_config(path: Path) -> Config:
+    """The configuration of a file, checked but not compiled. Raises ConfigError."""
+    unchecked = read_unchecked(path, Config, REGISTRIES)
+    return check_config(unchecked, Config, REGISTRIES, ignored_sections=IGNORED_SECTIONS).value
+
+
+def _entries(tree: Tree | None) -> dict[str, Tree]:
+    return tree.value if tree is not None and isinstance(tree.value, dict) else {}
 
 
 def prepare_unchecked(

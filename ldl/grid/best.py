@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from ldl.config import read
+from ldl.config.emit import emit
 from ldl.errors import Diverged, Interrupted, LdlError, RunError
 from ldl.execute import NO_CALLBACKS, Callbacks, prepare, train
 from ldl.execute.transfer import initial_weights
 from ldl.grid.grid_results import GridResults, GridRow
+from ldl.grid.space import to_plain
 from ldl.grid.trial import Trial
 from ldl.grid.trial_store import folder_lock
 from ldl.runs import RunFolder, load_tensors, read_json, read_metrics, to_json
@@ -36,11 +39,11 @@ def _is_trained(run: RunFolder) -> bool:
     try:
         status, rows = run.read_status(), read_metrics(run.metrics)
         load_tensors(run.model)
-        prepared = prepare(run.config, load_pretrained=False)
-        config_is_sound = run.config.read_text("utf-8") in (prepared.yaml, prepared.key_text)
+        config = to_plain(read(run.config).tree)
+        is_whole = "claim" in config and emit(config) == run.config.read_text("utf-8")
     except (LdlError, OSError, ValueError):
         return False
-    return config_is_sound and status.status == "completed" and len(rows) == status.epoch
+    return is_whole and status.status == "completed" and len(rows) == status.epoch
 
 
 def make_best(

@@ -181,6 +181,10 @@ class GridBlock:
     `validation.accuracy`, `validation.r2`, `train.loss`, `train.accuracy`), or a metric of an
     evaluation on the validation split (`validation.reconstruction.mse`,
     `validation.denoising.accuracy.denoised` …). Only the winner is evaluated on the test split.
+
+    All trials have the same splits, which `data.split.seed` draws, so no trial has seen a test
+    sample, and intervals over `seeds` say how results vary with weights and batches on one split.
+    Where `data.split.seed` is varied, each of its values is a setting of its own.
     """
 
     objective: Annotated[

@@ -16,12 +16,17 @@ from ldl.config.type_rules import fields_of
 from ldl.data import DatasetInfo, describe_data
 from ldl.errors import DataError, Problem, SettingError
 from ldl.execute.evaluation_checks import with_default_evaluations
-from ldl.execute.preparation import compile_and_check, data_setting_path, with_batch_size
+from ldl.execute.preparation import (
+    compile_and_check,
+    data_setting_path,
+    split_seed_text,
+    with_batch_size,
+)
 from ldl.execute.transfer import pretrained_weights
 from ldl.grid.block import GridBlock, Halving, Random, Tpe, round_lengths
 from ldl.grid.labels import describe_values
 from ldl.grid.objective import Objective
-from ldl.grid.sections import FIELDS, Sections, SectionVariant, section_text
+from ldl.grid.sections import FIELDS, Sections, SectionText, SectionVariant, section_text
 from ldl.grid.space import Assignment, SearchSpace, draw, to_plain
 
 SEED: Final = list(FIELDS).index("seed")
@@ -40,17 +45,22 @@ class Candidate:
     number: int
     values: Mapping[str, Any]  # of the varied keys
     config: Config = field(repr=False)  # with the seed of the base
-    texts: tuple[str, ...] = field(repr=False)  # of each section, in the order of FIELDS
+    texts: tuple[SectionText, ...] = field(repr=False)  # of each section, in the order of FIELDS
 
-    def yaml(self, seed: int | None = None) -> str:
-        """The resolved configuration with this seed; without one, what all its trials share."""
+    def yaml(self, seed: int) -> str:
+        """The resolved configuration with this seed."""
+        return _with_seed([text.yaml for text in self.texts], f"seed: {seed}\n")
+
+    def key_text(self, seed: int | None = None) -> str:
+        """What content keys hash: of a trial with this seed, without one of all its trials."""
         text = "" if seed is None else f"seed: {seed}\n"
-        return "".join([*self.texts[:SEED], text, *self.texts[SEED + 1 :]])
+        end = split_seed_text(self.config, self.config.seed if seed is None else seed)
+        return _with_seed([section.key for section in self.texts], text) + end
 
     @property
     def digest(self) -> str:
         """SHA-256 of the resolved configuration without its seed."""
-        return hashlib.sha256(self.yaml().encode()).hexdigest()
+        return hashlib.sha256(self.key_text().encode()).hexdigest()
 
     def for_epochs(self, number: int, epochs: int) -> Candidate:
         """The same configuration with another length of training, as another candidate."""
@@ -62,6 +72,10 @@ class Candidate:
         )
         values = {**self.values, "train.epochs": epochs}
         return Candidate(number, values, replace(self.config, train=train), texts)
+
+
+def _with_seed(texts: list[str], seed: str) -> str:
+    return "".join([*texts[:SEED], seed, *texts[SEED + 1 :]])
 
 
 @dataclass
@@ -197,7 +211,9 @@ class Resolver:
         counted = self._counted.setdefault((mark, message), _CountedProblem(hint, values))
         counted.count += 1
 
-    def _texts(self, config: Config, variants: Mapping[str, SectionVariant]) -> tuple[str, ...]:
+    def _texts(
+        self, config: Config, variants: Mapping[str, SectionVariant]
+    ) -> tuple[SectionText, ...]:
         """All sections as text; a value that many candidates share is written once."""
         completed = {
             "name": config.name, "train": config.train, "evaluate": config.evaluate, "claim": None,

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ldl.compile import Config, Experiment
-from ldl.config import Mark, Tree, to_yaml
+from ldl.config import Mark, Tree
 from ldl.config.checker import Checker
 from ldl.config.checks import new_checker
 from ldl.config.describe import describe_value
 from ldl.config.grammar import Grammar
-from ldl.config.load import UncheckedConfig, load_unchecked
+from ldl.config.load import UncheckedConfig
 from ldl.config.problems import ProblemCollector
 from ldl.config.suggest import nearest
 from ldl.config.tree import INVALID
@@ -24,9 +24,9 @@ from ldl.data import ProgressCallback
 from ldl.errors import ConfigError, Problem
 from ldl.execute import PreparedExperiment
 from ldl.execute.preparation import (
-    IGNORED_SECTIONS,
-    REGISTRIES,
+    key_text,
     prepare_unchecked,
+    read_unchecked,
     sorted_config_error,
 )
 from ldl.grid.block import (
@@ -130,7 +130,7 @@ def check(
 
 
 def _read(path: Path, overrides: Sequence[str]) -> UncheckedConfig:
-    return load_unchecked(path, GridConfig, GRID_REGISTRIES, overrides, IGNORED_SECTIONS)
+    return read_unchecked(path, GridConfig, GRID_REGISTRIES, overrides)
 
 
 def _check_grid(unchecked: UncheckedConfig, path: Path) -> CheckedGrid:
@@ -154,8 +154,7 @@ def _check_grid(unchecked: UncheckedConfig, path: Path) -> CheckedGrid:
 
 def _base_digest(config: Config, objective: Objective) -> str:
     """SHA-256 of the resolved configuration, without its claim, and of the objective."""
-    text = to_yaml(replace(config, claim=None), REGISTRIES, first_names=True)
-    parts = [text, objective.name, objective.goal]
+    parts = [key_text(replace(config, claim=None)), objective.name, objective.goal]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from ldl.compile import Config
 from ldl.config import Mark, Tree
@@ -45,6 +45,13 @@ class SectionVariant:
         return next((self.marks[step] for step in steps if step in self.marks), None)
 
 
+class SectionText(NamedTuple):
+    """A section as text: for `config.yaml`, and for content keys."""
+
+    yaml: str
+    key: str
+
+
 class Sections:
     """The sections of a base configuration under assignments.
 
@@ -56,7 +63,7 @@ class Sections:
         self._base: Mapping[str, Tree] = base.value if isinstance(base.value, dict) else {}
         self._mark, self._keys, self._problems = base.mark, keys, problems
         self._variants: dict[tuple[object, ...], SectionVariant] = {}
-        self._texts: dict[tuple[str, int], tuple[Any, str]] = {}
+        self._texts: dict[tuple[str, int], tuple[Any, SectionText]] = {}
         # Outer keys come before those inside them, whatever their order in the block.
         self._by_section: dict[str, list[GridKey]] = {}
         for key in sorted(keys.values(), key=lambda key: len(key.steps)):
@@ -84,7 +91,7 @@ class Sections:
                 variants[name] = self._variant(name, assignment, blocks)
         return variants
 
-    def text(self, name: str, value: Any) -> str:
+    def text(self, name: str, value: Any) -> SectionText:
         """The section in the resolved configuration; written once for each value object."""
         cache_key = (name, id(value))
         if cache_key not in self._texts:
@@ -151,9 +158,14 @@ class Sections:
         return mark, f"{message}: `{key.name}` is never read there", hint
 
 
-def section_text(name: str, value: Any) -> str:
-    """A section of the resolved configuration, by first names: content keys hash it."""
-    return emit({name: to_builtins_by_rule(value, FIELDS[name].rule, REGISTRIES, True)})
+def section_text(name: str, value: Any) -> SectionText:
+    """A section of the resolved configuration, and what content keys hash of it."""
+    key_value = value.with_split_seed(0) if name == "data" else value
+    return SectionText(_emitted(name, value, False), _emitted(name, key_value, True))
+
+
+def _emitted(name: str, value: Any, for_key: bool) -> str:
+    return emit({name: to_builtins_by_rule(value, FIELDS[name].rule, REGISTRIES, for_key)})
 
 
 # --- keys that set the same value -----------------------------------------------------------

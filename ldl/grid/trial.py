@@ -80,7 +80,7 @@ class TrialFactory:
 
         Raises DataError where the data cannot be read.
         """
-        shared = content_key(candidate.yaml(), self._digest(candidate, self.seeds[0]))
+        shared = content_key(candidate.key_text(), self._digest(candidate))
         return [
             Trial(
                 id=self._trial_id(candidate, seed),
@@ -95,11 +95,12 @@ class TrialFactory:
         ]
 
     def _trial_id(self, candidate: Candidate, seed: int) -> str:
-        return content_key(candidate.yaml(seed), self._digest(candidate, seed))
+        return content_key(candidate.key_text(seed), self._digest(candidate))
 
-    def _digest(self, candidate: Candidate, seed: int) -> str:
-        """SHA-256 of the data, which a generated source draws from the seed, and of the weights."""
-        source, pretrained = candidate.config.data.source, candidate.config.start_from
+    def _digest(self, candidate: Candidate) -> str:
+        """SHA-256 of the data, which the split's seed may draw, and of the pretrained weights."""
+        config = candidate.config
+        source, seed, pretrained = config.data.source, config.data.split.seed, config.start_from
         data = repr(source), seed
         if data not in self._data_digests:
             self._data_digests[data] = source.read(seed, self._progress).sha256()

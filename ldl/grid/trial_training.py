@@ -93,9 +93,9 @@ class TrialInputs:
 
 
 def _data_key(prepared: PreparedExperiment) -> tuple[str, int]:
-    """What a data set depends on: the section `data`, and the seed."""
+    """What a data set depends on: the section `data`, and the seed where it has noise."""
     config = prepared.experiment.config
-    return repr(config.data), config.seed
+    return repr(config.data), config.seed if config.data.noise is not None else 0
 
 
 def _dataset_bytes(dataset: Dataset) -> int:

@@ -21,10 +21,11 @@ SPEED: Final = 2e10  # multiply-adds a second, for an estimate of how long a run
 
 @dataclass(frozen=True)
 class Job:
-    """One run: a file with one seed."""
+    """One run: a file with one seed. `split_seed` differs only where pretrained weights need it."""
 
     stem: str
     seed: int
+    split_seed: int
     key: str
     path: Path
     overrides: tuple[str, ...]
@@ -40,7 +41,9 @@ def jobs_of(
     overrides: Sequence[str],
     pretrained: Sequence[Job],
 ) -> tuple[Job, ...]:
-    """A job for each seed; the first one draws plots. They start from the weights of `pretrained`.
+    """A job for each seed, which draws the split too; the first one draws plots.
+
+    Those that start from the weights of `pretrained` have its splits.
 
     Each has one thread, unless the file says otherwise: the runs share the cores.
     """
@@ -48,27 +51,30 @@ def jobs_of(
     threads = [] if config.train.threads else ["train.threads=1"]
     jobs = []
     for i, seed in enumerate(seeds):
-        after = pretrained[min(i, len(pretrained) - 1)].key if pretrained else None
+        before = pretrained[min(i, len(pretrained) - 1)] if pretrained else None
+        split_seed = before.split_seed if before else seed
         jobs.append(
             Job(
                 stem=path.stem,
                 seed=seed,
-                key=_key(prepared, seed, after),
+                split_seed=split_seed,
+                key=_key(prepared, seed, split_seed, before),
                 path=path,
-                overrides=(*overrides, *threads, f"seed={seed}"),
+                overrides=(*overrides, *threads, f"seed={seed}", f"data.split.seed={split_seed}"),
                 draws_plots=i == 0,
                 estimated_seconds=_estimate_seconds(prepared),
-                after=after,
+                after=before.key if before else None,
             )
         )
     return tuple(jobs)
 
 
-def _key(prepared: PreparedExperiment, seed: int, after: str | None) -> str:
+def _key(prepared: PreparedExperiment, seed: int, split_seed: int, before: Job | None) -> str:
     """SHA-256 of the configuration without its claim, the data, the version, pretrained weights."""
-    config = replace(prepared.experiment.config, seed=seed, claim=None)
+    config = prepared.experiment.config
+    config = replace(config, seed=seed, data=config.data.with_split_seed(split_seed), claim=None)
     unclaimed = replace(prepared, experiment=replace(prepared.experiment, config=config))
-    pretrained = after or pretrained_digest(config.start_from)
+    pretrained = before.key if before else pretrained_digest(config.start_from)
     parts = [unclaimed.key_text, _data_digest(config), ldl.__version__, pretrained]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -135,7 +135,7 @@ def test_the_resolved_file_has_the_documented_names() -> None:
 
 def test_content_keys_keep_the_first_names() -> None:
     value, _ = read("train: {limit: 2}\nbest: {grid: {runs: 3}}")
-    text = to_yaml(value, REGISTRIES, first_names=True)
+    text = to_yaml(value, REGISTRIES, for_key=True)
     assert text == (
         "train: {epochs: 1, limit: 2.0}\nevaluate: []\nbest: {matrix: {runs: 3, part: test}}\n"
     )

@@ -7,7 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from ldl.data import SCALERS, SOURCES, DatasetInfo, DataSpec, SplitSpec, describe_data, load_data
+from ldl.data import (
+    NOISES,
+    SCALERS,
+    SOURCES,
+    DatasetInfo,
+    DataSpec,
+    SplitSpec,
+    describe_data,
+    load_data,
+)
 from ldl.errors import DataError
 
 SOURCE_NAMES = ["digits", "iris", "wine", "breast_cancer", "diabetes", "gaussians", "bands", "line"]
@@ -43,13 +52,28 @@ def test_shapes() -> None:
         describe_data(DataSpec(SOURCES["iris"](), shape="image"))
 
 
-def test_same_seed_same_bits_and_one_hash_for_all_seeds() -> None:
+def test_same_split_seed_same_bits_and_one_hash_for_all_seeds() -> None:
     spec = DataSpec(SOURCES["iris"](), SCALERS["minmax"]())
-    one, again, other = (load_data(spec, seed) for seed in (0, 0, 1))
+    one, again, other = (load_data(spec.with_split_seed(seed), 0) for seed in (0, 0, 1))
     assert one.train.inputs["x"].tobytes() == again.train.inputs["x"].tobytes()
     assert one.train.inputs["x"].tobytes() != other.train.inputs["x"].tobytes()
     assert one.sha256 == again.sha256 == other.sha256
     assert len(one.sha256) == 64
+
+
+@pytest.mark.parametrize("source", ["digits", "moons", "line"])
+def test_the_seed_draws_nothing_but_the_noise_of_the_training_split(source: str) -> None:
+    spec = DataSpec(SOURCES[source](), noise=NOISES["gaussian"](0.1))
+    one, other = (load_data(spec, seed) for seed in (0, 1))
+    moved = load_data(spec.with_split_seed(1), 0)
+    for name in ("train", "validation", "test"):
+        first, second, third = (getattr(data, name) for data in (one, other, moved))
+        assert first.sample_indices.tolist() == second.sample_indices.tolist()
+        assert first.clean["x"].tobytes() == second.clean["x"].tobytes()
+        noise_is_equal = first.inputs["x"].tobytes() == second.inputs["x"].tobytes()
+        assert noise_is_equal == (name != "train")
+        assert first.sample_indices.tolist() != third.sample_indices.tolist()
+    assert (one.sha256 == moved.sha256) == (source == "digits")  # the others are drawn
 
 
 def test_splits_of_share_zero_are_none() -> None:

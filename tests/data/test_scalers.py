@@ -70,7 +70,7 @@ class MovedIris:
 
     def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
         raw = SOURCES["iris"]().read(seed)
-        rows = split_indices(SplitSpec(), raw, seed)
+        rows = split_indices(SplitSpec(seed=seed), raw)
         raw.inputs["x"][np.concatenate([rows["validation"], rows["test"]])] += self.shift
         return raw
 

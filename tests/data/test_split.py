@@ -40,8 +40,8 @@ def test_stratified_counts_are_floor_or_ceil_with_exact_sums(
 @given(counts, st.integers(0, 5), st.booleans())
 def test_splits_are_disjoint_and_stratified(counts: list[int], seed: int, stratify: bool) -> None:
     raw = raw_of([c + 5 for c in counts])
-    split = SplitSpec(train=0.6, validation=0.2, test=0.2, stratify=stratify)
-    indices = split_indices(split, raw, seed)
+    split = SplitSpec(train=0.6, validation=0.2, test=0.2, stratify=stratify, seed=seed)
+    indices = split_indices(split, raw)
     sizes = split_sizes(split, raw.info)
     assert [len(indices[p]) for p in sizes._fields] == list(sizes)
     rows = np.concatenate(list(indices.values()))
@@ -55,7 +55,7 @@ def test_splits_are_disjoint_and_stratified(counts: list[int], seed: int, strati
 
 def test_the_seed_decides() -> None:
     raw = raw_of([30, 30, 40])
-    one, again, other = (split_indices(SplitSpec(), raw, seed) for seed in (3, 3, 4))
+    one, again, other = (split_indices(SplitSpec(seed=seed), raw) for seed in (3, 3, 4))
     assert all(np.array_equal(one[p], again[p]) for p in one)
     assert not np.array_equal(one["train"], other["train"])
     assert not np.array_equal(one["train"], np.sort(one["train"]))  # classes are mixed
@@ -90,7 +90,7 @@ def test_sizes(split: SplitSpec, samples: int, sizes: tuple[int, int, int]) -> N
 )
 def test_official_test_set(split: SplitSpec, sizes: tuple[int, int, int]) -> None:
     raw = raw_of([40, 40], official=20)
-    indices = split_indices(split, raw, 0)
+    indices = split_indices(split, raw)
     assert tuple(len(rows) for rows in indices.values()) == sizes
     assert all(i < 60 for p in ("train", "validation") for i in indices[p])
     assert all(i >= 60 for i in indices["test"])
@@ -135,7 +135,7 @@ def test_a_pooled_official_test_set_is_split_like_the_rest() -> None:
     """Every split has samples of both, and together they have all samples."""
     raw = raw_of([50, 50], official=40)
     split = SplitSpec(train=0.6, validation=0.2, test=0.2, pooled=True)
-    indices = split_indices(split, raw, seed=0)
+    indices = split_indices(split, raw)
     assert [len(rows) for rows in indices.values()] == [60, 20, 20]
     assert sorted(np.concatenate(list(indices.values()))) == list(range(100))
     assert all((rows >= 60).any() and (rows < 60).any() for rows in indices.values())

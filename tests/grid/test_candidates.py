@@ -63,7 +63,8 @@ def test_a_candidate_is_the_file_with_overrides(name: str, tmp_path: Path) -> No
         prepared = prepare(
             write_config(tmp_path, block, base), [*overrides, "train.threads=1", "seed=3"]
         )
-        assert candidate.yaml(3) == prepared.key_text, overrides
+        assert candidate.yaml(3) == prepared.yaml, overrides
+        assert candidate.key_text(3) == prepared.key_text, overrides
 
 
 def test_the_yaml_is_that_of_a_run(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_the_yaml_is_that_of_a_run(tmp_path: Path) -> None:
         path = tmp_path / "trial.yaml"
         path.write_text(trial.yaml)
         prepared = prepare(path)
-        assert prepared.key_text == trial.yaml
+        assert prepared.yaml == trial.yaml
         assert prepared.experiment.config.seed == trial.seed
 
 

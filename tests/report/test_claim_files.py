@@ -109,6 +109,8 @@ def test_weights_of_another_file(tmp_path: Path) -> None:
     files = claim_files(tmp_path)
     before, after = files["a1"].jobs, files["a2"].jobs
     assert [job.after for job in after] == [before[0].key, before[1].key, before[1].key]
+    assert [(job.seed, job.split_seed) for job in after] == [(0, 0), (1, 1), (2, 1)]
+    assert "data.split.seed=1" in after[2].overrides
     experiment(tmp_path, "a1", claim("a1", "seeds: 2"), epochs=9)
     assert claim_files(tmp_path)["a2"].jobs[0].key != after[0].key
 
