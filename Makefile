@@ -5,9 +5,12 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PROFILE ?= full
 SEED_OFFSET ?= 0
+SAMPLE ?= 100
+SEED ?= 0
+ROOMS ?= engine train data evaluate grid runs compile execute
 
 .DEFAULT_GOAL := help
-.PHONY: help demo reproduce-report test test-slow test-external test-browser lint check bench bench-quick clean
+.PHONY: help demo reproduce-report test test-slow test-external test-browser test-mutants lint check bench bench-quick clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +49,10 @@ test-browser: $(VENV)/dev ## test the pages in Chromium, which must be installed
 	@command -v chromedriver >/dev/null || { echo "make test-browser needs Chromium and chromedriver"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest -m browser tests/report
+
+test-mutants: $(VENV)/dev ## change SAMPLE=100 random tokens of ROOMS, drawn with SEED=0: do tests notice?
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.mutants --sample $(SAMPLE) --seed $(SEED) --rooms $(ROOMS)
 
 lint: $(VENV)/dev ## run ruff and mypy
 	$(BIN)/ruff check .
