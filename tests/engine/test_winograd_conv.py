@@ -45,7 +45,7 @@ def test_input_and_output_matrices_are_exact_in_float16(m: int, r: int) -> None:
 
 @pytest.mark.parametrize(
     ("count", "weights", "m", "products"),
-    [(8, 5, 4, 16), (11, 3, 4, 18), (5, 3, 3, 10), (1, 3, 1, 3), (7, 7, 2, 32), (9, 8, 1, 72)],
+    [(8, 5, 2, 24), (11, 3, 2, 24), (5, 3, 2, 12), (1, 3, 1, 3), (7, 5, 2, 24), (9, 6, 1, 54)],
 )
 def test_tile_outputs_minimise_the_products(
     count: int, weights: int, m: int, products: int
@@ -64,7 +64,7 @@ SHAPES: list[tuple[Axes, int, int]] = [
     ((window_axis(3, 3, 1, 7), window_axis(4, 2, 1, 3)), 2, 1),
     ((WindowAxis(6, 4, 1, 0, 3), WindowAxis(5, 2, 1, 1, 0)), 1, 1),
     ((window_axis(3, 3, 1, 0), window_axis(3, 3, 1, 0)), 5, 2),
-    ((window_axis(9, 7, 1, 3), window_axis(13, 3, 1, 1)), 1, 2),
+    ((window_axis(9, 5, 1, 4), window_axis(13, 3, 1, 1)), 1, 2),
     ((window_axis(14, 5, 1, 4), window_axis(12, 5, 1, 4)), 1, 3),
 ]
 
@@ -110,6 +110,29 @@ def test_winograd_equals_im2col(
         np.testing.assert_allclose(value, expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize(("axes", "channels", "filters"), SHAPES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_windows_of_zeros_give_exactly_the_bias(
+    axes: Axes, channels: int, filters: int, dtype: type
+) -> None:
+    """A rounding error beside a bias of 0 would pick the slope of a relu at random."""
+    rng = np.random.default_rng(2)
+    rows, columns = axes
+    x = rng.normal(size=(40, rows.size, columns.size, channels)).astype(dtype)
+    for image in x:  # a black border below or above, of any height
+        edge = rng.integers(rows.size + 1)
+        image[: rows.size - edge] *= rng.integers(2)
+        image[rows.size - edge :] *= rng.integers(2)
+    kernel = rng.normal(size=(rows.kernel * columns.kernel * channels, filters)).astype(dtype)
+    bias = rng.normal(size=filters).astype(dtype)
+    y, reads = (np.zeros((40, rows.out, columns.out, filters), dtype) for _ in range(2))
+    WinogradConv(x, y, axes).forward(kernel, bias)
+    Im2col(np.abs(x), reads, axes, 0, 1).forward(np.ones_like(kernel))
+    black = reads == 0
+    assert 0 < black.sum() < black.size
+    np.testing.assert_array_equal(y[black], np.broadcast_to(bias, y.shape)[black])
+
+
 def test_a_window_has_several_columns_where_channels_are_few() -> None:
     axes = SHAPES[-1][0]
     few, many = (winograd_conv._TileGeometry(*axes, channels, 3) for channels in (1, 16))
@@ -130,8 +153,10 @@ def test_forward_and_weight_gradient_share_one_object() -> None:
     np.testing.assert_array_equal(y, first)
 
 
-@pytest.mark.parametrize(("kernel", "size", "channels"), [(3, 13, 32), (5, 16, 32), (7, 12, 16)])
-def test_float32_error_is_below_eight_times_that_of_im2col(
+@pytest.mark.parametrize(
+    ("kernel", "size", "channels"), [(2, 9, 8), (3, 13, 32), (4, 12, 16), (5, 16, 32)]
+)
+def test_float32_error_is_below_three_times_that_of_im2col(
     kernel: int, size: int, channels: int
 ) -> None:
     axes = window_axis(size, kernel, 1, kernel // 2), window_axis(size, kernel, 1, kernel // 2)
@@ -143,7 +168,7 @@ def test_float32_error_is_below_eight_times_that_of_im2col(
         im2col_error, winograd_error = (
             np.sqrt(np.mean((value - expected) ** 2)) for value in (im2col, winograd_result)
         )
-        assert winograd_error < 8 * im2col_error
+        assert winograd_error < 3 * im2col_error
 
 
 def test_strides_dilations_groups_and_small_kernels_use_im2col() -> None:
@@ -159,7 +184,7 @@ def test_strides_dilations_groups_and_small_kernels_use_im2col() -> None:
     assert chosen_class((window_axis(9, 3, 2, 1), axis)) is Im2col
     assert chosen_class((axis, window_axis(9, 3, 1, 1, 2))) is Im2col
     assert chosen_class((window_axis(9, 1, 1, 0), axis)) is Im2col
-    assert chosen_class((window_axis(20, 9, 1, 1), axis)) is Im2col
+    assert chosen_class((window_axis(20, 6, 1, 1), axis)) is Im2col
     assert chosen_class((window_axis(1, 1, 1, 0), window_axis(200, 3, 1, 0))) is Im2col
 
 

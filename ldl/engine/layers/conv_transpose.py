@@ -80,10 +80,14 @@ class _Transposed(Layer):
     def backward(self, ctx: Context, scratch: None) -> Iterator[Call]:
         """∂w = Σ windows(∂y)ᵀ·x,  ∂b = Σ ∂y,  ∂x = windows(∂y) · w."""
         x, dy, axes = self._images(ctx, ctx.x[0], ctx.dy)
-        dkernel, flat = ctx.dw["weight"].reshape(-1, x.shape[3]), dy.reshape(-1, self.out_channels)
+        dkernel = ctx.dw["weight"].reshape(-1, x.shape[3])
         yield partial(convolution(dy, x, axes).weight_gradient, dkernel)
         if self.bias:
-            yield partial(np.ones(len(flat), dy.dtype).dot, flat, ctx.dw["bias"])
+            images = dy.reshape(len(dy), -1, self.out_channels)
+            samples, positions = (np.ones(size, dy.dtype) for size in images.shape[:2])
+            sums = np.empty((len(dy), self.out_channels), dy.dtype)  # long sums would round more
+            yield partial(np.matmul, positions, images, sums)
+            yield partial(samples.dot, sums, ctx.dw["bias"])
         if ctx.dx[0] is not None:
             kernel = ctx.w["weight"].reshape(-1, x.shape[3])
             yield partial(convolution(dy, ctx.dx[0].reshape(x.shape), axes).forward, kernel)

@@ -13,6 +13,7 @@ from ldl.engine.layers.winograd_conv import WinogradConv
 from ldl.engine.memory import aligned
 
 CACHE_BYTES = 1 << 20  # of windows that are copied at once: about the cache of one core
+SUM_ROWS = 256  # of windows in one product for ∂kernel: longer sums would round more
 
 
 def _channels(array: Array, group: int, groups: int) -> Array:
@@ -82,8 +83,10 @@ class Im2col:
             flat = block.flat
             if self.group_y is not None:
                 np.copyto(flat.reshape(block.y.shape), block.y)
-            np.dot(block.matrix.T, flat, self.sum)
-            np.add(dkernel, self.sum, dkernel)
+            for start in range(0, len(flat), SUM_ROWS):
+                rows = slice(start, start + SUM_ROWS)
+                np.dot(block.matrix[rows].T, flat[rows], self.sum)
+                np.add(dkernel, self.sum, dkernel)
             if dbias is not None:
                 np.add(dbias, self.ones[: len(flat)].dot(flat), dbias)
 

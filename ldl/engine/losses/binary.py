@@ -103,8 +103,8 @@ class Bce(_BinaryCrossEntropy):
         """∂p = (p − t) / (p (1 − p)) · ∂y."""
         p, dp, variance = scratch.prediction, self.input_gradient(ctx), ctx.buffers["log"]
         yield from self.fused_backward(ctx, scratch)
-        yield partial(np.multiply, p, p, variance)
-        yield partial(np.subtract, p, variance, variance)
+        yield partial(np.subtract, scalar(1.0, p.dtype), p, variance)  # p − p² would cancel
+        yield partial(np.multiply, variance, p, variance)
         yield partial(np.maximum, variance, TINY, out=variance)
         yield partial(np.divide, dp, variance, dp)
 
