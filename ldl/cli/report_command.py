@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from ldl.report.claim_files import ClaimFile
     from ldl.report.job_pool import FinishedJob
+    from ldl.report.profile_times import ProfileTime
     from ldl.report.run_index import IndexedRun
 
 Profile = Literal["faithful", "full", "quick"]
+PROFILES: tuple[Profile, ...] = ("faithful", "full", "quick")
 NOT_MEASURED = "not measured"  # a verdict
 NAME_WIDTH = 60  # characters of a metric's name in a line
 
@@ -40,6 +42,9 @@ def report(
     seed_offset: Annotated[
         int, typer.Option(min=0, help="Added to the seed of every file, to test the verdicts.")
     ] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list the runs, and how long they take.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs in parallel (default: one per core).")
     ] = None,
@@ -60,7 +65,8 @@ def report(
             raise UsageError(f"cannot make runs in {root}: {error.strerror}") from error
         with exclusive_lock(root / ".lock"):
             selected = [word for word in (only or "").split(",") if word]
-            _reproduce(folder, root, selected, profile, seed_offset, workers, json)
+            plan = _Plan(folder, root, selected, profile, seed_offset, workers)
+            _print_times(plan, json) if dry_run else _reproduce(plan, json)
         return
     from ldl.report.run_page import write_run_page
     from ldl.runs.run_list import find_run
@@ -72,42 +78,92 @@ def report(
         print(page)
 
 
-def _reproduce(
-    folder: Path, root: Path, only: list[str], profile: Profile, seed_offset: int,
-    workers: int | None, json: bool,
-) -> None:  # fmt: skip
+class _Plan:
+    """What is to be run in `root`: the files of a folder in a profile."""
+
+    def __init__(
+        self, folder: Path, root: Path, only: list[str], profile: Profile, seed_offset: int,
+        workers: int | None,
+    ) -> None:  # fmt: skip
+        from ldl.cores import usable_cores
+        from ldl.report.claim_files import ClaimFolder, read_report_titles
+
+        self.titles = read_report_titles(folder)
+        self.root, self.seed_offset = root, seed_offset
+        self.complete = not only
+        self.workers = workers or usable_cores() or 1
+        self.folder = ClaimFolder(folder, only)
+        self.entries = self.folder.files(profile, seed_offset)
+        shortens = any(entry.claim and entry.claim.full for entry in self.entries)
+        self.profile: Profile = profile if profile == "quick" or shortens else "faithful"
+
+    def times(self) -> tuple[ProfileTime, ...]:
+        """How long each profile takes."""
+        from ldl.report.profile_times import profile_time
+        from ldl.report.run_index import RunIndex
+
+        index = RunIndex.read(self.root)
+        return tuple(
+            profile_time(name, self.folder.files(name, self.seed_offset), index, self.workers)
+            for name in PROFILES
+        )
+
+
+def _reproduce(plan: _Plan, json: bool) -> None:
     """Run what is missing, compare with the claims, write the report.
 
     Exits with 1 where a run failed or a claim was not measured.
     """
-    from ldl.cores import usable_cores
-    from ldl.report.claim_files import read_claim_files, read_report_titles
     from ldl.report.publish import fingerprint, publish, read_published, report_name, report_paths
     from ldl.report.reproduce import Reproduction, evaluate_claims, run_missing
+    from ldl.report.seed_offsets import read_seed_offsets
 
-    titles = read_report_titles(folder)
-    entries = read_claim_files(folder, profile, only, seed_offset)
-    _log_left_out(entries)
-    progress = _RunLog(entries)
-    indexed = run_missing(
-        entries, root, workers or usable_cores() or 1, progress.begun, progress.ended
-    )
-    complete = not only
-    mark = fingerprint(entries, indexed, titles, complete)
-    name = report_name(profile, seed_offset, complete)
-    verdicts = read_published(root, name, mark)
+    _log_left_out(plan.entries)
+    progress = _RunLog(plan.entries)
+    indexed = run_missing(plan.entries, plan.root, plan.workers, progress.begun, progress.ended)
+    moved = plan.seed_offset > 0  # the page of the files' own seeds compares itself with others
+    offsets = () if moved else read_seed_offsets(plan.folder, plan.profile, plan.root, indexed)
+    times = plan.times()
+    mark = fingerprint(plan.entries, indexed, plan.titles, plan.complete, offsets, times)
+    name = report_name(plan.profile, plan.seed_offset, plan.complete)
+    verdicts = read_published(plan.root, name, mark)
     if verdicts is None:
-        results = evaluate_claims(entries, indexed, titles, complete)
-        verdicts = publish(Reproduction(titles, profile, results), root, name, mark)
+        results = evaluate_claims(plan.entries, indexed, plan.titles, plan.complete)
+        reproduction = Reproduction(plan.titles, plan.profile, results, offsets, times)
+        verdicts = publish(reproduction, plan.root, name, mark)
     if json:
         print_json(verdicts)
     else:
         _print_verdicts(verdicts)
-        for path in list(report_paths(root, name).values())[:2]:
+        for path in list(report_paths(plan.root, name).values())[:2]:
             print(path)
     not_measured = any(claim["verdict"] == NOT_MEASURED for claim in verdicts["claims"])
-    if progress.failed or not_measured or any(entry.broken for entry in entries):
+    if progress.failed or not_measured or any(entry.broken for entry in plan.entries):
         sys.exit(1)
+
+
+def _print_times(plan: _Plan, json: bool) -> None:
+    """Print a row for each file with its runs and their time, then the time of each profile."""
+    from dataclasses import asdict
+
+    times = plan.times()
+    if json:
+        print_json({"profile": plan.profile, "times": [asdict(time) for time in times]})
+        return
+    _log_left_out(plan.entries)
+    chosen = next(time for time in times if time.profile == plan.profile)
+    rows = [
+        [file.stem, str(file.jobs), str(file.done), format_duration(file.measured + file.expected)]
+        for file in chosen.files
+        if file.jobs
+    ]
+    print_table(["file", "runs", "done", "core time"], rows)
+    for time in times:
+        print(
+            f"{time.profile}: {time.done} of {time.jobs} runs done, "
+            f"{format_duration(time.seconds)} of one core, {format_duration(time.measured)} of it "
+            f"measured; about {format_duration(time.remaining)} left with {time.workers} workers"
+        )
 
 
 def _log_left_out(entries: Sequence[ClaimFile]) -> None:

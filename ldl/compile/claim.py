@@ -97,6 +97,11 @@ class ClaimedMetric:
         return isinstance(self.claimed, float)
 
     @property
+    def is_not_judged(self) -> bool:
+        """Whether it is shown without a verdict."""
+        return self.comparison == "not_judged"
+
+    @property
     def other(self) -> str | None:
         """The file whose metric this one is compared with."""
         return self.less_than or self.greater_than or self.same_as

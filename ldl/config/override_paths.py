@@ -52,6 +52,17 @@ class OverridePathError(Exception):
     """The path leads nowhere; the arguments are the mark, the message and the hint."""
 
 
+class AbsentPath(OverridePathError):
+    """The path leads to something that the configuration could have and has not.
+
+    `depth` is the number of steps that lead to where it is absent.
+    """
+
+    def __init__(self, depth: int, mark: Mark, message: str, hint: str = "") -> None:
+        super().__init__(mark, message, hint)
+        self.depth = depth
+
+
 class PathWriter:
     """Writes `value` at the end of `steps`; the trees that it is given stay unchanged."""
 
@@ -93,6 +104,9 @@ class PathWriter:
 
     def _error(self, depth: int, message: str, hint: str = "") -> OverridePathError:
         return OverridePathError(self._steps[depth].mark, message, hint)
+
+    def _absent(self, depth: int, message: str, hint: str) -> AbsentPath:
+        return AbsentPath(depth, self._steps[depth].mark, message, hint)
 
     def _path(self, depth: int) -> str:
         return ".".join(step.name for step in self._steps[:depth])
@@ -140,7 +154,7 @@ class PathWriter:
         default = None if field.required else field.make_default()
         if default is None or all(isinstance(v, Record) for v in variants_of(field.rule)):
             return None
-        return _to_tree(to_builtins_by_rule(default, field.rule, self._grammar.registries), mark)
+        return to_tree(to_builtins_by_rule(default, field.rule, self._grammar.registries), mark)
 
     def _write_mapping(
         self, tree: Tree | None, item: Rule, depth: int, dotted: bool = False
@@ -160,7 +174,7 @@ class PathWriter:
         step, title = self._steps[depth], self._title(depth)
         number = int(step.name) if _INDEX.fullmatch(step.name) else None
         if tree is None or tree.value is None:
-            raise self._error(depth, f"{title} is empty", f"write `{self._path(depth)}=[…]`")
+            raise self._absent(depth, f"{title} is empty", f"write `{self._path(depth)}=[…]`")
         if not isinstance(tree.value, list):
             return self._write_item(tree, rule, 0, depth + (number == 0))
         items = list(tree.value)
@@ -168,7 +182,7 @@ class PathWriter:
             return Tree([self._write_item(items[0], rule, 0, depth)], tree.mark, tree.key)
         if number is None or number >= len(items):
             content = f"a list: its items are 0 to {len(items) - 1}" if items else "an empty list"
-            raise self._error(depth, f"{title} is {content}", self._index_hint(items, depth))
+            raise self._absent(depth, f"{title} is {content}", self._index_hint(items, depth))
         items[number] = self._write_item(items[number], rule, number, depth + 1)
         return Tree(items, tree.mark, tree.key)
 
@@ -200,7 +214,7 @@ class PathWriter:
         step = self._steps[depth]
         if tree is None or tree.value is None:
             hint = f"choose one: `{self._path(depth)}={{{step.name}: …}}`"
-            raise self._error(depth, f"no {kind} is chosen at {self._title(depth)}", hint)
+            raise self._absent(depth, f"no {kind} is chosen at {self._title(depth)}", hint)
         choice = self._grammar.parse_choice(tree, kind, siblings)
         if choice is None:
             return self._write_without_choice(tree, siblings, depth)
@@ -263,7 +277,7 @@ class PathWriter:
         keys = [field.key for field in fields_of(entry)] if entry is not None else []
         if self._grammar.entry_class(step.name, kind, siblings) is not None:
             message = f"{title} is `{choice.name}`, not `{step.name}`"
-            return self._error(depth, message, f"to switch, write `{path}={{{step.name}: …}}`")
+            return self._absent(depth, message, f"to switch, write `{path}={{{step.name}: …}}`")
         if step.name in keys:
             message = f"{title} has no part `{step.name}`"
             return self._error(depth, message, f"did you mean `{path}.{choice.name}.{step.name}`?")
@@ -271,10 +285,10 @@ class PathWriter:
         return self._error(depth, message, spelling_hint(step.name, [choice.name, *siblings]))
 
 
-def _to_tree(value: Any, mark: Mark) -> Tree:
+def to_tree(value: Any, mark: Mark) -> Tree:
     """Mappings, lists and scalars as a Tree at `mark`."""
     if isinstance(value, dict):
-        return Tree({key: _to_tree(item, mark) for key, item in value.items()}, mark, mark)
+        return Tree({key: to_tree(item, mark) for key, item in value.items()}, mark, mark)
     if isinstance(value, list | tuple):
-        return Tree([_to_tree(item, mark) for item in value], mark, mark)
+        return Tree([to_tree(item, mark) for item in value], mark, mark)
     return Tree(value, mark, mark)

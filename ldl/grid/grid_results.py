@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import sqrt
+from math import copysign, inf, sqrt
 from pathlib import Path
 from typing import Any, Final
 
@@ -187,13 +187,21 @@ def paired_t_test(a: Mapping[int, float], b: Mapping[int, float]) -> float | Non
     if len(seeds) < FEW_SEEDS:
         return None
     differences = [a[seed] - b[seed] for seed in seeds]
-    smallest = ROUNDING * max(abs(values[seed]) for values in (a, b) for seed in seeds)
-    if max(differences) - min(differences) <= smallest:  # no spread: t is 0/0 or infinite
-        return 0.0 if abs(differences[0]) > smallest else 1.0
+    t = t_statistic(differences, max(abs(values[seed]) for values in (a, b) for seed in seeds))
     from scipy.special import stdtr
 
-    t = statistics.mean(differences) * sqrt(len(seeds)) / statistics.stdev(differences)
     return float(2.0 * stdtr(len(seeds) - 1, -abs(t)))
+
+
+def t_statistic(differences: Sequence[float], scale: float) -> float:
+    """t = d̄·√n / s of n ≥ 2 differences of values that are at most `scale`.
+
+    Without spread, but for rounding, it is 0 where the differences are 0, and infinite elsewhere.
+    """
+    smallest = ROUNDING * scale
+    if max(differences) - min(differences) <= smallest:
+        return copysign(inf, differences[0]) if abs(differences[0]) > smallest else 0.0
+    return statistics.mean(differences) * sqrt(len(differences)) / statistics.stdev(differences)
 
 
 def read_results(folder: Path) -> GridResults:

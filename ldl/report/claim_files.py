@@ -16,11 +16,13 @@ from ldl.data.sources import DERIVED_FROM
 from ldl.errors import ConfigError, LdlError, UsageError
 from ldl.execute import REGISTRIES, PreparedExperiment, prepare
 from ldl.report.jobs import Job, jobs_of
+from ldl.report.setup import ReportedSetting, compare_setup
 
 Profile = Literal["faithful", "full", "quick"]
 TITLES_FILE: Final = "report.toml"
 NEEDS_NO_FILES: Final = ("embedded", "generated", "yours")  # states of a data source
 Prepared = PreparedExperiment | LdlError
+_Variant = tuple[PreparedExperiment, tuple[ReportedSetting, ...]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class ClaimFile:
     claim: Claim | None = None
     texts: Mapping[str, str] = field(default_factory=dict)  # by file name: itself, what it extends
     overrides: tuple[str, ...] = ()  # of the profile
+    setup: tuple[ReportedSetting, ...] = ()
+    printed: tuple[str, ...] = ()  # the claimed value of each metric as the file writes it
     jobs: tuple[Job, ...] = ()
     problem: str = ""
     broken: bool = False  # whether the problem is an error in the file itself
@@ -71,33 +75,69 @@ def read_report_titles(folder: Path) -> ReportTitles:
 
 
 def read_claim_files(
-    folder: Path, profile: Profile = "full", only: Sequence[str] = (), seed_offset: int = 0
+    folder: Path, profile: Profile = "faithful", only: Sequence[str] = (), seed_offset: int = 0
 ) -> list[ClaimFile]:
-    """All configurations of the folder that make a claim, in the order of their ids.
+    """All configurations of the folder that make a claim; see `ClaimFolder`."""
+    return ClaimFolder(folder, only).files(profile, seed_offset)
+
+
+class ClaimFolder:
+    """The configurations of a folder that make a claim, read once for all profiles.
 
     `only` selects by id, file or letter of a document; files that the selected ones are compared
-    with or start from are added. Seeds count from that of the file plus `seed_offset`. A file that
-    cannot be read is listed with its problem. Raises UsageError where no file makes a claim.
+    with or start from are added. A file that cannot be read is listed with its problem. Raises
+    UsageError where no file makes a claim.
     """
-    paths = sorted(folder.glob("*.yaml"))
-    files = {path.stem: _try_prepare(path) for path in paths}
-    files = {
-        stem: prepared
-        for stem, prepared in files.items()
-        if isinstance(prepared, LdlError) or claim_of(prepared) is not None
-    }
-    if not files:
-        raise UsageError(f"{folder} holds no configuration with a claim")
-    if only:
-        files = _with_references(files, _selected(files, only))
-    planner = _JobPlanner(folder, files, profile, seed_offset)
-    return [planner.file(stem) for stem in sorted(files, key=lambda s: sort_key(files[s], s))]
+
+    def __init__(self, folder: Path, only: Sequence[str] = ()) -> None:
+        self.folder = folder
+        files = {path.stem: _try_prepare(path) for path in sorted(folder.glob("*.yaml"))}
+        self.prepared = {
+            stem: prepared
+            for stem, prepared in files.items()
+            if isinstance(prepared, LdlError) or claim_of(prepared) is not None
+        }
+        if not self.prepared:
+            raise UsageError(f"{folder} holds no configuration with a claim")
+        if only:
+            self.prepared = _with_references(self.prepared, _selected(self.prepared, only))
+        self.missing_data = _missing_data()
+        self._variants: dict[tuple[str, ...], _Variant | LdlError] = {}
+
+    def files(self, profile: Profile, seed_offset: int = 0) -> list[ClaimFile]:
+        """The files with their jobs in a profile, in the order of their ids.
+
+        Seeds count from that of the file plus `seed_offset`.
+        """
+        planner = _JobPlanner(self, profile, seed_offset)
+        stems = sorted(self.prepared, key=lambda stem: sort_key(self.prepared[stem], stem))
+        return [planner.file(stem) for stem in stems]
+
+    def variant(self, stem: str, overrides: Sequence[str]) -> _Variant | LdlError:
+        """A file with overrides, beside the setup that its claim reports, or its error."""
+        key = (stem, *overrides)
+        if key not in self._variants:
+            prepared = self.prepared[stem]
+            if overrides:
+                prepared = _try_prepare(self.folder / f"{stem}.yaml", overrides)
+            self._variants[key] = _with_setup(prepared)
+        return self._variants[key]
 
 
 def _try_prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
     """The prepared experiment of a file, or the error that it raises."""
     try:
         return prepare(path, overrides)
+    except LdlError as error:
+        return error
+
+
+def _with_setup(prepared: Prepared) -> _Variant | LdlError:
+    """A prepared file beside the setup that its claim reports, or the error of either."""
+    if isinstance(prepared, LdlError):
+        return prepared
+    try:
+        return prepared, compare_setup(prepared)
     except LdlError as error:
         return error
 
@@ -170,12 +210,9 @@ def _missing_data() -> dict[str, str]:
 class _JobPlanner:
     """Plans the jobs of each file once, those of a pretrained run before those that need it."""
 
-    def __init__(
-        self, folder: Path, prepared: Mapping[str, Prepared], profile: Profile, seed_offset: int
-    ) -> None:
-        self.folder, self.prepared, self.profile = folder, prepared, profile
+    def __init__(self, folder: ClaimFolder, profile: Profile, seed_offset: int) -> None:
+        self.folder, self.prepared, self.profile = folder, folder.prepared, profile
         self.seed_offset = seed_offset
-        self.missing_data = _missing_data()
         self.planned: dict[str, ClaimFile] = {}
 
     def file(self, stem: str) -> ClaimFile:
@@ -185,12 +222,13 @@ class _JobPlanner:
         return self.planned[stem]
 
     def _plan(self, stem: str) -> ClaimFile:
-        prepared, path = self.prepared[stem], self.folder / f"{stem}.yaml"
+        prepared, path = self.prepared[stem], self.folder.folder / f"{stem}.yaml"
         if isinstance(prepared, LdlError):
             return ClaimFile(stem, path, problem=_message(prepared), broken=True)
         claim = prepared.experiment.config.claim
         assert claim is not None
-        file = ClaimFile(stem, path, claim, prepared.loaded.sources)
+        printed = printed_values(prepared)
+        file = ClaimFile(stem, path, claim, prepared.loaded.sources, printed=printed)
         problem = _reference_problem(stem, claim, self.prepared)
         if problem:
             return replace(file, problem=problem, broken=True)
@@ -202,23 +240,38 @@ class _JobPlanner:
             return replace(file, problem=problem)
         shortened = {"faithful": None, "full": claim.full, "quick": claim.quick}
         overrides = list(shortened[self.profile] or [])
-        changed = _try_prepare(path, overrides) if overrides else prepared
-        if isinstance(changed, LdlError):
-            return replace(file, problem=_message(changed), broken=True)
+        variant = self.folder.variant(stem, overrides)
+        if isinstance(variant, LdlError):
+            return replace(file, problem=_message(variant), broken=True)
+        changed, setup = variant
         first = changed.experiment.config.seed + self.seed_offset
-        seeds = range(first, first + (1 if overrides else claim.seeds))
+        one_seed = overrides and self.profile == "quick"
+        seeds = range(first, first + (1 if one_seed else claim.seeds))
         jobs = jobs_of(path, changed, seeds, overrides, pretrained.jobs if pretrained else ())
-        return replace(file, overrides=tuple(overrides), jobs=jobs)
+        return replace(file, overrides=tuple(overrides), setup=setup, jobs=jobs)
 
     def _skip_reason(self, prepared: PreparedExperiment, claim: Claim) -> str:
         """Why a valid file does not run: its data is missing, or the quick profile omits it."""
         source = type(prepared.experiment.config.data.source)
         name = next(key for key, cls in REGISTRIES["source"].items() if cls is source)
-        if self.profile == "quick" and name in self.missing_data:
+        if self.profile == "quick" and name in self.folder.missing_data:
             return f"the quick profile leaves it out, for it needs {name}"
         if self.profile == "quick" and claim.quick is None:
             return "the quick profile leaves it out"
-        return self.missing_data.get(name, "")
+        return self.folder.missing_data.get(name, "")
+
+
+def printed_values(prepared: PreparedExperiment) -> tuple[str, ...]:
+    """The claimed value of each metric as the file writes it, with all digits: 0.80, not 0.8."""
+    claim, texts = prepared.experiment.config.claim, []
+    for i, metric in enumerate(claim.metrics if claim else ()):
+        mark = prepared.loaded.marks.get(("claim", "metrics", i, "claimed"))
+        text = f"{metric.claimed:.15g}" if metric.is_number else str(metric.claimed or "")
+        if mark is not None and metric.is_number:
+            line = prepared.loaded.sources[mark.file].split("\n")[mark.line - 1]
+            text = line[mark.column - 1 : mark.column - 1 + mark.width].strip()
+        texts.append(text)
+    return tuple(texts)
 
 
 def _message(error: LdlError) -> str:

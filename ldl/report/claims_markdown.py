@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from ldl.report import wording
+from ldl.report import setup_wording, wording
 from ldl.report.page import SIGNS
 from ldl.report.plot_files import select_plots
 from ldl.report.reproduce import ClaimCase, ClaimResult, Reproduction
+from ldl.report.verdicts import JUDGED
 
 SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#])")
-WITH_SIGN: Final = ("exceeded", "met", "not met")
 
 
 def claims_markdown(
@@ -24,15 +24,18 @@ def claims_markdown(
     """The text of report.md in `folder`, from which links to plots are relative."""
     titles = reproduction.titles
     blocks = [f"# {escaped(titles.title)}", escaped(titles.about)]
-    if reproduction.profile == "quick":
-        blocks.append("**The quick profile: shortened runs on embedded data. No verdicts.**")
+    if reproduction.profile in wording.SHORTENED:
+        blocks.append(f"**{wording.SHORTENED[reproduction.profile]}**")
     rows = [_signed(row) for row in wording.summary_rows(reproduction.results)]
     summary = _table(wording.SUMMARY_COLUMNS, rows)
-    blocks += ["## Summary", f"{wording.tally_line(reproduction)}.", wording.METHOD, summary]
+    blocks += ["## Summary", f"{wording.tally_line(reproduction)}."]
+    blocks += [*map(escaped, wording.offset_lines(reproduction)), summary]
+    blocks += ["How long it takes, by profile:", *_list(wording.time_lines(reproduction))]
+    blocks += ["### How verdicts are made", *_list(wording.RULES)]
     for document, claims in reproduction.documents:
         blocks += [f"## {document.letter}. {escaped(document.title)}", escaped(document.about)]
         for result in claims:
-            blocks += _claim(result, folder)
+            blocks += _claim(result, folder, reproduction)
     if environment:
         items = environment.items()
         blocks += ["## Made with", *(f"- {escaped(k)}: {escaped(v)}" for k, v in items)]
@@ -49,8 +52,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _list(lines: Sequence[str]) -> list[str]:
+    return [f"- {line}" for line in lines]
+
+
 def _verdict(verdict: str) -> str:
-    return f"{SIGNS[verdict]} {verdict}" if verdict in WITH_SIGN else verdict
+    return f"{SIGNS[verdict]} {verdict}" if verdict in JUDGED else verdict
 
 
 def _signed(row: Sequence[str]) -> list[str]:
@@ -58,19 +65,20 @@ def _signed(row: Sequence[str]) -> list[str]:
     return [*row[:-1], _verdict(row[-1])]
 
 
-def _claim(result: ClaimResult, folder: Path) -> list[str]:
+def _claim(result: ClaimResult, folder: Path, reproduction: Reproduction) -> list[str]:
     counts = wording.counts(result)
     shared = wording.shared_texts(result)
     blocks = [f"### {result.id} {escaped(result.experiment)}"]
     blocks.append(f"**{_verdict(result.verdict)}**" + (f", {counts}" if counts else ""))
-    blocks += _statement(shared)
+    blocks += [escaped(wording.moved_verdicts(result, reproduction)), *_statement(shared)]
     for case in result.cases:
         blocks += _case(case, folder, len(result.cases) > 1, shared)
     for case in result.uncounted:
         text = escaped(case.claim.fault or case.claim.evidence or "")
         blocks += [f"#### {wording.uncounted_title(case)}", text]
         blocks += _case(case, folder, False, shared)
-    return blocks
+    command = wording.command(result, reproduction)
+    return [*blocks, f"Again: `{command}`" if command else ""]
 
 
 def _statement(texts: Mapping[str, str]) -> list[str]:
@@ -79,6 +87,7 @@ def _statement(texts: Mapping[str, str]) -> list[str]:
     return [
         f"> {escaped(texts['outcome'])}" if texts["outcome"] else "",
         because if texts["because"] else "",
+        f"Why the opposite is measured: {escaped(texts['cause'])}" if texts["cause"] else "",
         _facts({"in the report": texts["where"], "reported time": texts["time"]}),
     ]
 
@@ -95,7 +104,11 @@ def _case(case: ClaimCase, folder: Path, titled: bool, shared: Mapping[str, str]
     if claim.metrics:
         rows = [_signed(row) for row in wording.metric_rows(case)]
         blocks.append(_table(wording.METRIC_COLUMNS, rows))
-    blocks += [escaped(text) for text in wording.problems(case)]
+    if differences := setup_wording.setup_rows(case):
+        blocks.append(_table(setup_wording.SETUP_COLUMNS, differences))
+    if same := setup_wording.same_settings(case):
+        blocks.append(f"As reported: {same}.")
+    blocks += [escaped(text) for text in (wording.seed_note(case), *wording.problems(case))]
     facts = {
         "measured time": wording.run_time(case),
         "seeds": wording.seeds(case),

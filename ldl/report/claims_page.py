@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ldl.report import wording
+from ldl.report import setup_wording, wording
+from ldl.report.interval_chart import IntervalChart, interval_chart
 from ldl.report.page import render_page
 from ldl.report.plot_files import PlotImage, plot_image, reduced_png, select_plots
 from ldl.report.reproduce import ClaimCase, Reproduction
@@ -21,7 +22,8 @@ def claims_page(reproduction: Reproduction, cache: Path, environment: Mapping[st
     return render_page(
         "claims.html",
         titles=reproduction.titles,
-        quick=reproduction.profile == "quick",
+        profile=reproduction.profile,
+        reproduction=reproduction,
         summary=wording.tally_line(reproduction),
         tally=reproduction.tally,
         bars=_bars(reproduction.tally),
@@ -29,8 +31,15 @@ def claims_page(reproduction: Reproduction, cache: Path, environment: Mapping[st
         documents=reproduction.documents,
         environment=environment,
         plots=plots,
+        intervals=interval_charts,
         wording=wording,
+        setup_wording=setup_wording,
     )
+
+
+def interval_charts(case: ClaimCase) -> list[IntervalChart]:
+    """A small plot of each metric that has something to show."""
+    return [chart for result in case.metrics if (chart := interval_chart(result)) is not None]
 
 
 def _bars(tally: Mapping[Verdict, int]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The jobs of a report in a pool of worker processes, the longest first."""
+"""The jobs of a report in a pool of worker processes."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def run_jobs(
     on_finish: Callable[[FinishedJob], Any],
     folder_of: Callable[[str], Path | None],
 ) -> None:
-    """Run jobs in `root`, `workers` at a time; calling `on_finish` with each that has ended.
+    """Run jobs in their order in `root`, `workers` at a time; `on_finish` gets each that has ended.
 
     A job whose run in `runs` was interrupted continues it. `folder_of` gives the folder of the run
     with a key, if that is done, for jobs that start from its weights; without it they fail. A
     signal stops all workers, each with a checkpoint, and raises Interrupted.
     """
-    waiting = sorted(jobs, key=lambda job: -job.estimated_seconds)
+    waiting = list(jobs)
     running: dict[str, Job] = {}
     with (
         TemporaryDirectory() as outputs,

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 SIGNS: Final = {  # beside a verdict or a status, so that its colour is not needed to read it
     "exceeded": "▲",
-    "met": "✓",
-    "not met": "✗",
+    "reproduced": "✓",
+    "consistent with": "≈",
+    "not reproduced": "✗",
+    "refuted": "↯",
     "shortened": "◔",
     "not measured": "?",
     "not run": "○",

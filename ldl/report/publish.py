@@ -13,7 +13,7 @@ from typing import Any, Final
 from ldl.compile import ClaimedMetric
 from ldl.errors import LdlError
 from ldl.report import wording
-from ldl.report.claim_files import ClaimFile, Profile, ReportTitles
+from ldl.report.claim_files import ClaimFile, Profile
 from ldl.report.claims_markdown import claims_markdown
 from ldl.report.claims_page import claims_page
 from ldl.report.number_format import format_duration
@@ -26,9 +26,9 @@ JSON_KEYS: Final = {"comparison": "sense", "other_measured": "theirs"}
 
 
 def report_name(profile: Profile, seed_offset: int, complete: bool) -> str:
-    """The name of a report's files: `report`, and what distinguishes a partial one from it."""
+    """The name of a report's files: `report`, and what distinguishes another one from it."""
     suffixes = {
-        "quick": profile == "quick", f"seeds-{seed_offset}": seed_offset, "part": not complete,
+        profile: profile != "faithful", f"seeds-{seed_offset}": seed_offset, "part": not complete,
     }  # fmt: skip
     return "-".join(["report", *(suffix for suffix, applies in suffixes.items() if applies)])
 
@@ -41,11 +41,10 @@ def report_paths(root: Path, name: str) -> dict[str, Path]:
 def fingerprint(
     claim_files: Sequence[ClaimFile],
     runs: Mapping[str, IndexedRun],
-    titles: ReportTitles,
-    complete: bool,
+    *others: Any,
 ) -> str:
-    """SHA-256 over all that determines a report: claims, runs, and the code that writes it."""
-    content: list[Any] = [repr(titles), complete]
+    """SHA-256 over all that determines a report: claims, runs, others, the code that writes it."""
+    content: list[Any] = [repr(others)]
     for file in claim_files:
         finished = [
             (job.key, runs[job.key].run.name, repr(runs[job.key].status))
@@ -97,6 +96,26 @@ def as_data(reproduction: Reproduction) -> dict[str, Any]:
     return {
         "summary": wording.tally_line(reproduction),
         "tally": reproduction.tally,
+        "profile": reproduction.profile,
+        "times": [
+            {
+                "profile": time.profile,
+                "runs": time.jobs,
+                "done": time.done,
+                "seconds": time.seconds,
+                "measured_seconds": time.measured,
+            }
+            for time in reproduction.times
+        ],
+        "seed_offsets": {
+            str(moved.offset): {
+                "compared": len(moved.compared(reproduction.results)),
+                "differing": {
+                    result.id: verdict for result, verdict in moved.differing(reproduction.results)
+                },
+            }
+            for moved in reproduction.offsets
+        },
         "claims": [
             {
                 "id": result.id,
@@ -119,6 +138,7 @@ def _case_data(case: ClaimCase) -> dict[str, Any]:
         "trouble": wording.problems(case),
         "seconds": case.seconds,
         "runs": [run.run.name for run in case.runs],
+        "setup": [asdict(setting) for setting in case.file.setup],
         "figures": [
             {
                 **_metric_data(result.metric),
@@ -127,6 +147,8 @@ def _case_data(case: ClaimCase) -> dict[str, Any]:
                 "mean": result.mean,
                 "spread": result.std,
                 "against": list(result.other_values),
+                "interval": result.interval,
+                "p": result.p,
             }
             for result in case.metrics
         ],

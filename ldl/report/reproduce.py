@@ -11,10 +11,11 @@ from typing import Any
 from ldl.compile import Claim
 from ldl.report.claim_files import ClaimFile, Profile, ReportTitles, SourceDocument, split_id
 from ldl.report.job_pool import FinishedJob, run_jobs
+from ldl.report.profile_times import ProfileTime
 from ldl.report.run_index import IndexedRun, RunIndex
 from ldl.report.run_metrics import RunMetrics
 from ldl.report.verdicts import (
-    ORDER,
+    JUDGED,
     PASSED,
     MetricVerdict,
     Verdict,
@@ -71,21 +72,41 @@ class ClaimResult:
 
 
 @dataclass(frozen=True)
+class SeedOffset:
+    """The verdicts by claim with all seeds `offset` higher."""
+
+    offset: int
+    verdicts: Mapping[str, Verdict]
+
+    def compared(self, results: Sequence[ClaimResult]) -> list[tuple[ClaimResult, Verdict]]:
+        """The claims that are judged with both, with the verdict of the moved seeds."""
+        return [
+            (result, self.verdicts[result.id])
+            for result in results
+            if result.verdict in JUDGED and self.verdicts.get(result.id) in JUDGED
+        ]
+
+    def differing(self, results: Sequence[ClaimResult]) -> list[tuple[ClaimResult, Verdict]]:
+        """Those of `compared` whose verdicts differ."""
+        pairs = self.compared(results)
+        return [(result, verdict) for result, verdict in pairs if result.verdict != verdict]
+
+
+@dataclass(frozen=True)
 class Reproduction:
     """All claims, in the order of the documents."""
 
     titles: ReportTitles
     profile: Profile
     results: tuple[ClaimResult, ...]
+    offsets: tuple[SeedOffset, ...] = ()
+    times: tuple[ProfileTime, ...] = ()
 
     @property
     def tally(self) -> dict[Verdict, int]:
         """The number of claims with each verdict, the best first; only verdicts that occur."""
         verdicts = [result.verdict for result in self.results]
-        best_first: tuple[Verdict, ...] = (
-            "exceeded", "met", "not met", "shortened", "not measured", "not run",
-        )  # fmt: skip
-        assert set(best_first) == set(ORDER)
+        best_first = (*reversed(JUDGED), "not judged", "shortened", "not measured", "not run")
         return {verdict: verdicts.count(verdict) for verdict in best_first if verdict in verdicts}
 
     @property
@@ -138,11 +159,8 @@ def run_missing(
         runs.update(RunIndex.read(root).runs)
         on_finish(finished, runs.get(finished.job.key))
 
-    missing = [
-        replace(job, estimated_seconds=index.seconds.get(job.stem, job.estimated_seconds))
-        for job in jobs.values()
-        if not is_done(job.key)
-    ]
+    missing = [job for job in jobs.values() if not is_done(job.key)]
+    missing.sort(key=index.expected_seconds, reverse=True)
     on_start(len(missing), len(jobs))
     if missing:
         run_jobs(missing, runs, root, workers, report_finish, folder_of)
@@ -203,15 +221,17 @@ def _claim_case(
     def runs_of(stem: str) -> Sequence[RunMetrics] | str:
         return metrics.get(stem, "there is no such file")
 
-    verdicts = [metric_verdict(metric, measured, runs_of) for metric in file.claim.metrics]
+    verdicts = [
+        metric_verdict(metric, measured, runs_of, printed, file.claim.cause)
+        for metric, printed in zip(file.claim.metrics, file.printed, strict=True)
+    ]
     if file.overrides:
         verdicts = [_shortened(verdict) for verdict in verdicts]
     verdict = combined_verdict(verdicts)
-    reason = "" if verdict != "not measured" or verdicts else "it names no metric"
+    reason = "" if verdicts or not file.claim.counted else "it names no metric"
     return ClaimCase(file, finished, tuple(verdicts), verdict, reason)
 
 
 def _shortened(result: MetricVerdict) -> MetricVerdict:
-    """The metric of a run that the quick profile shortened: no verdict on its value."""
-    decided = result.verdict in (*PASSED, "not met")
-    return replace(result, verdict="shortened") if decided else result
+    """The metric of a run that the profile shortened: no verdict on its value."""
+    return replace(result, verdict="shortened") if result.verdict in JUDGED else result

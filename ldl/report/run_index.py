@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Set
 from dataclasses import dataclass, field
@@ -35,15 +36,31 @@ class IndexedRun:
 
 def job_file(job: Job) -> dict[str, bytes]:
     """The file, {name: content}, in a run's folder that says which job it is for."""
-    return {JOB_FILE: to_json({"file": job.stem, "seed": job.seed, "key": job.key})}
+    content = {
+        "file": job.stem, "seed": job.seed, "key": job.key, "estimate": job.estimated_seconds,
+    }  # fmt: skip
+    return {JOB_FILE: to_json(content)}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The time of a run, and what was estimated."""
+
+    seconds: float
+    estimate: float
+
+    @property
+    def ratio(self) -> float:
+        """How much longer it took."""
+        return self.seconds / self.estimate
 
 
 @dataclass(frozen=True)
 class RunIndex:
-    """The best run of each job by key, and the longest time that a run of each file took."""
+    """The best run of each job by key; by file the time of its longest run over the estimate."""
 
     runs: dict[str, IndexedRun] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)
 
     @classmethod
     def read(cls, root: Path) -> RunIndex:
@@ -57,10 +74,10 @@ class RunIndex:
                 run = IndexedRun(
                     RunFolder(folder), RunFolder(folder).read_status(), content["file"]
                 )
-                key = str(content["key"])
-            except (LdlError, KeyError, TypeError):
+                key, estimate = str(content["key"]), float(content.get("estimate") or 0.0)
+            except (LdlError, KeyError, TypeError, ValueError):
                 continue
-            index._add(key, run)
+            index._add(key, run, estimate)
         return index
 
     @classmethod
@@ -77,12 +94,20 @@ class RunIndex:
                 return index
             time.sleep(0.2)
 
-    def _add(self, key: str, run: IndexedRun) -> None:
+    def expected_seconds(self, job: Job) -> float:
+        """How long a job may take: its estimate, times the pace of its file, or of the others."""
+        if job.stem in self.paces:
+            return job.estimated_seconds * self.paces[job.stem].ratio
+        ratios = [pace.ratio for pace in self.paces.values()]
+        return job.estimated_seconds * (statistics.median(ratios) if ratios else 1.0)
+
+    def _add(self, key: str, run: IndexedRun, estimate: float) -> None:
         best = self.runs.get(key)
         if best is None or _rank(run) >= _rank(best):
             self.runs[key] = run
-        if run.done:
-            self.seconds[run.stem] = max(self.seconds.get(run.stem, 0.0), run.status.seconds)
+        longest = self.paces.get(run.stem)
+        if run.done and estimate and (longest is None or run.status.seconds >= longest.seconds):
+            self.paces[run.stem] = Pace(run.status.seconds, estimate)
 
 
 def _rank(run: IndexedRun) -> int:

@@ -3,44 +3,77 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ldl.compile import ClaimedMetric
 from ldl.report.number_format import format_duration, format_mean_std, format_number
 from ldl.report.reproduce import ClaimCase, ClaimResult, Reproduction
-from ldl.report.verdicts import PASSED, MetricVerdict, Verdict, bounds, mean, std
+from ldl.report.verdicts import (
+    PASSED,
+    MetricVerdict,
+    Verdict,
+    bounds,
+    has_target,
+    is_exact,
+    mean,
+    seeds_wanted,
+    std,
+)
 
 MEANINGS: Final[dict[Verdict, str]] = {
-    "exceeded": "every claimed number is beaten by more than the standard deviation over seeds",
-    "met": "every metric that has a condition fulfils it",
-    "not met": "at least one metric does not fulfil its condition",
-    "shortened": "the quick profile ran it too briefly for a verdict",
+    "exceeded": "every claimed number is beaten, by the one-sided test at 0.05",
+    "reproduced": "everything that is judged agrees with the document, by the rules below",
+    "consistent with": "ours agrees, but fewer than three seeds, or the spread over them, prove "
+    "nothing",
+    "not reproduced": "something that is judged does not agree",
+    "refuted": "their setup gives the opposite, by the test at 0.05, and the cause is known",
+    "not judged": "nothing of it can be judged, for the reasons given",
+    "shortened": "the profile ran it too briefly for a verdict",
     "not measured": "a metric was not found in the run",
     "not run": "an experiment did not run",
 }
-METHOD: Final = (
-    "Every file names the metrics that decide its verdict and where they are measured. A verdict "
-    "is about the mean over seeds; ± is the standard deviation over seeds. A result of an error "
-    "in the original is reproduced with that error, shown beside the sound experiment, and not "
-    "counted."
+RULES: Final = (
+    "A claim has the worst verdict of its metrics; those that are not judged do not count.",
+    "A claimed number comes from one run. It is reproduced where it lies within the 95 % "
+    "prediction interval for one further run of ours, mean ± t(0.975, n − 1)·s·√(1 + 1/n) over n "
+    "seeds, widened by half a unit of its last printed digit; or within the tolerance that the "
+    "document states. It is exceeded where such a run is better by the one-sided test at 0.05.",
+    "A limit such as “> 0.97” is reproduced where the one-sided t-test at 0.05 shows our mean "
+    "beyond it, or all seeds give the same value and fulfil it. A mean that fulfils it without "
+    "that is consistent with it.",
+    "A comparison of two experiments is reproduced where the paired one-sided t-test over seeds "
+    "shows the difference at 0.05; with values that are never reached, the sign test.",
+    "With fewer than three seeds a verdict is “consistent with” at best. What follows from the "
+    "network alone (weights, sizes, receptive fields) is equal or not, with one seed too.",
+    "A file should have 5 seeds where a run takes under a minute, 3 under ten minutes, 1 above. "
+    "The seed also draws the split of the data.",
+    "± is the standard deviation over seeds. A result of an error in the original is reproduced "
+    "with that error, shown beside the sound experiment, and not counted.",
 )
+SHORTENED: Final = {
+    "full": "The profile `full`: long trainings are shortened, and marked. Verdicts are about the "
+    "profile `faithful`, which runs what was reported.",
+    "quick": "The profile `quick`: shortened runs on embedded data, to see that everything works. "
+    "No verdicts.",
+}
 SUMMARY_COLUMNS: Final = ("claim", "experiment", "claimed", "measured", "verdict")
 METRIC_COLUMNS: Final = ("metric", "claimed", "measured", "condition", "verdict")
-TEXTS: Final = ("outcome", "because", "where", "time")
+TEXTS: Final = ("outcome", "because", "cause", "where", "time")
 MAX_PATHS: Final = 12  # valid paths in a message
 
 
-def claimed_value(metric: ClaimedMetric) -> str:
-    """The reported number with its unit, or the reported words."""
-    text = format_number(metric.claimed)
+def claimed_value(metric: ClaimedMetric, printed: str = "") -> str:
+    """The reported number as it is printed, with its unit, or the reported words."""
+    text = printed or format_number(metric.claimed)
     return _with_unit(text, metric) if metric.is_number else text
 
 
 def condition(metric: ClaimedMetric) -> str:
-    """What the measured value has to be: at least 0.8, less than e4, 40 ± 1."""
-    if metric.comparison == "not_judged":
-        return "none, not judged"
+    """What the measured value is compared with: at least 0.8, less than e4, 40 ± 1."""
+    if metric.is_not_judged:
+        return f"not judged: {metric.reason}" if metric.reason else "not judged"
     margin = f" by {format_number(metric.by)}" if metric.by else ""
     for relation, stem in (
         ("less than", metric.less_than),
@@ -50,11 +83,10 @@ def condition(metric: ClaimedMetric) -> str:
         if stem is not None:
             path = f" ({metric.other_measured})" if metric.other_measured else ""
             return f"{relation} {stem}{path}{margin}"
-    if metric.comparison == "near":
-        target = format_number(metric.claimed)
-        return (
-            f"{target} ± {format_number(metric.within)}" if metric.within else f"exactly {target}"
-        )
+    if has_target(metric):
+        side = {"near": "equal to it", "at_most": "as low as it"}
+        text = side.get(metric.comparison or "", "as high as it")
+        return f"{text}, ± {format_number(metric.within)} as stated" if metric.within else text
     low, high = bounds(metric)
     limits = [f"at least {format_number(low)}"] if low is not None else []
     limits += [f"at most {format_number(high)}"] if high is not None else []
@@ -69,6 +101,9 @@ def measured_value(result: MetricVerdict) -> str:
     if all(math.isinf(value) for value in result.values):
         return "never"
     text = _with_unit(format_mean_std(result.mean, result.std), result.metric)
+    if result.interval is not None and has_target(result.metric) and not is_exact(result.metric):
+        low, high = map(format_number, result.interval)
+        return f"{text}, a further run {low} to {high}"
     if not result.other_values:
         return text
     return f"{text} against {format_mean_std(mean(result.other_values), std(result.other_values))}"
@@ -92,7 +127,7 @@ def headline(result: ClaimResult) -> tuple[str, str]:
     failed = [metric for metric in decided if metric.verdict not in PASSED]
     first = (failed or decided)[0]
     metric = first.metric
-    claimed = condition(metric) if metric.claimed is None else claimed_value(metric)
+    claimed = condition(metric) if metric.claimed is None else claimed_value(metric, first.printed)
     return f"{metric.name}: {claimed}", measured_value(first)
 
 
@@ -108,15 +143,17 @@ def metric_rows(case: ClaimCase) -> list[tuple[str, ...]]:
         result = case.metrics[i] if case.metrics else None
         measured = measured_value(result) if result else "–"
         verdict = result.verdict if result else case.verdict
-        rows.append((metric.name, claimed_value(metric), measured, condition(metric), verdict))
+        claimed = claimed_value(metric, *case.file.printed[i : i + 1])
+        p = f", p = {format_number(result.p, 2)}" if result and result.p is not None else ""
+        rows.append((metric.name, claimed, measured, f"{condition(metric)}{p}", verdict))
     return rows
 
 
 def counts(result: ClaimResult) -> str:
-    """How many of a claim's metrics fulfil their condition, where there are several."""
+    """How many of a claim's metrics are reproduced or exceeded, where there are several."""
     decided = _decided(result)
     passed = sum(metric.verdict in PASSED for metric in decided)
-    return f"{passed} of {len(decided)} metrics" if len(decided) > 1 else ""
+    return f"{passed} of {len(decided)} metrics reproduced" if len(decided) > 1 else ""
 
 
 def claim_texts(case: ClaimCase) -> dict[str, str]:
@@ -158,16 +195,74 @@ def run_time(case: ClaimCase) -> str:
     return format_duration(case.seconds) + (" a run" if len(case.runs) > 1 else "")
 
 
+def seed_note(case: ClaimCase) -> str:
+    """Why a file has too few seeds: its runs are short enough for more."""
+    exact = all(is_exact(m.metric) or m.metric.is_not_judged for m in case.metrics)
+    if case.seconds is None or case.file.overrides or exact or not case.claim.counted:
+        return ""
+    wanted, count = seeds_wanted(case.seconds), len(case.file.jobs)
+    if count >= wanted:
+        return ""
+    duration = format_duration(case.seconds)
+    return f"{count} instead of the {wanted} seeds that a run of {duration} should have"
+
+
+def command(result: ClaimResult, reproduction: Reproduction) -> str:
+    """The command that repeats a claim."""
+    case = next(iter((*result.cases, *result.uncounted)), None)
+    if case is None:
+        return ""
+    folder = shlex.quote(str(case.file.path.parent))
+    return f"ldl report {folder} --only {result.id} --profile {reproduction.profile}"
+
+
 def tally_line(reproduction: Reproduction) -> str:
-    """The summary in a line: 46 of 49 claims met or exceeded; 3 not met."""
-    tally = reproduction.tally
-    passed = sum(tally.get(verdict, 0) for verdict in PASSED)
-    other_counts = [
-        f"{count} {verdict}" for verdict, count in tally.items() if verdict not in PASSED
+    """The summary in a line: 49 claims: 5 exceeded, 30 reproduced, 14 not reproduced."""
+    counts = [f"{count} {verdict}" for verdict, count in reproduction.tally.items()]
+    return f"{len(reproduction.results)} claims: {', '.join(counts)}"
+
+
+def offset_lines(reproduction: Reproduction) -> list[str]:
+    """For each offset of the seeds, for how many claims both agree, and which differ."""
+    lines = []
+    for moved in reproduction.offsets:
+        compared = moved.compared(reproduction.results)
+        differing = moved.differing(reproduction.results)
+        if not compared:
+            continue
+        text = (
+            f"With all seeds {moved.offset} higher, {len(compared) - len(differing)} of "
+            f"{len(compared)} claims have the same verdict"
+        )
+        changes = [f"{result.id} ({result.verdict} → {verdict})" for result, verdict in differing]
+        lines.append(f"{text}; not {', '.join(changes)}." if changes else f"{text}.")
+    return lines
+
+
+def moved_verdicts(result: ClaimResult, reproduction: Reproduction) -> str:
+    """The verdicts that a claim has with other seeds, where they differ."""
+    changes = [
+        f"{verdict} with seeds {moved.offset} higher"
+        for moved in reproduction.offsets
+        for differing, verdict in moved.differing(reproduction.results)
+        if differing.id == result.id
     ]
-    exceeded = f" ({tally['exceeded']} exceeded)" if tally.get("exceeded") else ""
-    total = f"{passed} of {len(reproduction.results)} claims met or exceeded{exceeded}"
-    return "; ".join([total, *other_counts])
+    return ", ".join(changes)
+
+
+def time_lines(reproduction: Reproduction) -> list[str]:
+    """For each profile the time of all its runs on one core: what is measured, what expected."""
+    lines = []
+    for time in reproduction.times:
+        if time.done == time.jobs:
+            share = "measured"
+        else:
+            share = f"{format_duration(time.measured)} measured, the rest estimated"
+        lines.append(
+            f"`{time.profile}`: {time.done} of {time.jobs} runs done; "
+            f"{format_duration(time.seconds)} of one core ({share})"
+        )
+    return lines
 
 
 def problems(case: ClaimCase) -> list[str]:

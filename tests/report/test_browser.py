@@ -258,7 +258,7 @@ def test_claims_are_filtered(browser: Any, pages: dict[str, Path]) -> None:
     show(browser, pages["claims"])
     cards = browser.find_elements(By.CLASS_NAME, "claim")
     assert len(cards) == 4 and all(card.is_displayed() for card in cards)
-    browser.find_element(By.CSS_SELECTOR, "input[value='not met']").click()
+    browser.find_element(By.CSS_SELECTOR, "input[value='not reproduced']").click()
     assert [card.get_attribute("id") for card in cards if card.is_displayed()] == ["a2"]
     browser.find_element(By.CSS_SELECTOR, "td a, th a").click()
     assert browser.find_element(By.ID, "a1").is_displayed()

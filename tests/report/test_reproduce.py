@@ -64,10 +64,10 @@ def test_from_files_to_verdicts(report: Report, tmp_path: Path) -> None:
     assert code == 1, err  # a3 names a metric that is not there
     assert "a3.yaml: " in out and "there is no `regression.r3`" in out
     assert "4 of 4 runs to do" in err and "[4/4]" in err
-    assert "1 of 4 claims met or exceeded; 1 not met; 1 not measured; 1 not run" in out
+    assert "4 claims: 1 consistent with, 1 not reproduced, 1 not measured, 1 not run" in out
     results = verdicts(tmp_path)
     assert {k: v["verdict"] for k, v in results.items()} == {
-        "a1": "met", "a2": "not met", "a3": "not measured", "a4": "not run",
+        "a1": "consistent with", "a2": "not reproduced", "a3": "not measured", "a4": "not run",
     }  # fmt: skip
     assert len(results["a1"]["cases"][0]["figures"][0]["values"]) == 2
     assert "regression.r2" in results["a3"]["cases"][0]["trouble"][0]
@@ -128,7 +128,11 @@ def test_a_failed_file_does_not_stop_the_others(report: Report, tmp_path: Path) 
     code, _, err = report()
     assert code == 1 and "unknown key `sede`" in err and "a2 seed 0: diverged" in err
     results = verdicts(tmp_path)
-    assert [results[k]["verdict"] for k in ("a1", "a2", "a3")] == ["met", "not measured", "not run"]
+    assert [results[k]["verdict"] for k in ("a1", "a2", "a3")] == [
+        "consistent with",
+        "not measured",
+        "not run",
+    ]
     assert "left no results.json" in results["a2"]["cases"][0]["trouble"][0]
     assert "all 2 runs are there" in report()[2]
 
@@ -141,7 +145,7 @@ def test_starting_from_pretrained_weights(report: Report, tmp_path: Path) -> Non
     experiment(claims, "a2", f"id: a2\nwhat: on\nafter: a1\n{first}", epochs=2)
     assert report()[0] == 0
     results = verdicts(tmp_path)
-    assert results["a2"]["verdict"] == "met", results
+    assert results["a2"]["verdict"] == "consistent with", results
     assert "all 2 runs are there" in report()[2]
 
 
@@ -163,7 +167,7 @@ def test_no_start_from_a_failed_run(
     assert code == 1 and "a2 seed 0: failed" in err and "starts from has failed" in err
     assert {k: v["verdict"] for k, v in verdicts(tmp_path).items()}["a2"] == "not run"
     monkeypatch.setattr(job_pool, "_payload", payload)
-    assert report()[0] == 0 and verdicts(tmp_path)["a2"]["verdict"] == "met"
+    assert report()[0] == 0 and verdicts(tmp_path)["a2"]["verdict"] == "consistent with"
 
 
 def test_workers_run_from_any_folder(tmp_path: Path) -> None:
@@ -193,7 +197,7 @@ def test_a_fault_is_not_counted(report: Report, tmp_path: Path) -> None:
     bad = GOOD.replace("0.5", "2").replace("a line", "a line\nfault: softmax applied twice")
     experiment(claims, "a1-fault", bad)
     report()
-    assert verdicts(tmp_path)["a1"]["verdict"] == "met"
+    assert verdicts(tmp_path)["a1"]["verdict"] == "consistent with"
     page = check_page((tmp_path / "runs" / "report.html").read_text())
     assert "An error of the original, reproduced" in page.text
     assert "softmax applied twice" in page.text
@@ -208,7 +212,7 @@ def test_the_quick_profile_gives_no_verdict_on_shortened_runs(
     experiment(claims, "a2", GOOD.replace("a1", "a2") + "\nquick: []", epochs=60)
     assert report("--profile", "quick")[0] == 0
     results = verdicts(tmp_path, "-quick")
-    assert [results[k]["verdict"] for k in ("a1", "a2")] == ["shortened", "met"]
+    assert [results[k]["verdict"] for k in ("a1", "a2")] == ["shortened", "consistent with"]
     assert not (tmp_path / "runs" / "report.html").exists()
     assert "No verdicts" in (tmp_path / "runs" / "report-quick.html").read_text()
 

@@ -56,6 +56,6 @@ def test_code_in_prose() -> None:
 
 def test_badges_have_a_sign_and_a_word() -> None:
     """The sign is hidden from screen readers; the class is the word without spaces."""
-    page = Reader(macro("badge", "not met"))
-    assert page.text == "✗ not met"
-    assert [each["class"] for each in page.all("span")] == ["badge not-met", "sign"]
+    page = Reader(macro("badge", "not reproduced"))
+    assert page.text == "✗ not reproduced"
+    assert [each["class"] for each in page.all("span")] == ["badge not-reproduced", "sign"]
