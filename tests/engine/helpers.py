@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,17 @@ from ldl.engine.parameters import Parameters
 from . import naive
 from .table import TABLE, Case
 
+
+def distinct_settings() -> list[Case]:
+    """For each layer, its settings and the types of its inputs, the row with the most values."""
+    rows: dict[tuple[str, tuple[bool, ...]], Case] = {}
+    for case in sorted(TABLE, key=lambda case: sum(prod(x.shape) for x in case.inputs)):
+        rows[repr(case.layer), tuple(x.integer for x in case.inputs)] = case
+    return list(rows.values())
+
+
 all_cases = pytest.mark.parametrize("case", TABLE, ids=str)
+all_settings = pytest.mark.parametrize("case", distinct_settings(), ids=str)
 
 
 def case_graph(case: Case, uses: int = 1) -> Graph:

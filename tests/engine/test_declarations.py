@@ -13,7 +13,7 @@ from ldl.engine.layer import Context
 from ldl.engine.layers.activation import Tanh
 
 from . import naive
-from .helpers import all_cases, gradient_arrays, run_forward
+from .helpers import all_cases, all_settings, gradient_arrays, run_forward
 from .table import TABLE, Case
 
 
@@ -84,7 +84,7 @@ def gradients_after_backward(layer_step: naive.LayerStep) -> dict[str, Array]:
     return gradient_arrays(layer_step.ctx)
 
 
-@all_cases
+@all_settings
 def test_layers_without_calls_are_declared_views(case: Case) -> None:
     """A layer without calls is a view, with as many values as x."""
     layer_step = run_forward(case, 3, np.float64)

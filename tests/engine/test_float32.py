@@ -15,7 +15,7 @@ from ldl.engine.layer import Call, Context
 from ldl.engine.layers.activation import Tanh
 
 from . import naive
-from .helpers import all_cases, case_batch, gradient_arrays, make_executor, run_forward, step
+from .helpers import all_settings, case_batch, gradient_arrays, make_executor, run_forward, step
 from .table import TABLE, Case
 
 
@@ -24,7 +24,7 @@ def arrays_of(ctx: Context) -> dict[str, Array]:
     return {**named, **gradient_arrays(ctx), **ctx.w, **ctx.buffers}
 
 
-@all_cases
+@all_settings
 def test_every_array_of_a_float32_step_is_float32(case: Case) -> None:
     executor = make_executor(case, 3, np.float32, uses=2)
     step(executor, case_batch(case, executor.graph, 3))
@@ -34,7 +34,7 @@ def test_every_array_of_a_float32_step_is_float32(case: Case) -> None:
         for name, array in arrays_of(ctx).items()
     }
     calls = [*executor._forward, *executor._backward]
-    arrays |= {f"call {i}: {call}": call for i, call in enumerate(calls)}
+    arrays |= {f"call {i}": call for i, call in enumerate(calls)}
     types = {
         name: array.dtype
         for name, value in arrays.items()
@@ -91,7 +91,7 @@ def wrap_arrays(ctx: Context) -> Context:
     return Context(**{f.name: wrap(getattr(ctx, f.name)) for f in fields(Context)})
 
 
-@all_cases
+@all_settings
 def test_a_float32_step_computes_nothing_in_float64(case: Case) -> None:
     layer_step = naive.LayerStep(case.layer, wrap_arrays(run_forward(case, 3, np.float32).ctx))
     layer_step.forward()
