@@ -8,10 +8,12 @@ import re
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from ldl.errors import RunError
+from ldl.folder_files import open_descriptor, open_folder, remove_file
 
 TEMPORARY = re.compile(r"\..+\.[0-9]+-[0-9a-f]{8}\.tmp")
 _durable = ContextVar("durable", default=True)
@@ -38,18 +40,19 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     file lies in the same folder, because a rename is atomic only within one file system. Raises
     OSError, and leaves the old file, when the disk refuses.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            fsync(file.fileno())
-        os.replace(temporary, path)
-        fsync_folder(path.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    temporary = f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    with open_folder(path.parent) as folder:
+        try:
+            with open(temporary, "xb", opener=partial(os.open, mode=0o666, dir_fd=folder)) as file:
+                yield file
+                file.flush()
+                fsync(file.fileno())
+            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            fsync(folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -77,13 +80,9 @@ def fsync(descriptor: int) -> None:
 
 def fsync_folder(folder: Path) -> None:
     """Make the names in `folder` durable: a rename is on the disk only once its folder is."""
-    if not _durable.get():
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if _durable.get():
+        with open_folder(folder) as descriptor:
+            os.fsync(descriptor)
 
 
 def fsync_tree(root: Path) -> None:
@@ -96,7 +95,7 @@ def fsync_tree(root: Path) -> None:
         return
     for folder, _, names in os.walk(root):
         for name in names:
-            descriptor = os.open(Path(folder, name), os.O_RDONLY)
+            descriptor = open_descriptor(Path(folder, name), os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:
@@ -111,11 +110,8 @@ def _sync_file_system(folder: Path) -> bool:
     call = getattr(ctypes.CDLL(None), "syncfs", None)
     if call is None:
         return False
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    with open_folder(folder) as descriptor:
         return bool(call(descriptor) == 0)
-    finally:
-        os.close(descriptor)
 
 
 def remove_temporary_files(root: Path, min_age: float = 0.0) -> list[Path]:
@@ -129,7 +125,7 @@ def remove_temporary_files(root: Path, min_age: float = 0.0) -> list[Path]:
         for name in filter(TEMPORARY.fullmatch, names):
             path = Path(folder, name)
             with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime >= min_age:
-                    path.unlink()
+                if time.time() - path.lstat().st_mtime >= min_age:
+                    remove_file(path)
                     removed.append(path)
     return removed

@@ -6,8 +6,25 @@ import errno
 import io
 import os
 import sys
+from typing import Any, NoReturn, TextIO, cast
 
-from ldl.errors import LdlError
+from ldl.control_characters import escape_controls
+from ldl.errors import LdlError, RunError
+
+
+class _EscapingStream:
+    """A standard stream on which names and file contents cannot control the terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rich_proxied_file = stream  # to which rich writes its own control sequences
+
+    def write(self, text: str) -> int:
+        """Write the text with its control characters escaped."""
+        return self.rich_proxied_file.write(escape_controls(text))
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is that of the stream itself."""
+        return getattr(self.rich_proxied_file, name)
 
 
 def main() -> None:
@@ -33,7 +50,7 @@ def main() -> None:
 
 
 def _prepare_streams() -> None:
-    """Connect closed standard streams to /dev/null; escape characters an encoding lacks."""
+    """Connect closed standard streams to /dev/null; escape control and unencodable characters."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -41,19 +58,33 @@ def _prepare_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor, which is this one
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+        if not isinstance(stream, _EscapingStream):
+            setattr(sys, name, cast(TextIO, _EscapingStream(stream)))
 
 
 def _run() -> None:
     """Run the command; print an error that the user can cause as a message, not a traceback."""
-    from ldl.cli.commands import app
-
     try:
+        from ldl.cli.commands import app
+
         app()
     except LdlError as error:
-        from ldl.cli.output import print_error
+        _exit_with(error)
+    except MemoryError as error:
+        reason = f": {error}" if str(error) else ""
+        _exit_with(RunError(f"there is not enough memory{reason}"))
+    except OSError as error:
+        if error.filename is None:  # of a standard stream
+            raise
+        _exit_with(RunError(f"cannot access {error.filename}: {error.strerror}"))
 
-        print_error(error)
-        sys.exit(error.exit_code)
+
+def _exit_with(error: LdlError) -> NoReturn:
+    from ldl.cli.output import print_error
+
+    print_error(error)
+    sys.exit(error.exit_code)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ldl.cli.output import console, format_duration, format_number, log
+from ldl.control_characters import escape_controls
 
 if TYPE_CHECKING:
     from ldl.train import TrainProgress
@@ -128,12 +129,13 @@ class Display:
     def _print(self, text: str) -> None:
         """Print a line that stays."""
         if self.live:
-            self._bar.console.print(text, markup=False)
+            self._bar.console.print(escape_controls(text), markup=False)
         else:
             log(text)
 
     def _update(self, head: str, done: float, total: float, details: str) -> None:
         """Redraw the live line; a `total` of 0 means that the end is unknown."""
+        head, details = escape_controls(head), escape_controls(details)
         if self._task is None:
             self._task = self._bar.add_task(head, total=total or None, details=details)
         self._bar.update(

@@ -13,6 +13,7 @@ import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
 from ldl.cli.output import log, print_json, print_results, print_warnings
+from ldl.control_characters import escape_controls
 from ldl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ def predict(
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows([header, *rows])
         text = table.getvalue()
+    text = escape_controls(text)  # of class names and columns
     if output is None:
         sys.stdout.write(text)
     else:
-        write_text(Path(output), text)
+        write_text(Path(output).parent.resolve() / Path(output).name, text)  # may be a link
         log(f"{len(outputs)} predictions in {output}")
 
 

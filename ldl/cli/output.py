@@ -10,6 +10,7 @@ from dataclasses import asdict
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from ldl.control_characters import escape_controls
 from ldl.errors import ConfigError, Diverged, LdlError, Problem
 
 if TYPE_CHECKING:
@@ -30,16 +31,21 @@ MAIN_RESULTS = (
 
 
 def console(stderr: bool = False) -> Console:
-    """A rich console that writes plain text where the stream is not a terminal."""
+    """A rich console that writes plain text where the stream is not a terminal.
+
+    It writes to the stream itself: callers escape the control characters of what they print.
+    """
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    stream = sys.stderr if stderr else sys.stdout
+    file = getattr(stream, "rich_proxied_file", stream)
+    return Console(file=file, highlight=False, soft_wrap=True)
 
 
 def log(*words: object) -> None:
     """Print one line on stderr; a closed pipe is ignored."""
     with contextlib.suppress(BrokenPipeError):
-        print(*words, file=sys.stderr, flush=True)
+        print(*(escape_controls(str(word)) for word in words), file=sys.stderr, flush=True)
 
 
 def print_error(error: LdlError) -> None:
@@ -98,7 +104,8 @@ def print_table(
     """
     from rich.cells import cell_len
 
-    lines = [list(columns), *(list(row) for row in rows)]
+    table = [columns, *rows]
+    lines = [[escape_controls(cell).replace("\n", "\\n") for cell in line] for line in table]
     widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
     for number, line in enumerate(lines):
         cells = []

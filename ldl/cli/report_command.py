@@ -61,6 +61,7 @@ def report(
         root = (Path(runs) if runs else runs_root() / "report").expanduser()
         try:
             root.mkdir(parents=True, exist_ok=True)
+            root = root.resolve()
         except OSError as error:
             raise UsageError(f"cannot make runs in {root}: {error.strerror}") from error
         with exclusive_lock(root / ".lock"):

@@ -131,7 +131,7 @@ def _write_page(comparison: RunComparison, folders: Sequence[RunFolder], path: P
 
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
-    write_text(path, comparison_page(comparison, folders))
+    write_text(path.parent.resolve() / path.name, comparison_page(comparison, folders))
     log(f"page: {path}")
 
 

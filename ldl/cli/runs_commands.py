@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from stat import S_ISREG
 from typing import Annotated, Any, Literal
 
 import typer
@@ -139,19 +140,21 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
     print_results(results)
     print("files:")
     for path in sorted(folder.path.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
-            print(f"  {path.relative_to(folder.path)}  {format_bytes(path.stat().st_size)}")
+        entry = path.lstat()
+        if S_ISREG(entry.st_mode) and not path.name.startswith("."):
+            print(f"  {path.relative_to(folder.path)}  {format_bytes(entry.st_size)}")
 
 
 def _settings(config: Path, overrides: Path) -> list[str]:
     """Lines with the data source, the optimizer and the command-line overrides of a run."""
     from ldl.cli.run_table import read_plain
     from ldl.config.emit import flow
+    from ldl.folder_files import read_text
 
     tree: dict[str, Any] = read_plain(config) if config.exists() else {}
     shown = {"data": (tree.get("data") or {}).get("source"), "optimizer": tree.get("optimizer")}
     lines = [f"{name}: {flow(value)}" for name, value in shown.items() if value is not None]
-    text = overrides.read_text(encoding="utf-8").strip() if overrides.exists() else "[]"
+    text = read_text(overrides, "replace").strip() if overrides.exists() else "[]"
     if text != "[]":
         items = (line.removeprefix("- ") for line in text.split("\n"))
         lines.append(f"overrides: {', '.join(items)}")

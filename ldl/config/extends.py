@@ -16,6 +16,7 @@ from ldl.config.tree import Invalid, Mark, Registries, Tree
 from ldl.config.tree_merge import merge
 from ldl.config.type_rules import Anything, Record
 from ldl.cycles import closed_cycle
+from ldl.folder_files import in_written_folder, open_descriptor
 
 MAX_BYTES = 1_000_000
 MAX_CHAIN = 20
@@ -47,7 +48,8 @@ def _read_text(path: str, problems: ProblemCollector) -> str:
             raise UnreadableError("this is a folder, not a file", _near_file_hint(path + "/x"))
         if os.path.exists(path) and not os.path.isfile(path):
             raise UnreadableError("this is not a regular file")
-        with open(path, "rb") as file:
+        opener = open_descriptor if in_written_folder(Path(path)) else None
+        with open(path, "rb", opener=opener) as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise UnreadableError("there is no such file", _near_file_hint(path)) from None
@@ -167,6 +169,9 @@ class FileReader:
             return None
         if not isinstance(tree.value, str) or not tree.value:
             self._fail(tree.mark, f"expected the name of a file, found {describe_value(tree)}")
+            return None
+        if in_written_folder(Path(tree.mark.file)):
+            self._fail(tree.mark, "a file in the folder of a run extends no other file")
             return None
         path = os.path.normpath(os.path.join(os.path.dirname(tree.mark.file), tree.value))
         real = os.path.realpath(path)

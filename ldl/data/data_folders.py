@@ -46,6 +46,7 @@ def cached_file(path: Path) -> Iterator[IO[bytes]]:
     Also removes the temporary files of processes that were killed more than a day ago.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.parent.resolve() / path.name  # the folder is the user's: it may be a link
     remove_temporary_files(path.parent, DAY)
     with durable_writes(True), atomic_file(path) as file:
         yield file

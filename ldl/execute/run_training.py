@@ -21,6 +21,7 @@ from ldl.execute.retraining import blas_threads
 from ldl.execute.run_files import data_files, initial_files
 from ldl.execute.saved_run import load_weights, prepare_saved
 from ldl.execute.transfer import copy_matching, initial_weights
+from ldl.folder_files import read_bytes
 from ldl.runs import RunFolder, save_tensors
 from ldl.runs.environment import collect_environment
 from ldl.runs.log import log_to
@@ -179,6 +180,6 @@ def _train_and_evaluate(
 def _copy_trained(trainer: Trainer, trained_run: RunFolder) -> TrainResult:
     """Copy weights and metrics of a completed run. Raises RunFolderError for a damaged one."""
     load_weights(trainer.model, trained_run)
-    write_bytes(trainer.run.metrics, trained_run.metrics.read_bytes())
+    write_bytes(trainer.run.metrics, read_bytes(trained_run.metrics))
     status = trained_run.read_status()
     return TrainResult(status.epoch or 0, status.reason, dict(status.best or {}))

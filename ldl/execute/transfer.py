@@ -9,6 +9,7 @@ from pathlib import Path
 from ldl.arrays import Array
 from ldl.engine.parameters import Parameters
 from ldl.errors import DataError, RunFolderError
+from ldl.folder_files import read_bytes
 from ldl.runs import RunFolder, load_tensors
 
 MAX_LISTED = 6  # names in a note
@@ -54,7 +55,7 @@ def pretrained_digest(path: str | None) -> str:
     if path is None:
         return ""
     try:
-        return hashlib.sha256((Path(path) / MODEL_FILE).read_bytes()).hexdigest()
+        return hashlib.sha256(read_bytes(Path(path) / MODEL_FILE)).hexdigest()
     except OSError:
         return ""
 

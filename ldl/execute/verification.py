@@ -12,6 +12,7 @@ from ldl.errors import Diverged, LdlError, RunFolderError
 from ldl.execute.run_training import Callbacks, train
 from ldl.execute.saved_run import prepare_saved
 from ldl.execute.transfer import initial_weights
+from ldl.folder_files import read_bytes
 from ldl.runs import RunFolder, read_json, read_metrics
 from ldl.train import TrainProgress
 
@@ -77,7 +78,7 @@ def verify(run: RunFolder, callbacks: Callbacks) -> ReplayResult:
     with tempfile.TemporaryDirectory() as folder:
         try:
             replay = train(prepared, Path(folder), comparing_callbacks)
-            same_weights = replay.model.read_bytes() == run.model.read_bytes()
+            same_weights = read_bytes(replay.model) == read_bytes(run.model)
             epochs = len(read_metrics(replay.metrics))
             if epochs < len(rows):
                 end = _ReplayEnded(epochs + 1, "epoch")

@@ -13,6 +13,7 @@ from ldl.config.emit import emit
 from ldl.errors import Diverged, Interrupted, LdlError, RunError
 from ldl.execute import NO_CALLBACKS, Callbacks, prepare, train
 from ldl.execute.transfer import initial_weights
+from ldl.folder_files import read_text
 from ldl.grid.grid_results import GridResults, GridRow
 from ldl.grid.space import to_plain
 from ldl.grid.trial import Trial
@@ -40,7 +41,7 @@ def _is_trained(run: RunFolder) -> bool:
         status, rows = run.read_status(), read_metrics(run.metrics)
         load_tensors(run.model)
         config = to_plain(read(run.config).tree)
-        is_whole = "claim" in config and emit(config) == run.config.read_text("utf-8")
+        is_whole = "claim" in config and emit(config) == read_text(run.config)
     except (LdlError, OSError, ValueError):
         return False
     return is_whole and status.status == "completed" and len(rows) == status.epoch

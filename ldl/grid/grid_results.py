@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import RunFolderError
+from ldl.folder_files import read_text
 from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial, TrialOutcome
 from ldl.grid.trial_store import GRID_FILE, format_cells, read_outcome, read_plan
@@ -232,7 +233,7 @@ def write_results(folder: Path) -> tuple[GridResults, bool]:
     """Write results.csv and results.json atomically; also gives whether the table has changed."""
     results = read_results(folder)
     text, path = results_csv(results), folder / "results.csv"
-    changed = not path.exists() or path.read_text("utf-8") != text
+    changed = not path.exists() or read_text(path, "replace") != text
     write_text(path, text)
     write_json(folder / "results.json", results_json(results))
     return results, changed

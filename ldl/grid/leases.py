@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ldl.errors import RunFolderError
+from ldl.folder_files import make_folder, open_file, read_text
 from ldl.runs.process import PROC, hostname, is_alive, process_start_id
 
 EXPIRY = 60.0  # seconds without a heartbeat after which an owner on another computer counts as dead
@@ -52,7 +53,7 @@ class Leases:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def path(self, id: str) -> Path:
         """The lease file of a trial."""
@@ -66,7 +67,8 @@ class Leases:
         content = json.dumps(asdict(LeaseOwner.of(os.getpid()))) + "\n"
         candidate = self._temporary(id)
         try:
-            candidate.write_text(content, "utf-8")
+            with open_file(candidate, "xb") as file:
+                file.write(content.encode())
             if _link(candidate, self.path(id)):
                 return True
             if self._status(id, candidate.stat().st_mtime) == "held":
@@ -111,7 +113,7 @@ class Leases:
         if not owner.is_local or owner.pid != pid:
             return False
         with contextlib.suppress(FileNotFoundError):
-            os.utime(self.path(id))
+            os.utime(self.path(id), follow_symlinks=False)
         return True
 
     def remove_temporary_files(self) -> None:
@@ -156,7 +158,7 @@ class Leases:
     @contextlib.contextmanager
     def _takeover_lock(self) -> Iterator[None]:
         """One process at a time takes over leases; on a disk without locks its checks must do."""
-        with open(self.folder / ".lock", "ab") as file:
+        with open_file(self.folder / ".lock", "ab") as file:
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -165,7 +167,7 @@ class Leases:
 def _read(path: Path) -> LeaseOwner | None:
     """The owner that a lease file names; None where there is no file or it names none."""
     try:
-        return LeaseOwner(**json.loads(path.read_text("utf-8")))
+        return LeaseOwner(**json.loads(read_text(path)))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ldl.grid.candidates import Candidate
 
 TrialStatus = Literal["completed", "diverged", "failed", "killed", "timeout", "memory"]
+ID = re.compile(r"[\w-]+")
 RETRYABLE = ("failed", "killed", "timeout", "memory")  # another attempt may end otherwise
 
 
@@ -36,6 +38,16 @@ class Trial:
     def summary(self) -> dict[str, Any]:
         """`to_dict` without the configuration, which stands in the trial's own folder."""
         return {key: value for key, value in asdict(self).items() if key != "yaml"}
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the fields have their types, and the ids are names that a folder may have."""
+        return (
+            all(isinstance(id, str) and ID.fullmatch(id) for id in (self.id, self.after or "0"))
+            and isinstance(self.setting, str)
+            and all(type(value) is int for value in (self.number, self.seed))
+            and isinstance(self.values, dict)
+        )
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Trial:

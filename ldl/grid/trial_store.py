@@ -17,6 +17,7 @@ import ldl
 from ldl.atomic_file import durable_writes, fsync_tree
 from ldl.config.emit import flow
 from ldl.errors import LdlError, RunError, RunFolderError
+from ldl.folder_files import make_folder, open_file, read_text, remove_file
 from ldl.grid.leases import Leases
 from ldl.grid.trial import Trial, TrialOutcome
 from ldl.runs import RunFolder, read_json, to_json, write_bytes, write_json, write_text
@@ -45,7 +46,7 @@ class TrialStore:
         self.trials, self._shared = folder / "trials", folder / "shared"
         try:
             for path in (self.trials, self._shared):
-                path.mkdir(parents=True, exist_ok=True)
+                make_folder(path)
             self.leases = Leases(folder / "claims")
         except OSError as error:
             raise RunFolderError(f"cannot make {error.filename}: {error.strerror}") from error
@@ -66,11 +67,12 @@ class TrialStore:
         folder, entry = self.trials / outcome.id, _entry(self.folder, outcome.id)
         temporary = folder / f".trial.json.{os.getpid()}-{os.urandom(4).hex()}.tmp"
         try:
-            folder.mkdir(exist_ok=True)
-            temporary.write_bytes(to_json(outcome.to_dict()))
+            make_folder(folder)
+            with open_file(temporary, "xb") as file:
+                file.write(to_json(outcome.to_dict()))
             fsync_tree(folder)
             if self.read_outcome(outcome.id) is None:  # an unreadable entry counts as none
-                entry.unlink(missing_ok=True)
+                remove_file(entry)
             # The new name may be lost in a power cut: then the trial is run again.
             os.link(temporary, entry)
         except FileExistsError:
@@ -78,18 +80,18 @@ class TrialStore:
         except OSError as error:
             raise RunError(f"cannot write {entry}: {error.strerror}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            remove_file(temporary)
         return True
 
     def delete_outcome(self, outcome: TrialOutcome) -> None:
         """Delete this outcome, so that the trial can be tried again; for the lease's owner."""
         if self.read_outcome(outcome.id) == outcome:
-            _entry(self.folder, outcome.id).unlink()
+            remove_file(_entry(self.folder, outcome.id))
 
     def write_inputs(self, id: str, own: Mapping[str, bytes], common: Mapping[str, bytes]) -> None:
         """Write files, {name: content}, into a trial's folder; those in `common` as hard links."""
         folder = self.trials / id
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         for name, data in own.items():
             write_bytes(folder / name, data)
         for name, data in common.items():
@@ -103,7 +105,7 @@ class TrialStore:
             with durable_writes(True):  # trials of later calls rely on it
                 write_bytes(shared, data)
         try:
-            os.link(shared, path)
+            os.link(shared, path, follow_symlinks=False)
         except FileExistsError:
             pass
         except OSError:  # too many links to one file, or a file system without links
@@ -117,7 +119,7 @@ def _entry(folder: Path, id: str) -> Path:
 def read_outcome(folder: Path, id: str) -> TrialOutcome | None:
     """How a trial of a grid folder ended; None where it has not, or its entry cannot be read."""
     try:
-        return TrialOutcome.from_dict(json.loads(_entry(folder, id).read_text("utf-8")))
+        return TrialOutcome.from_dict(json.loads(read_text(_entry(folder, id))))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -187,10 +189,14 @@ def read_plan(folder: Path) -> list[Trial]:
     """The trials of plan.jsonl, without their configurations. Raises RunFolderError."""
     path = folder / "plan.jsonl"
     try:
-        lines = path.read_text("utf-8").split("\n") if path.exists() else []
-        return [Trial.from_dict({**json.loads(line), "yaml": ""}) for line in lines if line]
+        lines = read_text(path).split("\n") if path.exists() else []
+        trials = [Trial.from_dict({**json.loads(line), "yaml": ""}) for line in lines if line]
     except (OSError, ValueError, TypeError) as error:
         raise RunFolderError(f"cannot read {path}: {error}") from error
+    for trial in trials:
+        if not trial.is_valid:
+            raise RunFolderError(f"{path} is damaged: {trial.id!r} is no trial")
+    return trials
 
 
 def format_cell(value: Any) -> str:

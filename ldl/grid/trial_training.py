@@ -22,6 +22,7 @@ from ldl.execute.run_training import train_into
 from ldl.execute.saved_run import check_data_unchanged
 from ldl.execute.transfer import initial_weights
 from ldl.execute.worker_pool import stop_when_orphaned
+from ldl.folder_files import make_folder, open_descriptor, read_bytes, remove_file
 from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial
 from ldl.grid.trial_store import TrialStore
@@ -142,7 +143,7 @@ def train_trial(
     """
     run = TrialFolder(store.run_folder(trial.id).path, keep_checkpoints)
     with durable_writes(False):
-        run.path.mkdir(exist_ok=True)
+        make_folder(run.path)
         _redirect_output(run)
         with run.lock():
             _remove_inconsistent_files(run)
@@ -186,7 +187,7 @@ def _with_evaluation_of(objective: Objective, prepared: PreparedExperiment) -> P
 
 def _redirect_output(run: RunFolder) -> None:
     """Write what libraries print, and the stack of a crash, to run.log."""
-    descriptor = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = open_descriptor(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for number in (1, 2):
         os.dup2(descriptor, number)
     os.close(descriptor)
@@ -206,7 +207,7 @@ def _remove_inconsistent_files(run: RunFolder) -> None:
         pass
     shutil.rmtree(run.checkpoints, ignore_errors=True)
     for file in (run.status, run.metrics):
-        file.unlink(missing_ok=True)
+        remove_file(file)
 
 
 def _copy_checkpoint(source: RunFolder, run: RunFolder) -> None:
@@ -217,7 +218,7 @@ def _copy_checkpoint(source: RunFolder, run: RunFolder) -> None:
     arrays, state = checkpoint
     if state["reason"] == ALL_EPOCHS_DONE:
         state = {**state, "reason": None}
-    run.metrics.write_bytes(source.metrics.read_bytes())
+    write_bytes(run.metrics, read_bytes(source.metrics))
     RunFolder(run.path).save_checkpoint("last", arrays, state)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ldl.errors import RunFolderError
+from ldl.folder_files import matching_files, open_file, remove_file
 from ldl.plots import (
     baseline_plots,
     contingency_plot,
@@ -99,7 +100,7 @@ def draw(folder: Path) -> list[Path]:
                 errors.append(f"{task.source.relative_to(folder)} cannot be drawn: {error}")
                 continue
             if figure is None:
-                task.target.unlink(missing_ok=True)
+                remove_file(task.target)
             else:
                 drawn.append(style.save_png(figure, task.target))
     if errors:
@@ -115,7 +116,8 @@ def _plot_tasks(folder: Path) -> Iterator[PlotTask]:
         for name, plot in _EPOCH_PLOTS.items():
             make = partial(_epoch_figure, plot, read, run, _best_epoch(folder))
             yield PlotTask(metrics, plots / f"{name}.png", make)
-    for path in sorted([*folder.glob("contingency/*.csv"), *plots.glob("*.*")]):
+    matrices = matching_files(folder / "contingency", "*.csv")
+    for path in [*matrices, *matching_files(plots, "*.*")]:
         kind, _, ending = path.stem.partition("-")
         text = subtitle(run, kind, ending)
         target = path.with_suffix(".png")
@@ -148,7 +150,7 @@ def _table_figure(path: Path, kind: str, text: str) -> Figure | None:
 
 def _array_figure(path: Path, kind: str, text: str) -> Figure | None:
     # Opened here: NumPy leaves a file open that it opened itself and found damaged.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+    with open_file(path) as file, np.load(file, allow_pickle=False) as archive:
         data = dict(archive)
     return _ARRAY_PLOTS[kind](data, text)
 

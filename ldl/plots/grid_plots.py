@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldl.errors import RunFolderError
+from ldl.folder_files import remove_file
 from ldl.plots import style
 from ldl.plots.grid_heat_map import heat_map_plot
 from ldl.plots.grid_loss_plot import grid_loss_plot
@@ -44,7 +45,7 @@ def draw_grid(folder: Path) -> list[Path]:
             data = read_grid_data(folder)
             for name, plot in _PLOTS.items():
                 figure, path = plot(data), folder / "plots" / name
-                path.unlink(missing_ok=True)
+                remove_file(path)
                 if figure is not None:
                     paths.append(style.save_png(figure, path))
             subtitle = f"{data.subtitle} · best by {data.objective}"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import NamedTuple
+
+from ldl.folder_files import read_text
 
 
 class PlotTable(NamedTuple):
@@ -21,8 +24,7 @@ class PlotTable(NamedTuple):
 
 def read_plot_table(path: Path) -> PlotTable:
     """Read a table with a header. Raises ValueError where it is empty or its rows are ragged."""
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = [row for row in csv.reader(file) if row]
+    lines = [row for row in csv.reader(io.StringIO(read_text(path), "")) if row]
     if not lines:
         raise ValueError("the file is empty")
     header, *cells = lines

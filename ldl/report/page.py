@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from ldl import __version__
+from ldl.control_characters import escape_controls
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -45,7 +46,7 @@ def render_page(template: str, **values: Any) -> str:
         f"script-src '{_sha256(script)}'; base-uri 'none'; form-action 'none'"
     )
     frame = {"style": Markup(style), "script": Markup(script), "policy": policy}
-    return template_environment().get_template(template).render(**frame, **values)
+    return escape_controls(template_environment().get_template(template).render(**frame, **values))
 
 
 @cache

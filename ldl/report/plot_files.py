@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ldl.folder_files import matching_files, read_bytes
 from ldl.report.number_format import readable_name
 from ldl.runs import RunFolder, write_bytes
 
@@ -68,8 +69,10 @@ class PlotImage:
 
 def plot_files(run: RunFolder) -> list[PlotFile]:
     """All plots of a run: loss and metrics, those of evaluations, contingency matrices."""
-    plots = [PlotFile(p, f"plots/{p.stem}") for p in sorted(run.plots.glob("*.png"))]
-    matrices = [PlotFile(p, f"contingency/{p.stem}") for p in sorted(run.contingency.glob("*.png"))]
+    plots, matrices = (
+        [PlotFile(path, f"{folder.name}/{path.stem}") for path in matching_files(folder, "*.png")]
+        for folder in (run.plots, run.contingency)
+    )
     first = {"plots/loss": 0, "plots/metrics": 1}
     return [*sorted(plots, key=lambda plot: first.get(plot.name, len(first))), *matrices]
 
@@ -101,10 +104,10 @@ def png_size(png: bytes) -> tuple[int, int]:
 
 def reduced_png(plot: PlotFile, cache: Path) -> bytes:
     """The plot with fewer pixels and colours, cached by the SHA-256 of the original."""
-    png = plot.path.read_bytes()
+    png = read_bytes(plot.path)
     cached = cache / f"{hashlib.sha256(png).hexdigest()[:32]}.png"
     if cached.exists():
-        return cached.read_bytes()
+        return read_bytes(cached)
     reduced = _reduced(png)
     cache.mkdir(parents=True, exist_ok=True)
     write_bytes(cached, reduced)

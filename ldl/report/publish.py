@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ldl.compile import ClaimedMetric
+from ldl.control_characters import escape_controls
 from ldl.errors import LdlError
 from ldl.report import wording
 from ldl.report.claim_files import ClaimFile, Profile
@@ -85,7 +86,7 @@ def publish(reproduction: Reproduction, root: Path, name: str, fingerprint: str)
     root.mkdir(parents=True, exist_ok=True)
     made_with = report_environment(reproduction)
     write_text(paths["html"], claims_page(reproduction, root / PLOT_CACHE, made_with))
-    write_text(paths["md"], claims_markdown(reproduction, root, made_with))
+    write_text(paths["md"], escape_controls(claims_markdown(reproduction, root, made_with)))
     verdicts = {"made_of": fingerprint, **as_data(reproduction)}
     write_bytes(paths["json"], to_json(verdicts))
     return verdicts

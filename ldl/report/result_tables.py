@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import RunFolderError
+from ldl.folder_files import read_text
 from ldl.report.number_format import format_number, readable_name
 
 NO_METRICS: Final = ("part", "samples", "units", "notes")
@@ -127,8 +129,7 @@ def contingency_table(path: Path) -> ContingencyTable | None:
     Raises RunFolderError where the file is no such matrix.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *lines = list(csv.reader(file))
+        header, *lines = list(csv.reader(io.StringIO(read_text(path), "")))
         rows = [
             (name, _shaded([int(cell) for cell in cells], name, header)) for name, *cells in lines
         ]

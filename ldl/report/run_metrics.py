@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ldl.errors import LdlError
+from ldl.folder_files import open_file
 from ldl.runs import RunFolder, read_json, read_metrics
 from ldl.runs.metrics_file import MetricsRow
 from ldl.runs.run_list import flatten
@@ -99,7 +100,7 @@ class RunMetrics:
         """Training samples processed in a second of training."""
         import numpy as np
 
-        with np.load(self.run.path / "split.npz") as rows:
+        with open_file(self.run.path / "split.npz") as file, np.load(file) as rows:
             samples = len(rows["train"]) if "train" in rows else 0
         return samples * self.epochs / self.seconds if samples and self.seconds else None
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ldl.errors import Interrupted, LdlError, RunError
+from ldl.errors import Interrupted, LdlError, RunError, RunFolderError
+from ldl.folder_files import matching_files, read_bytes, read_text
 from ldl.report.metric_charts import run_charts
 from ldl.report.number_format import format_duration, format_number, readable_name
 from ldl.report.page import render_page
@@ -48,6 +49,13 @@ def with_run_page(execute: Callable[[], RunFolder]) -> RunFolder:
 
 def run_page(run: RunFolder) -> str:
     """The page, without sections of absent files. Raises RunFolderError for damaged files."""
+    try:
+        return _run_page(run)
+    except OSError as error:
+        raise RunFolderError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _run_page(run: RunFolder) -> str:
     status = run.read_status()
     title = summarize(run.path).experiment_name
     rows = read_metrics(run.metrics) if run.metrics.exists() else []
@@ -95,7 +103,7 @@ def _facts(
 def _matrices(run: RunFolder) -> tuple[list[ContingencyTable], list[str]]:
     """The contingency matrices, and an error message for each file that is damaged."""
     tables, errors = [], []
-    for path in sorted(run.contingency.glob("*.csv")):
+    for path in matching_files(run.contingency, "*.csv"):
         try:
             tables.append(contingency_table(path))
         except LdlError as error:
@@ -106,7 +114,7 @@ def _matrices(run: RunFolder) -> tuple[list[ContingencyTable], list[str]]:
 def _plots(run: RunFolder, title: str) -> list[PlotImage]:
     """All plots but those that the page shows as charts and tables."""
     return [
-        plot_image(plot.path.read_bytes(), plot.title, f"{plot.title} of the run {title}")
+        plot_image(read_bytes(plot.path), plot.title, f"{plot.title} of the run {title}")
         for plot in plot_files(run)
         if plot.path.stem not in SHOWN_AS_CHARTS and not plot.name.startswith("contingency/")
     ]
@@ -125,4 +133,4 @@ def _environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _text(path: Path) -> str:
-    return path.read_text("utf-8", errors="replace") if path.exists() else ""
+    return read_text(path, errors="replace") if path.exists() else ""

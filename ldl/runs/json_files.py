@@ -11,6 +11,7 @@ from typing import Any
 
 from ldl.atomic_file import write_bytes
 from ldl.errors import RunFolderError
+from ldl.folder_files import read_text
 
 
 def non_finite_name(value: float) -> str:
@@ -65,7 +66,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The value that `write_json` wrote. Raises `RunFolderError` for a missing or damaged file."""
     try:
-        return json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(read_text(path), parse_constant=_refuse_constant)
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

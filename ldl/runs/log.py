@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ldl.control_characters import escape_controls
 from ldl.errors import RunError
+from ldl.folder_files import open_file
 
 LINE_FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
+
+
+class _EscapingFormatter(logging.Formatter):
+    """Escapes control characters, which names and errors may contain."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record, and its traceback."""
+        return escape_controls(super().format(record))
 
 
 @contextlib.contextmanager
@@ -22,10 +33,12 @@ def log_to(path: Path) -> Iterator[logging.Logger]:
     logger = logging.getLogger("ldl")
     previous_level = logger.level
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        file = open_file(path, "ab", buffering=0)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}") from error
-    formatter = logging.Formatter(LINE_FORMAT, "%Y-%m-%dT%H:%M:%S")
+    text = io.TextIOWrapper(file, "utf-8", "backslashreplace", write_through=True)
+    handler = logging.StreamHandler(text)
+    formatter = _EscapingFormatter(LINE_FORMAT, "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     handler.setLevel(logging.INFO)
@@ -37,3 +50,4 @@ def log_to(path: Path) -> Iterator[logging.Logger]:
         logger.removeHandler(handler)
         logger.setLevel(previous_level)
         handler.close()
+        text.close()

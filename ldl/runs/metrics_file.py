@@ -6,10 +6,11 @@ import operator
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self, SupportsFloat, SupportsIndex
+from typing import IO, Self, SupportsFloat, SupportsIndex
 
 from ldl.atomic_file import fsync, write_bytes, write_text
 from ldl.errors import RunError, RunFolderError
+from ldl.folder_files import open_file
 
 MetricValue = float | int | None
 MetricsRow = dict[str, MetricValue]
@@ -40,7 +41,10 @@ class MetricsWriter:
 
     def _open(self, size: int) -> None:
         """Open the file for appending after its first `size` bytes."""
-        self._file = self.path.open("r+b", buffering=0)
+        try:
+            self._file = open_file(self.path, "r+b", buffering=0)
+        except OSError as error:
+            raise RunError(f"cannot write {self.path}: {error.strerror}") from error
         self._size = size
         self._cut_incomplete_row()
 
@@ -153,9 +157,9 @@ def _epoch(path: Path, line: str) -> int:
         raise RunFolderError(f"{path} is damaged: no epoch in {line.strip()!r}") from error
 
 
-def _open_for_reading(path: Path) -> BinaryIO:
+def _open_for_reading(path: Path) -> IO[bytes]:
     try:
-        return path.open("rb")
+        return open_file(path)
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from error
 

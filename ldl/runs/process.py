@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ldl.errors import InUse, RunFolderError
+from ldl.folder_files import open_file
 
 PROC = Path("/proc")
 ENDED = "ended"  # the start id of a dead process that its parent has not waited for
@@ -79,7 +81,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 def _open_locked(path: Path) -> TextIO:
     try:
-        file = path.open("a+", encoding="utf-8")
+        file = io.TextIOWrapper(open_file(path, "a+b"), "utf-8", "replace")
     except OSError as error:
         raise RunFolderError(f"cannot lock {path.parent}: {error.strerror}") from error
     try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from ldl.atomic_file import fsync_folder, remove_temporary_files, write_bytes
 from ldl.errors import RunError, RunFolderError
+from ldl.folder_files import make_folder
 from ldl.runs.json_files import dump_state, load_state, write_json
 from ldl.runs.process import exclusive_lock, hostname, process_start_id
 from ldl.runs.status import (
@@ -215,7 +216,10 @@ class RunFolder:
         state: Mapping[str, Any],
     ) -> None:
         """Write arrays and state (JSON types, NaN and infinities too) atomically as one file."""
-        self.checkpoints.mkdir(exist_ok=True)
+        try:
+            make_folder(self.checkpoints)
+        except OSError as error:
+            raise RunError(f"cannot write {self.checkpoints}: {error.strerror}") from error
         save_tensors(self.checkpoint(kind), arrays, {"state": dump_state(state)})
 
     def load_checkpoint(self, kind: CheckpointKind) -> tuple[NamedArrays, dict[str, Any]] | None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldl.atomic_file import write_bytes, write_text
 from ldl.errors import RunFolderError
+from ldl.folder_files import read_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,7 +144,7 @@ def _header(data: bytes) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from error
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ldl.errors import RunFolderError
+from ldl.errors import RunError, RunFolderError
 from ldl.execute.worker_pool import WorkerPoolError
+from ldl.folder_files import LINK_MESSAGE
 from ldl.grid.trial import TrialOutcome
-from ldl.grid.trial_store import TrialStore
+from ldl.grid.trial_store import TrialStore, read_plan
 
 from .running import run_all, trials
 
@@ -45,6 +47,34 @@ def test_a_damaged_outcome_counts_as_none(store: TrialStore, left: bytes) -> Non
     (store.run_folder(DONE.id).path / "trial.json").write_bytes(left)
     assert store.read_outcome(DONE.id) is None
     assert store.write_outcome(DONE) and store.read_outcome(DONE.id) == DONE
+
+
+def use_store(grid: Path) -> None:
+    """Write an outcome, and what a lease needs."""
+    store = TrialStore(grid)
+    store.leases.release(DONE.id)
+    store.write_outcome(DONE)
+
+
+@pytest.mark.parametrize("name", ["trials", "claims", "shared", "trials/00aa", "claims/.lock"])
+def test_links_out_of_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    """A grid from elsewhere writes nothing behind them."""
+    outside, grid = tmp_path / "outside", tmp_path / "grid"
+    outside.mkdir()
+    (grid / name).parent.mkdir(parents=True)
+    (grid / name).symlink_to(outside)
+    with pytest.raises((RunFolderError, RunError, OSError), match=LINK_MESSAGE):
+        use_store(grid)
+    assert list(outside.iterdir()) == []
+
+
+def test_ids_of_a_plan_lead_to_no_other_folder(tmp_path: Path) -> None:
+    """A trial's id is the name of its folder."""
+    for id in ("../../etc", "/etc", "..", "a/b", "", 7, None):
+        trial = {**trials(1)[0].summary(), "id": id}
+        (tmp_path / "plan.jsonl").write_text(json.dumps(trial) + "\n")
+        with pytest.raises(RunFolderError, match=r"plan\.jsonl is damaged"):
+            read_plan(tmp_path)
 
 
 def test_only_the_expected_outcome_is_deleted(store: TrialStore) -> None:

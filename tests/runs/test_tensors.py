@@ -158,11 +158,11 @@ def test_a_crash_between_the_two_files_leaves_the_old_arrays(
 def _fail_rename(patch: pytest.MonkeyPatch, number: int) -> None:
     calls, real = [0], os.replace
 
-    def replace(source: Path, target: Path) -> None:
+    def replace(source: str, target: str, **folders: int) -> None:
         calls[0] += 1
         if calls[0] == number:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        real(source, target)
+        real(source, target, **folders)
 
     patch.setattr(os, "replace", replace)
 
