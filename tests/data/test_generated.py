@@ -8,7 +8,7 @@ from sklearn.datasets import make_circles, make_moons
 
 from ldl.data import SOURCES
 
-NAMES = ["gaussians", "circles", "moons", "bands", "disc", "line"]
+NAMES = ["gaussians", "xor", "circles", "moons", "bands", "disc", "line"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -30,6 +30,11 @@ def test_gaussians_are_around_their_centres(clusters: int) -> None:
     np.testing.assert_allclose(np.abs(centres), 1.5, atol=0.02)
     assert len({tuple(np.sign(c)) for c in centres}) == clusters
     assert np.allclose(centres[0], -centres[1], atol=0.02)
+
+
+def test_xor_classes_are_the_signs_products() -> None:
+    raw = SOURCES["xor"](samples=4000, std=0.1).read(0)
+    np.testing.assert_array_equal(raw.targets, raw.inputs["x"].prod(axis=1) < 0)
 
 
 @pytest.mark.parametrize("samples", [100, 7])

@@ -12,7 +12,7 @@ from ldl.data.sources.csv_file import Csv
 from ldl.data.sources.digit_pairs import DigitPairs
 from ldl.data.sources.digit_sets import Mnist, Usps
 from ldl.data.sources.embedded import BreastCancer, Diabetes, Digits, Iris, Linnerud, Wine
-from ldl.data.sources.generated import Bands, Circles, Disc, Gaussians, Moons, NoisyLine
+from ldl.data.sources.generated import Bands, Circles, Disc, Gaussians, Moons, NoisyLine, Xor
 from ldl.data.sources.image_folder import Images
 from ldl.data.sources.image_set import ChecksumResult, ImageSet
 from ldl.data.sources.npz_file import Npz
@@ -28,6 +28,7 @@ EMBEDDED: dict[str, type] = {
 }
 GENERATED: dict[str, type] = {
     "gaussians": Gaussians,
+    "xor": Xor,
     "circles": Circles,
     "moons": Moons,
     "bands": Bands,

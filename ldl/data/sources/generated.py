@@ -60,6 +60,23 @@ class Gaussians(_PlaneSource):
 
 
 @dataclass(frozen=True)
+class Xor(_PlaneSource):
+    """The four clouds of `gaussians`; diagonally opposite ones are a class: exclusive or.
+
+    x ~ N(corner of a square around 0, std²·I), its side is `separation`. No line separates them.
+    """
+
+    class_names = ("equal", "unequal")
+    samples: Annotated[int, Range(4)] = 500
+    std: Positive = 0.25
+    separation: Positive = 2.0
+
+    def _draw(self, seed: int) -> tuple[Array, Array]:
+        x, cloud = Gaussians(4, self.samples, self.std, self.separation)._draw(seed)
+        return x, cloud // 2
+
+
+@dataclass(frozen=True)
 class Circles(_PlaneSource):
     """Two circles around 0, radius 1 (outer) and `factor` (inner), plus N(0, noise²).
 
