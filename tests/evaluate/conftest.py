@@ -44,7 +44,7 @@ def make_context(tmp_path: Path) -> Callable[..., EvaluationContext]:
         dataset = Dataset(info, test=test, sha256="", scaler=None, input_ranges=ranges, **splits)
         settings |= more
         settings.setdefault("classes", lambda x: settings["probabilities"](x).argmax(axis=1))
-        return EvaluationContext(dataset, task, folder=tmp_path, seed=0, **settings)
+        return EvaluationContext(dataset, task, folder=tmp_path, seed=0, split_seed=0, **settings)
 
     return make
 

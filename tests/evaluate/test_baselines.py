@@ -125,7 +125,10 @@ def test_a_rare_class_is_kept(make_context: Any) -> None:
     train.targets[:] = 0
     train.targets[7] = 1
     few = Baselines(samples=20, models=("logistic_regression",))
-    results = run(make_context, few, train=train, test=rings(60, 2))
+    test = rings(60, 2)
+    test.targets[:30] = 0
+    results = run(make_context, few, train=train, test=test)
+    assert results["accuracy"]["majority"] == 0.75
     model = results["models"]["logistic_regression"]
     assert results["training_samples"] == 21 and model["chosen_by"] is not None
     train.targets[:] = 0

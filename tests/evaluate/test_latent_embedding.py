@@ -105,3 +105,5 @@ def test_too_few_or_equal_points_are_noted(x: Any, make_context: Any) -> None:
 def test_a_node_with_a_single_value_is_refused() -> None:
     ((setting, reason),) = LatentEmbedding(node="one").network_problems(DATA, CODE)
     assert setting == "node" and "two numbers at least" in reason
+    two = NetworkInfo({"x": (5,), "two": (1, 2)}, task="reconstruction")
+    assert LatentEmbedding(node="two").network_problems(DATA, two) == []

@@ -68,11 +68,12 @@ def test_the_resolved_configuration_repeats_the_run(file: Path, tmp_path: Path) 
     assert len(read_metrics(again.metrics)) == 2
 
 
-def test_predictions_are_those_of_the_evaluation(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scale", ["standard", "zca"])
+def test_predictions_are_those_of_the_evaluation(file: Path, tmp_path: Path, scale: str) -> None:
     """Predictions for the whole file give the accuracies of the three splits."""
     from ldl.data import load_data
 
-    prepared = prepare(file)
+    prepared = prepare(file, [f"data.scale={scale}"])
     run = train(prepared, tmp_path / "runs")
     experiment, outputs = predict(run, tmp_path / "table.csv")
     names = [line.rsplit(",", 1)[1] for line in (tmp_path / "table.csv").read_text().split()[1:]]

@@ -129,10 +129,15 @@ def test_messages_and_the_end(worker: str, tmp_path: Path) -> None:
     assert ["prefetch", "0"] in messages
 
 
-def test_the_death_of_the_fork_server(worker: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["was killed by signal 9", "ended with code 0"])
+def test_the_end_of_the_fork_server(worker: str, tmp_path: Path, ending: str) -> None:
     """It is an error."""
     with closing(WorkerPool(worker, {"folder": str(tmp_path)}, 1)) as pool:
-        os.kill(pool._process.pid, 9)
+        if "signal" in ending:
+            os.kill(pool._process.pid, 9)
+        else:
+            assert pool._process.stdin is not None
+            pool._process.stdin.close()
         pool._process.wait()
-        with pytest.raises(WorkerPoolError, match="signal 9"):
+        with pytest.raises(WorkerPoolError, match=ending):
             pool.wait(1.0)

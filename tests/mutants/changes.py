@@ -160,11 +160,13 @@ def executed_nodes(node: ast.AST, annotation: bool = False) -> Iterator[ast.AST]
     annotation = annotation and not isinstance(node, ast.Call)
     if not annotation and not is_union(node):
         yield node
-    if isinstance(node, ast.JoinedStr) or is_inert(node):
+    if isinstance(node, ast.JoinedStr) or is_call(node, INERT):
         return
     for name, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
+            if isinstance(child, ast.UnaryOp) and is_call(node, {"reshape"}):
+                yield child  # any negative number does what −1 does
+            elif isinstance(child, ast.AST):
                 typed = annotation or name in ("annotation", "returns")
                 yield from executed_nodes(child, typed or is_type(node))
 
@@ -191,9 +193,9 @@ def is_type(node: ast.AST) -> bool:
     )
 
 
-def is_inert(node: ast.AST) -> bool:
-    """Whether a node is a call whose arguments change no result."""
+def is_call(node: ast.AST, names: set[str]) -> bool:
+    """Whether a node calls one of the functions or methods."""
     if not isinstance(node, ast.Call):
         return False
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return name in INERT
+    return name in names

@@ -24,6 +24,7 @@ def variants(text: str) -> list[str]:
         ("a not in b", ["a in b"]),
         ("(x + 1.5) * y", ["(x - 1.5) * y", "(x + 2.5) * y", "(x + 1.5) / y"]),
         ("x[-1]", ["x[1]", "x[-2]", "x[-0]"]),
+        ("x.reshape(2, -1)", ["x.reshape(3, -1)", "x.reshape(1, -1)", "x.reshape(2, 1)"]),
         ("a and b or c", ["a or b or c", "a and b and c"]),
         ("a and\\\n b", ["a or\\\n b"]),
         ("b = not a", ["b =  a"]),
