@@ -39,6 +39,8 @@ def print_runs(runs: Sequence[RunSummary], only_changed: bool) -> None:
 def _row(run: RunSummary) -> list[str]:
     main = next((key for key in run.results if key.split(".")[-1] in MAIN_RESULTS), None)
     result = f"{main} {format_number(run.results[main])}" if main else run.reason[:60]
+    if any(".seen_samples." in key for key in run.results):
+        result += " (overlap)"
     losses = [format_number(run.last.get(name)) for name in ("train_loss", "validation_loss")]
     epochs = format_number(run.epoch)
     return [run.name, run.status, epochs, f"{run.seconds:.1f}", *losses, result]

@@ -89,6 +89,21 @@ class Training:
             raise SettingError("clip_value", "does not go with clip_norm: choose one")
 
 
+@dataclass(frozen=True)
+class PretrainedRun:
+    """A run whose trained weights are copied, by name, where the shapes match.
+
+    It must not have seen the samples that the new run is evaluated on: a sample of the new test
+    split in its training or validation split, or one of the new validation split in its training
+    split, is an error. The same holds for the run that it started from itself, and so on.
+    """
+
+    run: Annotated[str, FilePath(), Doc("its folder")]
+    allow_overlap: Annotated[
+        bool, Doc("accept that it has seen such samples; every result then says so")
+    ] = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """One experiment."""
@@ -99,7 +114,8 @@ class Config:
     blocks: dict[str, Annotated[Any, LayerList()]] = field(default_factory=dict)
     network: Annotated[Any, LayerList()] | EncoderDecoder
     start_from: Annotated[
-        Annotated[str, FilePath()] | None, Doc("a run whose weights are copied, by name")
+        Annotated[str, FilePath()] | PretrainedRun | None,
+        Doc("a run whose weights are copied, by name; or `{run: PATH, allow_overlap: true}`"),
     ] = None
     loss: Annotated[LossTerm | list[LossTerm] | None, Doc("null: the usual one of the task")] = None
     optimizer: Annotated[Any, Choice("optimizer")] = Adam()
@@ -111,3 +127,9 @@ class Config:
         list[Annotated[Any, Choice("evaluation")]] | None, Doc("null: the usual one of the task")
     ] = None
     claim: Annotated[Claim | None, Doc("published results; see `ldl report`")] = None
+
+    @property
+    def pretrained(self) -> PretrainedRun | None:
+        """`start_from` in its long form."""
+        run = self.start_from
+        return PretrainedRun(run) if isinstance(run, str) else run

@@ -63,6 +63,15 @@ class AbsentPath(OverridePathError):
         self.depth = depth
 
 
+def _in_long_form(tree: Tree | None, rule: AnyOf, variant: Rule) -> Tree | None:
+    """A text that may stand for a section, as the section's first setting: PATH as {run: PATH}."""
+    is_text = tree is not None and isinstance(tree.value, str)
+    may_be_text = any(isinstance(v, Text) for v in rule.variants)
+    if tree is None or not (is_text and may_be_text and isinstance(variant, Record)):
+        return tree
+    return Tree({fields_of(variant.cls)[0].key: tree}, tree.mark, tree.key)
+
+
 class PathWriter:
     """Writes `value` at the end of `steps`; the trees that it is given stay unchanged."""
 
@@ -81,7 +90,8 @@ class PathWriter:
         if tree is not None and isinstance(tree.value, Invalid):
             return tree
         if isinstance(rule, AnyOf):
-            rule = self._choose_variant(rule, tree, depth)
+            variant = self._choose_variant(rule, tree, depth)
+            tree, rule = _in_long_form(tree, rule, variant), variant
         match rule:
             case Record(cls=cls) if (choice := siblings_choice(cls)) is not None:
                 return self._write_choice(tree, choice.kind, sibling_keys(cls), cls, depth)

@@ -20,6 +20,10 @@ class SplitSpec:
     noise of the validation and test splits, the samples of generated sources, cross-validation's
     folds. The configuration's own `seed` draws the rest, so runs with different seeds are
     evaluated on the same samples.
+
+    Samples with equal inputs in the training and another split make figures too good. They are
+    counted, and `duplicates: together` keeps them in one split, whose sizes may then be missed by
+    a few samples; an official test set stays as it is.
     """
 
     train: Annotated[Count | Share | None, Doc("null: all samples not in another split")] = None
@@ -30,6 +34,9 @@ class SplitSpec:
         bool, Doc("join the official test set with the other samples and split them all")
     ] = False
     seed: Annotated[Count, Doc("draws the splits and what is evaluated"), AddedLater()] = 0
+    duplicates: Annotated[
+        Literal["warn", "together"], Doc("samples with equal inputs"), AddedLater()
+    ] = "warn"
 
     def __post_init__(self) -> None:
         if self.train is not None and self.train == 0:

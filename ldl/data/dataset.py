@@ -140,6 +140,8 @@ class Dataset:
     image_sizes: dict[str, ImageSize] = field(default_factory=dict)  # before any crop
     uncropped: Split | None = None  # the training split before its crop; None without a crop
     target_scaler: AffineScaler | None = None  # the splits hold their values unscaled
+    shared: dict[str, int] = field(default_factory=dict)  # samples equal to a training sample
+    groups: Array | None = None  # int64 (samples of the source,): equal samples to keep together
 
     def to_source_units(self, name: str, x: Array) -> Array:
         """The input `name` with its scaling undone; whitened inputs are returned as they are."""

@@ -12,6 +12,7 @@ from ldl.arrays import Array, ImageSize, Shape
 from ldl.data.augmentation import AugmentedBatches, AugmentedInput, center_crop
 from ldl.data.data_spec import DataSpec
 from ldl.data.dataset import Dataset, DatasetInfo, ProgressCallback, RawDataset, Split
+from ldl.data.duplicates import count_shared, duplicate_groups
 from ldl.data.scalers import AffineScaler, InputScalers, ValueRange, Zca
 from ldl.data.split import split_indices, split_sizes
 from ldl.engine.streams import stream
@@ -64,7 +65,9 @@ def load_data(
     """
     raw = _read_source(spec, progress)
     info, digest, image_sizes = _prepared_info(raw.info, spec), raw.sha256(), _image_sizes(raw.info)
-    indices = split_indices(spec.split, raw) if sample_indices is None else sample_indices
+    groups = duplicate_groups(raw.inputs)
+    kept_groups = groups if spec.split.duplicates == "together" else None
+    indices = sample_indices or split_indices(spec.split, raw, kept_groups)
     inputs = {split: {k: x[rows] for k, x in raw.inputs.items()} for split, rows in indices.items()}
     targets = {split: _select_targets(raw, rows) for split, rows in indices.items()}
     del raw  # frees a large set before its scaled copy is made
@@ -91,6 +94,8 @@ def load_data(
         image_sizes,
         uncropped["train"] if splits["train"] is not uncropped["train"] else None,
         _fit_target_scaler(spec, targets["train"][0]),
+        count_shared(groups, indices),
+        kept_groups,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ldl.arrays import Array
 from ldl.data.data_spec import SplitSpec
 from ldl.data.dataset import DatasetInfo, RawDataset
+from ldl.data.duplicates import grouped_split
 from ldl.engine.streams import stream
 from ldl.errors import DataError
 
@@ -77,18 +78,29 @@ def _apportion(shares: dict[str, int | float], available: int, source: str = "")
     return sizes
 
 
-def split_indices(split: SplitSpec, raw: RawDataset) -> dict[str, Array]:
-    """The sample indices of each split, shuffled; a whole official test set keeps its order."""
+def split_indices(
+    split: SplitSpec, raw: RawDataset, groups: Array | None = None
+) -> dict[str, Array]:
+    """The sample indices of each split, shuffled; a whole official test set keeps its order.
+
+    `groups` (n,) numbers the samples; those with equal numbers are kept in one split.
+    """
     sizes = split_sizes(split, raw.info)
     classes = raw.targets if split.stratify and raw.info.target.kind == "classes" else None
     official = 0 if split.pooled else raw.info.official_test
     available = (raw.info.samples or 0) - official
     rng = stream(split.seed, "data", "split")
     if not official:
-        train, validation, test = random_split(available, list(sizes), classes, rng)
+        train, validation, test = random_split(available, list(sizes), classes, rng, groups)
         return {"train": train, "validation": validation, "test": test}
     train_classes = None if classes is None else classes[:available]
-    train, validation = random_split(available, [sizes.train, sizes.validation], train_classes, rng)
+    train, validation = random_split(
+        available,
+        [sizes.train, sizes.validation],
+        train_classes,
+        rng,
+        None if groups is None else groups[:available],
+    )
     if sizes.test == official:
         test = np.arange(official)
     else:
@@ -99,9 +111,25 @@ def split_indices(split: SplitSpec, raw: RawDataset) -> dict[str, Array]:
 
 
 def random_split(
-    samples: int, sizes: list[int], classes: Array | None, rng: np.random.Generator
+    samples: int,
+    sizes: list[int],
+    classes: Array | None,
+    rng: np.random.Generator,
+    groups: Array | None = None,
 ) -> list[Array]:
-    """Disjoint random index arrays of these sizes, stratified where `classes` (n,) is given."""
+    """Disjoint random index arrays of these sizes, stratified where `classes` (n,) is given.
+
+    With `groups` (n,) as in `split_indices`. Raises DataError where they leave a split empty.
+    """
+    if groups is not None:
+        labels, members = np.unique(
+            classes if classes is not None else groups * 0, return_inverse=True
+        )
+        quotas = stratified_counts(np.bincount(members).tolist(), [*sizes, samples - sum(sizes)])
+        splits = grouped_split(groups, sizes, members, np.array(quotas), rng)
+        if any(size and not len(rows) for size, rows in zip(sizes, splits, strict=True)):
+            raise DataError("split: with duplicates kept together, a split is empty", "split")
+        return splits
     order = rng.permutation(samples)
     if classes is None:
         return np.split(order, np.cumsum(sizes))[:-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -156,6 +156,10 @@ class Evaluation:
     def size_problem(self, info: DatasetInfo, split: SplitSpec) -> str | None:
         """Why the data has too few samples once it is split, or None."""
         return None
+
+    def divided_splits(self) -> Sequence[SplitName]:
+        """The splits whose samples `run` divides anew, to train on some and evaluate on others."""
+        return ()
 
     def config_changes(self) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
         """The changes with which `run` trains again, each after the path of its setting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from ldl.data.dataset import DatasetInfo, Split
 from ldl.data.split import random_split, split_sizes
 from ldl.errors import DataError
 from ldl.evaluate.context import (
+    SPLIT_NAMES,
     Evaluation,
     EvaluationContext,
     SplitName,
@@ -61,59 +63,41 @@ class Folds(Evaluation):
         samples = sum(sizes[: sizes._fields.index(self.split) + 1])
         return f"folds: {self.k} folds of {samples} samples" if samples < self.k else None
 
+    def divided_splits(self) -> Sequence[SplitName]:
+        """Training, validation and test split, as far as `split`."""
+        return SPLIT_NAMES[SPLIT_NAMES.index(self.split) :]
+
     def run(self, context: EvaluationContext) -> dict[str, Any]:
         """Mean and standard deviation of each metric, and the metrics of each fold."""
         self.select_split(context, self.split)  # raises where the evaluation does not apply
-        indices, classes = self._samples(context)
-        if len(indices) < self.k:
-            raise DataError(f"folds: {self.k} folds of {len(indices)} samples")
-        sizes = [len(fold) for fold in np.array_split(indices, self.k)]
+        samples = self._samples(context)
+        count = len(samples.indices)
+        if count < self.k:
+            raise DataError(f"folds: {self.k} folds of {count} samples")
+        rng = sample_stream(context, "folds", self.k, self.split)
+        rows = samples.divide([len(fold) for fold in np.array_split(samples.indices, self.k)], rng)
         notes: list[str] = []
-        folds = self._cross_validate(context, indices, classes, sizes, notes)
+        folds = _cross_validate(context, samples, rows, rng, notes)
         summary = {name: _summary([fold[name] for fold in folds]) for name in folds[0]}
-        self._write_table(context, folds, summary, sizes)
-        results = {"part": self.split, "samples": len(indices), "k": self.k, **summary}
+        self._write_table(context, folds, summary, [len(fold) for fold in rows])
+        results = {"part": self.split, "samples": count, "k": self.k, **summary}
         units = UNITS if context.task == "reconstruction" else {"log_loss": "nats"}
         units = {name: unit for name, unit in (ERROR_UNITS | units).items() if name in summary}
         return {**results, "folds": folds, "units": units, "notes": list(dict.fromkeys(notes))}
 
-    def _samples(self, context: EvaluationContext) -> tuple[Array, Array | None]:
-        """Indices of the samples to divide, and their classes, None without."""
+    def _samples(self, context: EvaluationContext) -> _Samples:
+        """The samples to divide."""
         data = context.dataset
         by_name = {"train": data.train, "validation": data.validation, "test": data.test}
-        names = list(by_name)[: list(by_name).index(self.split) + 1]
+        names = [name for name in by_name if name in self.divided_splits()]
         splits = [split for name in names if (split := by_name[name]) is not None and len(split)]
         indices = [split.sample_indices for split in splits if split.sample_indices is not None]
         if len(indices) < len(splits):
             raise DataError("folds: the samples of this data have no indices to divide them by")
         has_classes = data.info.target.kind == "classes"
         classes = np.concatenate([labels(split) for split in splits]) if has_classes else None
-        return np.concatenate(indices), classes
-
-    def _cross_validate(
-        self,
-        context: EvaluationContext,
-        indices: Array,
-        classes: Array | None,
-        sizes: list[int],
-        notes: list[str],
-    ) -> list[Metrics]:
-        """The metrics on each fold of a network that was trained without it."""
-        rng = sample_stream(context, "folds", self.k, self.split)
-        folds = random_split(len(indices), sizes, classes, rng)
-        validation_share = _validation_share(context)
-        results: list[Metrics] = []
-        for i, fold in enumerate(folds):
-            remaining = np.concatenate(folds[:i] + folds[i + 1 :])
-            count = round(validation_share * len(remaining))
-            strata = None if classes is None else classes[remaining]
-            training, held_out = random_split(
-                len(remaining), [len(remaining) - count, count], strata, rng
-            )
-            validation = indices[remaining[held_out]] if count else None
-            retrained = context.retrain(indices[remaining[training]], validation, indices[fold])
-            results.append(task_metrics(retrained, notes))
-        return results
+        rows = np.concatenate(indices)
+        return _Samples(rows, classes, None if data.groups is None else data.groups[rows])
 
     def _write_table(
         self,
@@ -130,6 +114,47 @@ class Folds(Evaluation):
         ]
         rows += [[key, "", *(values[key] for values in summary.values())] for key in ("mean", "sd")]
         write_table(path, ["fold", "samples", *folds[0]], rows)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Indices of samples (n,), their classes, and the groups that stay together; None without."""
+
+    indices: Array
+    classes: Array | None
+    groups: Array | None
+
+    def select(self, rows: Array) -> _Samples:
+        """These of the samples."""
+        classes, groups = (None if a is None else a[rows] for a in (self.classes, self.groups))
+        return _Samples(self.indices[rows], classes, groups)
+
+    def divide(self, sizes: list[int], rng: np.random.Generator) -> list[Array]:
+        """Rows of the samples in random splits of these sizes."""
+        return random_split(len(self.indices), sizes, self.classes, rng, self.groups)
+
+
+def _cross_validate(
+    context: EvaluationContext,
+    samples: _Samples,
+    folds: list[Array],
+    rng: np.random.Generator,
+    notes: list[str],
+) -> list[Metrics]:
+    """The metrics on each fold of a network that was trained without it."""
+    share = _validation_share(context)
+    results: list[Metrics] = []
+    for i, fold in enumerate(folds):
+        remaining = samples.select(np.concatenate(folds[:i] + folds[i + 1 :]))
+        size = len(remaining.indices)
+        count = round(share * size)
+        training, held_out = (
+            remaining.indices[rows] for rows in remaining.divide([size - count, count], rng)
+        )
+        evaluated = samples.indices[fold]
+        retrained = context.retrain(training, held_out if count else None, evaluated)
+        results.append(task_metrics(retrained, notes))
+    return results
 
 
 def _validation_share(context: EvaluationContext) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -18,7 +18,7 @@ LARGE_TARGET = 100.0
 
 def data_warnings(experiment: Experiment, dataset: Dataset) -> list[str]:
     """Warnings on data that is allowed but unlikely to be intended."""
-    warnings = []
+    warnings = _duplicate_warnings(experiment, dataset)
     values = dataset.train.targets
     if experiment.task == "regression" and dataset.target_scaler is None and values is not None:
         largest = float(np.abs(values).max())
@@ -33,6 +33,25 @@ def data_warnings(experiment: Experiment, dataset: Dataset) -> list[str]:
                 "scale them with minmax, or end with another layer"
             )
     return warnings
+
+
+def _duplicate_warnings(experiment: Experiment, dataset: Dataset) -> list[str]:
+    """A warning on samples of the test and validation splits that were trained on as well."""
+    if not dataset.shared:
+        return []
+    split, official = experiment.config.data.split, dataset.info.official_test
+    text = f"{sample_counts(dataset.shared, dataset)} are equal to training samples, so figures on "
+    text += "them are too good"
+    if split.duplicates == "warn" and (split.pooled or not official):
+        text += "; `data.split.duplicates: together` keeps equal samples in one split"
+    return [text]
+
+
+def sample_counts(counts: Mapping[str, int], dataset: Dataset) -> str:
+    """Numbers of samples by split as text: `178 of 359 test samples`."""
+    return " and ".join(
+        f"{count} of {len(getattr(dataset, name))} {name} samples" for name, count in counts.items()
+    )
 
 
 def data_problems(experiment: Experiment, dataset: Dataset) -> list[PathProblem]:

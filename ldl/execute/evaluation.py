@@ -28,6 +28,7 @@ from ldl.execute.introspection import decoder_from, network_info, value_reader
 from ldl.execute.preparation import REGISTRIES
 from ldl.execute.retraining import retrainer
 from ldl.execute.saved_run import prepare_saved, trained_model
+from ldl.execute.seen_samples import divided_problems, seen_at_start, with_overlap
 from ldl.fields import Choice
 from ldl.runs import RunFolder, read_json, write_json
 from ldl.train import EpochMetrics, TrainLoop
@@ -47,7 +48,7 @@ def run_evaluations(
     same key occurs again. `stage` is called with the name of each evaluation. Raises RunError
     when evaluations fail, after the results of the others are written.
     """
-    context = _context(experiment, model, dataset, run)
+    context, seen = _context(experiment, model, dataset, run), seen_at_start(run)
     results: dict[str, Any] = {}
     errors: list[str] = []
     occurrences: Counter[tuple[str, str | None]] = Counter()
@@ -64,6 +65,7 @@ def run_evaluations(
         suffix = "" if result["part"] == "test" else f"-{result['part']}"
         key = RESULT_NAMES[type(evaluation)] + suffix
         count = sum(existing.rstrip("0123456789-") == key for existing in results)
+        result = with_overlap(result, evaluation, dataset, seen)
         results[f"{key}-{count + 1}" if count else key] = result
     previous = read_json(run.results) if run.results.exists() else {}
     write_json(run.results, {**previous, **results})
@@ -148,6 +150,7 @@ def evaluate(
         problems = evaluation_problems(
             replace(config, evaluate=chosen), experiment.info, network_info(experiment)
         )
+        problems += divided_problems(config, chosen, dataset, seen_at_start(run))
         if problems:
             raise UsageError("\n".join(message for _, message in problems))
         model = trained_model(run, experiment)

@@ -29,6 +29,7 @@ from ldl.evaluate.context import NetworkInfo
 from ldl.execute.data_checks import data_problems
 from ldl.execute.evaluation_checks import evaluation_problems, with_default_evaluations
 from ldl.execute.introspection import network_info
+from ldl.execute.seen_samples import NOTHING_SEEN, SeenSamples, overlap_problems, seen_by
 from ldl.execute.transfer import pretrained_weights
 from ldl.runs import RunFolder
 
@@ -42,12 +43,13 @@ IGNORED_SECTIONS = ("grid",)  # sections that a single run does not read
 class PreparedExperiment:
     """A valid configuration, the experiment that it describes, and its pretrained weights.
 
-    `weights` is empty when the configuration has no `start_from`.
+    `weights` is empty when the configuration has no `start_from`; `seen` is what its run has seen.
     """
 
     loaded: Loaded[Config]
     experiment: Experiment
     weights: dict[str, Array]
+    seen: SeenSamples = NOTHING_SEEN
 
     @property
     def yaml(self) -> str:
@@ -75,10 +77,15 @@ class PreparedExperiment:
         return dataset
 
     def check(self, dataset: Dataset) -> None:
-        """Raise ConfigError when a loss or a layer cannot take the values of the data set."""
+        """Raise ConfigError when the experiment does not suit the data set.
+
+        A loss or a layer cannot take its values, or pretrained weights know what is evaluated.
+        """
         problems = data_problems(self.experiment, dataset)
+        problems += overlap_problems(self.experiment.config, dataset, self.seen)
         if problems:
-            raise ConfigError([self.loaded.problem(*problem) for problem in problems])
+            texts = [(path, *message.partition("\n")[::2]) for path, message in problems]
+            raise ConfigError([self.loaded.problem(*text) for text in texts])
 
 
 def key_text(config: Config) -> str:
@@ -156,15 +163,16 @@ def _prepare_loaded(loaded: Loaded[Config], stem: str, load_pretrained: bool) ->
         raise ConfigError([_data_problem(loaded, error)]) from error
     config = with_default_evaluations(config, info)
     experiment, problems = compile_and_check(config, info)
+    pretrained = config.pretrained if load_pretrained else None
     try:
-        weights = (
-            pretrained_weights(config.start_from) if load_pretrained and config.start_from else {}
-        )
+        weights = pretrained_weights(pretrained.run) if pretrained else {}
     except DataError as error:
         problems.append((("start_from",), str(error)))
     if problems or experiment is None:
         raise sorted_config_error([loaded.problem(*problem) for problem in problems])
-    return PreparedExperiment(loaded, replace(experiment, config=with_batch_size(config)), weights)
+    seen = seen_by(RunFolder(Path(pretrained.run))) if pretrained else NOTHING_SEEN
+    experiment = replace(experiment, config=with_batch_size(config))
+    return PreparedExperiment(loaded, experiment, weights, seen)
 
 
 def compile_and_check(

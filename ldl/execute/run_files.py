@@ -11,6 +11,7 @@ import numpy as np
 from ldl.data import Dataset
 from ldl.execute.preparation import PreparedExperiment
 from ldl.execute.saved_run import DATA_FILE, SCALER_FILE
+from ldl.execute.seen_samples import SEEN_SAMPLES_FILE, SPLIT_FILE
 from ldl.execute.transfer import INITIAL_WEIGHTS_FILE
 from ldl.runs import to_json
 from ldl.runs.tensors import tensor_files
@@ -37,7 +38,7 @@ def data_files(dataset: Dataset) -> dict[str, bytes]:
     np.savez_compressed(split_file, **indices)
     return {
         DATA_FILE: to_json(state),
-        "split.npz": split_file.getvalue(),
+        SPLIT_FILE: split_file.getvalue(),
         **tensor_files(SCALER_FILE, scaler.arrays() if scaler else {}),
     }
 
@@ -45,7 +46,7 @@ def data_files(dataset: Dataset) -> dict[str, bytes]:
 def initial_files(
     prepared: PreparedExperiment, dataset: Dataset, environment: Mapping[str, Any]
 ) -> dict[str, bytes]:
-    """The pretrained weights and environment.json, by file name.
+    """The pretrained weights, what they have seen, and environment.json, by file name.
 
     `environment` is that of the process, from `collect_environment`; seed, data and threads of the
     run are added here.
@@ -61,4 +62,5 @@ def initial_files(
         },
     }
     weights = tensor_files(INITIAL_WEIGHTS_FILE, prepared.weights)
+    weights |= tensor_files(SEEN_SAMPLES_FILE, prepared.seen.arrays())
     return {**weights, "environment.json": to_json({**environment, **run_environment})}

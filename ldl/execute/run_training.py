@@ -20,6 +20,7 @@ from ldl.execute.preparation import PreparedExperiment
 from ldl.execute.retraining import blas_threads
 from ldl.execute.run_files import data_files, initial_files
 from ldl.execute.saved_run import load_weights, prepare_saved
+from ldl.execute.seen_samples import overlap_warnings
 from ldl.execute.transfer import copy_matching, initial_weights
 from ldl.folder_files import read_bytes
 from ldl.runs import RunFolder, save_tensors
@@ -64,7 +65,8 @@ def train(
 
     config = prepared.experiment.config
     dataset = prepared.data(callbacks.data)
-    for warning in data_warnings(prepared.experiment, dataset):
+    warnings = data_warnings(prepared.experiment, dataset)
+    for warning in [*warnings, *overlap_warnings(prepared.seen)]:
         callbacks.note(warning)
     text = prepared.yaml
     overrides = yaml.safe_dump([*prepared.loaded.overrides], allow_unicode=True)

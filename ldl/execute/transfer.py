@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldl.arrays import Array
+from ldl.compile.experiment_config import PretrainedRun
 from ldl.engine.parameters import Parameters
 from ldl.errors import DataError, RunFolderError
 from ldl.folder_files import read_bytes
@@ -50,12 +51,12 @@ def pretrained_weights(path: str) -> dict[str, Array]:
         raise DataError(str(error)) from error
 
 
-def pretrained_digest(path: str | None) -> str:
-    """The SHA-256 of the weights in the run folder `path`; empty when there are none."""
-    if path is None:
+def pretrained_digest(pretrained: PretrainedRun | None) -> str:
+    """The SHA-256 of the pretrained weights; empty when there are none."""
+    if pretrained is None:
         return ""
     try:
-        return hashlib.sha256(read_bytes(Path(path) / MODEL_FILE)).hexdigest()
+        return hashlib.sha256(read_bytes(Path(pretrained.run) / MODEL_FILE)).hexdigest()
     except OSError:
         return ""
 

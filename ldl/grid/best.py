@@ -12,6 +12,7 @@ from ldl.config import read
 from ldl.config.emit import emit
 from ldl.errors import Diverged, Interrupted, LdlError, RunError
 from ldl.execute import NO_CALLBACKS, Callbacks, prepare, train
+from ldl.execute.seen_samples import seen_at_start
 from ldl.execute.transfer import initial_weights
 from ldl.folder_files import read_text
 from ldl.grid.grid_results import GridResults, GridRow
@@ -74,7 +75,8 @@ def make_best(
             trained = source if _is_trained(source) else None
             weights = initial_weights(source)
             prepared = prepare(source.config, load_pretrained=not weights)
-            prepared = replace(prepared, weights=weights or prepared.weights)
+            if weights:
+                prepared = replace(prepared, weights=weights, seen=seen_at_start(source))
             run = wrap(lambda: train(prepared, temporary, callbacks, files, trained))
         except (Diverged, Interrupted, RunError) as error:
             error.folder = None  # it is removed below: the same command starts it again

@@ -157,9 +157,9 @@ class Resolver:
             return [(data_setting_path(info, config.data.source), str(info))]
         config = with_default_evaluations(config, info)
         experiment, problems = compile_and_check(config, info)
-        if config.start_from:
+        if config.pretrained:
             try:
-                pretrained_weights(config.start_from)
+                pretrained_weights(config.pretrained.run)
             except DataError as error:
                 problems.append((("start_from",), str(error)))
         if experiment is not None and self._objective is not None and not problems:

@@ -11,6 +11,7 @@ from ldl.execute.transfer import pretrained_digest
 from ldl.runs.content_key import content_key
 
 if TYPE_CHECKING:
+    from ldl.compile.experiment_config import PretrainedRun
     from ldl.data import ProgressCallback
     from ldl.grid.candidates import Candidate
 
@@ -85,7 +86,7 @@ class TrialFactory:
         self.seeds = seeds
         self._progress = progress
         self._data_digests: dict[tuple[str, int], str] = {}
-        self._pretrained_digests: dict[str | None, str] = {}
+        self._pretrained_digests: dict[PretrainedRun | None, str] = {}
 
     def trials(self, candidate: Candidate, before: Candidate | None = None) -> list[Trial]:
         """A trial for each seed; each continues the trial of `before` with the same seed.
@@ -112,7 +113,7 @@ class TrialFactory:
     def _digest(self, candidate: Candidate) -> str:
         """SHA-256 of the data, which the split's seed may draw, and of the pretrained weights."""
         config = candidate.config
-        source, seed, pretrained = config.data.source, config.data.split.seed, config.start_from
+        source, seed, pretrained = config.data.source, config.data.split.seed, config.pretrained
         data = repr(source), seed
         if data not in self._data_digests:
             self._data_digests[data] = source.read(seed, self._progress).sha256()

@@ -74,7 +74,7 @@ def _key(prepared: PreparedExperiment, seed: int, split_seed: int, before: Job |
     config = prepared.experiment.config
     config = replace(config, seed=seed, data=config.data.with_split_seed(split_seed), claim=None)
     unclaimed = replace(prepared, experiment=replace(prepared.experiment, config=config))
-    pretrained = before.key if before else pretrained_digest(config.start_from)
+    pretrained = before.key if before else pretrained_digest(config.pretrained)
     parts = [unclaimed.key_text, _data_digest(config), ldl.__version__, pretrained]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -44,6 +44,23 @@ class Retrained:
         return self.make("classification", DATA, numbered(fold), predict=predict)
 
 
+def test_equal_samples_stay_in_one_fold(make_context: Any) -> None:
+    """Where the data keeps groups together; of training and held-out samples as well."""
+    retrained = Retrained(make_context)
+    context = make_context(
+        "classification", DATA, numbered(range(80, 100)), train=numbered(range(60)),
+        validation=numbered(range(60, 80)), retrain=retrained,
+    )  # fmt: skip
+    context.dataset.groups = np.arange(100) // 4
+    results = Folds(k=4).run(context)
+    for rows in retrained.rows:
+        assert sum(len({i // 4 for i in part}) for part in rows) == 25
+    sizes = [len(fold) for _, _, fold in retrained.rows]
+    assert sum(sizes) == results["samples"] == 100 and set(sizes) <= {24, 28}
+    lines = (context.folder / "plots" / "folds.csv").read_text().splitlines()[1:5]
+    assert [int(line.split(",")[1]) for line in lines] == sizes
+
+
 def test_every_sample_is_evaluated_once_by_a_network_that_has_not_seen_it(
     make_context: Any, tmp_path: Path
 ) -> None:

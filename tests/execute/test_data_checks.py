@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ldl.errors import ConfigError
-from ldl.execute import prepare, train
+from ldl.execute import Callbacks, prepare, train
+from ldl.execute.data_checks import data_warnings
 from ldl.runs import read_json
 
 REGRESSION = """\
@@ -78,3 +79,25 @@ def test_values_without_an_embedding_row_are_refused(
         prepare(file).data()
     (problem,) = raised.value.problems
     assert (problem.line, problem.column) == (2, 12)
+
+
+def test_samples_that_were_trained_on_too_give_a_warning(tmp_path: Path) -> None:
+    """With their numbers; `together` keeps them in one split."""
+    rows = [f"{i % 40},{'ab'[i % 2]}" for i in range(80)]
+    (tmp_path / "twice.csv").write_text("\n".join(["x,kind", *rows]))
+    file = tmp_path / "twice.yaml"
+    file.write_text(
+        "data: {source: {csv: {path: twice.csv, target: kind}}}\nnetwork: [linear]\n"
+        "train: {epochs: 1}\n"
+    )
+    notes: list[str] = []
+    run = train(prepare(file), tmp_path, Callbacks(note=notes.append))
+    with np.load(run.path / "split.npz") as split:
+        known = set(split["train"] % 40)
+        counts = [sum(i % 40 in known for i in split[name]) for name in ("validation", "test")]
+    assert notes[0].startswith(
+        f"{counts[0]} of 8 validation samples and {counts[1]} of 16 test samples are equal to "
+        "training samples, so figures on them are too good; `data.split.duplicates: together`"
+    )
+    prepared = prepare(file, ["data.split.duplicates=together"])
+    assert data_warnings(prepared.experiment, prepared.data()) == []

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ldl.errors import ConfigError
-from ldl.execute import Callbacks, evaluate, prepare, resume, train
-from ldl.runs import RunFolder, load_tensors
+from ldl.errors import ConfigError, UsageError
+from ldl.execute import Callbacks, evaluate, prepare, read_evaluations, resume, train
+from ldl.runs import RunFolder, load_tensors, read_json
 
 FIRST = """\
 name: first
@@ -95,3 +95,87 @@ def test_a_damaged_donor_is_refused(pretrained: RunFolder, tmp_path: Path) -> No
     pretrained.model.write_bytes(bytes(data))
     with pytest.raises(ConfigError, match=r"model\.safetensors"):
         prepare(tmp_path / "first.yaml", [f"start_from={pretrained.path}"])
+
+
+OVERLAP = {"test": 23, "validation": 12}  # of 30 and 15; the rows of seed 0 against those of seed 1
+
+
+def overlap_of(one: RunFolder, other: RunFolder) -> dict[str, int]:
+    """Counted from the files of both runs."""
+    seen, rows = (np.load(run.path / "split.npz") for run in (one, other))
+    known = {*seen["train"], *seen["validation"]}
+    test = sum(row in known for row in rows["test"])
+    return {"test": test, "validation": sum(row in seen["train"] for row in rows["validation"])}
+
+
+def test_weights_that_know_the_test_split_are_refused(
+    pretrained: RunFolder, tmp_path: Path
+) -> None:
+    """With the number of samples, at the key; also through a run between them."""
+    file = tmp_path / "first.yaml"
+    other = ["data.split.seed=1", "train.epochs=1"]
+    (tmp_path / "second.yaml").write_text(f"{FIRST}start_from: {pretrained.path}\n")
+    second = train(prepare(tmp_path / "second.yaml"), tmp_path / "runs")  # the same split: sound
+    shutil.rmtree(pretrained.path)
+    plain = train(prepare(file, other), tmp_path / "plain")
+    assert overlap_of(second, plain) == OVERLAP
+    shutil.move(second.path / "split.npz", tmp_path)  # what it started from is known all the same
+    for number in (0, 1):
+        file.write_text(f"{FIRST}start_from: {second.path}\n")
+        with pytest.raises(ConfigError) as raised:
+            train(prepare(file, other), tmp_path / "runs")
+        (problem,) = raised.value.problems
+        assert "23 of 30 test samples and 12 of 15 validation samples" in problem.message
+        assert (problem.line, "allow_overlap: true" in problem.hint) == (5, True)
+        if number == 0:
+            shutil.move(tmp_path / "split.npz", second.path)
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_an_allowed_overlap_stands_with_every_result(pretrained: RunFolder, tmp_path: Path) -> None:
+    """In results.json, also of later evaluations, and of a run that starts from this one."""
+    (tmp_path / "second.yaml").write_text(
+        f"{FIRST}start_from: {{run: runs/{pretrained.name}, allow_overlap: true}}\n"
+        "evaluate: [classification, {folds: 2}]\n"
+    )
+    prepared = prepare(tmp_path / "second.yaml", ["data.split.seed=1", "train.epochs=1"])
+    (tmp_path / "third.yaml").write_text(f"{FIRST}start_from: runs/{pretrained.name}\n")
+    third = prepare(tmp_path / "third.yaml", ["start_from.allow_overlap=true"])
+    assert third.experiment.config.start_from == prepared.experiment.config.start_from
+    run = train(prepared, tmp_path / "runs")
+    results = read_json(run.results)
+    assert results["classification"]["seen_samples"] == OVERLAP
+    assert results["folds"]["seen_samples"] == {**OVERLAP, "folds": 120}
+    note = "23 of 30 test samples and 12 of 15 validation samples were used to train"
+    assert all(note in str(result["notes"]) for result in results.values())
+    shutil.rmtree(pretrained.path)
+    assert evaluate(run)["classification"]["seen_samples"] == OVERLAP
+    assert prepare(run.config, load_pretrained=False).yaml == prepared.yaml
+
+
+def test_folds_do_not_start_from_weights_that_know_them(
+    pretrained: RunFolder, tmp_path: Path
+) -> None:
+    """Though the run's own test split is unknown to them; other data is no reason to refuse."""
+    file = tmp_path / "first.yaml"
+    start = f"start_from={pretrained.path}"
+    with pytest.raises(ConfigError, match="folds hold 120 samples") as raised:
+        train(prepare(file, [start, "evaluate=[classification, {folds: 2}]"]), tmp_path / "runs")
+    assert len(raised.value.problems) == 1
+    run = train(prepare(file, [start]), tmp_path / "runs")
+    with pytest.raises(UsageError, match="folds hold 120 samples"):
+        evaluate(run, read_evaluations(["{folds: 2}"])[0])
+    notes: list[str] = []
+    wine = ["data.source=wine", "data.split.seed=1", "evaluate=[{folds: 2}]", "train.epochs=1"]
+    train(prepare(file, [start, *wine]), tmp_path / "runs", Callbacks(note=notes.append))
+    assert [note.partition(":")[0] for note in notes] == ["start_from"]  # arrays, no warning
+
+
+def test_splits_that_cannot_be_read_give_a_warning(pretrained: RunFolder, tmp_path: Path) -> None:
+    """The run is trained; one that starts from it warns as well."""
+    (pretrained.path / "split.npz").write_bytes(b"PK")
+    for _ in range(2):
+        notes: list[str] = []
+        prepared = prepare(tmp_path / "first.yaml", [f"start_from={pretrained.path}"])
+        pretrained = train(prepared, tmp_path / "runs", Callbacks(note=notes.append))
+        assert any("its weights may know the test samples" in note for note in notes)

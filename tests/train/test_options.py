@@ -121,7 +121,7 @@ def test_reported_losses_exclude_the_penalty(tmp_path: Path) -> None:
 
 
 def test_l1_shrinks_weights(tmp_path: Path) -> None:
-    plain, thin = trained(tmp_path, text()), trained(tmp_path, text(train="l1: 0.1"))
+    plain, thin = trained(tmp_path, text()), trained(tmp_path, text(train="l1: 0.3"))
     sums = [np.abs(saved(run)["linear1.weight"]).sum() for run in (plain, thin)]
     assert sums[1] < 0.5 * sums[0]
 
