@@ -115,6 +115,33 @@ def ari(counts: Array) -> float:
     return float((together - expected) / (maximum - expected))
 
 
+def silhouette(points: Array, clusters: Array) -> float:
+    """1/N · Σₙ (bₙ − aₙ) / max(aₙ, bₙ), Euclidean; points (N, D), clusters (N,) indices.
+
+    aₙ is the mean distance to the others of the same cluster, bₙ the least mean distance to another
+    cluster. A point that is alone in its cluster counts 0. NaN for a single cluster, and where each
+    point is a cluster. Source: Rousseeuw, Silhouettes, 1987; scikit-learn's silhouette_score.
+    """
+    _, labels, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+    if not 1 < len(sizes) < len(labels):
+        return float("nan")
+    x = np.asarray(points, np.float64)
+    squares, members = np.vecdot(x, x), np.eye(len(sizes))[labels]
+    total = 0.0
+    for start in range(0, len(x), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(x)))
+        distances = squares[rows, None] - 2.0 * x[rows].dot(x.T) + squares
+        distances[rows - start, rows] = 0.0
+        sums = np.sqrt(np.maximum(distances, 0.0)).dot(members)
+        own = labels[rows]
+        a = sums[rows - start, own] / np.maximum(sizes[own] - 1, 1)
+        means = sums / sizes
+        means[rows - start, own] = np.inf
+        b = means.min(axis=1)
+        total += float(_ratio(b - a, np.where(sizes[own] > 1, np.maximum(a, b), 0.0)).sum())
+    return total / len(x)
+
+
 def log_loss(true: Array, probabilities: Array) -> float:
     """-1/N · Σₙ ln p[n, trueₙ], in nats; true (N,) class indices, probabilities (N, C).
 
@@ -152,8 +179,11 @@ def max_error(true: Array, predicted: Array) -> float:
 def r2(true: Array, predicted: Array) -> float:
     """1 - Σ (true - predicted)² / Σ (true - mean)², the mean over outputs; arrays (N,) or (N, K).
 
-    A constant output gives 1 where the prediction is exact and 0 otherwise.
+    A constant output gives 1 where the prediction is exact and 0 otherwise. Of one sample it is
+    NaN, as in scikit-learn.
     """
+    if len(true) < 2:
+        return float("nan")
     t = np.asarray(true, np.float64).reshape(len(true), -1)
     residual = np.square(t - np.asarray(predicted, np.float64).reshape(t.shape)).sum(axis=0)
     variation = np.square(t - t.mean(axis=0)).sum(axis=0)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn import metrics as sk
+from sklearn.exceptions import UndefinedMetricWarning
 
 from ldl import metrics
 
@@ -87,6 +88,29 @@ def test_regression_errors_are_sklearns(shape: tuple[int, ...]) -> None:
 def test_r2_of_a_target_that_never_varies_is_sklearns(predicted: list[float]) -> None:
     true = np.array([2.0, 2.0])
     assert metrics.r2(true, np.array(predicted)) == sk.r2_score(true, predicted)
+
+
+def test_r2_of_one_sample_is_nan_as_in_sklearn() -> None:
+    true, predicted = np.array([2.0]), np.array([1.0])
+    with pytest.warns(UndefinedMetricWarning):
+        assert math.isnan(sk.r2_score(true, predicted))
+    assert math.isnan(metrics.r2(true, predicted))
+
+
+@pytest.mark.parametrize(("points", "clusters"), [(1500, 5), (40, 30), (7, 3)])
+def test_silhouette_is_sklearns(points: int, clusters: int) -> None:
+    """Also with clusters of one point, with equal points, and in several blocks."""
+    labels = np.arange(points) % clusters * 2
+    labels[-1] = 1
+    x = rng.normal(size=(points, 3)) + 0.3 * labels[:, None]
+    x[1] = x[1 + clusters % points] if points > 100 else x[0]
+    expected = sk.silhouette_score(x, labels)
+    assert metrics.silhouette(x.astype(np.float32), labels) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])
+def test_silhouette_of_one_cluster_or_only_single_points_is_nan(labels: list[int]) -> None:
+    assert math.isnan(metrics.silhouette(np.eye(3), np.array(labels)))
 
 
 def test_kl_divergence_is_scipys_over_each_samples_own_distribution() -> None:

@@ -23,7 +23,7 @@ WITHOUT_SPLIT = ("folds", "by_hand", "filters")  # evaluations that do not read 
 NOT_RESULTS = ("part", "samples", "notes", "units", "levels", "features")
 MAIN_RESULTS = (
     "accuracy", "train_accuracy", "log_loss", "macro", "r2", "mae", "rmse", "max_error", "mse",
-    "kl_divergence", "rate", "purity", "nmi", "ari",
+    "kl_divergence", "rate", "purity", "nmi", "ari", "silhouette",
 )  # fmt: skip
 
 

@@ -114,7 +114,10 @@ def _describe(replay: ReplayResult) -> str:
         values = f"{replay.column} was {replay.before!r} and is {replay.now!r}"
         return f" differs from epoch {replay.epoch} of {replay.epochs} on: {values}"
     if replay.weights is False:
-        return f": all {replay.epochs} epochs are the same, the saved weights are not"
+        text = f": all {replay.epochs} epochs are the same, the saved weights are not"
+        if replay.variable is None:
+            return text
+        return f"{text}: {replay.variable} was {replay.before!r} and is {replay.now!r}"
     weights = " and the saved weights" if replay.weights else ""
     return f": all {replay.epochs} epochs{weights} are the same, bit for bit"
 

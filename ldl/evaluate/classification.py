@@ -28,7 +28,10 @@ _MAX_FEATURES = 64  # in the table of wrong predictions
 
 @dataclass(frozen=True)
 class Classification(Evaluation):
-    """Accuracy, log loss in nats, precision, recall and F₁ of each class and their macro averages.
+    """Accuracy, log loss in nats, precision, recall and F₁ of each class and their averages.
+
+    The averages are over classes that occur: `macro` counts each once, `weighted` by the number of
+    its samples, as scikit-learn's `average`.
 
     Writes `contingency/classification.csv` (rows true, columns predicted) and the `mistakes` most
     confident wrong predictions: `plots/mistakes.npz` for images, else `plots/mistakes.csv`.
@@ -45,7 +48,7 @@ class Classification(Evaluation):
         return None
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
-        """Accuracy, log loss, the metrics of each class and their macro averages."""
+        """Accuracy, log loss, the metrics of each class and their averages."""
         evaluated = self.select_split(context, self.split)
         true = labels(evaluated.split)
         outputs = context.predict(evaluated.split.inputs)
@@ -83,7 +86,8 @@ def _class_metrics(counts: Array, names: tuple[str, ...]) -> dict[str, Any]:
     # As in scikit-learn, classes that are neither present nor predicted do not count.
     occurring = counts.sum(axis=0) + support > 0
     macro = {key: float(v[occurring].mean()) for key, v in scores.items()}
-    return {"macro": macro, "classes": classes}
+    weighted = {key: float(v.dot(support) / support.sum()) for key, v in scores.items()}
+    return {"macro": macro, "weighted": weighted, "classes": classes}
 
 
 def _write_wrong_predictions(

@@ -36,8 +36,9 @@ class Clustering(NodeEvaluation):
     clusters are compared with them: `purity` is the share of samples in whose cluster their class
     is the most frequent one, given in all, for each cluster, and for each class over the clusters
     named after it; normalised mutual information (arithmetic mean); adjusted Rand index. `inertia`
-    is the mean squared distance of an evaluated sample from its centre. Clusters are ordered by
-    their most frequent class.
+    is the mean squared distance of an evaluated sample from its centre. `silhouette` compares the
+    distances within a cluster with those to the next one, from −1 to 1 (Rousseeuw, 1987). Clusters
+    are ordered by their most frequent class.
     Writes `contingency/clustering.csv`, rows clusters, columns classes; `plots/clusters.npz` where
     d is 2; `plots/cluster_centres.npz`, the centres decoded to images, for images.
     Source: Lloyd, Least squares quantization in PCM, 1982; Arthur and Vassilvitskii, k-means++,
@@ -64,7 +65,7 @@ class Clustering(NodeEvaluation):
         return f"clustering: {k} clusters of {train} training samples" if k > train else None
 
     def run(self, context: EvaluationContext) -> dict[str, Any]:
-        """The inertia; purities, NMI and ARI where there are classes."""
+        """Inertia and silhouette; purities, NMI and ARI where there are classes."""
         evaluated = self.select_split(context, self.split)
         notes, info = list(evaluated.notes), context.dataset.info
         points = latents(context, self.node, evaluated.split)
@@ -73,6 +74,7 @@ class Clustering(NodeEvaluation):
             "place": self.node,
             "k": len(centres),
             "inertia": np.square(points - centres[clusters]).sum(axis=1).mean(),
+            "silhouette": metrics.silhouette(points, clusters),
         }
         names = [f"c{r + 1}" for r in range(len(centres))]
         majority = np.full(len(centres), "")

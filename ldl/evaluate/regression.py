@@ -28,6 +28,8 @@ ERROR_UNITS = dict.fromkeys(("mae", "rmse", "max_error"), "the target's")
 class Regression(Evaluation):
     """R², mean absolute error, root mean square error and largest error, in the targets' units.
 
+    R² of a single sample is not defined: null in results.json, as NaN in scikit-learn.
+
     Writes `plots/fit.csv`: a row for each sample and target with the true and the predicted value;
     where the input is a single number, it is the second column and the rows are sorted by it.
     """
@@ -53,7 +55,10 @@ class Regression(Evaluation):
                 name: regression_metrics(true[:, i], predicted[:, i])
                 for i, name in enumerate(names)
             }
-        return evaluated.results(results | {"units": ERROR_UNITS})
+        notes = [*evaluated.notes]
+        if len(true) < 2:
+            notes.append("R² is not defined for a single sample")
+        return evaluated.results(results | {"units": ERROR_UNITS}, notes)
 
 
 def regression_metrics(true: Array, predicted: Array) -> dict[str, float]:

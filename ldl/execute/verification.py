@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ldl.errors import Diverged, LdlError, RunFolderError
 from ldl.execute.run_training import Callbacks, train
 from ldl.execute.saved_run import prepare_saved
@@ -25,8 +27,9 @@ class ReplayResult:
     """The comparison of a replay with its run.
 
     `epochs` counts the compared rows of metrics.csv. `epoch` is the first that differs, None if
-    none does; `column` is its first value that differs, `before` in the run and `now` in the
-    replay. `weights` says whether the saved weights are the same bytes, None if the run has none.
+    none does; `column` is its first column that differs. `weights` says whether the saved weights
+    are the same bytes, None if the run has none. `variable` is what differs, a column or one
+    value of a weight, as `linear1.weight[0, 3]`: `before` in the run and `now` in the replay.
     `environment_changes` names what differs from the time of the run: versions, processor, BLAS,
     threads.
     """
@@ -38,6 +41,7 @@ class ReplayResult:
     now: Any
     weights: bool | None
     environment_changes: tuple[str, ...]
+    variable: str | None = None
 
     @property
     def identical(self) -> bool:
@@ -75,10 +79,14 @@ def verify(run: RunFolder, callbacks: Callbacks) -> ReplayResult:
     completed = run.read_status().status == "completed"
     comparing_callbacks = replace(callbacks, training=_row_comparer(rows, completed, callbacks))
     end, same_weights = _ReplayEnded(), None
+    weight, before, now = None, None, None
     with tempfile.TemporaryDirectory() as folder:
         try:
             replay = train(prepared, Path(folder), comparing_callbacks)
-            same_weights = read_bytes(replay.model) == read_bytes(run.model)
+            saved, replayed = read_bytes(run.model), read_bytes(replay.model)
+            same_weights = saved == replayed
+            if not same_weights:
+                weight, before, now = _first_difference(saved, replayed)
             epochs = len(read_metrics(replay.metrics))
             if epochs < len(rows):
                 end = _ReplayEnded(epochs + 1, "epoch")
@@ -89,9 +97,10 @@ def verify(run: RunFolder, callbacks: Callbacks) -> ReplayResult:
                 raise
         changes = _environment_changes(run, RunFolder(next(Path(folder).iterdir())))
     if end.epoch is None:
-        return ReplayResult(len(rows), None, None, None, None, same_weights, changes)
-    before = rows[end.epoch - 1].get(end.column) if end.epoch <= len(rows) else None
-    return ReplayResult(len(rows), end.epoch, end.column, before, end.now, None, changes)
+        return ReplayResult(len(rows), None, None, before, now, same_weights, changes, weight)
+    column = end.column
+    before = rows[end.epoch - 1].get(column) if end.epoch <= len(rows) else None
+    return ReplayResult(len(rows), end.epoch, column, before, end.now, None, changes, column)
 
 
 def _row_comparer(
@@ -115,6 +124,32 @@ def _row_comparer(
             raise _ReplayEnded
 
     return compare
+
+
+def _first_difference(saved: bytes, replayed: bytes) -> tuple[str | None, Any, Any]:
+    """The first value of the first array that differs, by name and index, and both values.
+
+    None three times where the saved file cannot be read, or where only its header differs.
+    """
+    import safetensors.numpy
+
+    try:
+        before, now = (safetensors.numpy.load(data) for data in (saved, replayed))
+    except (safetensors.SafetensorError, KeyError, ValueError):
+        return None, None, None
+    for name in sorted(before.keys() | now.keys()):
+        old, new = before.get(name), now.get(name)
+        if old is None or new is None or old.shape != new.shape or old.dtype != new.dtype:
+            shapes = [None if a is None else f"{a.dtype} {a.shape}" for a in (old, new)]
+            return name, shapes[0], shapes[1]
+        bits = [a.reshape(-1).view(f"u{a.itemsize}") for a in (old, new)]
+        places = np.flatnonzero(bits[0] != bits[1])
+        if len(places):
+            index = np.unravel_index(places[0], old.shape)
+            label = f"{name}[{', '.join(map(str, index))}]"
+            # The shortest decimal that is this float32, where a float64 would have 17 digits.
+            return label, float(str(old[index])), float(str(new[index]))
+    return None, None, None
 
 
 def _environment_changes(run: RunFolder, replay: RunFolder) -> tuple[str, ...]:

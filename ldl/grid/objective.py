@@ -35,6 +35,7 @@ METRICS: Final[Mapping[str, Mapping[str, Goal]]] = {
         "macro.precision": "max",
         "macro.recall": "max",
         "macro.f1": "max",
+        "weighted.f1": "max",
     },
     "regression": {"r2": "max", "mae": "min", "rmse": "min", "max_error": "min"},
     "reconstruction": {"mse": "min", "kl_divergence": "min"},
@@ -43,14 +44,23 @@ METRICS: Final[Mapping[str, Mapping[str, Goal]]] = {
         "mse.denoised": "min",
         "kl_divergence.denoised": "min",
     },
-    "clustering": {"purity": "max", "median_purity": "max", "nmi": "max", "ari": "max"},
+    "clustering": {
+        "purity": "max",
+        "median_purity": "max",
+        "nmi": "max",
+        "ari": "max",
+        "silhouette": "max",
+    },
     "latent_classifier": {"accuracy": "max"},
 }
 """Metrics by evaluation. Of an evaluation that is not listed, any metric is an objective, if its
 goal is given."""
 
 ACCURACIES: Final = ("validation.accuracy", "train.accuracy")
-LABELLED: Final = ("denoising.accuracy.denoised", "clustering.")  # metrics that need class labels
+LABELLED: Final = (  # metrics that need class labels
+    *("denoising.accuracy.denoised", "clustering.purity", "clustering.median_purity"),
+    *("clustering.nmi", "clustering.ari"),
+)
 
 
 @dataclass(frozen=True)

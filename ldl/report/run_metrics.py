@@ -16,7 +16,9 @@ from ldl.runs import RunFolder, read_json, read_metrics
 from ldl.runs.metrics_file import MetricsRow
 from ldl.runs.run_list import flatten
 
-HIGHER_IS_BETTER: Final = ("accuracy", "f1", "precision", "recall", "r2", "purity", "nmi", "ari")
+HIGHER_IS_BETTER: Final = (
+    *("accuracy", "f1", "precision", "recall", "r2", "purity", "nmi", "ari", "silhouette"),
+)
 STATISTICS: Final = (  # of a column of metrics.csv
     *("first", "last", "best", "kept", "min", "max", "mean_abs_change"),
     *("at:EPOCH", "until:VALUE"),

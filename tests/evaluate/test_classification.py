@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from ldl.errors import DataError
 from ldl.evaluate.classification import Classification
@@ -47,6 +48,10 @@ def test_results(make_context: Any, tmp_path: Path) -> None:
     )
     assert results["classes"]["owl"]["recall"] == 0.5
     assert results["macro"]["precision"] == pytest.approx((1 / 3 + 1 + 1) / 3)
+    f1 = [results["classes"][name]["f1"] for name in NAMES]
+    assert results["weighted"]["f1"] == pytest.approx((f1[0] + 2 * f1[1] + 2 * f1[2]) / 5)
+    expected = f1_score(TRUE, np.argmax(PROBABILITIES, axis=1), average="weighted")
+    assert results["weighted"]["f1"] == pytest.approx(expected)
     assert json.loads(json.dumps(results, allow_nan=False)) == results
     assert table(tmp_path / "contingency" / "classification.csv") == [
         ["true\\predicted", *NAMES],

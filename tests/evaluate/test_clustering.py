@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import silhouette_score
 
 from ldl.data.dataset import Split
 from ldl.errors import DataError
@@ -45,6 +46,8 @@ def test_purities_and_contingency_matrix(make_context: Any, tmp_path: Path) -> N
     text = (tmp_path / "contingency" / "clustering.csv").read_text(encoding="utf-8")
     rows = text.splitlines()
     assert rows[0] == "cluster\\true,a,b,c" and rows[1] == "c1,1,0,0"
+    expected = silhouette_score(TEST.inputs["x"], [0, 1, 1, 2, 2])
+    assert results["silhouette"] == pytest.approx(expected)
     # Squared distances from centres that are half a unit away from the training samples.
     assert results["inertia"] == pytest.approx((0 + 0 + 0 + 0.25 + 0.25) / 5)
 

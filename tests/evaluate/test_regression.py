@@ -62,6 +62,14 @@ def test_outputs_of_shape_n_match_targets_of_shape_n_1(make_context: Any) -> Non
     assert Regression().run(context)["rmse"] == 0
 
 
+def test_r2_of_one_sample_is_null_with_a_note(make_context: Any) -> None:
+    data = make_info((1,), ("a",), "values")
+    split = make_split([[2.0]], np.array([[1.0]], np.float32))
+    results = Regression().run(make_context("regression", data, split))
+    assert results["r2"] is None and results["mae"] == 1.0
+    assert results["notes"] == ["R² is not defined for a single sample"]
+
+
 def test_an_infinite_prediction_gives_valid_json(make_context: Any) -> None:
     data = make_info((1,), ("a",), "values")
     context = make_context(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ldl.errors import RunFolderError
 from ldl.execute import NO_CALLBACKS, ReplayResult, prepare, train, verify
-from ldl.runs import RunFolder
+from ldl.runs import RunFolder, load_tensors, save_tensors
 
 TEXT = """\
 name: flowers
@@ -44,6 +45,7 @@ def test_the_first_epoch_that_differs_is_named(run: RunFolder) -> None:
     result = verify(run, NO_CALLBACKS)
     assert not result.identical
     assert (result.epoch, result.column, result.before) == (3, "train_loss", float(cells[1]))
+    assert result.variable == "train_loss" and result.now == pytest.approx(result.before, rel=1e-12)
 
 
 def test_additional_and_missing_rows_are_detected(run: RunFolder) -> None:
@@ -60,12 +62,18 @@ def test_additional_and_missing_rows_are_detected(run: RunFolder) -> None:
 
 
 def test_changed_weights_are_detected(run: RunFolder) -> None:
-    """The rows are equal, the weights are not."""
-    data = bytearray(run.model.read_bytes())
-    data[-1] ^= 1
-    run.model.write_bytes(data)
+    """The rows are equal, the weights are not: the first value that differs is named."""
+    arrays, metadata = load_tensors(run.model)
+    now = float(str(arrays["linear1.weight"][1, 2]))
+    arrays["linear1.weight"][1, 2:] += np.float32(0.5)
+    before = float(str(arrays["linear1.weight"][1, 2]))
+    save_tensors(run.model, arrays, metadata)
     result = verify(run, NO_CALLBACKS)
     assert result.epoch is None and result.weights is False and not result.identical
+    assert (result.variable, result.before, result.now) == ("linear1.weight[1, 2]", before, now)
+    run.model.write_bytes(b"no tensors")
+    result = verify(run, NO_CALLBACKS)
+    assert result.weights is False and result.variable is None
 
 
 def test_an_interrupted_run_is_compared_up_to_its_last_row(run: RunFolder) -> None:
@@ -96,4 +104,5 @@ def test_the_json_object_has_the_keys_that_scripts_read() -> None:
         "now": None,
         "weights": True,
         "surroundings": ("blas",),
+        "variable": None,
     }
