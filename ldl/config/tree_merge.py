@@ -53,8 +53,11 @@ def merge(base: Tree, over: Tree, rule: Rule, grammar: Grammar) -> Tree:
             new = rename_aliases(over.value, fields)
             rules = {field.key: field.rule for field in fields}
             return Tree(_merge_entries(old, new, rules, None, grammar), over.mark, over.key)
-        case DictOf(item=item):
-            value = _merge_entries(base.value, over.value, {}, item, grammar)
+        case DictOf(item=item, dotted=dotted):
+            # Values of any kind at dotted keys are settings, whose rules are not known here.
+            of_any_kind = dotted and isinstance(item, Anything)
+            entry_rule = None if of_any_kind else item
+            value = _merge_entries(base.value, over.value, {}, entry_rule, grammar)
             return Tree(value, over.mark, over.key)
         case Anything():
             value = _merge_entries(base.value, over.value, {}, Anything(), grammar)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ldl.compile import Config
+from ldl.compile import Config, Experiment
 from ldl.config import Mark, to_builtins
 from ldl.config.grammar import Grammar
 from ldl.config.load import UncheckedConfig, check_config
@@ -55,7 +55,7 @@ class _Comparison:
     def __init__(self, prepared: PreparedExperiment) -> None:
         self.loaded = prepared.loaded
         self.config = replace(prepared.experiment.config, claim=None, start_from=None)
-        self.resolved = to_builtins(self.config, REGISTRIES)
+        self.resolved = _with_sizes(to_builtins(self.config, REGISTRIES), prepared.experiment)
         self.grammar = Grammar(REGISTRIES, dict.fromkeys(self.config.blocks, Mark("", 0, 0)))
         self.problems: list[Problem] = []
 
@@ -119,6 +119,16 @@ class _Comparison:
         problems.sources = self.loaded.sources
         changed = check_config(UncheckedConfig(tree, "", problems), Config, REGISTRIES).value
         return absent or to_builtins(changed, REGISTRIES) != self.resolved
+
+
+def _with_sizes(resolved: Any, experiment: Experiment) -> Any:
+    """The resolved configuration with the units of the layers that take the targets' size."""
+    for node, path in experiment.origins.items():
+        item = _at(resolved, [str(step) for step in path])
+        for settings in item.values() if isinstance(item, dict) else ():
+            if isinstance(settings, dict) and settings.get("units", 0) is None:
+                settings["units"] = experiment.graph.specs[node].shape[-1]
+    return resolved
 
 
 def _at(tree: Any, steps: list[str]) -> Any:
