@@ -75,6 +75,18 @@ def test_a_block_in_a_repeat_shares_too() -> None:
     assert len([name for name in weights(compiled(text)) if name.endswith("weight")]) == 2
 
 
+@pytest.mark.parametrize("first", ["b0", "b60"])
+def test_blocks_within_blocks_are_counted(first: str) -> None:
+    """To a hundred, whether a block is first used outside of another one or within it."""
+    for deep in (100, 101):
+        chain = "".join(f"  b{i}: [b{i + 1}]\n" for i in range(deep - 1))
+        text = f"blocks:\n{chain}  b{deep - 1}: {{linear: 6}}\nnetwork: [{first}, b0, linear]"
+        if deep == 100:
+            assert len(weights(compiled(text))) == 4
+        else:
+            assert "blocks within blocks, over 100 deep" in str(problems_of(text))
+
+
 def test_a_block_at_another_size_says_both_shapes() -> None:
     """Shared weights have one shape, also in a block."""
     text = "blocks: {b: [{linear: 4}]}\nnetwork: [b, b, linear]"

@@ -103,7 +103,7 @@ def test_part_chooses_the_samples(name: Any, rows: int, make_context: Any) -> No
 
 
 def test_nothing_is_held_out_without_a_validation_split(make_context: Any) -> None:
-    retrained = Retrained(make_context)
+    retrained = Retrained(make_context, wrong=(3,))
     context = make_context(
         "classification",
         DATA,
@@ -111,7 +111,8 @@ def test_nothing_is_held_out_without_a_validation_split(make_context: Any) -> No
         train=numbered(range(10)),
         retrain=retrained,
     )
-    Folds(k=2).run(context)
+    results = Folds(k=2).run(context)
+    assert results["accuracy"] == pytest.approx({"mean": 0.95, "sd": 0.1 / 2**0.5})
     assert [validation for _, validation, _ in retrained.rows] == [None, None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ldl.execute.worker_pool import (
     WorkerPool,
     WorkerPoolError,
     run_tasks,
+    stop_when_orphaned,
 )
 
 WORKER = """
@@ -141,3 +143,15 @@ def test_the_end_of_the_fork_server(worker: str, tmp_path: Path, ending: str) ->
         pool._process.wait()
         with pytest.raises(WorkerPoolError, match=ending):
             pool.wait(1.0)
+
+
+def test_a_process_whose_parent_has_died_gets_one_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *arguments: sent.append(arguments))
+    check_parent = stop_when_orphaned()
+    check_parent(None)
+    assert sent == []
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    check_parent(None)
+    check_parent(None)
+    assert sent == [(os.getpid(), signal.SIGTERM)]
