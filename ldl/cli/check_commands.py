@@ -96,14 +96,16 @@ def _shape(shape: Iterable[int]) -> str:
 
 def _summary(experiment: Experiment) -> dict[str, Any]:
     """The layer graph with shapes, weights, cost and memory, as JSON types."""
+    from ldl.engine.memory import untouched_memory
     from ldl.engine.model import Model
 
     graph, config, batch = experiment.graph, experiment.config, experiment.batch_size
     layers = _layers(graph)
-    model = Model(graph, config.seed)
-    executor = model.training_executor(batch)
+    with untouched_memory():
+        model = Model(graph, seed=None)
+        executor = model.training_executor(batch)
     theta = model.parameters.theta
-    slots = config.optimizer.start(theta).slots
+    slots = config.optimizer.start(theta[:1]).slots
     weight_bytes = theta.nbytes * (3 + len(slots))  # weights, gradients, scratch, slots
     return {
         "name": config.name,

@@ -50,6 +50,7 @@ class Liveness:
             if node.name in self.requires_grad and node.name not in skipped
         ]
         self.input_gradients = self._input_gradients()
+        self._last_reads = self._find_last_reads()
 
     def backward_time(self, name: str) -> int:
         """The time at which the backward of a node runs."""
@@ -102,17 +103,19 @@ class Liveness:
 
     def last_read(self, name: str) -> int:
         """The time of the last read of a value; −1 where nothing reads it."""
-        if name in self.outputs:
-            return self.end
-        last = -1
+        return self._last_reads.get(name, -1)
+
+    def _find_last_reads(self) -> dict[str, int]:
+        """The time of the last read of each value that is read."""
+        last: dict[str, int] = {}
         for node in self.order:
-            has_backward = node.name in self.requires_grad
-            if name in node.inputs:
-                late = has_backward and "x" in node.layer.backward_reads
-                last = max(last, self.backward_time(node.name) if late else self.time[node.name])
-            if name == node.name and has_backward and "y" in node.layer.backward_reads:
-                last = max(last, self.backward_time(name))
-        return last
+            forward, backward = self.time[node.name], self.backward_time(node.name)
+            reads = node.layer.backward_reads if node.name in self.requires_grad else ()
+            for name in node.inputs:
+                last[name] = max(last.get(name, -1), backward if "x" in reads else forward)
+            if "y" in reads:
+                last[node.name] = max(last.get(node.name, -1), backward)
+        return last | dict.fromkeys(self.outputs, self.end)
 
     def last_gradient_read(self, name: str) -> int:
         """The time of the last read of a gradient: by its producer, or by the caller."""
@@ -147,17 +150,17 @@ class Liveness:
         the same memory as another input. Inputs of the graph are never overwritten.
         """
         root = {name: name for name in self.graph.inputs}
-        members = {name: [name] for name in root}
+        last: dict[str, int] = {}  # the last read of any value in the memory of a root
         for time, node in enumerate(self.order):
             source = root[node.inputs[0]]
             read_twice = source in (root[name] for name in node.inputs[1:])
             free = (
                 not read_twice
                 and source not in self.graph.inputs
-                and all(self.last_read(member) <= time for member in members[source])
+                and last[source] <= time
             )
             if not (node.layer.view or (node.layer.in_place and free)):
                 source = node.name
             root[node.name] = source
-            members.setdefault(source, []).append(node.name)
+            last[source] = max(last.get(source, -1), self.last_read(node.name))
         return root

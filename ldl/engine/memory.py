@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -12,6 +14,7 @@ from numpy.typing import DTypeLike
 
 from ldl.arrays import Array, Shape
 
+_touched = ContextVar("touched", default=True)
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
 
@@ -19,11 +22,22 @@ def aligned(shape: Shape, dtype: DTypeLike) -> Array:
     """Zeros of `shape`, first byte on a 64-byte boundary, every page already touched."""
     dtype = np.dtype(dtype)
     size = prod(shape) * dtype.itemsize
-    raw = np.empty(size + ALIGNMENT, np.uint8)
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     view: Array = raw[start : start + size].view(dtype).reshape(shape)
-    view.fill(0)
+    if _touched.get():
+        view.fill(0)
     return view
+
+
+@contextmanager
+def untouched_memory() -> Iterator[None]:
+    """Within the block `aligned` reserves address space alone, for a plan that is never run."""
+    token = _touched.set(False)
+    try:
+        yield
+    finally:
+        _touched.reset(token)
 
 
 def scalar(value: float, dtype: DTypeLike) -> Array:
@@ -55,21 +69,20 @@ def pack(requests: Sequence[Request]) -> tuple[list[int], int]:
     Net Inference, 2020.
     """
     offsets = [0] * len(requests)
-    placed: list[int] = []
-    total = 0
-    for i in sorted(range(len(requests)), key=lambda i: -requests[i].size):
-        request, offset = requests[i], 0
-        for j in sorted(placed, key=offsets.__getitem__):
-            neighbour = requests[j]
-            if neighbour.last < request.first or request.last < neighbour.first:
-                continue
-            if offset + request.size <= offsets[j]:
-                break
-            offset = max(offset, offsets[j] + neighbour.size)
-        offsets[i] = offset
-        placed.append(i)
-        total = max(total, offset + request.size)
-    return offsets, total
+    # Of the placed buffers, in order of their offsets: start, end, first and last time.
+    placed = np.zeros((4, len(requests)), np.int64)
+    sizes = [request.size for request in requests]
+    for count, i in enumerate(sorted(range(len(requests)), key=lambda i: -sizes[i])):
+        first, last = requests[i].first, requests[i].last
+        starts, ends, firsts, lasts = placed[:, :count]
+        alive = (lasts >= first) & (firsts <= last)
+        gap_starts = np.concatenate(([0], np.maximum.accumulate(ends[alive])))
+        fits = np.flatnonzero(gap_starts[:-1] + sizes[i] <= starts[alive])
+        offset = offsets[i] = int(gap_starts[fits[0] if len(fits) else -1])
+        index = int(np.searchsorted(starts, offset, "right"))
+        placed[:, index + 1 : count + 1] = placed[:, index:count].copy()
+        placed[:, index] = offset, offset + sizes[i], first, last
+    return offsets, int(placed[1].max(initial=0))
 
 
 def carve(requests: Sequence[Request]) -> tuple[list[Array], int]:

@@ -22,7 +22,7 @@ class Model:
     def __init__(
         self,
         graph: Graph,
-        seed: int = 0,
+        seed: int | None = 0,
         dtype: DTypeLike = np.float32,
         frozen: Collection[str] = (),
         threads: int = 1,

@@ -19,13 +19,14 @@ class Parameters:
 
     Weights whose names are in `frozen` come last: an update of `theta[:trainable_size]` cannot
     touch them. Weight decay applies to `decay_slices`. Each weight is drawn from a stream of the
-    seed and its own name, in float64, so that adding a layer changes no other draw.
+    seed and its own name, in float64, so that adding a layer changes no other draw. Without a seed
+    none is drawn.
     """
 
     def __init__(
         self,
         graph: Graph,
-        seed: int = 0,
+        seed: int | None = 0,
         dtype: DTypeLike = np.float32,
         frozen: Collection[str] = (),
     ) -> None:
@@ -43,14 +44,18 @@ class Parameters:
             for name, spec in weights
             if spec.decay and name not in frozen
         )
-        for name, spec in weights:
-            rng = stream(seed, "weight", name)
-            with np.errstate(over="ignore"):  # infinite weights diverge in the first step
-                self.weights[name][...] = spec.init.draw(spec.shape, spec.fans, rng)
+        if seed is not None:
+            for name, spec in weights:
+                rng = stream(seed, "weight", name)
+                with np.errstate(over="ignore"):  # infinite weights diverge in the first step
+                    self.weights[name][...] = spec.init.draw(spec.shape, spec.fans, rng)
         self.state: dict[str, Array] = {
             name: np.array(array, self.dtype) for name, array in graph.state.items()
         }
-        self.streams = {node.name: stream(seed, "node", node.name) for node in graph.order}
+        one = stream(0, "node") if seed is None else None
+        self.streams = {
+            node.name: one or stream(seed or 0, "node", node.name) for node in graph.order
+        }
         self.count = sum(view.size for view in self.weights.values())
 
     def gradient_replica(self) -> Parameters:
