@@ -74,9 +74,11 @@ def _run() -> None:
         app()
     except LdlError as error:
         _exit_with(error)
-    except MemoryError as error:
-        reason = f": {error}" if str(error) else ""
-        _exit_with(RunError(f"there is not enough memory{reason}"))
+    except (MemoryError, ImportError) as error:
+        if isinstance(error, ImportError) and "failed to map segment" not in str(error):
+            raise
+        reason = str(error).strip().splitlines()[-1:]  # the loader's is the last line of NumPy's
+        _exit_with(RunError(": ".join(["there is not enough memory", *reason])))
     except OSError as error:
         if error.filename is None:  # of a standard stream
             raise

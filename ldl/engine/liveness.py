@@ -154,11 +154,7 @@ class Liveness:
         for time, node in enumerate(self.order):
             source = root[node.inputs[0]]
             read_twice = source in (root[name] for name in node.inputs[1:])
-            free = (
-                not read_twice
-                and source not in self.graph.inputs
-                and last[source] <= time
-            )
+            free = not read_twice and source not in self.graph.inputs and last[source] <= time
             if not (node.layer.view or (node.layer.in_place and free)):
                 source = node.name
             root[node.name] = source

@@ -75,6 +75,22 @@ def test_buffers_one_after_another_share_one_place() -> None:
     assert pack([]) == ([], 0)
 
 
+@given(REQUESTS)
+@settings(deadline=None, max_examples=100)
+def test_each_buffer_lies_at_the_lowest_free_offset(requests: list[Request]) -> None:
+    """Larger ones first, as in the source; the offsets that are tried are 0 and ends of others."""
+    offsets, _ = pack(requests)
+    placed: list[int] = []
+    for i in sorted(range(len(requests)), key=lambda i: -requests[i].size):
+        first, last, size = requests[i].first, requests[i].last, requests[i].size
+        alive = [j for j in placed if requests[j].last >= first and requests[j].first <= last]
+        used = [(offsets[j], offsets[j] + requests[j].size) for j in alive]
+        tried = [0, *(end for _, end in used)]
+        free = [t for t in tried if all(t + size <= start or end <= t for start, end in used)]
+        assert offsets[i] == min(free)
+        placed.append(i)
+
+
 def test_a_gap_between_two_buffers_is_used() -> None:
     def floats(count: int, first: int, last: int) -> Request:
         return Request((count,), np.dtype(np.float32), first, last)

@@ -1,0 +1,65 @@
+"""Memory: `ldl check` needs little for any network, and too little ends with a message."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Ldl
+
+WIDE = """\
+data: {source: digits, scale: minmax}
+network: [{linear: 15000}, relu, {linear: 15000}, relu, linear]
+"""
+DEEP = """\
+data: {source: digits, scale: minmax}
+network:
+  - reshape: [8, 8]
+  - linear: 64
+  - repeat:
+      times: 128
+      layers:
+        - residual: [layer_norm, {multi_head_attention: {heads: 4}}]
+        - residual: [layer_norm, {linear: 128}, gelu, {linear: 64}]
+  - flatten
+  - linear
+"""
+
+
+def peak_memory() -> int:
+    """The largest resident memory of this process since the last reset, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+@pytest.mark.parametrize(("text", "weights"), [(WIDE, 226_140_010), (DEEP, 4_290_122)])
+def test_check_neither_draws_nor_touches_weights(
+    ldl: Ldl, tmp_path: Path, text: str, weights: int
+) -> None:
+    """226 million weights, and 1,000 layers: below 100 MB more than this process has."""
+    (tmp_path / "c.yaml").write_text(text)
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak: proc_pid_clear_refs(5)
+    before = peak_memory()
+    result = ldl("check", tmp_path / "c.yaml")
+    assert result.code == 0 and f"{weights:,}" in result.out
+    assert peak_memory() - before < 100e6
+
+
+@pytest.mark.parametrize("command", ["check", "train"])
+def test_too_little_memory(tmp_path: Path, command: str) -> None:
+    """A message and exit code 1."""
+    (tmp_path / "c.yaml").write_text(WIDE)
+    completed = subprocess.run(
+        [sys.executable, "-c", "from ldl.cli import main; main()", command, "c.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (700_000_000, 700_000_000)),
+    )
+    assert completed.returncode == 1, completed.stderr
+    assert "not enough memory" in completed.stderr and "Traceback" not in completed.stderr
+    assert len(list(tmp_path.glob("runs/*/status.json"))) == (command == "train")
