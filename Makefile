@@ -32,7 +32,7 @@ $(VENV)/bench: $(VENV)/ready
 demo: $(VENV)/ready ## train configs/denoise.yaml on the embedded digits
 	$(BIN)/ldl train configs/denoise.yaml
 
-reproduce-report: $(VENV)/ready ## compare the claims of five reports, in runs/report; PROFILE=quick: smoke test
+reproduce-report: $(VENV)/ready ## compare the claims of five reports, in runs/report; PROFILE=faithful, full or quick
 	$(BIN)/ldl report configs/reports --profile $(PROFILE) --seed-offset $(SEED_OFFSET)
 
 test: $(VENV)/dev ## run the tests

@@ -28,8 +28,10 @@ def check(
 ) -> None:
     """Print every error in FILE; or its network with shapes, weights, cost and memory."""
     from ldl.grid.planning import check as check_file
+    from ldl.report.setup import compare_setup
 
     prepared, grid = check_file(Path(file), overrides or [])
+    compare_setup(prepared)  # raises the errors in a claim's setup
     summary = _summary(prepared.experiment)
     if grid is not None:
         summary["grid"] = {

@@ -78,7 +78,7 @@ def _claim(result: ClaimResult, folder: Path, reproduction: Reproduction) -> lis
         blocks += [f"#### {wording.uncounted_title(case)}", text]
         blocks += _case(case, folder, False, shared)
     command = wording.command(result, reproduction)
-    return [*blocks, f"Again: `{command}`" if command else ""]
+    return [*blocks, f"Again: {escaped(command)}" if command else ""]
 
 
 def _statement(texts: Mapping[str, str]) -> list[str]:
@@ -107,7 +107,7 @@ def _case(case: ClaimCase, folder: Path, titled: bool, shared: Mapping[str, str]
     if differences := setup_wording.setup_rows(case):
         blocks.append(_table(setup_wording.SETUP_COLUMNS, differences))
     if same := setup_wording.same_settings(case):
-        blocks.append(f"As reported: {same}.")
+        blocks.append(f"As reported: {escaped(same)}.")
     blocks += [escaped(text) for text in (wording.seed_note(case), *wording.problems(case))]
     facts = {
         "measured time": wording.run_time(case),

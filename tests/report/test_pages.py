@@ -20,6 +20,7 @@ from ldl.report.claims_page import claims_page
 from ldl.report.comparison_page import comparison_page
 from ldl.report.reproduce import ClaimCase, ClaimResult, Reproduction
 from ldl.report.run_page import run_page, with_run_page, write_run_page
+from ldl.report.setup import ReportedSetting
 from ldl.report.verdicts import MetricVerdict
 from ldl.runs import RunFolder
 from ldl.runs.comparison import compare_runs
@@ -32,6 +33,7 @@ data: {source: digits, scale: minmax}
 network: [{linear: 8}, tanh, linear]
 train: {epochs: 3}
 """
+TEXTS = ("what", "case", "where", "outcome", "because", "cause", "time")
 EVIL = "<script>alert(1)</script>&\"'<img src=x onerror=alert(2)>"
 
 
@@ -97,13 +99,23 @@ def test_hostile_texts_of_a_comparison_are_escaped(tmp_path: Path) -> None:
 def test_hostile_texts_of_claims_are_escaped(tmp_path: Path) -> None:
     """Titles, documents, every text of a claim, names of metrics, problems, configurations."""
     metric = ClaimedMetric(name=EVIL, measured="r.v", claimed=EVIL, at_least=0.0, unit=EVIL)
-    texts = dict.fromkeys(("what", "case", "where", "outcome", "because", "time"), f"{EVIL} `<i>`")
-    counted = Claim(id="a1", metrics=[metric], **texts)  # type: ignore[arg-type]
+    unjudged = ClaimedMetric(name=EVIL, measured="r.v", comparison="not_judged", reason=EVIL)
+    judged = ClaimedMetric(name=EVIL, measured="r.v", claimed=1.0, less_than=EVIL)
+    texts = dict.fromkeys(TEXTS, f"{EVIL} `<i>`")
+    counted = Claim(id="a1", metrics=[metric, unjudged, judged], **texts)  # type: ignore[arg-type]
     fault = Claim(id="a1", what=EVIL, fault=EVIL)
-    files = [ClaimFile(f"a1{EVIL}", tmp_path / f"{i}.yaml", claim, {EVIL: EVIL}, (EVIL,))
-             for i, claim in enumerate((counted, fault))]  # fmt: skip
-    verdict = MetricVerdict(metric, "not measured", reason=EVIL, valid_paths=(EVIL,))
-    cases = [ClaimCase(file, metrics=(verdict,), reason=f"{EVIL}\n  ^") for file in files]
+    setup = (
+        ReportedSetting(EVIL, {EVIL: [EVIL]}, {EVIL: {EVIL: EVIL}}, True, EVIL),
+        ReportedSetting(EVIL, EVIL, EVIL, False),
+    )
+    files = [ClaimFile(f"a1{EVIL}", tmp_path / f"{EVIL[:8]}{i}.yaml", claim, {EVIL: EVIL}, (EVIL,),
+                       setup) for i, claim in enumerate((counted, fault))]  # fmt: skip
+    verdicts = (
+        MetricVerdict(metric, "not measured", reason=EVIL, valid_paths=(EVIL,), printed=EVIL),
+        MetricVerdict(unjudged, "not judged", (1.0, 2.0)),
+        MetricVerdict(judged, "reproduced", (1.0, 2.0), (3.0, 5.0), p=0.04),
+    )
+    cases = [ClaimCase(file, metrics=verdicts, reason=f"{EVIL}\n  ^") for file in files]
     result = ClaimResult("a1", (cases[0], cases[0]), (cases[1],))
     titles = ReportTitles(EVIL, EVIL, {"a": SourceDocument("a", EVIL, EVIL)})
     reproduction = Reproduction(titles, "quick", (result,))

@@ -15,8 +15,12 @@ from typing import Any
 import pytest
 
 from ldl.cli import main
-from ldl.report import job_pool
+from ldl.compile import Claim, ClaimedMetric
+from ldl.report import job_pool, wording
+from ldl.report.claim_files import ClaimFile, ReportTitles
+from ldl.report.reproduce import ClaimCase, ClaimResult, Reproduction, SeedOffset
 from ldl.report.run_index import RunIndex
+from ldl.report.verdicts import MetricVerdict, Verdict
 from ldl.runs.process import exclusive_lock
 
 from .helpers import check_page, experiment
@@ -215,6 +219,86 @@ def test_the_quick_profile_gives_no_verdict_on_shortened_runs(
     assert [results[k]["verdict"] for k in ("a1", "a2")] == ["shortened", "consistent with"]
     assert not (tmp_path / "runs" / "report.html").exists()
     assert "No verdicts" in (tmp_path / "runs" / "report-quick.html").read_text()
+
+
+def test_each_profile_has_a_report_of_its_own(report: Report, tmp_path: Path) -> None:
+    """`full` shortens and marks it; where nothing is shortened it is the faithful one."""
+    claims, runs = tmp_path / "claims", tmp_path / "runs"
+    more = "\nfull: [train.epochs=2]\nsetup: {train.epochs: 60, optimizer.gd.learning_rate: 0.2}"
+    experiment(claims, "a1", f"{GOOD}\nseeds: 3{more}", epochs=60)
+    assert "report-full.html" in report()[1]
+    (case,) = verdicts(tmp_path, "-full")["a1"]["cases"]
+    assert (case["verdict"], len(case["runs"])) == ("shortened", 3)
+    page = check_page((runs / "report-full.html").read_text())
+    assert "train.epochs 60 2 the profile shortens it" in page.text
+    assert "optimizer.gd.learning_rate 0.2 0.1 no reason is given" in page.text
+    assert "faithful : 0 of 3 runs done" in page.text and "full : 3 of 3" in page.text
+    assert not (runs / "report.html").exists()
+    assert "report.html" in report("--profile", "faithful")[1]
+    assert verdicts(tmp_path)["a1"]["verdict"] == "reproduced"
+    page = check_page((runs / "report.html").read_text())
+    assert "As reported: train.epochs 60." in page.text
+    assert "3 instead of the 5 seeds" in page.text
+    assert "ldl report" in page.text and "--only a1 --profile faithful" in page.text
+    (picture,) = (a for t, a in page.tags if t == "svg" and "aria-label" in a)
+    assert (picture["aria-label"] or "").startswith("R²: limit 0.5; 90 % interval of the mean")
+
+
+def test_a_dry_run_runs_nothing(report: Report, tmp_path: Path) -> None:
+    """It counts the runs of each profile, and estimates by those that are there."""
+    experiment(tmp_path / "claims", "a1", f"{GOOD}\nseeds: 2\nquick: [train.epochs=1]", epochs=60)
+    code, out, _ = report("--dry-run")
+    assert code == 0 and "a1" in out
+    assert "faithful: 0 of 2 runs done" in out and "quick: 0 of 1 runs done" in out
+    assert not [*(tmp_path / "runs").glob("2*"), *(tmp_path / "runs").glob("report*")]
+    report()
+    times = json.loads(report("--dry-run", "--json")[1])["times"]
+    assert [(time["profile"], time["remaining"]) for time in times][:2] == [
+        ("faithful", 0.0),
+        ("full", 0.0),
+    ]
+    assert times[0]["files"][0]["done"] == 2 and times[0]["files"][0]["measured"] > 0
+
+
+def test_verdicts_with_other_seeds(report: Report, tmp_path: Path) -> None:
+    """The page says for how many claims both agree, by the runs that belong to the files."""
+    claims = tmp_path / "claims"
+    experiment(claims, "a1", f"{GOOD}\nseeds: 3", epochs=60)
+    experiment(claims, "a2", GOOD.replace("a1", "a2"), epochs=60)
+    report("--seed-offset", "1000")
+    assert "higher" not in (tmp_path / "runs/report-seeds-1000.html").read_text()
+    report()
+    page = check_page((tmp_path / "runs/report.html").read_text())
+    assert "With all seeds 1000 higher, 2 of 2 claims have the same verdict." in page.text
+    experiment(claims, "a2", GOOD.replace("a1", "a2"), epochs=61)
+    report()
+    page = check_page((tmp_path / "runs/report.html").read_text())
+    assert "With all seeds 1000 higher, 1 of 1 claims have the same verdict." in page.text
+
+
+def test_claims_that_depend_on_the_seeds_are_marked() -> None:
+    """With both verdicts; what has no verdict with one of them is not compared."""
+
+    def result(name: str, verdict: Verdict) -> ClaimResult:
+        metric = ClaimedMetric(name="f", measured="x", claimed=1.0)
+        file = ClaimFile(name, Path(f"{name}.yaml"), Claim(id=name, what=name))
+        return ClaimResult(name, (ClaimCase(file, (), (MetricVerdict(metric, verdict),), verdict),))
+
+    results = (
+        result("a1", "exceeded"),
+        result("a2", "reproduced"),
+        result("a3", "reproduced"),
+        result("a4", "not judged"),
+    )
+    moved = SeedOffset(7, {"a1": "exceeded", "a2": "not reproduced", "a4": "not judged"})
+    reproduction = Reproduction(ReportTitles(), "faithful", results, (moved,))
+    (line,) = wording.offset_lines(reproduction)
+    assert line == (
+        "With all seeds 7 higher, 1 of 2 claims have the same verdict; "
+        "not a2 (reproduced → not reproduced)."
+    )
+    assert wording.moved_verdicts(results[1], reproduction) == "not reproduced with seeds 7 higher"
+    assert wording.moved_verdicts(results[0], reproduction) == ""
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
