@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -22,7 +21,7 @@ from tests.mutants.trial import python_path
 
 FAST = "not slow and not external and not browser"
 CACHE = Path("build/mutants")
-ENOUGH = 15.0  # seconds of tests; a change that so many let pass counts as survived
+ENOUGH = 20.0  # seconds of tests; a change that so many let pass counts as survived
 
 
 @dataclass(frozen=True)
@@ -83,22 +82,24 @@ class Room:
         return data
 
     def select(self, path: str, line: int) -> list[str]:
-        """The tests that execute a line or start processes, those that notice soonest first.
+        """The tests that execute a line, then those that start processes; the likeliest first.
 
-        A line that is executed on import counts as executed by the tests of its class, function
-        or file; one that no test executes, by all tests of the room.
+        A line outside of functions is executed on import: it counts as executed by the tests of
+        its class or file. Where no test executes a function, other processes may: the tests that
+        start them come first, then all others of the room.
         """
         contexts = self.data.contexts_by_lineno(path)
-        tree = ast.parse((self.copy / path).read_text())
-        selected: set[str] = set()
-        for first, last in [(line, line), *enclosing(tree, line), (1, sys.maxsize)]:
-            if not selected:
-                selected = {t for n, ts in contexts.items() if first <= n <= last for t in ts if t}
-        selected = selected & set(self.tests) or set(self.tests)
-        selected |= {test for test, facts in self.tests.items() if facts["processes"]}
-        tests = self.ordered(path, selected)
-        seconds = accumulate(self.tests[test]["seconds"] for test in tests)
-        return [test for test, total in zip(tests, seconds, strict=True) if total < ENOUGH]
+        tests: set[str] = set()
+        for first, last, is_function in spans(ast.parse((self.copy / path).read_text()), line):
+            tests = {t for n, ts in contexts.items() if first <= n <= last for t in ts}
+            tests &= set(self.tests)
+            if tests or is_function:
+                break
+        starting = {test for test, facts in self.tests.items() if facts["processes"]}
+        groups = [tests, starting - tests] if tests else [starting, set(self.tests) - starting]
+        ordered = [test for group in groups for test in self.ordered(path, group)]
+        seconds = accumulate(self.tests[test]["seconds"] for test in ordered)
+        return [test for test, total in zip(ordered, seconds, strict=True) if total < ENOUGH]
 
     def ordered(self, path: str, tests: set[str]) -> list[str]:
         """The module's own test file first, then quick files; one case of each table first."""
@@ -119,11 +120,19 @@ class Room:
         return sorted(tests, key=rank)
 
 
-def enclosing(tree: ast.AST, line: int) -> Iterator[tuple[int, int]]:
-    """First and last lines of the statements around a line, innermost first."""
-    spans = [
-        (node.lineno, node.end_lineno)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.stmt) and node.end_lineno and node.lineno <= line <= node.end_lineno
-    ]
-    return iter(sorted(spans, key=lambda span: span[1] - span[0]))
+def spans(tree: ast.AST, line: int) -> list[tuple[int, int, bool]]:
+    """The line, the statements around it, innermost first, and the file.
+
+    Each is its first and last line, for functions those of the body, and whether it is a function.
+    """
+    result = [(line, line, False), (1, sys.maxsize, False)]
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.stmt)
+            and node.end_lineno
+            and node.lineno <= line <= node.end_lineno
+        ):
+            is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            first = node.body[0].lineno if is_function else node.lineno  # type: ignore[attr-defined]
+            result.append((first, node.end_lineno, is_function))
+    return sorted(result, key=lambda span: span[1] - span[0])
