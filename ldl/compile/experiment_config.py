@@ -10,7 +10,18 @@ from ldl.config.tree import Siblings
 from ldl.data.data_spec import DataSpec
 from ldl.engine.optim import Adam
 from ldl.errors import SettingError
-from ldl.fields import Alias, Choice, Count, Doc, FilePath, LayerList, NonNegative, Positive, Size
+from ldl.fields import (
+    AddedLater,
+    Alias,
+    Choice,
+    Count,
+    Doc,
+    FilePath,
+    LayerList,
+    NonNegative,
+    Positive,
+    Size,
+)
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,13 @@ class Training:
     """Epochs, batches and stopping; regularisation, gradient clipping and frozen weights.
 
     `l1` adds l1·Σ|w| to the loss that is minimised and `l2` adds l2·Σw², as in Keras (so that l2 is
-    half of a weight_decay in the gradient); biases are left out. The reported losses are without
-    both, for training and validation alike; the reported gradient norm is with them. Then
+    half of a weight_decay in the gradient). Like the `weight_decay` of optimizers they apply to the
+    weights of layers alone: not to biases, scales and shifts of `batch_norm` and `layer_norm`,
+    class tokens and positional embeddings. With `decay: all` they apply to these too, which is
+    PyTorch's default for weight_decay. With `accumulation_steps: k` a step takes the mean gradient
+    of k batches, as of a batch k times as large, with the memory of one; batch normalisation has
+    statistics of each. The reported losses are without both penalties, for training and
+    validation alike; the reported gradient norm is with them. Then
     `clip_norm` or `clip_value` clips the gradient, and the optimizer makes its step. `freeze` names
     layers, groups of layers (`encoder`) or single weights (`linear1.bias`) that keep their values
     with every optimizer; running statistics are no weights and are still updated.
@@ -61,6 +77,11 @@ class Training:
     batch_size: Annotated[
         Size | Literal["full"] | None, Doc("null: 32, or the whole training set for gd")
     ] = None
+    accumulation_steps: Annotated[
+        Size,
+        Doc("batches of which a step takes the mean gradient, as of one larger batch"),
+        AddedLater(),
+    ] = 1
     shuffle: bool = True
     early_stopping: EarlyStopping | None = None
     gradient_tolerance: Annotated[
@@ -70,6 +91,11 @@ class Training:
     ] = None
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0
+    decay: Annotated[
+        Literal["weights", "all"],
+        Doc("what weight_decay, l1 and l2 apply to; all: biases and scales of norms too"),
+        AddedLater(),
+    ] = "weights"
     clip_norm: Annotated[Positive | None, Doc("the largest norm of the whole gradient")] = None
     clip_value: Annotated[Positive | None, Doc("the largest size of each value of it")] = None
     freeze: list[str] = field(default_factory=list)

@@ -13,6 +13,7 @@ import numpy as np
 from ldl.arrays import Array
 from ldl.compile.experiment_config import Config
 from ldl.data import AugmentedBatches, prefetch
+from ldl.engine.accumulation import AccumulatingExecutor
 from ldl.engine.data_parallel import DataParallelExecutor
 from ldl.engine.executor import Executor
 from ldl.engine.model import Model
@@ -22,6 +23,7 @@ from ldl.engine.schedules import Schedule, ScheduleState, StepCount
 from ldl.engine.streams import stream
 from ldl.errors import Diverged
 
+TrainingExecutor = Executor | DataParallelExecutor | AccumulatingExecutor
 Batch = tuple[Array, Mapping[str, Array]]  # sample indices (b,), and the augmented inputs (b, …)
 NO_ARRAYS: Mapping[str, Array] = {}
 DIVERGENCE_HINT = "try a smaller learning_rate, inputs scaled to about 1, or another initialiser"
@@ -31,13 +33,17 @@ DIVERGENCE_HINT = "try a smaller learning_rate, inputs scaled to about 1, or ano
 class TrainOptions:
     """What a step depends on besides the optimizer: schedule, penalty and clipping, None if absent.
 
-    `epochs` is the length of the whole training, which some schedules depend on.
+    `epochs` is the length of the whole training, which some schedules depend on. With `decay_all`
+    weight decay and penalties apply to every weight, biases included. Each batch is computed in
+    `accumulation_steps` pieces.
     """
 
     epochs: int = 1
     schedule: Schedule | None = None
     penalty: Penalty | None = None
     clipping: Clipping | None = None
+    decay_all: bool = False
+    accumulation_steps: int = 1
 
 
 DEFAULT_OPTIONS = TrainOptions()
@@ -53,6 +59,8 @@ def train_options(config: Config) -> TrainOptions:
         schedule=config.schedule,
         penalty=penalty if penalty != Penalty() else None,
         clipping=clipping if clipping != Clipping() else None,
+        decay_all=train.decay == "all",
+        accumulation_steps=train.accumulation_steps,
     )
 
 
@@ -102,11 +110,14 @@ class TrainLoop:
         self._augmented = augmented
         replaced = augmented.inputs if augmented else ()
         self._unaugmented = {name: x for name, x in self.arrays.items() if name not in replaced}
-        self.batch_size = min(batch_size, self.samples)
+        self._piece = min(batch_size, self.samples)  # samples that are computed at once
+        self.batch_size = min(batch_size * options.accumulation_steps, self.samples)
         self.batches = -(-self.samples // self.batch_size)
         trainable = model.parameters.trainable_size
         self.theta = model.parameters.theta[:trainable]
         self.gradient = model.parameters.gradient[:trainable]
+        everything = (slice(0, trainable),)
+        self._decay_slices = everything if options.decay_all else model.parameters.decay_slices
         self.optimizer_state: OptimizerState = optimizer.start(self.theta)
         self.options, self._count = options, StepCount(self.batches, self.batches * options.epochs)
         self.schedule_state: ScheduleState = options.schedule.start() if options.schedule else {}
@@ -123,6 +134,7 @@ class TrainLoop:
         self._random_nodes = [n.name for n in model.graph.order if not n.layer.data_parallel]
         self._accuracy_of = accuracy_of
         self._readable_outputs = accuracy_of[:1] if accuracy_of else ()
+        self._accumulating: dict[int, AccumulatingExecutor] = {}
         self._classes = np.empty(self.batch_size, np.int64)
         self._hits = np.empty(self.batch_size, bool)
         self._threshold = model.graph.losses[0].layer.decision_threshold if accuracy_of else 0.0
@@ -140,7 +152,7 @@ class TrainLoop:
         """
         optimizer, options, rate = self.optimizer, self.options, self.optimizer.learning_rate
         theta, gradient = self.theta, self.gradient
-        decay_slices = self.model.parameters.decay_slices
+        decay_slices = self._decay_slices
         step, state, needs_closure = optimizer.step, self.optimizer_state, optimizer.needs_closure
         schedule, clipping = options.schedule, options.clipping
         size = 0
@@ -191,7 +203,13 @@ class TrainLoop:
                 if after_batch is not None:
                     after_batch(metrics)
 
-    def _executor(self, samples: int) -> Executor | DataParallelExecutor:
+    def _executor(self, samples: int) -> TrainingExecutor:
+        if samples > self._piece:
+            if samples not in self._accumulating:
+                self._accumulating[samples] = AccumulatingExecutor(
+                    self.model, samples, self._piece, self._readable_outputs
+                )
+            return self._accumulating[samples]
         return self.model.training_executor(samples, self._readable_outputs, self._outer_products)
 
     def learning_rate(self, step: int) -> float:
@@ -214,22 +232,19 @@ class TrainLoop:
     def _add_penalty_gradient(self) -> None:
         penalty, scratch = self.options.penalty, self._scratch
         assert penalty is not None and scratch is not None
-        decay_slices = self.model.parameters.decay_slices
-        penalty.add_gradient(self.theta, self.gradient, decay_slices, scratch)
+        penalty.add_gradient(self.theta, self.gradient, self._decay_slices, scratch)
 
-    def _closure(
-        self, executor: Executor | DataParallelExecutor, epoch: int, batch: int
-    ) -> Callable[[], float]:
+    def _closure(self, executor: TrainingExecutor, epoch: int, batch: int) -> Callable[[], float]:
         """The loss and penalty of the batch at the current θ; each call overwrites the gradient.
 
-        In a line search a call draws random numbers and updates running statistics as a step
-        does. Else it repeats the draws of the step's first pass, leaves the statistics unchanged,
-        clips the gradient, and raises Diverged for a value that is not finite.
+        A call repeats the random draws of the step's first pass, so that all calls compute one
+        function of θ. In a line search it updates running statistics as a step does. Else it
+        leaves them unchanged, clips the gradient, and raises Diverged for a value that is not
+        finite.
         """
         parameters, penalty = self.model.parameters, self.options.penalty
         line_search = self.optimizer.line_search
-        random_nodes = () if line_search else self._random_nodes
-        streams = [parameters.streams[name] for name in random_nodes]
+        streams = [parameters.streams[name] for name in self._random_nodes]
         draws = [rng.bit_generator.state for rng in streams]
         kept_state = {} if line_search else parameters.state
 
@@ -243,16 +258,14 @@ class TrainLoop:
             loss = executor.loss()
             if penalty is not None:
                 self._add_penalty_gradient()
-                loss += penalty.value(self.theta, parameters.decay_slices)
+                loss += penalty.value(self.theta, self._decay_slices)
             if not line_search:
                 self._clip(executor, loss, epoch, batch)
             return loss
 
         return evaluate
 
-    def _clip(
-        self, executor: Executor | DataParallelExecutor, loss: float, epoch: int, batch: int
-    ) -> None:
+    def _clip(self, executor: TrainingExecutor, loss: float, epoch: int, batch: int) -> None:
         """Clip the gradient. Raises Diverged where it or the loss is not finite."""
         norm = sqrt(self.gradient.dot(self.gradient))
         if not (isfinite(loss) and isfinite(norm)):
@@ -273,9 +286,7 @@ class TrainLoop:
         augmented.start(epoch)
         return prefetch((indices, augmented.batch(indices)) for indices in batches)
 
-    def _count_correct(
-        self, executor: Executor | DataParallelExecutor, output: str, labels: str
-    ) -> int:
+    def _count_correct(self, executor: TrainingExecutor, output: str, labels: str) -> int:
         """The number of outputs of the batch that give the right class; allocates nothing."""
         values, true = executor.values[output], executor.inputs[labels]
         classes, hits = self._classes[: len(values)], self._hits[: len(values)]
@@ -288,7 +299,7 @@ class TrainLoop:
         return int(np.count_nonzero(hits))
 
     def _divergence_message(
-        self, executor: Executor | DataParallelExecutor, loss: float, epoch: int, batch: int
+        self, executor: TrainingExecutor, loss: float, epoch: int, batch: int
     ) -> str:
         """The message of Diverged: the first value that is not finite, and a hint."""
         step = f"epoch {epoch}, batch {batch}"

@@ -68,6 +68,31 @@ def adagrad(epsilon: float = 1e-10) -> Callable[..., None]:
     return reference
 
 
+def adadelta(rho: float = 0.9, epsilon: float = 1e-6) -> Callable[..., None]:
+    """Algorithm 1 of Zeiler."""
+
+    def reference(n: ScalarWeight, g: float, learning_rate: float, t: int) -> None:
+        s = rho * n.slots.get("s", 0.0) + (1 - rho) * g * g
+        r = n.slots.get("r", 0.0)
+        d = sqrt(r + epsilon) / sqrt(s + epsilon) * g
+        n.slots.update(s=s, r=rho * r + (1 - rho) * d * d)
+        n.value = n.value - learning_rate * d
+
+    return reference
+
+
+def adamax(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Callable[..., None]:
+    """The formulas of PyTorch's documentation."""
+
+    def reference(n: ScalarWeight, g: float, learning_rate: float, t: int) -> None:
+        m = beta1 * n.slots.get("m", 0.0) + (1 - beta1) * g
+        u = max(beta2 * n.slots.get("u", 0.0), abs(g) + epsilon)
+        n.slots.update(m=m, u=u)
+        n.value = n.value - learning_rate / (1 - beta1**t) * m / u
+
+    return reference
+
+
 def rmsprop(
     alpha: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, centered: bool = False
 ) -> Callable[..., None]:
@@ -131,6 +156,8 @@ CASES: list[tuple[str, dict[str, object], Callable[..., None]]] = [
     ("adamw", {"weight_decay": 0.0}, adam()),
     ("adagrad", {}, adagrad()),
     ("adagrad", {"epsilon": 0.1}, adagrad(0.1)),
+    ("adadelta", {}, adadelta()),
+    ("adadelta", {"rho": 0.5, "epsilon": 0.01}, adadelta(0.5, 0.01)),
     ("rmsprop", {}, rmsprop()),
     ("rmsprop", {"alpha": 0.9, "epsilon": 0.1}, rmsprop(0.9, 0.1)),
     ("rmsprop", {"alpha": 0.0, "momentum": 0.5, "epsilon": 0.1}, rmsprop(0.0, 0.1, 0.5)),
@@ -140,6 +167,8 @@ CASES: list[tuple[str, dict[str, object], Callable[..., None]]] = [
         {"centered": True, "momentum": 0.9, "alpha": 0.5, "epsilon": 0.1},
         rmsprop(0.5, 0.1, 0.9, True),
     ),
+    ("adamax", {}, adamax()),
+    ("adamax", {"beta1": 0.5, "beta2": 0.3, "epsilon": 0.1}, adamax(0.5, 0.3, 0.1)),
     ("nadam", {}, nadam()),
     (
         "nadam",
@@ -233,8 +262,9 @@ def test_the_gaps_between_views_stay_zero(
     for name, view in theta.views.items():
         gap[first_index(theta, name) : first_index(theta, name) + view.size] = False
     assert gap.sum() == theta.vector.size - sum(view.size for view in theta.views.values())
-    for array in (theta.vector, *state.slots.values()):
-        assert not array[gap].any()
+    for slot, array in {"theta": theta.vector, **state.slots}.items():
+        floor = dtype(settings.get("epsilon", 1e-8)) if slot == "largest" else 0.0
+        assert (array[gap] == floor).all()
 
 
 @all_cases
@@ -268,7 +298,8 @@ def test_an_optimizer_finds_the_minimum_of_a_quadratic(
         optimizer = replace(optimizer, weight_decay=0.0)
     theta, minimum = np.zeros(16), np.linspace(-1, 1, 16)
     state = optimizer.start(theta)
-    learning_rate = 0.1 if entry == "adagrad" else 0.01  # its steps shrink without a schedule
+    # Those of adagrad shrink without a schedule, those of adadelta have the size of the last ones.
+    learning_rate = {"adagrad": 0.1, "adadelta": 1.0}.get(entry, 0.01)
     for _ in range(3000):
         optimizer.step(theta, theta - minimum, state, learning_rate, [slice(0, 16)])
     np.testing.assert_allclose(theta, minimum, atol=0.02)

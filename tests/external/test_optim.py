@@ -17,6 +17,7 @@ from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layer import TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
+from ldl.engine.model import Model
 from ldl.engine.optim import OPTIMIZERS
 from ldl.engine.parameters import Parameters
 from ldl.engine.penalty import Clipping
@@ -33,6 +34,8 @@ from ldl.engine.schedules import (
     StepDecay,
     Warmup,
 )
+from ldl.train import EpochMetrics, TrainLoop
+from ldl.train.loop import TrainOptions
 
 pytestmark = pytest.mark.external
 
@@ -50,6 +53,10 @@ CASES: list[tuple[str, dict[str, Any], TorchOptimizer, dict[str, Any]]] = [
     ("adam", {}, torch.optim.Adam, {}),
     ("adam", {"beta1": 0.5, "beta2": 0.9, "epsilon": 0.01}, torch.optim.Adam, {}),
     ("adamw", {"weight_decay": 0.3}, torch.optim.AdamW, {}),
+    ("adamax", {}, torch.optim.Adamax, {}),
+    ("adamax", {"beta1": 0.5, "beta2": 0.6, "epsilon": 0.01}, torch.optim.Adamax, {}),
+    ("adadelta", {}, torch.optim.Adadelta, {}),
+    ("adadelta", {"rho": 0.5, "epsilon": 0.01}, torch.optim.Adadelta, {}),
     ("nadam", {}, torch.optim.NAdam, {}),
     ("nadam", {"beta1": 0.5, "momentum_decay": 0.1}, torch.optim.NAdam, {}),
 ]  # fmt: skip
@@ -160,6 +167,48 @@ def test_fifty_steps_equal_pytorch(
             nn.utils.clip_grad_value_(module.parameters(), 0.05)
         torch_optimizer.step()
     assert_close(executor, module, tolerance)
+
+
+@pytest.mark.parametrize(
+    ("entry", "torch_class"),
+    [("sgd", torch.optim.SGD), ("adamw", torch.optim.AdamW)],
+)
+def test_decay_all_is_the_default_of_pytorch(entry: str, torch_class: TorchOptimizer) -> None:
+    """Without parameter groups PyTorch decays biases and scales of normalisations too."""
+    nodes = [
+        Node("a", LAYERS["linear"](HIDDEN), ("x",)),
+        Node("tanh", LAYERS["tanh"](), ("a",)),  # before it the gradient of a's bias would be 0
+        Node("b", LAYERS["batch_norm"](), ("tanh",)),
+        Node("c", LAYERS["layer_norm"](), ("b",)),
+        Node("d", LAYERS["linear"](CLASSES), ("c",)),
+    ]
+    loss = LossNode("loss", LOSSES["cross_entropy"](), ("d", "t"))
+    graph = Graph({"x": TensorSpec((INPUTS,)), "t": TensorSpec((), True)}, nodes, [loss])
+    model = Model(graph, 1, np.float64)
+    module = nn.Sequential(
+        nn.Linear(INPUTS, HIDDEN), nn.Tanh(), nn.BatchNorm1d(HIDDEN), nn.LayerNorm(HIDDEN),
+        nn.Linear(HIDDEN, CLASSES),
+    ).double()  # fmt: skip
+    named = dict(zip("abcd", (m for m in module if not isinstance(m, nn.Tanh)), strict=True))
+    with torch.no_grad():
+        for name, layer in named.items():
+            for key, tensor in layer.named_parameters():
+                tensor.copy_(torch.from_numpy(model.parameters.weights[f"{name}.{key}"].T.copy()))
+    x, t = data(np.float64)
+    optimizer = OPTIMIZERS[entry](0.01, weight_decay=0.3)
+    options = TrainOptions(decay_all=True)
+    loop = TrainLoop(model, optimizer, {"x": x, "t": t}, SAMPLES, 0, False, options=options)
+    torch_optimizer = torch_class(module.parameters(), lr=0.01, weight_decay=0.3)
+    for epoch in range(1, 11):
+        loop.run_epoch(epoch, EpochMetrics())
+        torch_optimizer.zero_grad()
+        nn.functional.cross_entropy(module(torch.from_numpy(x)), torch.from_numpy(t)).backward()
+        torch_optimizer.step()
+    for name, layer in named.items():
+        for key, tensor in layer.named_parameters():
+            weight = model.parameters.weights[f"{name}.{key}"]
+            expected = tensor.detach().numpy().T
+            np.testing.assert_allclose(weight, expected, rtol=0, atol=1e-11, err_msg=name)
 
 
 def test_lbfgs_finds_the_minimum_of_pytorch() -> None:

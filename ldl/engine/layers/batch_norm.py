@@ -92,7 +92,8 @@ class BatchNorm(Norm, CollectiveLayer):
     and running ← (1 − momentum) · running + momentum · batch, with the unbiased variance. In
     evaluation μ and σ² are the running ones. A batch with one value a channel has no variance: it
     gives y = b and does not change the running statistics. Source: Ioffe and Szegedy, Batch
-    Normalization, 2015, in PyTorch's variant (which refuses such a batch).
+    Normalization, 2015, in PyTorch's variant (which refuses such a batch). Weight decay applies to
+    w and b with `train: {decay: all}` alone.
     """
 
     momentum: Share = 0.1

@@ -41,8 +41,9 @@ class LayerNormScratch:
 class LayerNorm(Norm):
     """y = (x − μ) / √(σ² + ε) · w + b,  x and y (N, …, C); μ and σ² (N, …), w and b (C,).
 
-    μ and σ² are mean and variance over the last axis of each sample. Source: Ba, Kiros and
-    Hinton, Layer Normalization, 2016, with PyTorch's ε under the root.
+    μ and σ² are mean and variance over the last axis of each sample. Source: Ba, Kiros and Hinton,
+    Layer Normalization, 2016, with PyTorch's ε under the root. Weight decay applies to w and b with
+    `train: {decay: all}` alone.
     """
 
     epsilon: Positive = 1e-5

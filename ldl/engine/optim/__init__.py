@@ -5,8 +5,8 @@ An optimizer holds no arrays; its `OptimizerState` holds them. Weight decay appl
 
 from __future__ import annotations
 
-from ldl.engine.optim.adam import Adam, AdamW, Nadam
-from ldl.engine.optim.adaptive import Adagrad, RmsProp
+from ldl.engine.optim.adam import Adam, Adamax, AdamW, Nadam
+from ldl.engine.optim.adaptive import Adadelta, Adagrad, RmsProp
 from ldl.engine.optim.base import Optimizer, OptimizerState
 from ldl.engine.optim.descent import Gd, Sgd
 from ldl.engine.optim.lbfgs import Lbfgs
@@ -17,9 +17,11 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "gd": Gd,
     "sgd": Sgd,
     "adagrad": Adagrad,
+    "adadelta": Adadelta,
     "rmsprop": RmsProp,
     "adam": Adam,
     "adamw": AdamW,
+    "adamax": Adamax,
     "nadam": Nadam,
     "lion": Lion,
     "lbfgs": Lbfgs,
@@ -28,9 +30,11 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 __all__ = [
     "OPTIMIZERS",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "Gd",
     "Lbfgs",
     "Lion",

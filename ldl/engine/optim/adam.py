@@ -58,8 +58,9 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """θ ← θ − η λ θ, then the step of Adam: decoupled weight decay λ.
 
-    Weight decay does not apply to biases. Source: Loshchilov and Hutter, Decoupled Weight Decay
-    Regularization, 2019, in PyTorch's variant, where η multiplies λ.
+    Weight decay does not apply to biases and scales of norms, unless `train: {decay: all}`. Source:
+    Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, in PyTorch's variant, where
+    η multiplies λ.
     """
 
     weight_decay: NonNegative = 0.01
@@ -76,6 +77,44 @@ class AdamW(Adam):
         for w in (theta[s] for s in decay_slices):
             np.multiply(w, 1.0 - learning_rate * self.weight_decay, w)
         super().step(theta, gradient, state, learning_rate, decay_slices)
+
+
+@dataclass(frozen=True)
+class Adamax(Optimizer):
+    """m ← β₁m + (1−β₁)g,  u ← max(β₂u, |g| + ε),  θ ← θ − η / (1−β₁ᵗ) · m / u.
+
+    Adam with a maximum in place of the root of a mean. Source: Kingma and Ba, Adam, 2015,
+    algorithm 2, in PyTorch's variant, where ε keeps u above 0. The slot `mean` holds m without its
+    factor (1−β₁).
+    """
+
+    slot_names: ClassVar[tuple[str, ...]] = ("mean", "largest")
+    learning_rate: Positive = 0.002
+    beta1: Momentum = 0.9
+    beta2: Momentum = 0.999
+    epsilon: Positive = 1e-8
+
+    def step(
+        self,
+        theta: Array,
+        gradient: Array,
+        state: OptimizerState,
+        learning_rate: float,
+        decay_slices: Slices,
+    ) -> None:
+        """Update `theta`."""
+        state.steps += 1
+        mean, largest, scratch = state.slots["mean"], state.slots["largest"], state.scratch
+        np.multiply(mean, self.beta1, mean)
+        np.add(mean, gradient, mean)
+        np.multiply(largest, self.beta2, largest)
+        np.absolute(gradient, scratch)
+        np.add(scratch, self.epsilon, scratch)
+        np.maximum(largest, scratch, out=largest)
+        factor = (1.0 - self.beta1) / (1.0 - self.beta1**state.steps)
+        np.divide(mean, largest, scratch)
+        np.multiply(scratch, learning_rate * factor, scratch)
+        np.subtract(theta, scratch, theta)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Adagrad and RMSprop: a step size for each weight, from the squares of its gradients."""
+"""Adagrad, Adadelta, RMSprop: a step size for each weight, from the squares of its gradients."""
 
 from __future__ import annotations
 
@@ -41,6 +41,49 @@ class Adagrad(Optimizer):
         np.sqrt(square, scratch)
         np.add(scratch, self.epsilon, scratch)
         np.divide(gradient, scratch, gradient)
+        np.multiply(gradient, learning_rate, gradient)
+        np.subtract(theta, gradient, theta)
+
+
+@dataclass(frozen=True)
+class Adadelta(Optimizer):
+    """s ← ρ s + (1−ρ) g²,  d = √(r + ε) / √(s + ε) · g,  r ← ρ r + (1−ρ) d²,  θ ← θ − η d.
+
+    r and s are means of squared changes and gradients, so that d has the unit of θ and η = 1 suits.
+    Source: Zeiler, ADADELTA: An Adaptive Learning Rate Method, 2012, algorithm 1; PyTorch's
+    defaults.
+    """
+
+    slot_names: ClassVar[tuple[str, ...]] = ("square", "change")
+    learning_rate: Positive = 1.0
+    rho: Momentum = 0.9
+    epsilon: Positive = 1e-6
+
+    def step(
+        self,
+        theta: Array,
+        gradient: Array,
+        state: OptimizerState,
+        learning_rate: float,
+        decay_slices: Slices,
+    ) -> None:
+        """Update `theta`."""
+        state.steps += 1
+        square, change, scratch = state.slots["square"], state.slots["change"], state.scratch
+        np.multiply(square, self.rho, square)
+        np.multiply(gradient, gradient, scratch)
+        np.multiply(scratch, 1.0 - self.rho, scratch)
+        np.add(square, scratch, square)
+        np.add(square, self.epsilon, scratch)
+        np.sqrt(scratch, scratch)
+        np.divide(gradient, scratch, gradient)
+        np.add(change, self.epsilon, scratch)
+        np.sqrt(scratch, scratch)
+        np.multiply(gradient, scratch, gradient)
+        np.multiply(change, self.rho, change)
+        np.multiply(gradient, gradient, scratch)
+        np.multiply(scratch, 1.0 - self.rho, scratch)
+        np.add(change, scratch, change)
         np.multiply(gradient, learning_rate, gradient)
         np.subtract(theta, gradient, theta)
 

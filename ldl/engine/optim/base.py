@@ -19,8 +19,7 @@ class OptimizerState:
 
     A checkpoint holds these three and nothing else; `scratch` is temporary. An optimizer that
     `needs_closure` calls `closure`, which the training loop sets: it gives the loss at the present
-    θ and overwrites the gradient. Except in a line search, each call of a step sees the same
-    random draws.
+    θ and overwrites the gradient. All calls of a step see the same random draws.
     """
 
     steps: int

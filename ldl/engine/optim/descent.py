@@ -43,9 +43,9 @@ class Gd(Optimizer):
 class Sgd(Optimizer):
     """v ← μ v + g,  θ ← θ − η v;  with Nesterov θ ← θ − η (g + μ v).
 
-    μ is `momentum`; `weight_decay` λ adds λ θ to g (L2, without biases). Source: Sutskever et
-    al., On the importance of initialization and momentum in deep learning, 2013, in PyTorch's
-    variant: η stands outside v.
+    μ is `momentum`; `weight_decay` λ adds λ θ to g (L2). It leaves out biases and scales of norms,
+    unless `train: {decay: all}`. Source: Sutskever et al., On the importance of initialization and
+    momentum in deep learning, 2013, in PyTorch's variant: η stands outside v.
     """
 
     slot_names: ClassVar[tuple[str, ...]] = ("velocity",)

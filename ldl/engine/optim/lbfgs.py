@@ -21,9 +21,10 @@ class Lbfgs(Optimizer):
 
     A step makes up to `max_iter` such updates on the whole training set, each with one or a few
     evaluations of the loss; `learning_rate` is the first α of each line search. `history_size`
-    pairs (s, y) are stored; a pair whose sᵀy is not clearly positive is skipped. Source: Nocedal,
-    Updating Quasi-Newton Matrices with Limited Storage, 1980; Nocedal and Wright, Numerical
-    Optimization, 2006, algorithm 7.4, with the strong Wolfe conditions.
+    pairs (s, y) are stored; a pair whose sᵀy is not clearly positive is skipped. All evaluations of
+    a step see the same random draws, such as masks of dropout. Source: Nocedal, Updating
+    Quasi-Newton Matrices with Limited Storage, 1980; Nocedal and Wright, Numerical Optimization,
+    2006, algorithm 7.4, with the strong Wolfe conditions.
     """
 
     full_batch: ClassVar[bool] = True

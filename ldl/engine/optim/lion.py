@@ -16,9 +16,9 @@ from ldl.fields import Momentum, NonNegative, Positive
 class Lion(Optimizer):
     """θ ← θ − η (sign(β₁ m + (1−β₁) g) + λ θ),  m ← β₂ m + (1−β₂) g; the sign of 0 is 0.
 
-    λ is `weight_decay`, decoupled from the gradient, without biases. Source: Chen et al.,
-    Symbolic Discovery of Optimization Algorithms, 2023, program 1. The slot holds m without its
-    factor (1−β₂).
+    λ is `weight_decay`, decoupled from the gradient. It leaves out biases and scales of norms,
+    unless `train: {decay: all}`. Source: Chen et al., Symbolic Discovery of Optimization
+    Algorithms, 2023, program 1. The slot holds m without its factor (1−β₂).
     """
 
     slot_names: ClassVar[tuple[str, ...]] = ("mean",)
