@@ -79,20 +79,18 @@ def test_c_is_chosen_on_the_validation_split_whatever_the_evaluated_one_holds(
         assert first["accuracy"][model] == pytest.approx(1 - second["accuracy"][model])
 
 
-@pytest.mark.parametrize("evaluation", [Baselines(), Baselines(split="validation")])
+@pytest.mark.parametrize(
+    "evaluation", [Baselines((0.1, 9.0)), Baselines((9.0,), split="validation")]
+)
 def test_c_is_otherwise_chosen_by_cross_validation_on_the_training_split(
     evaluation: Baselines, make_context: Any
 ) -> None:
     validation = rings(40, 1) if evaluation.split == "validation" else None
-    results = run(
-        make_context, evaluation, train=rings(100, 0), validation=validation, test=rings(20, 2)
-    )
+    splits = {"train": rings(100, 0), "validation": validation, "test": rings(20, 2)}
+    results = run(make_context, evaluation, **splits)
     assert results["chosen_on"] == "cross-validation" and results["part"] == evaluation.split
     assert results["accuracy"]["rbf_svm"] == 1.0
-    repeated = run(
-        make_context, evaluation, train=rings(100, 0), validation=validation, test=rings(20, 2)
-    )
-    assert repeated == results
+    assert run(make_context, evaluation, **splits) == results
 
 
 def test_the_smallest_of_equally_good_values_is_chosen(make_context: Any) -> None:

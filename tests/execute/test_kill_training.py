@@ -85,6 +85,7 @@ def test_killed_and_resumed_runs_give_the_same_bytes(name: str, tmp_path: Path) 
     assert kills >= 10
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_configuration_give_the_same_bytes(tmp_path: Path) -> None:
     """The same file and seed, the same model.safetensors."""
     file = tmp_path / "twice.yaml"
