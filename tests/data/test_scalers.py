@@ -106,6 +106,14 @@ IMAGE = (4, 5, 3)
 PIXELS = np.random.default_rng(1).integers(0, 256, (30, *IMAGE), np.uint8)
 
 
+@pytest.mark.parametrize(("per", "axis"), [("all", None), ("feature", 0), ("channel", (0, 1, 2))])
+def test_images_are_standardized_together_by_value_or_by_channel(per: str, axis: Any) -> None:
+    x = PIXELS.astype(np.float64)
+    y = SCALERS["standard"](per).fit(x, image=IMAGE).transform(x)
+    expected = (x - x.mean(axis, keepdims=True)) / x.std(axis, keepdims=True)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["minmax", "standard"])
 @pytest.mark.parametrize("flat", [False, True])
 def test_each_channel_by_itself(name: str, flat: bool) -> None:

@@ -75,7 +75,7 @@ def test_failures(tmp_path: Path) -> None:
 
 def test_a_small_space_is_exhausted(tmp_path: Path) -> None:
     """All candidates are tried, then the search ends."""
-    vary = "vary: {network.1: [tanh, relu], train.epochs: [1, 2]}"
+    vary = "vary: {network.1: [tanh, relu], train.epochs: [1, 2], train.batch_size: [8]}"
     block = f"search: {{tpe: {{trials: 50, batch: 3}}}}\n{vary}"
     rounds = simulate(grid_plan(tmp_path, block), lambda trial: float(trial.number))
     assert sum(map(len, rounds)) == 4

@@ -1,13 +1,16 @@
-"""A trial's folder after a power cut."""
+"""A trial's folder after a power cut, and the data sets that trials share."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ldl.grid.trial_training import TrialFolder, _remove_inconsistent_files
+from ldl.grid.trial_training import TrialFolder, TrialInputs, _remove_inconsistent_files
+
+from .running import TEXT, trial
 
 
 @pytest.mark.parametrize(
@@ -40,3 +43,21 @@ def test_files_that_a_power_cut_left_without_each_other_are_removed(
     _remove_inconsistent_files(run)
     after = sorted(path.name for path in tmp_path.iterdir())
     assert after == (before if kept else ["config.yaml"])
+
+
+def test_the_oldest_data_sets_leave_a_full_cache() -> None:
+    inputs = TrialInputs()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert inputs._max_bytes <= memory / 4
+    first, second = (trial(text=TEXT.replace("train: 200", f"train: {n}")) for n in (200, 210))
+    cached = []
+    for wanted in (first, second):
+        inputs.prefetch(wanted)
+        cached.append(inputs.data(inputs.prepared(wanted, False))[0])
+    inputs.prefetch(first)
+    assert inputs.data(inputs.prepared(first, False))[0] is cached[0]
+    inputs._max_bytes = inputs._bytes() * 1.2
+    inputs.prefetch(trial(text=TEXT.replace("train: 200", "train: 220")))
+    for wanted, data in zip((first, second), cached, strict=True):
+        kept = inputs.data(inputs.prepared(wanted, False))[0] is data
+        assert kept == (wanted is first)  # it was used last
