@@ -14,7 +14,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from ldl.cli.run_table import read_config
+from ldl.cli.run_table import read_plain
 from ldl.execute import REGISTRIES
 
 from .conftest import CLASSES, INPUTS, VALUES, Ldl
@@ -87,7 +87,7 @@ def test_the_schema_is_valid_and_accepts_the_shipped_configurations(ldl: Ldl) ->
     whole = [p for p in (ROOT / "configs").rglob("*.yaml") if "extends:" not in p.read_text()]
     assert len(whole) > 10
     for path in whole:
-        assert list(validator.iter_errors(read_config(path))) == [], path
+        assert list(validator.iter_errors(read_plain(path))) == [], path
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_resolved_configurations_are_valid(ldl: Ldl, runs: Path) -> None:
     """The schema accepts config.yaml, with every default filled in."""
     validator = Draft202012Validator(json.loads(ldl("schema").out))
     for path in runs.glob("*/config.yaml"):
-        assert list(validator.iter_errors(read_config(path))) == []
+        assert list(validator.iter_errors(read_plain(path))) == []
 
 
 # --- init -----------------------------------------------------------------------------------
