@@ -12,12 +12,11 @@ import numpy as np
 from ldl.arrays import Array
 from ldl.compile import Config, PathProblem
 from ldl.data import Dataset
-from ldl.data.npz import NPZ_ERRORS
-from ldl.errors import ConfigError, RunFolderError
+from ldl.data.npz import read_arrays, read_headers
+from ldl.errors import ConfigError, LdlError, RunFolderError
 from ldl.evaluate import Evaluation
 from ldl.execute.data_checks import sample_counts
 from ldl.execute.transfer import INITIAL_WEIGHTS_FILE
-from ldl.folder_files import open_file
 from ldl.runs import RunFolder, load_tensors, read_json
 
 SEEN_SAMPLES_FILE: Final = "start_samples.safetensors"  # beside a run's pretrained weights
@@ -118,11 +117,11 @@ def _seen_by(run: RunFolder, later: tuple[Path, ...]) -> SeenSamples:
 def _own_samples(run: RunFolder) -> SeenSamples:
     try:
         digest = str(read_json(run.environment)["data_sha256"])
-        with open_file(run.path / SPLIT_FILE) as file, np.load(file) as arrays:
-            trained = np.unique(arrays["train"])
-            chosen_by = np.unique(arrays["validation"]) if "validation" in arrays else NO_ROWS
+        arrays = read_arrays(run.path / SPLIT_FILE, [*read_headers(run.path / SPLIT_FILE)])
+        trained = np.unique(arrays["train"])
+        chosen_by = np.unique(arrays["validation"]) if "validation" in arrays else NO_ROWS
         return SeenSamples({digest: trained}, {digest: chosen_by})
-    except (RunFolderError, *NPZ_ERRORS):
+    except (LdlError, LookupError, TypeError):
         return SeenSamples(unknown=True)
 
 

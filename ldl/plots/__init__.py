@@ -7,16 +7,14 @@ number counts evaluations of one kind.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from ldl.errors import RunFolderError
-from ldl.folder_files import matching_files, open_file, remove_file
+from ldl.data.npz import read_arrays, read_headers
+from ldl.errors import LdlError, RunFolderError
+from ldl.folder_files import matching_files, remove_file
 from ldl.plots import (
     baseline_plots,
     contingency_plot,
@@ -38,8 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-# KeyError: an array is missing; BadZipFile, EOFError: the file was cut short or damaged.
-_READ_ERRORS = (RunFolderError, OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile)
+_READ_ERRORS = (LdlError, OSError, ValueError, LookupError)  # LookupError: an array is missing
 _RUN_NAME = re.compile(r"\d{8}T\d{6}Z-(?P<name>.+)-[0-9a-f]{6,}(-\d+)?")
 _EPOCH_PLOTS = {
     "loss": epoch_plots.loss_plot,
@@ -149,9 +146,7 @@ def _table_figure(path: Path, kind: str, text: str) -> Figure | None:
 
 
 def _array_figure(path: Path, kind: str, text: str) -> Figure | None:
-    # Opened here: NumPy leaves a file open that it opened itself and found damaged.
-    with open_file(path) as file, np.load(file, allow_pickle=False) as archive:
-        data = dict(archive)
+    data = read_arrays(path, [*read_headers(path)])
     return _ARRAY_PLOTS[kind](data, text)
 
 

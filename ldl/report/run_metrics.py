@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ldl.errors import LdlError
-from ldl.folder_files import open_file
 from ldl.runs import RunFolder, read_json, read_metrics
 from ldl.runs.metrics_file import MetricsRow
 from ldl.runs.run_list import flatten
@@ -102,10 +101,10 @@ class RunMetrics:
     @property
     def samples_per_second(self) -> float | None:
         """Training samples processed in a second of training."""
-        import numpy as np
+        from ldl.data.npz import read_headers
 
-        with open_file(self.run.path / "split.npz") as file, np.load(file) as rows:
-            samples = len(rows["train"]) if "train" in rows else 0
+        headers = read_headers(self.run.path / "split.npz")
+        samples = (headers["train"].shape or (0,))[0] if "train" in headers else 0
         return samples * self.epochs / self.seconds if samples and self.seconds else None
 
     def _layer_metric(self, metric: str, layer: str) -> int:

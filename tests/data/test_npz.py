@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -193,8 +194,24 @@ def test_sizes_beyond_what_deflate_can_do(tmp_path: Path) -> None:
     path = Path(zipped(tmp_path, content))
     size = (len(content) + 8 * 8_999_999).to_bytes(4, "little")
     path.write_bytes(path.read_bytes().replace(len(content).to_bytes(4, "little"), size))
-    with pytest.raises(DataError, match="cannot hold"):
+    with pytest.raises(DataError, match=r"unpacks .* bytes to 72,000,128, over 200 times as many"):
         Npz(str(path)).describe()
+
+
+def test_a_bomb_takes_no_memory(tmp_path: Path) -> None:
+    """80 MB of zeros in 80 kB; what is written uncompressed is read at once, not twice."""
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, x=np.zeros((10, 1_000_000)))
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"over 200 times as many; .*numpy\.savez"):
+        Npz(str(path)).read(0)
+    np.savez(path, x=np.ones((20, 100_000)))
+    tracemalloc.reset_peak()
+    assert Npz(str(path)).read(0).inputs["x"].nbytes == 16_000_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30_000_000
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"not a zip file at all", npy(np.zeros(3))])

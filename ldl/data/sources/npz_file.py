@@ -24,6 +24,7 @@ from ldl.data.npz import ArrayHeader, read_arrays, read_headers
 from ldl.errors import DataError, SettingError
 from ldl.fields import Doc, FilePath
 
+CHECKED_VALUES = 2**18  # at once
 SPLIT_SUFFIXES = ("_train", "_test")
 StoredKeys = dict[str, tuple[str, ...]]  # key → the file's keys that hold its rows
 
@@ -210,12 +211,18 @@ def check_finite(path: Path, key: str, x: Array) -> None:
     """Raise DataError where a number is NaN, infinite or too large for 32-bit floats."""
     if x.dtype.kind != "f":
         return
-    magnitude = np.abs(x, dtype=np.promote_types(x.dtype, np.float32))
-    invalid = ~(np.isfinite(x) & (magnitude <= MAX_FLOAT32))
-    count = int(invalid.sum())
+    count, first = 0, [0]
+    rows = max(1, CHECKED_VALUES * len(x) // max(x.size, 1))
+    for start in range(0, len(x), rows):  # not all at once, which would need twice the memory
+        part = x[start : start + rows]
+        magnitude = np.abs(part, dtype=np.promote_types(x.dtype, np.float32))
+        invalid = ~(np.isfinite(part) & (magnitude <= MAX_FLOAT32))
+        if not count and invalid.any():
+            index = [int(i) for i in np.argwhere(invalid)[0]]
+            first = [start + index[0], *index[1:]]
+        count += int(invalid.sum())
     if count:
-        index = tuple(int(i) for i in np.argwhere(invalid)[0])
         raise DataError(
             f'{path}: "{key}" has {count} values that are not finite 32-bit numbers, '
-            f"the first {x[index]} at {list(index)}; remove those samples"
+            f"the first {x[tuple(first)]} at {first}; remove those samples"
         )
