@@ -11,7 +11,7 @@ from ldl.compile.compile_checks import (
     size_problems,
     training_problems,
 )
-from ldl.compile.expander import Expander
+from ldl.compile.expander import REPORTED, Expander
 from ldl.compile.experiment import Experiment
 from ldl.compile.experiment_config import Config, EncoderDecoder
 from ldl.compile.freeze import freeze_problems
@@ -54,7 +54,7 @@ def compile_config(config: Config, info: DatasetInfo) -> Experiment:
     task = task_of(config, info)
     problems += training_problems(config, task)
     if problems:
-        raise CompileError(list(dict.fromkeys(problems)))
+        raise CompileError([p for p in dict.fromkeys(problems) if p[1] != REPORTED])
     code = network.values.get("code") if isinstance(config.network, EncoderDecoder) else None
     output = losses.nodes[0].inputs[0]
     experiment = Experiment(

@@ -8,13 +8,14 @@ from typing import Final
 
 from ldl.compile.composites import Mlp, Repeat, Residual
 from ldl.compile.registries import LAYER_NAMES
-from ldl.config.tree import BlockUse, Item, KeyPath
+from ldl.config.tree import BlockUse, Item, KeyPath, Unchecked
 from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers.activation import Activation, Identity
 from ldl.engine.layers.linear import Linear
 from ldl.engine.layers.merge import Add
 from ldl.errors import ShapeError
 
+REPORTED: Final = ""  # the message of a NetworkError whose cause is a problem reported already
 MAX_LAYERS: Final = 10_000
 MAX_BLOCK_DEPTH: Final = 100  # of blocks within blocks
 
@@ -77,6 +78,8 @@ class Expander:
         match entry:
             case None:
                 return ExpandedLayer(item, "")
+            case Unchecked():
+                return ExpandedLayer(item, "")
             case BlockUse(name):
                 return ExpandedLayer(item, name, parts=self._expand_block(name, item.path))
             case Mlp():
@@ -125,6 +128,8 @@ def mirror(
     mirrored: list[Layer] = []
     for expanded in _single_layers(encoder):
         layer, path = expanded.layer, expanded.item.path
+        if isinstance(expanded.item.layer, Unchecked):
+            raise NetworkError(path, REPORTED)
         if layer is None or expanded.item.inputs is not None:
             raise NetworkError(path, "mirror needs an encoder that is a plain list of layers")
         try:

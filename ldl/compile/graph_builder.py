@@ -9,6 +9,7 @@ from typing import Any, Final
 from ldl.compile.composites import Mirror
 from ldl.compile.expander import (
     MAX_LAYERS,
+    REPORTED,
     ExpandedLayer,
     Expander,
     NetworkError,
@@ -17,7 +18,7 @@ from ldl.compile.expander import (
 )
 from ldl.compile.experiment_config import EncoderDecoder
 from ldl.config.suggest import spelling_hint
-from ldl.config.tree import Item, KeyPath
+from ldl.config.tree import Item, KeyPath, Unchecked
 from ldl.engine.graph import Node
 from ldl.engine.layer import Layer, TensorSpec
 
@@ -111,6 +112,8 @@ class GraphBuilder:
     def _add(self, expanded: ExpandedLayer, scope: str, value: str | None) -> str:
         """Add one expanded layer; the name of its value. Raises NetworkError."""
         item, layer, kind = expanded.item, expanded.layer, expanded.kind
+        if isinstance(item.layer, Unchecked):
+            raise NetworkError(item.path, REPORTED)
         inputs = self._inputs(item, scope, value)
         if item.same is not None:
             kind, layer = self._same_layer(item.same, (*item.path, "same"), scope)
@@ -138,6 +141,8 @@ class GraphBuilder:
     def _same_layer(self, same: str, path: KeyPath, scope: str) -> tuple[str, Layer]:
         """The name and the layer of the node that `same` names."""
         owner = self.find_value(same, path, scope)
+        if owner == UNKNOWN:
+            raise NetworkError(path, REPORTED)
         if owner not in self._layers:
             message = f"{same} is not a single layer: only one can be applied again"
             raise NetworkError(path, message)

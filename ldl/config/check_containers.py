@@ -83,7 +83,14 @@ def fill(checker: Checker, tree: Tree, cls: type, path: KeyPath, title: str) -> 
     missing = [f"`{f.key}`" for f in fields if f.required and f.key not in {*entries, *near}]
     if missing and not checker.partial:
         checker.reject(tree.key or tree.mark, f"{title} needs {' and '.join(missing)}")
-    if len(checker.problems) > start or any(value is INVALID for value in values.values()):
+    if path in checker.partly:
+        for field in fields:
+            if values.get(field.name) is INVALID and not field.required:
+                checker.dropped.add(child(path, field.key))
+                del values[field.name]
+    elif len(checker.problems) > start:
+        return INVALID
+    if any(value is INVALID for value in values.values()):
         return INVALID
     return construct(checker, cls, values, path, tree.key or tree.mark)
 

@@ -10,7 +10,7 @@ from ldl.config.checker import Checker
 from ldl.config.describe import describe_value
 from ldl.config.grammar import LAYER_SIBLINGS, ParsedChoice
 from ldl.config.suggest import listing
-from ldl.config.tree import INVALID, BlockUse, Invalid, Item, KeyPath, Mark, Tree, child
+from ldl.config.tree import INVALID, BlockUse, Invalid, Item, KeyPath, Mark, Tree, Unchecked, child
 from ldl.config.type_rules import DictOf, Layers, fields_of, variants_of
 from ldl.cycles import find_cycles
 
@@ -21,12 +21,26 @@ _NAME_HINT = "a name begins with a letter and holds letters, digits, `_` and `-`
 def check_layers(checker: Checker, tree: Tree, rule: Layers, path: KeyPath) -> Any:
     """A tuple of Items, from a list of items or from one item."""
     if isinstance(tree.value, str | dict):
-        items = [_check_item(checker, tree, child(path, 0))]
+        trees = [tree]
     elif isinstance(tree.value, list):
-        items = [_check_item(checker, item, child(path, i)) for i, item in enumerate(tree.value)]
+        trees = tree.value
     else:
         return checker.reject_type(tree, rule)
+    items = [_check_item(checker, item, child(path, i)) for i, item in enumerate(trees)]
+    if checker.partly:
+        items = [
+            _unchecked(trees[i], child(path, i)) if item is INVALID else item
+            for i, item in enumerate(items)
+        ]
     return INVALID if any(item is INVALID for item in items) else tuple(items)
+
+
+def _unchecked(tree: Tree, path: KeyPath) -> Item:
+    """What stands for a wrong item: its value has the name that the item gives it."""
+    name = tree.value.get("as") if isinstance(tree.value, dict) else None
+    return Item(
+        Unchecked(), name.value if name and isinstance(name.value, str) else None, path=path
+    )
 
 
 def _check_item(checker: Checker, tree: Tree, path: KeyPath) -> Any:

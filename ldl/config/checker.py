@@ -26,7 +26,9 @@ class Checker:
     too, and no second problem is recorded. `marks` maps each path of the resolved configuration
     to where its value is written. `partial` says that an extended file is missing, so that no
     setting is reported as missing. `ignored_sections` are top-level keys that nothing checks.
-    `warnings` holds one note for each former name that the configuration uses.
+    `warnings` holds one note for each former name that the configuration uses. Of the
+    records at the paths in `partly`, settings that are wrong are left out and collected in
+    `dropped`; layers that are wrong then become `Unchecked`.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Checker:
         checks: Mapping[type, CheckFunction],
         partial: bool = False,
         ignored_sections: Collection[str] = (),
+        partly: Collection[KeyPath] = (),
     ) -> None:
         self.grammar = grammar
         self.problems = problems
@@ -44,6 +47,8 @@ class Checker:
         self.marks: dict[KeyPath, Mark] = {}
         self.block_uses: list[tuple[str, str, Mark]] = []
         self.warnings: list[Problem] = []
+        self.partly = partly
+        self.dropped: set[KeyPath] = set()
         self._checks = checks
 
     def check(self, tree: Tree, rule: Rule, path: KeyPath) -> Any:

@@ -45,9 +45,10 @@ def new_checker(
     problems: ProblemCollector,
     partial: bool = False,
     ignored_sections: Collection[str] = (),
+    partly: Collection[KeyPath] = (),
 ) -> Checker:
     """A checker that knows every rule of the language."""
-    return Checker(grammar, problems, CHECKS, partial, ignored_sections)
+    return Checker(grammar, problems, CHECKS, partial, ignored_sections, partly)
 
 
 def _check_dataclass(checker: Checker, tree: Tree, rule: Record, path: KeyPath) -> Any:

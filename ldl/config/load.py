@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -13,7 +13,7 @@ from ldl.config.extends import FileReader
 from ldl.config.grammar import Grammar
 from ldl.config.overrides import Override, apply_overrides, read_overrides
 from ldl.config.problems import ProblemCollector
-from ldl.config.tree import NOWHERE, KeyPath, Mark, Registries, Tree, path_prefixes
+from ldl.config.tree import INVALID, NOWHERE, KeyPath, Mark, Registries, Tree, path_prefixes
 from ldl.config.type_rules import Record
 from ldl.errors import Problem
 
@@ -154,6 +154,35 @@ def check_config(
     ignored_sections: Sequence[str] = (),
 ) -> Loaded[T]:
     """`load` of a file that is read already; `unchecked` stays unchanged. Raises ConfigError."""
+    loaded, problems, _ = _check(unchecked, root, registries, only, ignored_sections)
+    problems.raise_if_any()
+    return loaded
+
+
+def check_partly(
+    unchecked: UncheckedConfig,
+    root: type[T],
+    registries: Registries,
+    partly: Collection[KeyPath],
+    ignored_sections: Sequence[str] = (),
+) -> tuple[Loaded[T], set[KeyPath]] | None:
+    """What can be used of a file with problems, and the settings that are left out.
+
+    Those are optional settings of the records at the paths in `partly`. Layers with problems are
+    `Unchecked`. None where a problem lies elsewhere. Raises ConfigError for an unreadable file.
+    """
+    loaded, _, dropped = _check(unchecked, root, registries, (), ignored_sections, partly)
+    return None if loaded.value is INVALID else (loaded, dropped)
+
+
+def _check(
+    unchecked: UncheckedConfig,
+    root: type[T],
+    registries: Registries,
+    only: Sequence[str],
+    ignored_sections: Sequence[str],
+    partly: Collection[KeyPath] = (),
+) -> tuple[Loaded[T], ProblemCollector, set[KeyPath]]:
     tree, problems = unchecked.tree, unchecked.problems.copy()
     if tree is None:
         problems.raise_if_any()
@@ -166,11 +195,10 @@ def check_config(
             checked = {key: value for key, value in checked.items() if key in only}
         tree = Tree(checked, tree.mark, tree.key)
     grammar = Grammar(registries, block_names(tree, root))
-    checker = new_checker(grammar, problems, unchecked.partial, ignored_sections)
+    checker = new_checker(grammar, problems, unchecked.partial, ignored_sections, partly)
     value = checker.check(tree, Record(root), ())
     check_blocks(checker)
-    problems.raise_if_any()
-    return Loaded(
+    loaded = Loaded(
         value,
         checker.marks,
         problems.sources,
@@ -179,3 +207,4 @@ def check_config(
         ignored,
         tuple(sorted(checker.warnings, key=lambda p: (p.file, p.line, p.column))),
     )
+    return loaded, problems, checker.dropped

@@ -16,7 +16,8 @@ def render(error: ConfigError, limit: int = 20) -> str:
     """The problems of the error as text, at most `limit` of them."""
     shown = [render_problem(problem) for problem in error.problems[:limit]]
     if len(error.problems) > limit:
-        shown.append(f"… and {len(error.problems) - limit} more")
+        more = len(error.problems) - limit
+        shown.append(f"… and {more} more problem{'s' if more > 1 else ''}; `--json` lists all")
     return "\n".join(shown)
 
 

@@ -59,10 +59,15 @@ class BlockUse:
 
 
 @dataclass(frozen=True)
+class Unchecked:
+    """Stands for a layer with a problem that is reported already, in a partly checked file."""
+
+
+@dataclass(frozen=True)
 class Item:
     """One item of a list of layers: an entry of the registry "layer", a `BlockUse`, or `same`.
 
-    `layer` is None exactly when `same` names the layer to apply again. Two items with the same
+    In a partly checked file `layer` may be `Unchecked`. It is None exactly when `same` names the layer to apply again. Two items with the same
     content are equal, wherever they are written.
     """
 

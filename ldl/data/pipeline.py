@@ -19,24 +19,38 @@ from ldl.engine.streams import stream
 from ldl.errors import DataError
 
 
-def describe_data(spec: DataSpec) -> DatasetInfo:
+def describe_data(spec: DataSpec, errors: list[DataError] | None = None) -> DatasetInfo:
     """The data set's shapes, names and number of samples, as the network will get them.
 
     Reads no files except the user's own for csv, npz and images. Raises DataError, also where the
-    split needs more samples than there are.
+    split needs more samples than there are. With a list of `errors`, those of split and scalers,
+    on which the description does not depend, are added to it instead.
     """
     info: DatasetInfo = spec.source.describe()
+    for check in (_check_split, _check_input_scaler, _check_target_scaler):
+        try:
+            check(spec, info)
+        except DataError as error:
+            if errors is None:
+                raise
+            errors.append(error)
+    return _prepared_info(info, spec)
+
+
+def _check_split(spec: DataSpec, info: DatasetInfo) -> None:
     split_sizes(spec.split, info)
+
+
+def _check_input_scaler(spec: DataSpec, info: DatasetInfo) -> None:
     if spec.scale is not None:
         for name, shape in info.inputs.items():
             spec.scale.check(shape, info.image_size(name))
-    if spec.scale_targets is not None:
-        _check_target_scaler(spec, info)
-    return _prepared_info(info, spec)
 
 
 def _check_target_scaler(spec: DataSpec, info: DatasetInfo) -> None:
     """Raise DataError where `scale_targets` does not suit the target."""
+    if spec.scale_targets is None:
+        return
     if info.target.kind != "values":
         reason = f"only values can be scaled, and the target is {info.target.kind}"
         raise DataError(reason, "scale_targets")

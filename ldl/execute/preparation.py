@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ldl.arrays import Array
 from ldl.compile import REGISTRIES as COMPILE_REGISTRIES
 from ldl.compile import CompileError, Config, Experiment, PathProblem, compile_config
 from ldl.compile.experiment import DEFAULT_BATCH
 from ldl.config import Loaded, loads, to_yaml
-from ldl.config.load import UncheckedConfig, check_config, load_unchecked
+from ldl.config.load import UncheckedConfig, check_config, check_partly, load_unchecked
 from ldl.config.tree import KeyPath, Registries, Tree
 from ldl.data import (
     SOURCES,
@@ -20,10 +21,11 @@ from ldl.data import (
     DatasetInfo,
     InputScalers,
     ProgressCallback,
+    SplitSpec,
     describe_data,
     load_data,
 )
-from ldl.errors import ConfigError, DataError, LdlError, Problem
+from ldl.errors import ConfigError, DataError, Problem
 from ldl.evaluate import EVALUATIONS
 from ldl.evaluate.context import NetworkInfo
 from ldl.execute.data_checks import data_problems
@@ -35,7 +37,10 @@ from ldl.runs import RunFolder
 
 REGISTRIES = {**COMPILE_REGISTRIES, "evaluation": EVALUATIONS}
 SOURCE_NAMES = {kind: name for name, kind in SOURCES.items()}
-GRAPH_KEYS = ("data", "network", "blocks", "loss")  # what the network is compiled from
+PARTLY: Final = ((), ("data",), ("network",))  # records that are used without what is wrong there
+SHAPES_DEPEND_ON: Final = frozenset(
+    {("blocks",), ("data", "shape"), ("data", "augment"), ("data", "target")}
+)
 IGNORED_SECTIONS = ("grid",)  # sections that a single run does not read
 
 
@@ -145,7 +150,7 @@ def prepare_unchecked(
     try:
         loaded = check_config(unchecked, Config, REGISTRIES, ignored_sections=IGNORED_SECTIONS)
     except ConfigError as error:
-        raise sorted_config_error([*error.problems, *_network_problems(unchecked)]) from None
+        raise sorted_config_error([*error.problems, *_further_problems(unchecked)]) from None
     return _prepare_loaded(loaded, stem, load_pretrained)
 
 
@@ -160,7 +165,7 @@ def _prepare_loaded(loaded: Loaded[Config], stem: str, load_pretrained: bool) ->
     try:
         info = describe_data(config.data)
     except DataError as error:
-        raise ConfigError([_data_problem(loaded, error)]) from error
+        raise sorted_config_error(_independent_problems(loaded)) from error
     config = with_default_evaluations(config, info)
     experiment, problems = compile_and_check(config, info)
     pretrained = config.pretrained if load_pretrained else None
@@ -196,19 +201,37 @@ def with_batch_size(config: Config) -> Config:
     return replace(config, train=replace(config.train, batch_size=size))
 
 
-def _network_problems(unchecked: UncheckedConfig) -> list[Problem]:
-    """The problems of the network, for a configuration with problems in other sections.
-
-    Empty when `data`, `network`, `blocks` or `loss` have problems themselves.
-    """
+def _further_problems(unchecked: UncheckedConfig) -> list[Problem]:
+    """Problems of data, network and evaluations, for a configuration with other problems."""
     try:
-        loaded = check_config(unchecked, Config, REGISTRIES, GRAPH_KEYS, IGNORED_SECTIONS)
-        compile_config(loaded.value, describe_data(loaded.value.data))
-    except CompileError as error:
-        return [loaded.problem(*problem) for problem in error.problems]
-    except LdlError:
-        pass
-    return []
+        partial = check_partly(unchecked, Config, REGISTRIES, PARTLY, IGNORED_SECTIONS)
+    except ConfigError:
+        return []
+    if partial is None or not partial[1].isdisjoint(SHAPES_DEPEND_ON):
+        return []
+    return _independent_problems(partial[0], {str(path[0]) for path in partial[1]})
+
+
+def _independent_problems(loaded: Loaded[Config], wrong: Set[str] = frozenset()) -> list[Problem]:
+    """All problems but those that may follow from settings in the `wrong` sections."""
+    config, errors = loaded.value, list[DataError]()
+    try:
+        info = describe_data(config.data, errors)
+    except DataError as error:
+        return [_data_problem(loaded, e) for e in (*errors, error)]
+    if errors:
+        config = replace(config, data=replace(config.data, split=SplitSpec()))
+    if "loss" in wrong:
+        config = replace(config, loss=[])
+    if errors or wrong & {"data", "loss"}:
+        wrong |= {"evaluate"}
+    if wrong & {"optimizer", "train"}:
+        wrong |= {"optimizer", "schedule", "train"}
+    problems = [_data_problem(loaded, error) for error in errors]
+    with suppress(DataError):  # of the usual split, where there are too few samples for it
+        found = compile_and_check(with_default_evaluations(config, info), info)[1]
+        problems += [loaded.problem(*p) for p in found if str(p[0][0]) not in wrong]
+    return problems
 
 
 def sorted_config_error(problems: Sequence[Problem]) -> ConfigError:

@@ -385,6 +385,59 @@ def test_five_errors_of_five_kinds_are_all_reported(ldl: Ldl, tmp_path: Path) ->
     assert [int(m["line"]) for m in problems(result)] == [1, 2, 3, 4, 5]
 
 
+PARTLY_WRONG = {
+    "every section": """\
+data: {source: iris, scale: «standrd, split: {train: «0.9, validation: 0.3}}
+network:
+  - {linear: 4, as: hidden}
+  - {«linera: 8, as: wrong}
+  - {concat: {}, from: [hidden, «nowhere]}
+  - {«conv2d: 3, from: hidden}
+  - {same: wrong}
+  - {linear: {«unit: 3}}
+  - linear
+loss: {mse: {}, from: «nothere}
+train: {«epoch: 3}
+evaluate: [«classificaton]
+""",
+    "too many samples": """\
+data: {source: iris, split: «{train: 0.9, validation: 0.05, test: 0.9}}
+network: [{linear: 4}, {«conv2d: 3}, linear]
+loss: {mse: {}, from: «nothere}
+""",
+    "encoder and decoder": """\
+data: {source: iris, «scael: minmax}
+network:
+  encoder: [{linear: 4}, «foo, {tanh: {}, from: «bar}]
+  decoder: [{linear: 4, from: «zzz}, sigmoid, sigmoid]
+""",
+    "a wrong loss, whose outputs nobody knows": """\
+data: {source: iris}
+network: [{«maxpool2d: 2}, {linear: 1}]
+loss: «crossentropie
+optimizer: {adam: {learning_rate: «-1}}
+schedule: {cosine: {eta_min: 0.5}}
+""",
+}
+
+
+@pytest.mark.parametrize("name", PARTLY_WRONG)
+def test_problems_of_one_part_hide_none_of_another(name: str, ldl: Ldl, tmp_path: Path) -> None:
+    """All of them, at their positions, and none that only follows from another."""
+    lines = PARTLY_WRONG[name].splitlines()
+    expected = [
+        (number, match.start() + 1 - line[: match.start()].count("«"))
+        for number, line in enumerate(lines, 1)
+        for match in re.finditer("«", line)
+    ]
+    (tmp_path / "c.yaml").write_text("\n".join(lines).replace("«", ""))
+    for command in ("check", "train"):
+        found = [
+            LOCATION.match(line) for line in ldl(command, tmp_path / "c.yaml").err.splitlines()
+        ]
+        assert [(int(m["line"]), int(m["column"])) for m in found if m] == expected
+
+
 def test_errors_in_names_do_not_hide_those_in_the_network(ldl: Ldl, tmp_path: Path) -> None:
     """A misspelt key and an unknown evaluation; wrong shapes, an unknown value, a cycle."""
     text = (

@@ -87,7 +87,7 @@ def test_a_long_report_is_cut() -> None:
     error = ConfigError([Problem(f"m{i}", "f", i + 1, 1) for i in range(50)])
     lines = render(error, limit=20).split("\n")
     assert len(lines) == 21
-    assert lines[-1] == "… and 30 more"
+    assert lines[-1] == "… and 30 more problems; `--json` lists all"
 
 
 def test_quoted_text_is_cut_and_harmless() -> None:
