@@ -67,8 +67,8 @@ class Unchecked:
 class Item:
     """One item of a list of layers: an entry of the registry "layer", a `BlockUse`, or `same`.
 
-    In a partly checked file `layer` may be `Unchecked`. It is None exactly when `same` names the layer to apply again. Two items with the same
-    content are equal, wherever they are written.
+    In a partly checked file `layer` may be `Unchecked`. It is None exactly when `same` names the
+    layer to apply again. Two items with the same content are equal, wherever they are written.
     """
 
     layer: Any

@@ -391,7 +391,7 @@ data: {source: iris, scale: «standrd, split: {train: «0.9, validation: 0.3}}
 network:
   - {linear: 4, as: hidden}
   - {«linera: 8, as: wrong}
-  - {concat: {}, from: [hidden, «nowhere]}
+  - {concat: {}, from: «[hidden, nowhere]}
   - {«conv2d: 3, from: hidden}
   - {same: wrong}
   - {linear: {«unit: 3}}
@@ -432,10 +432,8 @@ def test_problems_of_one_part_hide_none_of_another(name: str, ldl: Ldl, tmp_path
     ]
     (tmp_path / "c.yaml").write_text("\n".join(lines).replace("«", ""))
     for command in ("check", "train"):
-        found = [
-            LOCATION.match(line) for line in ldl(command, tmp_path / "c.yaml").err.splitlines()
-        ]
-        assert [(int(m["line"]), int(m["column"])) for m in found if m] == expected
+        found = problems(ldl(command, tmp_path / "c.yaml"))
+        assert [(int(m["line"]), int(m["column"])) for m in found] == expected
 
 
 def test_errors_in_names_do_not_hide_those_in_the_network(ldl: Ldl, tmp_path: Path) -> None:
