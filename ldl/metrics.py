@@ -84,6 +84,17 @@ def class_purity(counts: Array) -> Floats:
     return share
 
 
+def main_cluster_purity(counts: Array) -> Floats:
+    """m[r, c] / Σₗ m[r, l] for the cluster r with most samples of class c, (L,); NaN without any.
+
+    Unlike `class_purity` it exists for a class that is the most frequent one of no cluster.
+    """
+    largest, total = counts.max(axis=0), counts.sum(axis=1)[counts.argmax(axis=0)]
+    share: Floats = np.full(len(largest), np.nan)
+    np.divide(largest, total, out=share, where=largest > 0)
+    return share
+
+
 def nmi(counts: Array) -> float:
     """2·I / (Hʳ + Hˡ): mutual information of rows and columns over the mean of their entropies.
 

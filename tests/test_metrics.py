@@ -149,6 +149,7 @@ def test_purities_by_hand() -> None:
     # b is the first of two equally frequent classes of the second cluster; c is the most frequent
     # class of no cluster, and an empty cluster has none.
     np.testing.assert_array_equal(metrics.class_purity(CLUSTERS), [3 / 4, 2 / 4, np.nan])
+    np.testing.assert_array_equal(metrics.main_cluster_purity(CLUSTERS), [3 / 4, 2 / 4, 2 / 4])
 
 
 def test_the_clusters_of_a_class_count_together() -> None:

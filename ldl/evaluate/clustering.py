@@ -31,14 +31,15 @@ from ldl.fields import Alias, Doc, Size
 class Clustering(NodeEvaluation):
     """min over μ of Σₙ minᵣ ‖zₙ − μᵣ‖²: k-means on the values z (n, d) of one node, μ (k, d).
 
-    The centres are fitted on the training split: k-means++, the best of `n_init` starts, Lloyd's
-    algorithm. Each evaluated sample belongs to the nearest centre. Where there are classes, the
-    clusters are compared with them: `purity` is the share of samples in whose cluster their class
-    is the most frequent one, given in all, for each cluster, and for each class over the clusters
-    named after it; normalised mutual information (arithmetic mean); adjusted Rand index. `inertia`
-    is the mean squared distance of an evaluated sample from its centre. `silhouette` compares the
-    distances within a cluster with those to the next one, from −1 to 1 (Rousseeuw, 1987). Clusters
-    are ordered by their most frequent class.
+    The centres are fitted on the training split: k-means++, the best of `n_init` starts,
+    Lloyd's algorithm. Each evaluated sample belongs to the nearest centre. Where there are
+    classes, the clusters are compared with them: `purity` is the share of samples in whose
+    cluster their class is the most frequent one, given in all, for each cluster, and for each
+    class over the clusters named after it, and as `main_cluster_purity` its share of the
+    cluster that holds most of it; normalised mutual information (arithmetic mean); adjusted
+    Rand index. `inertia` is the mean squared distance of an evaluated sample from its centre.
+    `silhouette` compares the distances within a cluster with those to the next one, from −1 to
+    1 (Rousseeuw, 1987). Clusters are ordered by their most frequent class.
     Writes `contingency/clustering.csv`, rows clusters, columns classes; `plots/clusters.npz` where
     d is 2; `plots/cluster_centres.npz`, the centres decoded to images, for images.
     Source: Lloyd, Least squares quantization in PCM, 1982; Arthur and Vassilvitskii, k-means++,
@@ -153,7 +154,8 @@ def _by_majority_class(counts: Array, classes: tuple[str, ...]) -> tuple[Array, 
 
 
 def _purities(counts: Array, names: list[str], classes: tuple[str, ...]) -> dict[str, Any]:
-    by_cluster, by_class = metrics.cluster_purity(counts), metrics.class_purity(counts)
+    by_cluster = metrics.cluster_purity(counts)
+    by_class = zip(metrics.class_purity(counts), metrics.main_cluster_purity(counts), strict=True)
     clusters = {
         name: {
             "class": classes[int(row.argmax())] if row.sum() else None,
@@ -168,6 +170,9 @@ def _purities(counts: Array, names: list[str], classes: tuple[str, ...]) -> dict
         "lowest_purity": np.nanmin(by_cluster),
         "nmi": metrics.nmi(counts),
         "ari": metrics.ari(counts),
-        "classes": {name: {"purity": value} for name, value in zip(classes, by_class, strict=True)},
+        "classes": {
+            name: {"purity": value, "main_cluster_purity": main}
+            for name, (value, main) in zip(classes, by_class, strict=True)
+        },
         "clusters": clusters,
     }
