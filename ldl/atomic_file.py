@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -112,6 +113,13 @@ def _sync_file_system(folder: Path) -> bool:
         return False
     with open_folder(folder) as descriptor:
         return bool(call(descriptor) == 0)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and what is in it, as far as that is possible."""
+    # Where close(2) fails, rmtree closes a descriptor twice, which ignore_errors does not cover.
+    with contextlib.suppress(OSError):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_temporary_files(root: Path, min_age: float = 0.0) -> list[Path]:

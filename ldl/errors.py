@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+SYSTEM_ERRORS: Final = (
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ESTALE,
+    errno.EMFILE, errno.ENFILE, errno.EINTR, errno.ENOMEM,
+)  # fmt: skip
+"""Errors of the system that the user's input does not cause; another call may succeed."""
 
 
 class LdlError(Exception):
-    """The base of all errors for users; `exit_code` is the exit status of the command."""
+    """The base of all errors for users; `exit_code` is the exit status of the command.
+
+    `folder` is the run folder from which `ldl resume` continues, if there is one.
+    """
 
     exit_code = 1
+    folder: str | None = None
 
 
 class UsageError(LdlError):
@@ -38,9 +50,7 @@ class InUse(RunFolderError):
 
 
 class RunError(LdlError):
-    """A run started and failed; `folder` is its run folder, if there is one."""
-
-    folder: str | None = None
+    """A run started and failed."""
 
 
 class Diverged(RunError):
@@ -49,8 +59,6 @@ class Diverged(RunError):
 
 class Interrupted(LdlError):
     """A signal stopped the run after a checkpoint; the exit code is 128 + the signal number."""
-
-    folder: str | None = None
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
@@ -77,6 +85,21 @@ class GraphError(UsageError):
 
 class ShapeError(ValueError):
     """Raised by `Layer.plan`; the graph adds the node's name and raises `GraphError`."""
+
+
+def system_errno(error: BaseException | None) -> int | None:
+    """The number, of SYSTEM_ERRORS, of the OSError that caused `error`; None where none did."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in SYSTEM_ERRORS:
+            return error.errno
+        error = error.__cause__
+    return None
+
+
+def os_error_message(error: OSError) -> str:
+    """What failed, for users: the file, where one is known, and the reason."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 @dataclass(frozen=True)

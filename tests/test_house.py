@@ -24,9 +24,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ENGINE = sorted((PACKAGE / "engine").rglob("*.py"))
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 ROOMS = (
-    "errors", "fields", "cores", "arrays", "control_characters", "folder_files", "atomic_file",
-    "cycles", "engine", "data", "metrics", "config", "compile", "runs", "train", "evaluate",
-    "execute", "grid", "plots", "report", "cli",
+    "errors", "signals", "fields", "cores", "arrays", "control_characters", "folder_files",
+    "atomic_file", "cycles", "engine", "data", "metrics", "config", "compile", "runs", "train",
+    "evaluate", "execute", "grid", "plots", "report", "cli",
 )  # fmt: skip
 HEAVY = ("numpy", "scipy", "sklearn", "matplotlib", "safetensors", "yaml", "jinja2")
 LONGEST = 400

@@ -9,7 +9,8 @@ import sys
 from typing import Any, NoReturn, TextIO, cast
 
 from ldl.control_characters import escape_controls
-from ldl.errors import LdlError, RunError
+from ldl.errors import Interrupted, LdlError, RunError, os_error_message, system_errno
+from ldl.signals import interrupt_on_signal
 
 
 class _EscapingStream:
@@ -31,12 +32,13 @@ def main() -> None:
     """Run the `ldl` command with `sys.argv`; exit with 0, 1, 2, 3, 130 or 143 (see the README)."""
     _prepare_streams()
     try:
-        try:
-            _run()
-        finally:
-            sys.stdout.flush()
-    except KeyboardInterrupt:
-        sys.exit(130)
+        with interrupt_on_signal():
+            try:
+                _run()
+            finally:
+                sys.stdout.flush()
+    except Interrupted as error:  # while an error was printed
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output has closed its end, as in `ldl runs | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -80,13 +82,13 @@ def _run() -> None:
         reason = str(error).strip().splitlines()[-1:]  # the loader's is the last line of NumPy's
         _exit_with(RunError(": ".join(["there is not enough memory", *reason])))
     except OSError as error:
-        if error.filename is None:  # of a standard stream
-            raise
-        _exit_with(RunError(f"cannot access {error.filename}: {error.strerror}"))
+        if error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC):
+            raise  # of a standard stream
+        _exit_with(RunError(f"cannot access {os_error_message(error)}"))
 
 
 def _exit_with(error: LdlError) -> NoReturn:
     from ldl.cli.output import print_error
 
     print_error(error)
-    sys.exit(error.exit_code)
+    sys.exit(1 if system_errno(error) else error.exit_code)

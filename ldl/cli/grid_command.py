@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,12 @@ from ldl.cli.app import (
     command,
 )
 from ldl.cli.output import print_warnings
+from ldl.errors import RunError, os_error_message
+
+if TYPE_CHECKING:
+    from ldl.cli.grid_progress import GridDisplay
+    from ldl.cli.grid_summary import FinishedGrid
+    from ldl.grid.grid_plan import GridOptions, GridPlan, GridSummary
 
 FAILED = 3  # exit code of a grid that finished with failed trials, or without any objective
 
@@ -55,7 +61,9 @@ def grid(
     ] = None,
     dask: Annotated[
         str | None,
-        typer.Option(metavar="ADDR", help="Run on a Dask cluster: tcp://host:port, or local."),
+        typer.Option(
+            metavar="ADDR", help="Run on a Dask cluster: tcp:// or tls://host:port, or local."
+        ),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -63,7 +71,7 @@ def grid(
     """Train every setting of FILE's `grid` block that is not trained yet; print the best one."""
     from ldl.cli.grid_dry_run import print_plan
     from ldl.cli.grid_progress import GridDisplay
-    from ldl.cli.grid_summary import print_summary, write_partial_results, write_summary
+    from ldl.cli.grid_summary import print_summary
     from ldl.grid.grid_plan import GridOptions
     from ldl.grid.planning import read_grid
     from ldl.grid.trial_store import open_grid_folder
@@ -82,21 +90,38 @@ def grid(
         if dry_run:
             trials = plan.search.ask([])
         else:
-            from ldl.grid.run import run_grid
-
             if dask is not None:
                 check_scheduler(dask)
             options = GridOptions(jobs, retry, retry_failed, fail_fast, trial_timeout, dask)
             grid_folder = open_grid_folder(root, plan, folder)
-            try:
-                summary = run_grid(plan, grid_folder, options, display)
-            except BaseException:
-                write_partial_results(grid_folder)
-                raise
-            finished = write_summary(grid_folder, summary, display)
+            finished, summary = _run(plan, grid_folder, options, display)
     if dry_run:  # printed after the live line is gone
         print_plan(checked, plan, trials, root, folder, jobs, json)
         return
     print_summary(finished, summary, json)
     if summary.failed or summary.best is None:
         raise typer.Exit(FAILED)
+    if finished.missing:
+        raise typer.Exit(1)
+
+
+def _run(
+    plan: GridPlan, folder: Path, options: GridOptions, display: GridDisplay
+) -> tuple[FinishedGrid, GridSummary]:
+    """Run the trials and write what a grid leaves. Raises what `run_grid` does, and RunError."""
+    from ldl.cli.grid_summary import write_partial_results, write_summary
+    from ldl.grid.run import run_grid
+    from ldl.signals import interrupt_on_signal
+
+    try:
+        with interrupt_on_signal() as interruption:
+            summary = run_grid(plan, folder, options, display)
+    except BaseException as error:
+        write_partial_results(folder)
+        if not isinstance(error, OSError):
+            raise
+        message = f"{os_error_message(error)}; the same command continues the grid"
+        raise RunError(message) from error
+    finished = write_summary(folder, summary, display)
+    interruption.finish()
+    return finished, summary

@@ -22,19 +22,19 @@ VALUES_WIDTH = 60  # characters of a value in a line
 
 @dataclass(frozen=True)
 class FinishedGrid:
-    """A grid's folder, its results, and the winner's run; None while trials are waiting."""
+    """A grid's folder, its results, and the winner's run; None while trials are waiting.
+
+    `missing` says what of the plots and of best/ could not be made.
+    """
 
     folder: Path
     results: GridResults
     best: RunFolder | None
+    missing: list[str]
 
 
 def write_summary(folder: Path, summary: GridSummary, display: GridDisplay) -> FinishedGrid:
-    """Write results.csv, results.json, the plots and, once all trials have ended, best/.
-
-    A plot that cannot be drawn, or a winner that cannot be trained again, gives a note and no
-    error: the trials are finished.
-    """
+    """Write results.csv, results.json, the plots and, once all trials have ended, best/."""
     from ldl.cli.train_commands import draw
     from ldl.execute import Callbacks
     from ldl.grid.best import make_best
@@ -43,12 +43,13 @@ def write_summary(folder: Path, summary: GridSummary, display: GridDisplay) -> F
     from ldl.report.run_page import with_run_page
 
     results, changed = write_results(folder)
+    missing = []
     try:
         if changed or not has_plots(folder):
             display.stage("plots")
             draw_grid(folder)
-    except LdlError as error:
-        display.note(str(error))
+    except (LdlError, OSError) as error:
+        missing.append(f"the plots could not be drawn: {error}")
     best = None
     if not summary.waiting:
         callbacks = Callbacks(display.data, stage=display.stage, draw=draw)
@@ -58,9 +59,9 @@ def write_summary(folder: Path, summary: GridSummary, display: GridDisplay) -> F
             best, _ = make_best(folder, results, callbacks, with_run_page)
         except Interrupted:
             raise
-        except LdlError as error:
-            display.note(f"best/ could not be made: {error}")
-    return FinishedGrid(folder, results, best)
+        except (LdlError, OSError) as error:
+            missing.append(f"best/ could not be made: {error}")
+    return FinishedGrid(folder, results, best, missing)
 
 
 def write_partial_results(folder: Path) -> None:
@@ -95,6 +96,8 @@ def print_summary(finished: FinishedGrid, summary: GridSummary, json: bool) -> N
         print_results(test)
         print(f"best: {best.path}")
     print(folder)
+    for problem in finished.missing:
+        log(f"ldl: {problem}; the same command tries again")
 
 
 def _print_winner(results: GridResults) -> None:

@@ -22,7 +22,7 @@ from ldl.errors import UsageError
 
 Status = Literal[
     "running", "completed", "interrupted", "diverged", "failed", "unreadable",
-    "killed", "timeout", "memory", "waiting",
+    "killed", "timeout", "memory", "system", "waiting",
 ]  # fmt: skip
 
 

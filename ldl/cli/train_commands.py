@@ -68,7 +68,7 @@ def resume(
     from ldl.cli.display import Display
     from ldl.execute import Callbacks
     from ldl.execute import resume as execute
-    from ldl.report.run_page import with_run_page
+    from ldl.report.run_page import has_run_page, with_run_page
     from ldl.runs import runs_root
     from ldl.runs.run_list import find_run
 
@@ -76,7 +76,10 @@ def resume(
     folder = find_run(runs_root(runs), run)
     with Display(quiet) as display:
         callbacks = Callbacks(display.data, display.training, display.stage, draw)
-        with_run_page(lambda: execute(folder, callbacks))
+        if folder.read_status().status == "completed" and not has_run_page(folder):
+            with_run_page(lambda: folder)  # a kill came between the last status and the page
+        else:
+            with_run_page(lambda: execute(folder, callbacks))
     _print_run(folder, start, json)
 
 

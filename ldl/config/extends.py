@@ -16,6 +16,7 @@ from ldl.config.tree import Invalid, Mark, Registries, Tree
 from ldl.config.tree_merge import merge
 from ldl.config.type_rules import Anything, Record
 from ldl.cycles import closed_cycle
+from ldl.errors import RunError, system_errno
 from ldl.folder_files import in_written_folder, open_descriptor
 
 MAX_BYTES = 1_000_000
@@ -54,6 +55,9 @@ def _read_text(path: str, problems: ProblemCollector) -> str:
     except FileNotFoundError:
         raise UnreadableError("there is no such file", _near_file_hint(path)) from None
     except (OSError, ValueError) as error:
+        number = system_errno(error)
+        if number is not None:
+            raise RunError(f"cannot read {path}: {os.strerror(number)}") from error
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableError(f"cannot be read: {reason.lower()}") from None
     if len(data) > MAX_BYTES:

@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ldl.errors import LdlError
+from ldl.errors import LdlError, system_errno
 from ldl.execute.worker_pool import Failure, Task, TaskReport, TaskResult, Worker
 
 HEARTBEAT = 5.0  # seconds between two renewals of a lease
@@ -168,7 +168,8 @@ class ForkServer:
             ):  # their messages suffice without a traceback
                 traceback.print_exc()
             text = str(error) if isinstance(error, LdlError) else f"{type(error).__name__}: {error}"
-            _write_result(result_file, {"error": text})
+            kind = "system" if system_errno(error) else "failed"
+            _write_result(result_file, {"error": text, "kind": kind})
         finally:
             os._exit(code)
 
@@ -198,7 +199,7 @@ class ForkServer:
         else:
             if result is not None:  # a signal from elsewhere has stopped it
                 code = -signal.SIGTERM
-            failure = self._failure(child, code, outcome.get("error", ""))
+            failure = self._failure(child, code, outcome)
             task, attempts = child.task, child.task.retry
             if failure.kind == "killed":
                 attempts = max(task.retry, task.retry_killed)
@@ -211,14 +212,15 @@ class ForkServer:
         """Queue another attempt before all other tasks."""
         self.queue.appendleft((child.task, child.attempt + 1))
 
-    def _failure(self, child: Child, code: int, error: str) -> Failure:
-        """Why a process ended without a result."""
+    def _failure(self, child: Child, code: int, outcome: Mapping[str, Any]) -> Failure:
+        """Why a process ended without a result, from its code and what it wrote."""
         if child.timed_out:
             return Failure(
                 "timeout", f"took longer than {child.task.timeout:g} s and would not stop"
             )
         if code >= 0:
-            return Failure("failed", error or f"its process ended with code {code}")
+            reason = outcome.get("error") or f"its process ended with code {code}"
+            return Failure(outcome.get("kind", "failed"), reason)
         if code == -signal.SIGKILL and _oom_kills() > child.oom_kills:
             return Failure("memory", "killed by the system for lack of memory")
         try:
@@ -312,7 +314,11 @@ def main() -> None:
     """Serve one pool."""
     faulthandler.enable()
     module, _, name = sys.argv[1].partition(":")
-    worker: Worker = getattr(importlib.import_module(module), name)(**json.loads(sys.argv[2]))
+    try:
+        worker: Worker = getattr(importlib.import_module(module), name)(**json.loads(sys.argv[2]))
+    except (LdlError, OSError) as error:
+        os.write(1, json.dumps({"fatal": str(error)}).encode() + b"\n")
+        sys.exit(1)
     server = ForkServer(worker, int(sys.argv[3]))
     gc.collect()
     gc.freeze()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ldl.arrays import Array
+from ldl.atomic_file import remove_tree
 from ldl.compile import CompileError, Config, Experiment, compile_config
 from ldl.compile.experiment_config import LossTerm
 from ldl.data import Dataset, SplitSpec, load_data, redraw_noise
@@ -84,7 +84,7 @@ def apply_changes(config: Config, changes: Mapping[str, Any]) -> Config:
 def _train_in_scratch_folder(experiment: Experiment, data: Dataset, run: RunFolder) -> Model:
     """The trained network with its best weights; the folder of the training is removed."""
     for stale in run.path.glob(f"{SCRATCH_PREFIX}*"):  # of a killed process
-        shutil.rmtree(stale, ignore_errors=True)
+        remove_tree(stale)
     with TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run.path) as folder:
         trainer = Trainer(experiment, data, RunFolder(Path(folder)))
         copy_matching(trainer.model.parameters, initial_weights(run))

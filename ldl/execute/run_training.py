@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from logging import Logger
+from logging import ERROR, INFO, Logger
 from pathlib import Path
 from typing import Any
 
 from ldl.atomic_file import write_bytes
 from ldl.data import Dataset, ProgressCallback, redraw_noise
-from ldl.errors import Diverged, Interrupted, LdlError, RunError, RunFolderError
+from ldl.errors import (
+    Diverged,
+    Interrupted,
+    LdlError,
+    RunError,
+    RunFolderError,
+    os_error_message,
+    system_errno,
+)
 from ldl.execute.data_checks import data_warnings
 from ldl.execute.evaluation import run_evaluations
 from ldl.execute.preparation import PreparedExperiment
@@ -26,8 +34,9 @@ from ldl.folder_files import read_bytes
 from ldl.runs import RunFolder, save_tensors
 from ldl.runs.environment import collect_environment
 from ldl.runs.log import log_to
+from ldl.runs.status import RunState
+from ldl.signals import DeferredSignals, interrupt_on_signal
 from ldl.train import Trainer, TrainProgress, TrainResult
-from ldl.train.signals import interrupt_on_signal
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ def train(
     }
     digest = hashlib.sha256(prepared.key_text.encode()).hexdigest()
     run = RunFolder.create(root, config.name, digest, contents)
-    with run.lock():
+    with _folder_in_errors(run), run.lock():
         train_into(prepared, dataset, run, callbacks, trained_run)
     return run
 
@@ -90,7 +99,7 @@ def resume(run: RunFolder, callbacks: Callbacks = NO_CALLBACKS) -> RunFolder:
 
     Raises RunFolderError for a completed or diverged run, or when the data has changed.
     """
-    with run.lock():
+    with _folder_in_errors(run), run.lock():
         status = run.read_status()
         if status.status == "completed":
             raise RunFolderError(f"{run.name} is completed: there is nothing left to do")
@@ -115,50 +124,78 @@ def train_into(
 
     Then save, evaluate and draw. status.json holds the outcome. Raises the same errors as `train`.
     """
-    experiment = prepared.experiment
-    run.set_status("running", epoch=0)
-    with log_to(run.log) as log:
-        trainer = Trainer(experiment, dataset, run, callbacks.training)
-        if prepared.weights:
-            transfer = copy_matching(trainer.model.parameters, prepared.weights)
-            log.info("%s", transfer)
-            callbacks.note(str(transfer))
-            if uncopied := sorted(experiment.frozen - {*transfer.copied}):
-                callbacks.note(f"freeze keeps weights that were not copied: {', '.join(uncopied)}")
-        threads = experiment.parallelism.blas_threads  # of all libraries that are loaded by now
-        status_record = _record_failure(trainer, log, callbacks)
-        with status_record, interrupt_on_signal(), blas_threads(threads):
-            _train_and_evaluate(trainer, log, callbacks, trained_run)
+    trainer: Trainer | None = None
+    try:
+        run.set_status("running", epoch=0)
+        with log_to(run.log) as log, interrupt_on_signal() as interruption:
+            trainer = Trainer(prepared.experiment, dataset, run, callbacks.training)
+            _copy_pretrained(prepared, trainer, log, callbacks)
+            # Limits the threads of all libraries that are loaded by now.
+            with blas_threads(prepared.experiment.parallelism.blas_threads):
+                result = _train_and_evaluate(trainer, log, callbacks, trained_run)
+            interruption.finish()
+            run.set_status("completed", result.reason, epoch=result.epochs, best=result.best)
+    except BaseException as error:
+        _record_failure(run, error, trainer.epoch if trainer else None, callbacks)
+        if isinstance(error, OSError):
+            raise RunError(os_error_message(error)) from error
+        raise
 
 
 @contextmanager
-def _record_failure(trainer: Trainer, log: Logger, callbacks: Callbacks) -> Iterator[None]:
-    """Record in log and status.json why the block raised, and name the folder in the error."""
-    run = trainer.run
+def _folder_in_errors(run: RunFolder) -> Iterator[None]:
+    """Name the folder in errors after which `ldl resume` can continue the run."""
     try:
         yield
-    except BaseException as error:
-        if isinstance(error, Interrupted | RunError):
+    except LdlError as error:
+        if isinstance(error, Interrupted | RunError) or system_errno(error):
             error.folder = str(run.path)
-        if isinstance(error, Interrupted):
-            log.info("%s after epoch %s", error, trainer.epoch)
-            run.set_status("interrupted", str(error), epoch=trainer.epoch)
-        elif isinstance(error, Diverged):
-            log.error("%s", error)
-            run.set_status("diverged", str(error), epoch=trainer.epoch)
-            callbacks.draw(run.path)
-        else:
-            log.exception("failed")
-            is_ldl_error = isinstance(error, LdlError)
-            reason = str(error) if is_ldl_error else f"{type(error).__name__}: {error}"
-            run.set_status("failed", reason, epoch=trainer.epoch)
         raise
+    except OSError as error:
+        run_error = RunError(os_error_message(error))
+        run_error.folder = str(run.path)
+        raise run_error from error
+
+
+def _copy_pretrained(
+    prepared: PreparedExperiment, trainer: Trainer, log: Logger, callbacks: Callbacks
+) -> None:
+    """Copy the pretrained weights, if there are any, and say which."""
+    if not prepared.weights:
+        return
+    transfer = copy_matching(trainer.model.parameters, prepared.weights)
+    log.info("%s", transfer)
+    callbacks.note(str(transfer))
+    if uncopied := sorted(prepared.experiment.frozen - {*transfer.copied}):
+        callbacks.note(f"freeze keeps weights that were not copied: {', '.join(uncopied)}")
+
+
+def _record_failure(
+    run: RunFolder, error: BaseException, epoch: int | None, callbacks: Callbacks
+) -> None:
+    """Record in status.json and run.log why a run ended, as far as the disk allows it."""
+    states: dict[type[BaseException], RunState] = {
+        Interrupted: "interrupted",
+        Diverged: "diverged",
+    }
+    state = states.get(type(error), "failed")
+    is_known = isinstance(error, LdlError)
+    reason = str(error) if is_known else f"{type(error).__name__}: {error}"
+    with DeferredSignals():
+        with suppress(LdlError, OSError):
+            run.set_status(state, reason, epoch=epoch)
+        with suppress(LdlError, OSError), log_to(run.log) as log:
+            level = INFO if state == "interrupted" else ERROR
+            log.log(level, "%s: %s", state, reason, exc_info=None if is_known else error)
+        if state == "diverged":
+            with suppress(LdlError, OSError):
+                callbacks.draw(run.path)
 
 
 def _train_and_evaluate(
     trainer: Trainer, log: Logger, callbacks: Callbacks, trained_run: RunFolder | None
-) -> None:
-    """Train or copy the weights of `trained_run`, save, evaluate, draw; complete the status."""
+) -> TrainResult:
+    """Train or copy the weights of `trained_run`, save, evaluate, draw."""
     run, experiment, model = trainer.run, trainer.experiment, trainer.model
     config = experiment.config
     if trained_run is None:
@@ -176,7 +213,7 @@ def _train_and_evaluate(
     run_evaluations(experiment, model, trainer.dataset, run, evaluations, callbacks.stage)
     callbacks.stage("plots")
     callbacks.draw(run.path)
-    run.set_status("completed", result.reason, epoch=result.epochs, best=result.best)
+    return result
 
 
 def _copy_trained(trainer: Trainer, trained_run: RunFolder) -> TrainResult:

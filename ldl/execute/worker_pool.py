@@ -26,7 +26,7 @@ COMMAND = ("-m", "ldl.execute.fork_server")
 START_TIMEOUT = 60.0  # seconds until the fork server must be ready
 CLOSE_TIMEOUT = 45.0  # seconds until a closed fork server is killed; longer than any `grace`
 
-FailureKind = Literal["failed", "killed", "timeout", "memory"]
+FailureKind = Literal["failed", "killed", "timeout", "memory", "system"]
 
 
 class WorkerPoolError(RunError):
@@ -135,10 +135,13 @@ class WorkerPool:
             start_new_session=True,
         )
         deadline = time.monotonic() + START_TIMEOUT
-        while not self._receive(1.0):
+        while not (messages := self._receive(1.0)):
             if time.monotonic() > deadline:
                 self._process.kill()
                 raise WorkerPoolError(f"no worker process started within {START_TIMEOUT:g} s")
+        if "fatal" in messages[0]:
+            self.close()
+            raise WorkerPoolError(messages[0]["fatal"])
 
     @property
     def free_slots(self) -> int:

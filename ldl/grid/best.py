@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from ldl.atomic_file import remove_tree
 from ldl.config import read
 from ldl.config.emit import emit
 from ldl.errors import Diverged, Interrupted, LdlError, RunError
@@ -68,7 +69,7 @@ def make_best(
         if _trial_id(folder) == trial.id and (best := find_best(folder)) is not None:
             return best, False
         temporary = folder / TEMPORARY
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_tree(temporary)
         try:
             source = RunFolder(folder / "trials" / trial.id)
             files = {TRIAL_FILE: to_json(trial.summary())}
@@ -84,7 +85,7 @@ def make_best(
         else:
             _replace(folder / BEST, run.path)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove_tree(temporary)
         return RunFolder(folder / BEST), True
 
 

@@ -56,6 +56,7 @@ class DaskExecutor:
         check_scheduler(address)
         import distributed
 
+        check_certificates(address)
         self.arguments, self.address = dict(arguments), address
         self._scheduler_lost = (
             f"the Dask scheduler at {address} is gone; restart it, and the same command continues"
@@ -184,6 +185,26 @@ def check_address(address: str) -> None:
         raise UsageError(
             f"--dask is the address of a scheduler or `local`, not {address}: "
             f"write it as tcp://host:8786 (before the host: {schemes})"
+        )
+
+
+def check_certificates(address: str) -> None:
+    """Raises UsageError where Dask's configuration lacks the certificates of an encrypted address.
+
+    `distributed.Client` takes them from there, as scheduler and workers do.
+    """
+    if not address.startswith(("tls:", "wss:")):
+        return
+    import distributed
+
+    try:
+        context = distributed.Security().get_connection_args("client").get("ssl_context")
+    except OSError as error:  # no such file, or no certificate
+        raise UsageError(f"the certificates in Dask's configuration: {error}") from error
+    if context is None:
+        raise UsageError(
+            f"{address} needs certificates: set ca-file, client.key and client.cert of "
+            "distributed.comm.tls in Dask's configuration"
         )
 
 

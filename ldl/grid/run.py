@@ -17,7 +17,7 @@ from ldl.grid.grid_plan import GridCallbacks, GridOptions, GridPlan, GridProgres
 from ldl.grid.trial import RETRYABLE, Trial, TrialOutcome
 from ldl.grid.trial_store import TrialStore, write_plan
 from ldl.grid.trial_worker import trial_task, worker_arguments
-from ldl.train.signals import DeferredSignals
+from ldl.signals import DeferredSignals
 
 TICK = 0.2  # seconds between two looks at signals, and between two progress reports
 LEASE_POLL = 0.5  # seconds between two looks at trials of other processes
@@ -156,7 +156,8 @@ class GridRun:
         """Queue a trial, or count it where it has ended."""
         outcome = self.store.read_outcome(trial.id)
         if outcome is not None:
-            if not (self.options.retry_failed and outcome.status in RETRYABLE):
+            is_failed = self.options.retry_failed and outcome.status in RETRYABLE
+            if not (is_failed or outcome.status == "system"):
                 self.ended_before += 1
                 self._count(trial, outcome)
                 return

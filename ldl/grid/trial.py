@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ldl.data import ProgressCallback
     from ldl.grid.candidates import Candidate
 
-TrialStatus = Literal["completed", "diverged", "failed", "killed", "timeout", "memory"]
+TrialStatus = Literal["completed", "diverged", "failed", "killed", "timeout", "memory", "system"]
 ID = re.compile(r"[\w-]+")
-RETRYABLE = ("failed", "killed", "timeout", "memory")  # another attempt may end otherwise
+RETRYABLE = ("failed", "killed", "timeout", "memory", "system")  # another attempt may end otherwise
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ldl
-from ldl.atomic_file import durable_writes, fsync_tree
+from ldl.atomic_file import TEMPORARY, durable_writes, fsync_tree
 from ldl.config.emit import flow
 from ldl.errors import LdlError, RunError, RunFolderError
 from ldl.folder_files import make_folder, open_file, read_text, remove_file
@@ -136,7 +136,7 @@ def find_grid_folder(root: Path, plan: GridPlan, option: str | None = None) -> P
         return _newest(root, plan)
     folder = Path(option).expanduser()
     if not is_grid_folder(folder):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not _is_empty(folder):
             raise RunFolderError(f"{folder} is not the folder of a grid: it has no {GRID_FILE}")
         return None
     if _read_grid_file(folder).get("base") != plan.base_digest:
@@ -145,6 +145,11 @@ def find_grid_folder(root: Path, plan: GridPlan, option: str | None = None) -> P
             "without --folder a new one is made"
         )
     return folder
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a path is a folder with nothing but what a killed writer has left there."""
+    return path.is_dir() and all(TEMPORARY.fullmatch(entry.name) for entry in path.iterdir())
 
 
 def open_grid_folder(root: Path, plan: GridPlan, option: str | None = None) -> Path:

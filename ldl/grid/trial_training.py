@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ldl.atomic_file import durable_writes, write_bytes
+from ldl.atomic_file import durable_writes, remove_tree, write_bytes
 from ldl.data import Dataset, ProgressCallback, load_data
 from ldl.errors import LdlError, RunError, RunFolderError
 from ldl.execute import Callbacks, PreparedExperiment
@@ -165,7 +164,7 @@ def train_trial(
             callbacks = Callbacks(training=stop_when_orphaned())
             train_into(_with_evaluation_of(objective, prepared), dataset, run, callbacks)
             if not keep_checkpoints:
-                shutil.rmtree(run.checkpoints, ignore_errors=True)
+                remove_tree(run.checkpoints)
             return run.read_status().reason, _objective_value(run, objective, prepared)
 
 
@@ -205,7 +204,7 @@ def _remove_inconsistent_files(run: RunFolder) -> None:
             return
     except RunFolderError:
         pass
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    remove_tree(run.checkpoints)
     for file in (run.status, run.metrics):
         remove_file(file)
 

@@ -13,14 +13,21 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from ldl.errors import Diverged, Interrupted, InUse, LdlError, RunFolderError
+from ldl.errors import (
+    Diverged,
+    Interrupted,
+    InUse,
+    LdlError,
+    RunFolderError,
+    system_errno,
+)
 from ldl.execute.worker_pool import Failure, Task, TaskResult, Worker
 from ldl.grid.objective import Objective
 from ldl.grid.trial import RETRYABLE, Trial, TrialOutcome, TrialStatus
 from ldl.grid.trial_store import TrialStore
 from ldl.grid.trial_training import TrialInputs, train_trial
 from ldl.runs.environment import collect_environment
-from ldl.train.signals import DeferredSignals, interrupt_on_signal
+from ldl.signals import DeferredSignals, interrupt_on_signal
 
 TRIAL_WORKER: Final = "ldl.grid.trial_worker:TrialWorker"
 
@@ -126,11 +133,13 @@ class TrialWorker(Worker):
             raise
         except MemoryError as error:
             return "memory", str(error) or "out of memory", None
-        except LdlError as error:
-            return "failed", str(error), None
         except Exception as error:
-            no_memory = getattr(error, "errno", 0) == errno.ENOMEM
-            return "memory" if no_memory else "failed", f"{type(error).__name__}: {error}", None
+            number = system_errno(error)
+            is_known = isinstance(error, LdlError)
+            reason = str(error) if is_known else f"{type(error).__name__}: {error}"
+            if number is None:
+                return "failed", reason, None
+            return "memory" if number == errno.ENOMEM else "system", reason, None
         return "completed", reason, value
 
     def process_died(

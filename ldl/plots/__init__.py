@@ -88,20 +88,21 @@ def draw(folder: Path) -> list[Path]:
     A plot whose data is empty is deleted. Raises RunFolderError, after everything else is drawn,
     with the name of each data file that cannot be read.
     """
-    drawn, errors = [], []
+    drawn, errors, cause = [], [], None
     with style.drawing_style():
         for task in _plot_tasks(folder):
             try:
                 figure = task.make()
             except _READ_ERRORS as error:
                 errors.append(f"{task.source.relative_to(folder)} cannot be drawn: {error}")
+                cause = error
                 continue
             if figure is None:
                 remove_file(task.target)
             else:
                 drawn.append(style.save_png(figure, task.target))
     if errors:
-        raise RunFolderError("; ".join(dict.fromkeys(errors)))
+        raise RunFolderError("; ".join(dict.fromkeys(errors))) from cause
     return drawn
 
 

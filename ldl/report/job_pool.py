@@ -23,7 +23,7 @@ from ldl.execute.worker_pool import (
 )
 from ldl.report.jobs import Job
 from ldl.report.run_index import IndexedRun, job_file
-from ldl.train.signals import interrupt_on_signal
+from ldl.signals import interrupt_on_signal
 
 JOB_WORKER: Final = "ldl.report.job_pool:JobWorker"
 POLL: Final = 0.5  # seconds to wait for a worker before signals are handled
@@ -118,7 +118,8 @@ class JobWorker(Worker):
         for number in (1, 2):
             os.dup2(descriptor, number)
         try:
-            _run_job(task.payload)
+            with interrupt_on_signal():
+                _run_job(task.payload)
         except LdlError as error:
             print(error, file=sys.stderr)
             return TaskResult.FINISHED, error.exit_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from ldl.errors import Interrupted, LdlError, RunError, RunFolderError
@@ -30,20 +31,28 @@ def write_run_page(run: RunFolder) -> Path:
     return run.report
 
 
+def has_run_page(run: RunFolder) -> bool:
+    """Whether the page was written after the last change of the status."""
+    return run.report.exists() and run.report.stat().st_mtime >= run.status.stat().st_mtime
+
+
 def with_run_page(execute: Callable[[], RunFolder]) -> RunFolder:
     """Call `execute` and write the page of its run, also where it diverged or was interrupted.
 
-    A page that cannot be written, for example on a full disk, does not fail the run.
+    Raises RunError where the run is completed and its page cannot be written.
     """
     try:
         run = execute()
     except (RunError, Interrupted) as error:
         if error.folder is not None:
-            with contextlib.suppress(LdlError):
+            with contextlib.suppress(LdlError, OSError):
                 write_run_page(RunFolder(Path(error.folder)))
         raise
-    with contextlib.suppress(LdlError):
+    try:
         write_run_page(run)
+    except (LdlError, OSError) as error:
+        command = f"`ldl report {quote(str(run.path))}` writes it again"
+        raise RunError(f"the run is completed, but not its page: {error}; {command}") from error
     return run
 
 

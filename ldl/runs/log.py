@@ -24,11 +24,17 @@ class _EscapingFormatter(logging.Formatter):
         return escape_controls(super().format(record))
 
 
+class _RunLogHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Leave out a line that cannot be written; the default prints a traceback."""
+
+
 @contextlib.contextmanager
 def log_to(path: Path) -> Iterator[logging.Logger]:
     """Append the records of logger "ldl" from level INFO to `path` within the block.
 
-    Yields that logger. Raises RunError when the file cannot be opened.
+    Yields that logger. Raises RunError when the file cannot be opened; a line that cannot be
+    written is lost, as the run itself may well end.
     """
     logger = logging.getLogger("ldl")
     previous_level = logger.level
@@ -37,7 +43,7 @@ def log_to(path: Path) -> Iterator[logging.Logger]:
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}") from error
     text = io.TextIOWrapper(file, "utf-8", "backslashreplace", write_through=True)
-    handler = logging.StreamHandler(text)
+    handler = _RunLogHandler(text)
     formatter = _EscapingFormatter(LINE_FORMAT, "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
@@ -50,4 +56,5 @@ def log_to(path: Path) -> Iterator[logging.Logger]:
         logger.removeHandler(handler)
         logger.setLevel(previous_level)
         handler.close()
-        text.close()
+        with contextlib.suppress(OSError):
+            text.close()

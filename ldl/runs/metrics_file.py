@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Self, SupportsFloat, SupportsIndex
 
@@ -40,25 +42,25 @@ class MetricsWriter:
         self._open(sum(len(line.encode()) for line in lines) or len(header.encode()))
 
     def _open(self, size: int) -> None:
-        """Open the file for appending after its first `size` bytes."""
-        try:
+        """Open the file for appending after its first `size` bytes. Raises RunError."""
+        with _writing(self.path):
             self._file = open_file(self.path, "r+b", buffering=0)
-        except OSError as error:
-            raise RunError(f"cannot write {self.path}: {error.strerror}") from error
-        self._size = size
-        self._cut_incomplete_row()
+            self._size = size
+            self._cut_incomplete_row()
 
     def append(self, row: Mapping[str, SupportsFloat | SupportsIndex | None]) -> None:
         """Write a row; missing columns stay empty. Raises `RunError` when the write fails."""
         if not row.keys() <= set(self.columns):
             raise ValueError(f"no such column: {', '.join(row.keys() - set(self.columns))}")
         line = (",".join(_format(row.get(name)) for name in self.columns) + "\n").encode()
-        try:
-            if self._file.write(line) != len(line):
-                raise OSError(0, "the disk is full")
-        except OSError as error:
-            self._cut_incomplete_row()
-            raise RunError(f"cannot write {self.path}: {error.strerror}") from error
+        with _writing(self.path):
+            try:
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, "the disk is full")
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self._cut_incomplete_row()
+                raise
         self._size += len(line)
 
     def truncate_to(self, epoch: int) -> int:
@@ -67,25 +69,21 @@ class MetricsWriter:
         remaining = [line for line in rows if _epoch(self.path, line) <= epoch]
         data = "".join([header, *remaining]).encode()
         write_bytes(self.path, data)
-        self._file.close()
+        with _writing(self.path):
+            self._file.close()
         self._open(len(data))
         return len(remaining)
 
     def sync(self) -> None:
         """Wait until the rows are on the disk."""
-        try:
+        with _writing(self.path):
             fsync(self._file.fileno())
-        except OSError as error:
-            raise RunError(f"cannot write {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Sync and close the file."""
-        if self._file.closed:
-            return
-        try:
-            self.sync()
-        finally:
-            self._file.close()
+        """Sync and close the file. Raises RunError when a row may not be on the disk."""
+        if not self._file.closed:
+            with _writing(self.path), self._file:
+                fsync(self._file.fileno())
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +94,15 @@ class MetricsWriter:
     def _cut_incomplete_row(self) -> None:
         self._file.truncate(self._size)
         self._file.seek(self._size)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise RunError for an OSError of the block."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}") from error
 
 
 def read_metrics(path: Path) -> list[MetricsRow]:

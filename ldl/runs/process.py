@@ -69,14 +69,18 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     flock(2): the kernel releases the lock when the holder ends, however it ends, so no lock is ever
     stale. The file stays: removing it would let two holders lock two files of one name.
     """
-    with _open_locked(path) as file:
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {hostname()}\n")
-        file.flush()
-        try:
-            yield
-        finally:
-            file.truncate(0)
+    file = _open_locked(path)
+    try:
+        # The text is for other users alone: the lock holds also where the disk is full.
+        with contextlib.suppress(OSError):
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"process {os.getpid()} on {hostname()}\n".encode())
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.ftruncate(file.fileno(), 0)
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 def _open_locked(path: Path) -> TextIO:

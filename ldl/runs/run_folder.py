@@ -7,7 +7,6 @@ import errno
 import itertools
 import os
 import re
-import shutil
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -16,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from ldl.atomic_file import fsync_folder, remove_temporary_files, write_bytes
+from ldl.atomic_file import fsync_folder, remove_temporary_files, remove_tree, write_bytes
 from ldl.errors import RunError, RunFolderError
-from ldl.folder_files import make_folder
-from ldl.runs.json_files import dump_state, load_state, write_json
+from ldl.folder_files import make_folder, open_file
+from ldl.runs.json_files import dump_state, load_state, to_json, write_json
 from ldl.runs.process import exclusive_lock, hostname, process_start_id
 from ldl.runs.status import (
     NOT_STARTED,
@@ -104,7 +103,7 @@ class RunFolder:
         without its contents. Raises `RunFolderError` when `root` is not writable.
         """
         base = f"{to_utc(now):%Y%m%dT%H%M%SZ}-{slug(name)}-{digest[:6]}"
-        hidden = root / f".new-{os.getpid()}-{os.urandom(4).hex()}"
+        hidden, path = root / f".new-{os.getpid()}-{os.urandom(4).hex()}", None
         try:
             root.mkdir(parents=True, exist_ok=True)
             _remove_stale_folders(root)
@@ -114,9 +113,11 @@ class RunFolder:
             path = _rename_to_free_name(hidden, root, base)
             fsync_folder(root)
         except (OSError, RunError) as error:
-            shutil.rmtree(hidden, ignore_errors=True)
+            remove_tree(hidden)
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise RunFolderError(f"cannot create a run in {root}: {reason}") from error
+            failure = RunFolderError(f"cannot create a run in {root}: {reason}")
+            failure.folder = str(path) if path else None
+            raise failure from error
         return cls(path)
 
     @classmethod
@@ -180,7 +181,11 @@ class RunFolder:
             process=start_id,
             host=host,
         )
-        write_json(self.status, updated.to_dict())
+        try:
+            write_json(self.status, updated.to_dict())
+        except RunError:
+            if not (self.status.exists() and _overwrite(self.status, to_json(updated.to_dict()))):
+                raise
         return updated
 
     def read_status(self) -> Status:
@@ -234,6 +239,15 @@ class RunFolder:
             raise RunFolderError(f"{path} holds no state of a run") from error
 
 
+def _overwrite(path: Path, data: bytes) -> bool:
+    """Write `data` over a small file: a full disk has room for that. Whether it succeeded."""
+    try:
+        with open_file(path, "r+b", buffering=0) as file:
+            return file.write(data) == len(data) and file.truncate(len(data)) == len(data)
+    except OSError:
+        return False
+
+
 def _rename_to_free_name(hidden: Path, root: Path, base: str) -> Path:
     """Rename `hidden` to the first free name of `base`, `base-2`, `base-3` …; return the path.
 
@@ -254,7 +268,7 @@ def _remove_stale_folders(root: Path) -> None:
     for folder in root.glob(".new-*"):
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > STALE_AFTER:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder)
 
 
 def is_run(path: Path) -> bool:

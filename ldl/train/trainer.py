@@ -17,8 +17,8 @@ from ldl.engine.model import Model
 from ldl.errors import Diverged, Interrupted
 from ldl.runs import MetricsWriter, RunFolder
 from ldl.runs.metrics_file import MetricsRow
+from ldl.signals import DeferredSignals
 from ldl.train.loop import DIVERGENCE_HINT, EpochMetrics, TrainLoop, train_options
-from ldl.train.signals import DeferredSignals
 from ldl.train.validation import TASK_METRICS, MetricMonitor, metric_monitor, validate
 
 ALL_EPOCHS_DONE = "all epochs are done"

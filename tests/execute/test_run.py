@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ldl.data import SOURCES
-from ldl.errors import ConfigError, DataError, RunFolderError
+from ldl.errors import ConfigError, DataError, RunError, RunFolderError
 from ldl.execute import Callbacks, evaluate, predict, prepare, read_evaluations, resume, train
 from ldl.report.run_page import with_run_page
 from ldl.runs import RunFolder, read_metrics
@@ -129,7 +129,7 @@ def test_a_failure_is_recorded(file: Path, tmp_path: Path, monkeypatch: pytest.M
 
     with monkeypatch.context() as patched:
         patched.setattr(Classification, "run", fail)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(RunError, match="no space"):
             train(prepare(file), tmp_path / "runs")
     (summary,) = list_runs(tmp_path / "runs")
     assert summary.status == "failed" and "no space" in summary.reason

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import distributed
 import pytest
 from distributed.comm import CommClosedError
@@ -30,12 +33,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 class Cluster:
     """`dask scheduler` and `dask worker`."""
 
-    def __init__(self) -> None:
+    def __init__(self, scheme: str = "tcp", **environment: str) -> None:
+        self.environment = {**os.environ, **environment}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{port}"
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+        self.address = f"{scheme}://127.0.0.1:{port}"
+        place = "--host", "127.0.0.1", "--port", str(port), "--protocol", scheme
+        self.scheduler = self._start("scheduler", *place)
         self.workers: list[subprocess.Popen[bytes]] = []
         for _ in range(100):
             with socket.socket() as probe:
@@ -58,6 +63,7 @@ class Cluster:
             [sys.executable, "-m", "dask", *words, "--no-dashboard"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=self.environment,
         )
 
 
@@ -83,6 +89,32 @@ def test_the_results_are_those_without_a_cluster(cluster: Cluster, tmp_path: Pat
         run_all(tmp_path / "dask", planned, options=GridOptions(dask=cluster.address))[0].completed
         == 6
     )
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_a_cluster_with_certificates(tmp_path: Path) -> None:
+    """`tls://` takes certificates from Dask's configuration; without them it is an error."""
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    settings = {"distributed.comm.tls.ca-file": certificate}
+    for role in ("scheduler", "worker", "client"):
+        settings |= {f"distributed.comm.tls.{role}.key": key}
+        settings |= {f"distributed.comm.tls.{role}.cert": certificate}
+    variables = {
+        f"DASK_{name.replace('.', '__').replace('-', '_').upper()}": path
+        for name, path in settings.items()
+    }
+    cluster = Cluster("tls", **variables)
+    try:
+        cluster.add()
+        options = GridOptions(dask=cluster.address)
+        with pytest.raises(UsageError, match="needs certificates"):
+            run_all(tmp_path / "grid", trials(2), options=options)
+        with dask.config.set(settings):
+            assert run_all(tmp_path / "grid", trials(2), options=options)[0].completed == 2
+    finally:
+        cluster.close()
 
 
 def test_killed_workers(

@@ -18,8 +18,8 @@ from ldl.errors import Interrupted, RunFolderError
 from ldl.execute import Callbacks, evaluate, resume, train
 from ldl.runs import RunFolder
 from ldl.runs.run_list import list_runs, run_folders
+from ldl.signals import interrupt_on_signal
 from ldl.train import TrainProgress
-from ldl.train.signals import interrupt_on_signal
 
 from .helpers import prepared, rows, saved, trained
 

@@ -14,27 +14,44 @@ from ldl.errors import Interrupted
 HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@contextmanager
-def interrupt_on_signal() -> Iterator[None]:
-    """Within `with`, a signal raises Interrupted at once.
+class Interruption:
+    """The handler of signals within `interrupt_on_signal`."""
 
-    For work that can be started again. Where a library has swallowed the exception, Interrupted is
-    raised at the end of the block.
-    """
-    caught: int | None = None
+    def __init__(self) -> None:
+        self.caught: int | None = None
+        self._is_finished = False
+        self._late = False  # a signal came after the work was finished
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal caught
-        caught = number
+    def finish(self) -> None:
+        """From now on the first signal has no effect: what is left takes no time."""
+        self._is_finished = True
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal. Raises Interrupted."""
+        if self._is_finished and not self._late:
+            self._late = True
+            return
+        self.caught = number
         raise Interrupted(number)
 
-    previous = _install(interrupt)
+
+@contextmanager
+def interrupt_on_signal() -> Iterator[Interruption]:
+    """Within `with`, a signal raises Interrupted at once, until the work is finished.
+
+    For work that can be started again. Where a library has swallowed the exception, Interrupted is
+    raised at the end of the block. A block within another one has the handler of the outer one,
+    so that a command stays finished when the function that has finished it returns.
+    """
+    outer = signal.getsignal(signal.SIGTERM)
+    interruption = outer if isinstance(outer, Interruption) else Interruption()
+    previous = {} if interruption is outer else _install(interruption)
     try:
-        yield
+        yield interruption
     finally:
         _restore(previous)
-    if caught is not None:
-        raise Interrupted(caught)
+    if interruption.caught is not None:
+        raise Interrupted(interruption.caught)
 
 
 class DeferredSignals:
