@@ -5,12 +5,16 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PROFILE ?= full
 SEED_OFFSET ?= 0
+KILLS ?= 60
+INJECTIONS ?= 100
+MUTATIONS ?= 1000
+SEED ?= 0
 SAMPLE ?= 100
 SEED ?= 0
 ROOMS ?= engine train data evaluate grid runs compile execute
 
 .DEFAULT_GOAL := help
-.PHONY: help demo reproduce-report test test-slow test-external test-browser test-mutants lint check bench bench-quick clean
+.PHONY: help demo reproduce-report test test-slow test-faults test-external test-browser test-mutants lint check bench bench-quick clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +44,10 @@ test: $(VENV)/dev ## run the tests
 
 test-slow: $(VENV)/dev ## run the slow tests, such as twenty kills and resumes
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+test-faults: $(VENV)/dev ## kill, starve and damage runs and grids; KILLS=1000 INJECTIONS=1000 MUTATIONS=10000 SEED=1
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.faults --workers $(WORKERS) \
+		--kills $(KILLS) --injections $(INJECTIONS) --mutations $(MUTATIONS) --seed $(SEED)
 
 test-external: $(VENV)/dev ## compare the engine and every config with PyTorch and ONNX
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[external]'

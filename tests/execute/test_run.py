@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from ldl.data import SOURCES
-from ldl.errors import ConfigError, DataError, RunError, RunFolderError
+from ldl.errors import ConfigError, DataError, RunError, RunFolderError, system_errno
 from ldl.execute import Callbacks, evaluate, predict, prepare, read_evaluations, resume, train
 from ldl.report.run_page import with_run_page
 from ldl.runs import RunFolder, read_metrics
@@ -140,6 +141,26 @@ def test_a_failure_is_recorded(file: Path, tmp_path: Path, monkeypatch: pytest.M
     assert run.read_status().status == "completed"
     assert run.model.read_bytes() == whole.model.read_bytes()
     assert run.results.read_bytes() == whole.results.read_bytes()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_fails_for_good_leaves_a_run_to_resume(
+    number: int, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the folder; the status is written where that needs no space."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        fails = Callbacks(training=lambda _: patched.setattr(os, "fsync", fail))
+        with pytest.raises(RunError) as raised:
+            train(prepare(file), tmp_path / "runs", fails)
+    (path,) = (tmp_path / "runs").glob("2*")
+    assert raised.value.folder == str(path) and system_errno(raised.value) == number
+    assert RunFolder.open(path).read_status().status == "failed"
+    whole = train(prepare(file), tmp_path / "whole")
+    assert resume(RunFolder.open(path)).model.read_bytes() == whole.model.read_bytes()
 
 
 def test_a_locked_run_is_not_evaluated(file: Path, tmp_path: Path) -> None:

@@ -52,7 +52,6 @@ class SystemCalls:
         self._record = None
         if record is not None:
             self._record = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self._descriptors: set[int] = set()
         self.originals = {name: getattr(os, name) for name in (*PATCHED, "write", "close")}
 
     @property
@@ -81,11 +80,10 @@ class SystemCalls:
             raise OSError(number, os.strerror(number), None if isinstance(where, int) else where)
 
     def _is_ours(self, where: Any) -> bool:
-        if isinstance(where, int):
-            return where in self._descriptors
         try:
-            return os.path.abspath(os.fsdecode(where)).startswith(self.root)
-        except (TypeError, ValueError):
+            path = os.readlink(f"/proc/self/fd/{where}") if isinstance(where, int) else where
+            return os.path.abspath(os.fsdecode(path)).startswith(self.root)
+        except (OSError, TypeError, ValueError):
             return False
 
     def install(self) -> None:
@@ -111,10 +109,7 @@ class SystemCalls:
         def opening(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
             where = _absolute(path, options.get("dir_fd"))
             self.before("create" if flags & os.O_CREAT else "open", where)
-            descriptor = function(path, flags, *arguments, **options)
-            if self._is_ours(where):
-                self._descriptors.add(descriptor)
-            return descriptor
+            return function(path, flags, *arguments, **options)
 
         return opening
 
@@ -124,7 +119,6 @@ class SystemCalls:
             self.before("close", descriptor)
         except OSError as error:  # Linux closes the descriptor all the same
             failure = error
-        self._descriptors.discard(descriptor)
         self.originals["close"](descriptor)
         if failure is not None:
             raise failure
@@ -184,11 +178,9 @@ class _File(io.FileIO):
     def close(self) -> None:
         if self.closed:
             return
-        descriptor = self.fileno()
         try:
             self.calls.before("close", self._name)
         finally:
-            self.calls._descriptors.discard(descriptor)
             io.FileIO.close(self)
 
     @property
@@ -213,7 +205,6 @@ class _Opener:
             self.calls.before("open" if mode[0] == "r" else "create", file)
         raw = _File(file, mode.replace("b", "").replace("t", ""), closefd, opener)
         raw.calls = self.calls
-        self.calls._descriptors.add(raw.fileno())
         if buffering == 0:
             return raw
         kind = io.BufferedRandom if "+" in mode else io.BufferedWriter

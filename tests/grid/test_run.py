@@ -178,6 +178,17 @@ def test_failed_trials_are_retried_on_request(tmp_path: Path) -> None:
     assert events.outcomes.keys() == {late.id}
 
 
+def test_a_trial_that_the_system_failed_is_tried_again(tmp_path: Path) -> None:
+    """The same command does that by itself."""
+    planned = trials(1)
+    store = TrialStore(tmp_path)
+    reason = "cannot write status.json: No space left on device"
+    store.write_outcome(TrialOutcome(planned[0].id, "system", reason, None, 0, 0.1, 1, "here"))
+    summary, events = run_all(tmp_path, planned)
+    assert (summary.completed, summary.failed) == (1, 0)
+    assert events.outcomes[planned[0].id].status == "completed"
+
+
 def test_fail_fast_stops_with_checkpoints(tmp_path: Path) -> None:
     """Running trials can be resumed; waiting trials are not started."""
     bad = as_trial(trials(1)[0].yaml.replace("source: digits", "source: {csv: gone.csv}"))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import pytest
 
 from ldl.cli import main
 from ldl.compile import Claim, ClaimedMetric
 from ldl.config import read
-from ldl.errors import Diverged
+from ldl.errors import Diverged, RunError
 from ldl.execute import Callbacks, prepare, train
 from ldl.plots import draw
 from ldl.report.claim_files import ClaimFile, ReportTitles, SourceDocument
@@ -24,6 +26,9 @@ from ldl.report.setup import ReportedSetting
 from ldl.report.verdicts import MetricVerdict
 from ldl.runs import RunFolder
 from ldl.runs.comparison import compare_runs
+from ldl.runs.run_list import list_runs
+from ldl.runs.status import RunState, Status
+from ldl.signals import HANDLED_SIGNALS
 
 from .helpers import LINE, check_page, make_run
 
@@ -175,6 +180,55 @@ def test_a_run_that_diverges_leaves_a_page(tmp_path: Path) -> None:
         with_run_page(lambda: train(prepare(tmp_path / "x.yaml"), tmp_path / "runs"))
     (page,) = (tmp_path / "runs").glob("*/report.html")
     assert "diverged" in check_page(page.read_text()).text
+
+
+def test_a_page_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 and how to write it; the run is completed, and `resume` writes the page."""
+    (tmp_path / "x.yaml").write_text(LINE.format(name="x", epochs=2))
+    command = ["train", str(tmp_path / "x.yaml"), "--runs", str(tmp_path)]
+    with monkeypatch.context() as patched:
+        patched.setattr("ldl.report.run_page.write_text", _no_space)
+        assert _exit_code(monkeypatch, *command) == 1
+    assert "`ldl report " in capsys.readouterr().err
+    (run,) = list_runs(tmp_path)
+    assert run.status == "completed" and not (run.path / "report.html").exists()
+    assert _exit_code(monkeypatch, "resume", str(run.path)) == 0
+    assert (run.path / "report.html").exists()
+
+
+@pytest.mark.parametrize("number", HANDLED_SIGNALS)
+def test_a_signal_after_completion_leaves_a_page(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command ends as without a signal."""
+    (tmp_path / "x.yaml").write_text(LINE.format(name="x", epochs=2))
+    set_status = RunFolder.set_status
+
+    def set_and_signal(run: RunFolder, status: RunState, *args: str, **options: Any) -> Status:
+        written = set_status(run, status, *args, **options)
+        if status == "completed":
+            os.kill(os.getpid(), number)
+        return written
+
+    monkeypatch.setattr(RunFolder, "set_status", set_and_signal)
+    command = ["train", str(tmp_path / "x.yaml"), "--runs", str(tmp_path)]
+    assert _exit_code(monkeypatch, *command) == 0
+    (page,) = tmp_path.glob("*/report.html")
+    assert "completed" in page.read_text()
+
+
+def _no_space(path: Path, text: str) -> None:
+    raise RunError(f"cannot write {path}: no space")
+
+
+def _exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    """The exit code of a command in this process."""
+    monkeypatch.setattr("sys.argv", ["ldl", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code or 0
 
 
 def test_page_of_several_runs(run: RunFolder, tmp_path: Path) -> None:
