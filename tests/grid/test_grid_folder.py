@@ -25,6 +25,17 @@ from .plans import SIZES, finished, grid_plan
 BLOCK = f"seeds: 2\nvary:\n  {SIZES}\n  network.1: [tanh, {{dropout: 0.1}}]"
 
 
+def test_a_folder_that_a_killed_grid_has_begun_is_new(tmp_path: Path) -> None:
+    """It holds a temporary file alone; any other file is somebody's."""
+    folder, plan = tmp_path / "grid", grid_plan(tmp_path, BLOCK)
+    folder.mkdir()
+    (folder / ".grid.json.7-0123abcd.tmp").touch()
+    assert open_grid_folder(tmp_path, plan, str(folder)) == folder
+    (folder / "grid.json").unlink()
+    with pytest.raises(RunFolderError, match="not the folder of a grid"):
+        find_grid_folder(tmp_path, plan, str(folder))
+
+
 def test_the_same_command_finds_the_folder(tmp_path: Path) -> None:
     """Also with other values and seeds; another configuration gets another folder."""
     root = tmp_path / "runs"
