@@ -194,3 +194,16 @@ def test_the_line_search_meets_both_conditions(name: str, trial: float) -> None:
 def test_a_rising_line_has_no_point() -> None:
     start = Point(0.0, 0.0, -1.0)
     assert strong_wolfe(lambda a: Point(a, a, 1.0), start, 1.0) is None
+
+
+def test_a_search_along_an_endless_descent_ends() -> None:
+    """After 25 evaluations, each twice as far as the one before, at the last point."""
+    lengths = []
+
+    def line(length: float) -> Point:
+        lengths.append(length)
+        return Point(length, -length, -1.0)
+
+    point = strong_wolfe(line, Point(0.0, 0.0, -1.0), 0.5)
+    assert lengths == [0.5 * 2.0**i for i in range(25)]
+    assert point is not None and point.step_length == lengths[-1]

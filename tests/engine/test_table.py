@@ -189,4 +189,5 @@ def test_defaults_of_a_plan_are_empty() -> None:
     assert not plan.w
     assert not plan.state
     assert not plan.buffers
+    assert (plan.multiply_adds, plan.products) == (0, 1)
     assert LAYERS["linear"](4).plan((TensorSpec((2, 3)),)).multiply_adds == 2 * 3 * 4

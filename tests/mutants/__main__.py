@@ -132,15 +132,17 @@ def noticed(change: Change, copy: Path, rooms: dict[str, Room]) -> bool:
 def known_reason(change: Change, copy: Path) -> str:
     """Why a change is known to alter nothing, from the file of those; "" for others.
 
-    Each line holds path, source line, change and reason, separated by two bars, so that it stays
-    valid where lines are added above.
+    Each line holds path, source line, change (`*` for any number) and reason, separated by two
+    bars, so that it stays valid where lines are added above.
     """
     source = (copy / change.place.path).read_text().splitlines()[change.place.start[0] - 1]
-    key = [change.place.path, source.strip(), f"{change.place.before} → {change.after}"]
+    changes = {f"{change.place.before} → {change.after}"}
+    if change.place.before.isdigit():
+        changes.add("*")
     for line in EQUIVALENT.read_text().splitlines():
-        fields = [field.strip() for field in line.split("||")]
-        if fields[:3] == key:
-            return fields[3]
+        path, text, altered, reason = (field.strip() for field in line.split("||"))
+        if (path, text) == (change.place.path, source.strip()) and altered in changes:
+            return reason
     return ""
 
 
