@@ -1,4 +1,19 @@
-"""Verdicts: of a measured metric on its claimed value, of a file, of a claim."""
+"""Verdicts: of a measured metric on its claimed value, of a file, of a claim.
+
+For n seeds with mean x̄ and standard deviation s, t the quantiles with n − 1 degrees of freedom:
+
+- A claimed number c, which one run gave, is reproduced if c lies in x̄ ± t(0.975)·s·√(1 + 1/n),
+  widened by half a unit of c's last printed digit, or within the stated tolerance. It is exceeded
+  if x̄ is better and |x̄ − c| less half a unit is above t(0.95)·s·√(1 + 1/n).
+- A limit L is reproduced if (x̄ − L)·√n / s is above t(0.95), with the sign of the limit, or if s
+  is 0 and x̄ fulfils it; ours is consistent with L if x̄ alone fulfils it.
+- A comparison with another file is reproduced if d̄·√n / s(d) is above t(0.95), d the differences
+  of the n pairs less `by`; with infinite values if the sign test is below 0.05.
+- What differs significantly the other way is refuted if the cause is given, else not reproduced.
+- With n < 3 a verdict is "consistent with" where x̄ agrees, else "not reproduced". What follows from
+  the network alone, and `same_as`, is equal or not for any n.
+- A claim has the worst verdict of its judged metrics; exceeded if all that can be are.
+"""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def measured_value(result: MetricVerdict) -> str:
     if all(math.isinf(value) for value in result.values):
         return "never"
     text = _with_unit(format_mean_std(result.mean, result.std), result.metric)
-    if result.interval is not None and has_target(result.metric) and not is_exact(result.metric):
+    if result.interval is not None and result.std and has_target(result.metric):
         low, high = map(format_number, result.interval)
         return f"{text}, a further run {low} to {high}"
     if not result.other_values:
