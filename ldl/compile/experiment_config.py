@@ -71,6 +71,12 @@ class Training:
     `clip_norm` or `clip_value` clips the gradient, and the optimizer makes its step. `freeze` names
     layers, groups of layers (`encoder`) or single weights (`linear1.bias`) that keep their values
     with every optimizer; running statistics are no weights and are still updated.
+
+    With `average` model.safetensors still has the weights that `keep` names, by which evaluations
+    run: `keep: average` makes it the averaged ones. `metrics.csv`, `early_stopping` and `keep:
+    best` follow the weights that are trained. The entry `average` of results.json compares the last
+    and the averaged weights after the last epoch. Running statistics of `batch_norm` belong to
+    weights: for the averaged ones they are computed anew over the training data.
     """
 
     epochs: Size = 100
@@ -99,9 +105,15 @@ class Training:
     clip_norm: Annotated[Positive | None, Doc("the largest norm of the whole gradient")] = None
     clip_value: Annotated[Positive | None, Doc("the largest size of each value of it")] = None
     freeze: list[str] = field(default_factory=list)
-    keep: Annotated[Literal["best", "last"], Doc("which weights are saved; best by validation")] = (
-        "best"
-    )
+    average: Annotated[
+        Annotated[Any, Choice("average")] | None,
+        Doc("of weights, saved in average.safetensors and evaluated beside the last ones"),
+        AddedLater(),
+    ] = None
+    keep: Annotated[
+        Literal["best", "last", "average"],
+        Doc("which weights model.safetensors has; best by validation, average with `average`"),
+    ] = "best"
     checkpoint_seconds: Annotated[
         NonNegative, Doc("the shortest time between two checkpoints; 0: each epoch")
     ] = 10.0
@@ -110,7 +122,11 @@ class Training:
     ] = None
 
     def __post_init__(self) -> None:
-        """Reject two kinds of clipping at once."""
+        """Reject two kinds of clipping at once, and an average that is kept but not made."""
+        if self.keep == "average" and self.average is None:
+            raise SettingError(
+                "keep", "needs an average of weights: `average: ema` or `average: swa`"
+            )
         if self.clip_norm is not None and self.clip_value is not None:
             raise SettingError("clip_value", "does not go with clip_norm: choose one")
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from ldl.compile.composites import COMPOSITES, DECODERS
 from ldl.data import AUGMENTATIONS, NOISES, SCALERS, SOURCES
+from ldl.engine.averaging import AVERAGES
 from ldl.engine.init import INITIALISERS
 from ldl.engine.layer import Layer
 from ldl.engine.layers import LAYERS
@@ -26,6 +27,7 @@ REGISTRIES: Final[Mapping[str, Mapping[str, type]]] = {
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
+    "average": AVERAGES,
 }
 
 LAYER_NAMES: Final[dict[type[Layer], str]] = {layer: name for name, layer in LAYERS.items()}

@@ -22,6 +22,7 @@ from ldl.errors import (
     os_error_message,
     system_errno,
 )
+from ldl.evaluate.context import json_values
 from ldl.execute.data_checks import data_warnings
 from ldl.execute.evaluation import run_evaluations
 from ldl.execute.preparation import PreparedExperiment
@@ -31,12 +32,12 @@ from ldl.execute.saved_run import load_weights, prepare_saved
 from ldl.execute.seen_samples import overlap_warnings
 from ldl.execute.transfer import copy_matching, initial_weights
 from ldl.folder_files import read_bytes
-from ldl.runs import RunFolder, save_tensors
+from ldl.runs import RunFolder, load_tensors, read_json, save_tensors, write_json
 from ldl.runs.environment import collect_environment
 from ldl.runs.log import log_to
 from ldl.runs.status import RunState
 from ldl.signals import DeferredSignals, interrupt_on_signal
-from ldl.train import Trainer, TrainProgress, TrainResult
+from ldl.train import AverageResult, Trainer, TrainProgress, TrainResult
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,9 @@ def _train_and_evaluate(
         result = _copy_trained(trainer, trained_run)
         log.info("weights and metrics copied from %s", trained_run.name)
     save_tensors(run.model, model.parameters.arrays())
+    if result.average is not None:
+        save_tensors(run.average, result.average.arrays)
+        write_json(run.results, {"average": json_values(result.average.results)})
     run.set_status("running", epoch=result.epochs, best=result.best)  # the plots show the best
     if config.data.fresh_noise:  # evaluate with the noise of `load_data`, as `evaluate` does
         redraw_noise(trainer.dataset, config.data, config.seed, 0)
@@ -220,5 +224,8 @@ def _copy_trained(trainer: Trainer, trained_run: RunFolder) -> TrainResult:
     """Copy weights and metrics of a completed run. Raises RunFolderError for a damaged one."""
     load_weights(trainer.model, trained_run)
     write_bytes(trainer.run.metrics, read_bytes(trained_run.metrics))
-    status = trained_run.read_status()
-    return TrainResult(status.epoch or 0, status.reason, dict(status.best or {}))
+    status, average = trained_run.read_status(), None
+    if trainer.settings.average is not None and trained_run.average.exists():
+        results = read_json(trained_run.results).get("average", {})
+        average = AverageResult(load_tensors(trained_run.average)[0], results)
+    return TrainResult(status.epoch or 0, status.reason, dict(status.best or {}), average)

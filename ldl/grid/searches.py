@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ldl.engine.averaging import Swa
 from ldl.engine.schedules import Schedule, StepCount, Warmup
 from ldl.grid.block import Tpe
 from ldl.grid.candidates import Candidate
@@ -104,7 +105,8 @@ def survivors(round_index: int, candidates: int, eta: int) -> int:
 
 def continues(candidate: Candidate) -> bool:
     """Whether a longer training of the candidate continues from the checkpoint of a shorter one."""
-    return horizon_independent(candidate.config.schedule)
+    config = candidate.config
+    return horizon_independent(config.schedule) and not isinstance(config.train.average, Swa)
 
 
 def horizon_independent(schedule: Schedule | None) -> bool:

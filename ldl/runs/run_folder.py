@@ -75,6 +75,8 @@ class RunFolder:
     """The results of every evaluation."""
     model = _Entry("model.safetensors")
     """The best weights."""
+    average = _Entry("average.safetensors")
+    """The averaged weights, with `train.average`."""
     checkpoints = _Entry("checkpoints")
     """The folder of the last and the best checkpoint."""
     contingency = _Entry("contingency")

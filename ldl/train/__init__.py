@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from ldl.train.average import AverageResult
 from ldl.train.loop import EpochMetrics, TrainLoop
 from ldl.train.trainer import Trainer, TrainProgress, TrainResult
 
-__all__ = ["EpochMetrics", "TrainLoop", "TrainProgress", "TrainResult", "Trainer"]
+__all__ = ["AverageResult", "EpochMetrics", "TrainLoop", "TrainProgress", "TrainResult", "Trainer"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from math import isfinite, sqrt
@@ -14,9 +14,10 @@ from ldl.arrays import Array
 from ldl.compile.experiment_config import Config
 from ldl.data import AugmentedBatches, prefetch
 from ldl.engine.accumulation import AccumulatingExecutor
+from ldl.engine.averaging import WeightAverage
 from ldl.engine.data_parallel import DataParallelExecutor
 from ldl.engine.executor import Executor
-from ldl.engine.model import Model
+from ldl.engine.model import Model, batches
 from ldl.engine.optim import Optimizer, OptimizerState
 from ldl.engine.penalty import Clipping, Penalty
 from ldl.engine.schedules import Schedule, ScheduleState, StepCount
@@ -35,7 +36,7 @@ class TrainOptions:
 
     `epochs` is the length of the whole training, which some schedules depend on. With `decay_all`
     weight decay and penalties apply to every weight, biases included. Each batch is computed in
-    `accumulation_steps` pieces.
+    `accumulation_steps` pieces. `average` averages weights.
     """
 
     epochs: int = 1
@@ -44,6 +45,7 @@ class TrainOptions:
     clipping: Clipping | None = None
     decay_all: bool = False
     accumulation_steps: int = 1
+    average: WeightAverage | None = None
 
 
 DEFAULT_OPTIONS = TrainOptions()
@@ -61,6 +63,7 @@ def train_options(config: Config) -> TrainOptions:
         clipping=clipping if clipping != Clipping() else None,
         decay_all=train.decay == "all",
         accumulation_steps=train.accumulation_steps,
+        average=train.average,
     )
 
 
@@ -121,7 +124,9 @@ class TrainLoop:
         self.optimizer_state: OptimizerState = optimizer.start(self.theta)
         self.options, self._count = options, StepCount(self.batches, self.batches * options.epochs)
         self.schedule_state: ScheduleState = options.schedule.start() if options.schedule else {}
-        self._scratch = np.empty_like(self.theta) if options.penalty else None
+        self.average = np.zeros_like(self.theta) if options.average else None
+        self.average_count = 0
+        self._scratch = np.empty_like(self.theta if options.penalty or options.average else [])
         reads_gradient = options.penalty is not None or options.clipping is not None
         self._outer_products = (
             outer_products
@@ -154,10 +159,11 @@ class TrainLoop:
         theta, gradient = self.theta, self.gradient
         decay_slices = self._decay_slices
         step, state, needs_closure = optimizer.step, self.optimizer_state, optimizer.needs_closure
-        schedule, clipping = options.schedule, options.clipping
+        schedule, clipping, average = options.schedule, options.clipping, options.average
+        average_steps = average is not None and average.per_step
         size = 0
-        with np.errstate(all="ignore"), closing(self._batches(epoch, metrics.batch)) as batches:
-            for indices, augmented in batches:
+        with np.errstate(all="ignore"), closing(self._batches(epoch, metrics.batch)) as items:
+            for indices, augmented in items:
                 if len(indices) != size:  # the first batch, and a smaller last one
                     size = len(indices)
                     executor = self._executor(size)
@@ -196,12 +202,39 @@ class TrainLoop:
                         update.apply(self._ger, rate)
                 else:
                     step(theta, gradient, state, rate, decay_slices)
+                if average_steps:
+                    self._update_average()
                 metrics.batch += 1
                 metrics.samples += size
                 metrics.loss += loss * size
                 metrics.norm += norm
                 if after_batch is not None:
                     after_batch(metrics)
+        if average is not None and not average_steps and average.begins(epoch, options.epochs):
+            self._update_average()
+
+    def forward_batches(self, epoch: int, before: Callable[[], object]) -> Iterator[int]:
+        """Run forward in training mode on each batch of `epoch` in pieces of the executor's size.
+
+        Calls `before`, runs, and yields the number of samples.
+        """
+        with np.errstate(all="ignore"), closing(self._batches(epoch, 0)) as groups:
+            for indices, augmented in groups:
+                for start, stop in batches(len(indices), self._piece):
+                    executor = self.model.training_executor(stop - start, self._readable_outputs)
+                    for name, x in self._unaugmented.items():
+                        x.take(indices[start:stop], 0, executor.inputs[name], "clip")
+                    for name, values in augmented.items():
+                        np.copyto(executor.inputs[name], values[start:stop])
+                    before()
+                    executor.forward()
+                    yield stop - start
+
+    def _update_average(self) -> None:
+        average = self.options.average
+        assert average is not None and self.average is not None
+        average.update(self.average, self.theta, self.average_count, self._scratch)
+        self.average_count += 1
 
     def _executor(self, samples: int) -> TrainingExecutor:
         if samples > self._piece:
@@ -231,7 +264,7 @@ class TrainLoop:
 
     def _add_penalty_gradient(self) -> None:
         penalty, scratch = self.options.penalty, self._scratch
-        assert penalty is not None and scratch is not None
+        assert penalty is not None
         penalty.add_gradient(self.theta, self.gradient, self._decay_slices, scratch)
 
     def _closure(self, executor: TrainingExecutor, epoch: int, batch: int) -> Callable[[], float]:
@@ -279,12 +312,12 @@ class TrainLoop:
         if self.shuffle:
             order = stream(self.seed, "shuffle", epoch).permutation(self.samples)
         starts = range(first * self.batch_size, self.samples, self.batch_size)
-        batches = (order[start : start + self.batch_size] for start in starts)
+        indices = (order[start : start + self.batch_size] for start in starts)
         augmented = self._augmented
         if augmented is None:
-            return ((indices, NO_ARRAYS) for indices in batches)
+            return ((rows, NO_ARRAYS) for rows in indices)
         augmented.start(epoch)
-        return prefetch((indices, augmented.batch(indices)) for indices in batches)
+        return prefetch((rows, augmented.batch(rows)) for rows in indices)
 
     def _count_correct(self, executor: TrainingExecutor, output: str, labels: str) -> int:
         """The number of outputs of the batch that give the right class; allocates nothing."""

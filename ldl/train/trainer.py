@@ -18,6 +18,7 @@ from ldl.errors import Diverged, Interrupted
 from ldl.runs import MetricsWriter, RunFolder
 from ldl.runs.metrics_file import MetricsRow
 from ldl.signals import DeferredSignals
+from ldl.train.average import AverageResult, evaluate_average
 from ldl.train.loop import DIVERGENCE_HINT, EpochMetrics, TrainLoop, train_options
 from ldl.train.validation import TASK_METRICS, MetricMonitor, metric_monitor, validate
 
@@ -42,12 +43,14 @@ class TrainProgress:
 class TrainResult:
     """How a training ended; the model holds the weights that `train.keep` asks for.
 
-    `best` is the best epoch and its metric, and with `keep: last` the `kept_epoch`.
+    `best` is the best epoch and its metric, and with `keep: last` or `average` the `kept_epoch`.
+    `average` has the averaged weights, None without any.
     """
 
     epochs: int
     reason: str
     best: dict[str, Any]
+    average: AverageResult | None = None
 
 
 class Trainer:
@@ -134,12 +137,25 @@ class Trainer:
                     self._save(stopped=signals.caught is not None)
                 if signals.caught is not None:
                     raise Interrupted(signals.caught)
+        return self._result(self.reason)
+
+    def _result(self, reason: str) -> TrainResult:
+        """The result; the model then holds the weights to keep."""
+        config = self.experiment.config
+        if self.loop.average_count and config.data.fresh_noise:
+            redraw_noise(self.dataset, config.data, config.seed, self.epoch)
+        average = evaluate_average(self.loop, self.experiment, self.dataset, self.epoch)
+        best = {"epoch": self.monitor.epoch, self.monitor.column: self.monitor.value}
         if self.settings.keep == "best":
             self.model.parameters.load(self._best_arrays)
-        best = {"epoch": self.monitor.epoch, self.monitor.column: self.monitor.value}
-        if self.settings.keep == "last":
+        else:
             best["kept_epoch"] = self.epoch
-        return TrainResult(self.epoch, self.reason, best)
+        if self.settings.keep == "average":
+            if average is None:
+                reason += "; no weights were averaged until then, so the last ones are kept"
+            else:
+                self.model.parameters.load(dict(average.arrays))
+        return TrainResult(self.epoch, reason, best, average)
 
     def _run_epoch(self, signals: DeferredSignals) -> None:
         """Train the rest of the epoch; a signal ends it after a batch, with a checkpoint."""
@@ -219,7 +235,7 @@ class Trainer:
         arrays = {f"model/{name}": array for name, array in parameters.arrays().items()}
         arrays |= {f"best/{name}": array for name, array in self._best_arrays.items()}
         arrays |= {f"moment/{name}": array for name, array in optimizer_state.slots.items()}
-        state = {
+        state: dict[str, Any] = {
             "epoch": self.epoch,
             "reason": self.reason,
             "stopped": stopped,
@@ -230,6 +246,9 @@ class Trainer:
             "best": asdict(self.monitor),
             "streams": {n: rng.bit_generator.state for n, rng in parameters.streams.items()},
         }
+        if self.loop.average is not None:
+            arrays["average/theta"] = self.loop.average
+            state["averaged"] = self.loop.average_count
         self.run.save_checkpoint("last", arrays, state)
         self._checkpoint_time = time.monotonic()
 
@@ -244,7 +263,7 @@ class Trainer:
         if checkpoint is None:
             return
         arrays, state = checkpoint
-        groups: dict[str, dict[str, Array]] = {"model": {}, "best": {}, "moment": {}}
+        groups: dict[str, dict[str, Array]] = {"model": {}, "best": {}, "moment": {}, "average": {}}
         for key, array in arrays.items():
             group, name = key.split("/", 1)
             groups[group][name] = array
@@ -256,6 +275,9 @@ class Trainer:
         for name, stream_state in state["streams"].items():
             parameters.streams[name].bit_generator.state = stream_state
         optimizer_state.steps, optimizer_state.numbers = state["steps"], state["numbers"]
+        if self.loop.average is not None:
+            np.copyto(self.loop.average, groups["average"]["theta"])
+            self.loop.average_count = state["averaged"]
         self.loop.schedule_state = state["schedule"]
         self.reason = state["reason"]
         self.epoch, self.metrics = state["epoch"], EpochMetrics(**state["totals"])

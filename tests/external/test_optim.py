@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.optim import lr_scheduler
+from torch.optim import lr_scheduler, swa_utils
 
 from ldl.arrays import Array
+from ldl.engine.averaging import Ema, Swa, WeightAverage
 from ldl.engine.executor import Executor
 from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layer import TensorSpec
@@ -35,6 +36,7 @@ from ldl.engine.schedules import (
     Warmup,
 )
 from ldl.train import EpochMetrics, TrainLoop
+from ldl.train.average import recompute_running_stats
 from ldl.train.loop import TrainOptions
 
 pytestmark = pytest.mark.external
@@ -209,6 +211,45 @@ def test_decay_all_is_the_default_of_pytorch(entry: str, torch_class: TorchOptim
             weight = model.parameters.weights[f"{name}.{key}"]
             expected = tensor.detach().numpy().T
             np.testing.assert_allclose(weight, expected, rtol=0, atol=1e-11, err_msg=name)
+
+
+@pytest.mark.parametrize("average", [Ema(0.9), Swa(0.5)], ids=str)
+def test_averages_equal_pytorch(average: WeightAverage) -> None:
+    """AveragedModel after each step, or after each of the later epochs, then update_bn."""
+    executor = engine_network(np.float64)
+    network = nn.Sequential(
+        *torch_network(executor, torch.float64), nn.BatchNorm1d(CLASSES).double()
+    )
+    nodes = [*executor.graph.nodes, Node("d", LAYERS["batch_norm"](), ("c",))]
+    losses = [LossNode("loss", LOSSES["cross_entropy"](), ("d", "t"))]
+    model = Model(Graph(dict(executor.graph.inputs), nodes, losses), 1, np.float64)
+    x, t = data(np.float64)
+    tensors = torch.from_numpy(x), torch.from_numpy(t)
+    batches = list(zip(*(tensor.split(4) for tensor in tensors), strict=True))
+    optimizer, options = OPTIMIZERS["sgd"](0.1, momentum=0.9), TrainOptions(4, average=average)
+    loop = TrainLoop(model, optimizer, {"x": x, "t": t}, 4, 0, False, options=options)
+    ema = swa_utils.get_ema_multi_avg_fn(0.9) if isinstance(average, Ema) else None
+    averaged = swa_utils.AveragedModel(network, multi_avg_fn=ema)
+    torch_optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
+    for epoch in range(1, 5):
+        loop.run_epoch(epoch, EpochMetrics())
+        for inputs, targets in batches:
+            torch_optimizer.zero_grad()
+            nn.functional.cross_entropy(network(inputs), targets).backward()
+            torch_optimizer.step()
+            if ema is not None:
+                averaged.update_parameters(network)
+        if ema is None and epoch > 2:
+            averaged.update_parameters(network)
+    swa_utils.update_bn(batches, averaged)  # type: ignore[arg-type]
+    assert loop.average is not None
+    np.copyto(loop.theta, loop.average)
+    recompute_running_stats(loop, 4)
+    expected = averaged.module.state_dict()
+    for name, array in model.parameters.arrays().items():
+        number = {"a": 0, "c": 2, "d": 3}[name[0]]
+        tensor = expected[f"{number}.{name[2:]}"]
+        np.testing.assert_allclose(array, tensor.numpy().T, rtol=0, atol=1e-12, err_msg=name)
 
 
 def test_lbfgs_finds_the_minimum_of_pytorch() -> None:

@@ -1,0 +1,111 @@
+"""Averaged weights at the end of a training, beside the last ones: both are saved and evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ldl.arrays import Array
+from ldl.compile.experiment import Experiment
+from ldl.data import Dataset
+from ldl.engine.layers.batch_norm import BatchNorm
+from ldl.train.loop import TrainLoop
+from ldl.train.validation import validate
+
+KEPT_WEIGHTS = {
+    "best": "the weights of the best epoch",
+    "last": "the last weights",
+    "average": "the averaged weights too",
+}
+
+
+@dataclass(frozen=True)
+class AverageResult:
+    """The averaged weights by name, and `results`: metrics of the last and of the averaged ones."""
+
+    arrays: Mapping[str, Array]
+    results: Mapping[str, Any]
+
+
+def evaluate_average(
+    loop: TrainLoop, experiment: Experiment, dataset: Dataset, epoch: int
+) -> AverageResult | None:
+    """The averaged weights after `epoch`, beside the last ones; None if none were averaged.
+
+    Running statistics are those of the averaged weights: see `recompute_running_stats`. The model
+    keeps its weights.
+    """
+    if loop.average is None or not loop.average_count:
+        return None
+    parameters = loop.model.parameters
+    last = {name: array.copy() for name, array in parameters.arrays().items()}
+    last_metrics = _metrics(loop, experiment, dataset)
+    np.copyto(loop.theta, loop.average)
+    recompute_running_stats(loop, epoch)
+    metrics = _metrics(loop, experiment, dataset)
+    arrays = {name: array.copy() for name, array in parameters.arrays().items()}
+    parameters.load(last)
+    split, *other_splits = metrics
+    kept = KEPT_WEIGHTS[experiment.config.train.keep]
+    results = {
+        "part": split,
+        "samples": len(getattr(dataset, split)),
+        "averaged": loop.average_count,
+        "last": last_metrics[split],
+        "average": metrics[split],
+        **{s: {"last": last_metrics[s], "average": metrics[s]} for s in other_splits},
+        "notes": [f"average.safetensors has the averaged weights, model.safetensors has {kept}"],
+    }
+    return AverageResult(arrays, results)
+
+
+def recompute_running_stats(loop: TrainLoop, epoch: int) -> None:
+    """The running statistics of every batch_norm: equally weighted means of the batches of `epoch`.
+
+    As PyTorch's update_bn: the statistics of a training belong to other weights than its average.
+    A layer without a momentum, and one that sees single values only, keeps its statistics.
+    """
+    model, totals, counts = loop.model, dict[str, Array](), dict[str, int]()
+    graph, state = model.graph, model.parameters.state
+    norms = [
+        (n, n.layer) for n in graph.nodes if isinstance(n.layer, BatchNorm) and n.layer.momentum
+    ]
+    if not norms:
+        return
+    kept = {name: array.copy() for name, array in state.items()}
+
+    def clear() -> None:
+        for array in state.values():
+            array.fill(0.0)
+
+    for samples in loop.forward_batches(epoch, clear):
+        shares: dict[str, float] = {}  # of the batch in the running statistics, which began at 0
+        for node, layer in norms:
+            owner = graph.owners[node.name]
+            if samples * int(np.prod(graph.specs[node.name].shape[:-1])) > 1:
+                old = shares.get(owner, 0.0)
+                shares[owner] = old + layer.momentum * (1.0 - old)
+        for owner, share in shares.items():
+            counts[owner] = counts.get(owner, 0) + 1
+            for key in ("running_mean", "running_var"):
+                name = f"{owner}.{key}"
+                totals[name] = totals.get(name, 0.0) + state[name].astype(np.float64) / share
+    for name, array in state.items():
+        owner = name.rpartition(".")[0]
+        array[...] = totals[name] / counts[owner] if owner in counts else kept[name]
+
+
+def _metrics(
+    loop: TrainLoop, experiment: Experiment, dataset: Dataset
+) -> dict[str, dict[str, float]]:
+    """Loss and accuracy or R² of the test and validation split, else of the training split."""
+    splits = [name for name in ("test", "validation") if getattr(dataset, name)]
+    return {
+        name: validate(
+            loop.model, experiment, experiment.arrays(getattr(dataset, name), dataset.target_scaler)
+        )
+        for name in splits or ["train"]
+    }
