@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldl.cli.app import JsonOption, RunArgument, RunsOption, command
-from ldl.cli.output import log, print_json, print_results, print_warnings
+from ldl.cli.output import log, print_evaluation_count, print_json, print_results, print_warnings
 from ldl.control_characters import escape_controls
 from ldl.errors import UsageError
 
@@ -48,6 +48,7 @@ def evaluate(
         print_json(results)
     else:
         print_results(results)
+        print_evaluation_count(folder)
         print(folder.path)
 
 

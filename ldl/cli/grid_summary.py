@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldl.cli.output import format_duration, format_number, log, print_json, print_results
+from ldl.cli.output import (
+    format_duration,
+    format_number,
+    log,
+    print_evaluation_count,
+    print_json,
+    print_results,
+)
 from ldl.errors import Interrupted, LdlError
 
 if TYPE_CHECKING:
@@ -94,6 +101,7 @@ def print_summary(finished: FinishedGrid, summary: GridSummary, json: bool) -> N
     _print_winner(finished.results)
     if best is not None:
         print_results(test)
+        print_evaluation_count(best)
         print(f"best: {best.path}")
     print(folder)
     for problem in finished.missing:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ldl.execute import PreparedExperiment
+    from ldl.runs import RunFolder
 
 MAX_RESULTS = 8  # printed of an evaluation that has none of MAIN_RESULTS
 WITHOUT_SPLIT = ("folds", "by_hand", "filters")  # evaluations that do not read a single split
@@ -162,6 +163,14 @@ def print_results(results: dict[str, Any]) -> None:
             print(f"  and {omitted} more in results.json")
         for note in values.get("notes", []):
             print(f"  note: {note}")
+
+
+def print_evaluation_count(run: RunFolder) -> None:
+    """Print how often the test samples of a run were evaluated, if they were."""
+    from ldl.runs.evaluation_counts import count_evaluations, count_text
+
+    if count := count_evaluations(run):
+        print(f"test samples: {count_text(count)}")
 
 
 def _is_short(value: Any) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COLUMNS = ("run", "status", "epochs", "seconds", "train loss", "validation loss", "result")
 RIGHT_ALIGNED = COLUMNS[2:6]
 MAIN_RESULTS = ("accuracy", "r2", "denoised", "mse")  # the first of these is a run's result
+EVALUATION_COUNT = "evaluations of the test samples"
 NOT_COMPARED = ("notes", "units", "classes", "samples")  # parts of results without a row
 
 
@@ -97,14 +98,20 @@ def print_comparison(
     if json:
         settings = {key: list(values) for key, values in comparison.settings.items()}
         results = {key: list(values) for key, values in comparison.results.items()}
-        print_json({"runs": names, "settings": settings, "results": results})
+        counts, warning = list(comparison.test_evaluations), comparison.warning
+        content = {"runs": names, "settings": settings, "results": results}
+        print_json({**content, "test_evaluations": counts, "warning": warning})
         return
+    if comparison.warning:
+        log(f"warning: {comparison.warning}")
     format_cell = format_exactly if csv else format_number
     rows = [["status", *(run.status for run in comparison.runs)]]
     rows += [[key, *map(format_cell, values)] for key, values in comparison.settings.items()]
     for key, values in comparison.results.items():
         if not any(part in NOT_COMPARED for part in key.split(".")):
             rows.append([key, *map(format_cell, values)])
+    if any(comparison.test_evaluations):
+        rows.append([EVALUATION_COUNT, *map(str, comparison.test_evaluations)])
     if csv:
         print_csv(["", *names], rows)
     else:

@@ -14,6 +14,7 @@ from ldl.cli.output import (
     format_duration,
     format_number,
     log,
+    print_evaluation_count,
     print_json,
     print_results,
     sort_key,
@@ -117,6 +118,7 @@ def _list(
 def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) -> None:
     """Print a run's status, main settings, results and files."""
     from ldl.runs import read_json, read_metrics, runs_root
+    from ldl.runs.evaluation_counts import count_evaluations
     from ldl.runs.run_list import find_run
 
     folder = find_run(runs_root(runs), run)
@@ -127,7 +129,8 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
     seconds = folder.running_seconds()
     if json:
         summary = {"run": str(folder.path), **status.to_dict(), "seconds": seconds}
-        print_json({**summary, "last": last, "results": results})
+        count = count_evaluations(folder)
+        print_json({**summary, "last": last, "results": results, "test_evaluations": count})
         return
     print(folder.path)
     print(f"{status.status}: {status.reason}" if status.reason else status.status)
@@ -138,6 +141,7 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
         if row:
             print(f"{label}: " + ", ".join(f"{k} {format_number(v)}" for k, v in row.items()))
     print_results(results)
+    print_evaluation_count(folder)
     print("files:")
     for path in sorted(folder.path.rglob("*")):
         entry = path.lstat()

@@ -21,6 +21,7 @@ from ldl.cli.output import (
     format_duration,
     format_number,
     log,
+    print_evaluation_count,
     print_json,
     print_notes,
     print_results,
@@ -150,4 +151,5 @@ def _print_run(run: RunFolder, start: float, json: bool) -> None:
     log(f"{epochs} in {times}: {status.reason}")
     log(f"best: {best}")
     print_results(results)
+    print_evaluation_count(run)
     print(run.path)

@@ -31,6 +31,7 @@ from ldl.execute.saved_run import prepare_saved, trained_model
 from ldl.execute.seen_samples import divided_problems, seen_at_start, with_overlap
 from ldl.fields import Choice
 from ldl.runs import RunFolder, read_json, write_json
+from ldl.runs.evaluation_counts import record_evaluation, samples_digest
 from ldl.train import EpochMetrics, TrainLoop
 
 
@@ -49,6 +50,7 @@ def run_evaluations(
     when evaluations fail, after the results of the others are written.
     """
     context, seen = _context(experiment, model, dataset, run), seen_at_start(run)
+    _record_evaluation(evaluations, dataset, run)
     results: dict[str, Any] = {}
     errors: list[str] = []
     occurrences: Counter[tuple[str, str | None]] = Counter()
@@ -72,6 +74,14 @@ def run_evaluations(
     if errors:
         raise RunError("; ".join(errors))
     return results
+
+
+def _record_evaluation(evaluations: Sequence[Evaluation], dataset: Dataset, run: RunFolder) -> None:
+    """Count that a network is evaluated on the test split, if any of the evaluations reads it."""
+    names = [evaluation.split for evaluation in evaluations if hasattr(evaluation, "split")]
+    rows = dataset.test.sample_indices if dataset.test is not None else None
+    if "test" in names and rows is not None:
+        record_evaluation(run, samples_digest(dataset.sha256, rows))
 
 
 def _context(

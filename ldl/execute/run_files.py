@@ -11,9 +11,10 @@ import numpy as np
 from ldl.data import Dataset
 from ldl.execute.preparation import PreparedExperiment
 from ldl.execute.saved_run import DATA_FILE, SCALER_FILE
-from ldl.execute.seen_samples import SEEN_SAMPLES_FILE, SPLIT_FILE
+from ldl.execute.seen_samples import SEEN_SAMPLES_FILE
 from ldl.execute.transfer import INITIAL_WEIGHTS_FILE
 from ldl.runs import to_json
+from ldl.runs.evaluation_counts import DIGEST_KEY, SPLIT_FILE, samples_digest
 from ldl.runs.tensors import tensor_files
 
 
@@ -61,6 +62,9 @@ def initial_files(
             "blas": parallelism.blas_threads,
         },
     }
+    if dataset.test is not None and dataset.test.sample_indices is not None:
+        rows = dataset.test.sample_indices
+        run_environment[DIGEST_KEY] = samples_digest(dataset.sha256, rows)
     weights = tensor_files(INITIAL_WEIGHTS_FILE, prepared.weights)
     weights |= tensor_files(SEEN_SAMPLES_FILE, prepared.seen.arrays())
     return {**weights, "environment.json": to_json({**environment, **run_environment})}

@@ -18,9 +18,9 @@ from ldl.evaluate import Evaluation
 from ldl.execute.data_checks import sample_counts
 from ldl.execute.transfer import INITIAL_WEIGHTS_FILE
 from ldl.runs import RunFolder, load_tensors, read_json
+from ldl.runs.evaluation_counts import SPLIT_FILE
 
 SEEN_SAMPLES_FILE: Final = "start_samples.safetensors"  # beside a run's pretrained weights
-SPLIT_FILE: Final = "split.npz"
 UNKNOWN: Final = "unknown"
 NO_ROWS: Final[Array] = np.empty(0, np.int64)
 HINT: Final = "or write `start_from: {run: …, allow_overlap: true}`; every result then says so"

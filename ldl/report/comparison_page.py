@@ -21,8 +21,10 @@ def comparison_page(comparison: RunComparison, runs: Sequence[RunFolder]) -> str
         name: read_metrics(run.metrics) if run.metrics.exists() else []
         for name, run in zip(names, runs, strict=True)
     }
+    counts = ("evaluations of the test samples", *map(format_number, comparison.test_evaluations))
     return render_page(
         "comparison.html",
+        warning=comparison.warning,
         names=names,
         runs=[
             (name, run.status, format_number(run.epoch), format_duration(run.seconds), run.name)
@@ -34,7 +36,8 @@ def comparison_page(comparison: RunComparison, runs: Sequence[RunFolder]) -> str
             (key, *map(format_number, row))
             for key, row in comparison.results.items()
             if _is_metric(key, row)
-        ],
+        ]
+        + ([counts] if any(comparison.test_evaluations) else []),
     )
 
 

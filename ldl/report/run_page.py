@@ -16,6 +16,7 @@ from ldl.report.page import render_page
 from ldl.report.plot_files import PlotImage, plot_files, plot_image
 from ldl.report.result_tables import ContingencyTable, contingency_table, evaluation_sections
 from ldl.runs import RunFolder, read_json, read_metrics, write_text
+from ldl.runs.evaluation_counts import count_evaluations, count_text
 from ldl.runs.run_list import flatten, summarize
 from ldl.runs.status import Status
 
@@ -105,6 +106,7 @@ def _facts(
         ("epochs", format_number(epochs)),
         ("best epoch" if last else "kept weights", best_text),
         ("kept weights", f"epoch {last}, the last" if last else ""),
+        ("test samples", count_text(count) if (count := count_evaluations(run)) else ""),
         ("seed", "" if seed is None else format_number(seed)),
     ]
 

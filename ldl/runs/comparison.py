@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ldl.runs.evaluation_counts import count_evaluations, sample_warning
 from ldl.runs.run_folder import RunFolder
 from ldl.runs.run_list import RunSummary, flatten, summarize
 
@@ -18,6 +19,8 @@ class RunComparison:
     runs: tuple[RunSummary, ...]
     settings: dict[str, tuple[Any, ...]]
     results: dict[str, tuple[Any, ...]]
+    test_evaluations: tuple[int, ...]  # how often each run's test samples were evaluated
+    warning: str | None  # where they are not the same samples
 
 
 def compare_runs(runs: Sequence[RunFolder], parse: Callable[[Path], Any]) -> RunComparison:
@@ -31,6 +34,8 @@ def compare_runs(runs: Sequence[RunFolder], parse: Callable[[Path], Any]) -> Run
         runs=summaries,
         settings={key: row for key, row in settings.items() if any(v != row[0] for v in row)},
         results=_rows([summary.results for summary in summaries]),
+        test_evaluations=tuple(count_evaluations(run) for run in runs),
+        warning=sample_warning(runs),
     )
 
 

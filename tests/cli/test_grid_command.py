@@ -10,6 +10,7 @@ import pytest
 
 from ldl.grid import cost
 from ldl.grid.cost import TrialTiming
+from ldl.runs.run_list import run_folders
 
 from .conftest import CLASSES, Ldl
 
@@ -97,7 +98,7 @@ def test_finished_trials_are_not_new(ldl: Ldl, file: Path, tmp_path: Path) -> No
     runs = tmp_path / "runs"
     few = ("grid.vary.train.batch_size=[16]", "grid.seeds=1", "--runs", runs)
     assert ldl("grid", file, *few, "--jobs", 2, "-q").code == 0
-    (folder,) = runs.iterdir()
+    (folder,) = runs.glob("[!.]*")
     result = ldl("grid", file, "--dry-run", "--runs", runs)
     assert "12 trials: 10 new, 2 already there" in result.out
     assert result.out.splitlines()[-1] == str(folder)
@@ -170,7 +171,7 @@ def test_train_ignores_the_grid_block(ldl: Ldl, file: Path, tmp_path: Path) -> N
     """The base is trained, a note names `ldl grid`; the run does not contain the block."""
     result = ldl("train", file, "grid.seeds=1", "train.epochs=1", "--runs", tmp_path / "runs")
     assert result.code == 0 and f"`ldl grid {file}` runs the search" in result.err
-    (run,) = (tmp_path / "runs").iterdir()
+    (run,) = run_folders(tmp_path / "runs")
     assert "grid" not in (run / "config.yaml").read_text()
     assert (run / "source.yaml").read_text() == file.read_text()
     assert ldl("train", run / "config.yaml", "--runs", tmp_path / "again").code == 0

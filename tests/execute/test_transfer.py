@@ -11,6 +11,7 @@ import pytest
 from ldl.errors import ConfigError, UsageError
 from ldl.execute import Callbacks, evaluate, prepare, read_evaluations, resume, train
 from ldl.runs import RunFolder, load_tensors, read_json
+from ldl.runs.run_list import run_folders
 
 FIRST = """\
 name: first
@@ -85,7 +86,7 @@ def test_a_folder_without_weights_is_refused(
         prepare(tmp_path / "first.yaml", [f"start_from={tmp_path / folder_name}"])
     (problem,) = raised.value.problems
     assert problem.column == 12 and folder_name in problem.message
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == [pretrained.name]
+    assert [path.name for path in run_folders(tmp_path / "runs")] == [pretrained.name]
 
 
 def test_a_damaged_donor_is_refused(pretrained: RunFolder, tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_weights_that_know_the_test_split_are_refused(
         assert (problem.line, "allow_overlap: true" in problem.hint) == (5, True)
         if number == 0:
             shutil.move(tmp_path / "split.npz", second.path)
-    assert len(list((tmp_path / "runs").iterdir())) == 1
+    assert len(run_folders(tmp_path / "runs")) == 1
 
 
 def test_an_allowed_overlap_stands_with_every_result(pretrained: RunFolder, tmp_path: Path) -> None:
