@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import optimize
 
 from ldl.arrays import Array
 from ldl.engine.optim import Lbfgs, OptimizerState
-from ldl.engine.optim.line_search import CURVATURE, DECREASE, Point, strong_wolfe
+from ldl.engine.optim.line_search import CURVATURE, DECREASE, Point, _interpolate, strong_wolfe
 
 Function = Callable[[Array], tuple[float, Array]]
 
@@ -207,3 +208,29 @@ def test_a_search_along_an_endless_descent_ends() -> None:
     point = strong_wolfe(line, Point(0.0, 0.0, -1.0), 0.5)
     assert lengths == [0.5 * 2.0**i for i in range(25)]
     assert point is not None and point.step_length == lengths[-1]
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ((1.0, 1.8), 4 / 3),
+        ((-0.5, 2.0), 4 / 3),
+        ((1.3, 2.3), 1.4),  # a tenth of the width from an end at least
+        ((0.4, 1.4), 1.3),
+        ((-2.0, -1.0), -1.1),  # the minimum lies outside
+    ],
+)
+def test_interpolation_finds_the_minimum_of_a_cubic(
+    ends: tuple[float, float], expected: float
+) -> None:
+    """That of α³ − 2α², from either end; the midpoint where there is none."""
+
+    def point(a: float) -> Point:
+        return Point(a, a**3 - 2 * a**2, 3 * a**2 - 4 * a)
+
+    low, high = map(point, ends)
+    assert _interpolate(low, high) == pytest.approx(expected)
+    assert _interpolate(high, low) == pytest.approx(expected)
+    nowhere = Point(3.0, math.inf, math.nan)
+    assert _interpolate(Point(1.0, 0.0, -1.0), nowhere) == 2.0
+    assert _interpolate(Point(0.0, 0.0, 1.0), Point(1.0, 1.0, 1.0)) == 0.5  # a straight line

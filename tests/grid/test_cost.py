@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,39 @@ def test_nothing_can_be_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """There is no estimate and no error."""
     monkeypatch.setattr(cost, "measure", lambda yamls, objective, jobs: [None] * len(yamls))
     assert estimate_cost(checked_grid(tmp_path, f"vary: {{{SIZES}}}", base=BASE), None, 2) is None
+
+
+def test_the_time_of_a_batch_is_a_median_without_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until TIMING_SECONDS have passed."""
+    clock = iter([0.0, 0.5, 0.6, 0.8, 1.8, 3.0, 10.0])
+    monkeypatch.setattr(cost, "TIMING_SECONDS", 1.0)
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: next(clock))
+    timer = cost._BatchTimer()
+    for _ in range(3):
+        timer(None)
+    assert timer.step_seconds == pytest.approx(0.15)  # of 0.1 and 0.2
+    with pytest.raises(cost._EnoughError):
+        timer(None)
+    alone = cost._BatchTimer()
+    with pytest.raises(cost._EnoughError):
+        alone(None)
+    assert alone.step_seconds == 7.0
+
+
+def test_the_slowest_of_several_workers_counts() -> None:
+    slow, fast = asdict(replace(FIXED, step_seconds=2.0)), asdict(replace(FIXED, memory_bytes=9))
+    assert cost._slowest([fast, slow]) == replace(FIXED, step_seconds=2.0)
+    assert cost._slowest([]) is None
+
+
+def test_a_known_evaluation_is_not_timed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cost, "TIMING_SECONDS", 0.0)
+    grid = checked_grid(
+        tmp_path, "objective: validation.classification.accuracy\nvary: {train.batch_size: [8]}"
+    )
+    yaml = grid.candidates[0].yaml(0)
+    timing = cost._time_config(yaml, grid.objective, tmp_path, 123.0)
+    assert timing.evaluation_seconds == 123.0 and timing.validation_seconds > 0
+    assert 0 < cost._time_config(yaml, grid.objective, tmp_path, None).evaluation_seconds < 100

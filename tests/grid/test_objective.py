@@ -12,7 +12,7 @@ from ldl.config import loads
 from ldl.evaluate import EVALUATIONS
 from ldl.evaluate.denoising import Denoising
 from ldl.execute import REGISTRIES, prepare, train
-from ldl.grid.objective import COLUMNS, METRICS, Objective, parse_objective
+from ldl.grid.objective import COLUMNS, METRICS, Objective, ObjectiveError, parse_objective
 
 CONFIGS = {
     "classification": "data: {source: iris, scale: minmax}\nnetwork: [{linear: 3}, tanh, linear]\n",
@@ -90,3 +90,23 @@ def test_order() -> None:
     assert not low.is_better(None, None)
     assert sorted([None, 2.0, 1.0, 3.0], key=low.sort_key) == [1.0, 2.0, 3.0, None]
     assert sorted([None, 2.0, 1.0, 3.0], key=high.sort_key) == [3.0, 2.0, 1.0, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("validation_loss", "did you mean `validation.loss`?"),
+        ("loss", "did you mean `validation.loss`?"),
+        ("train.los", "did you mean `train.loss`?"),
+        ("accuracy", "did you mean `validation.accuracy`?"),
+        ("validation.regression", "did you mean `validation.regression.r2`?"),
+        ("validation.classification.acuracy", "did you mean `validation.classification.accuracy`?"),
+        ("test.accuracy", "did you mean `validation.accuracy`?"),
+        ("train.qqqqqqqqqqqqqqq", "there are `validation.loss`, `validation.accuracy`,"),
+        ("validation.noise_sweep.accuracy.0", "write `goal: max` or `goal: min`"),
+    ],
+)
+def test_a_hint_names_the_nearest_metric(name: str, first: str) -> None:
+    with pytest.raises(ObjectiveError) as caught:
+        parse_objective(name, None)
+    assert caught.value.args[1].startswith(first)
