@@ -75,7 +75,7 @@ class Training:
     With `average` model.safetensors still has the weights that `keep` names, by which evaluations
     run: `keep: average` makes it the averaged ones. `metrics.csv`, `early_stopping` and `keep:
     best` follow the weights that are trained. The entry `average` of results.json compares the last
-    and the averaged weights after the last epoch. Running statistics of `batch_norm` belong to
+    and the averaged weights on the validation split. Running statistics of `batch_norm` belong to
     weights: for the averaged ones they are computed anew over the training data.
     """
 

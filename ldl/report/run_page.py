@@ -96,7 +96,8 @@ def _facts(
 ) -> list[tuple[str, str]]:
     """(term, text) pairs; unknown values have an empty text."""
     best = dict(status.best or {})
-    last = best.pop("kept_epoch", None)
+    last, averaged = best.pop("kept_epoch", None), best.pop("kept_average", None)
+    kept_text = f"epoch {last}, the last" if averaged is None else f"the average of {averaged}"
     best_text = ", ".join(f"{readable_name(k)} {format_number(v)}" for k, v in best.items())
     started = (status.started or "").replace("T", " ").partition(".")[0]
     seed = environment.get("seed")
@@ -105,7 +106,7 @@ def _facts(
         ("took", format_duration(run.running_seconds())),
         ("epochs", format_number(epochs)),
         ("best epoch" if last else "kept weights", best_text),
-        ("kept weights", f"epoch {last}, the last" if last else ""),
+        ("kept weights", kept_text if last else ""),
         ("test samples", count_text(count) if (count := count_evaluations(run)) else ""),
         ("seed", "" if seed is None else format_number(seed)),
     ]

@@ -35,28 +35,29 @@ def evaluate_average(
 ) -> AverageResult | None:
     """The averaged weights after `epoch`, beside the last ones; None if none were averaged.
 
-    Running statistics are those of the averaged weights: see `recompute_running_stats`. The model
-    keeps its weights.
+    The metrics are those of the validation split, else of the training split: the test split is for
+    the weights that are kept. Running statistics are those of the averaged weights: see
+    `recompute_running_stats`. The model keeps its weights.
     """
     if loop.average is None or not loop.average_count:
         return None
-    parameters = loop.model.parameters
+    parameters, split = loop.model.parameters, "validation" if dataset.validation else "train"
+    samples = getattr(dataset, split)
+    inputs = experiment.arrays(samples, dataset.target_scaler)
     last = {name: array.copy() for name, array in parameters.arrays().items()}
-    last_metrics = _metrics(loop, experiment, dataset)
+    last_metrics = validate(loop.model, experiment, inputs)
     np.copyto(loop.theta, loop.average)
     recompute_running_stats(loop, epoch)
-    metrics = _metrics(loop, experiment, dataset)
+    metrics = validate(loop.model, experiment, inputs)
     arrays = {name: array.copy() for name, array in parameters.arrays().items()}
     parameters.load(last)
-    split, *other_splits = metrics
     kept = KEPT_WEIGHTS[experiment.config.train.keep]
     results = {
         "part": split,
-        "samples": len(getattr(dataset, split)),
+        "samples": len(samples),
         "averaged": loop.average_count,
-        "last": last_metrics[split],
-        "average": metrics[split],
-        **{s: {"last": last_metrics[s], "average": metrics[s]} for s in other_splits},
+        "last": last_metrics,
+        "average": metrics,
         "notes": [f"average.safetensors has the averaged weights, model.safetensors has {kept}"],
     }
     return AverageResult(arrays, results)
@@ -96,16 +97,3 @@ def recompute_running_stats(loop: TrainLoop, epoch: int) -> None:
     for name, array in state.items():
         owner = name.rpartition(".")[0]
         array[...] = totals[name] / counts[owner] if owner in counts else kept[name]
-
-
-def _metrics(
-    loop: TrainLoop, experiment: Experiment, dataset: Dataset
-) -> dict[str, dict[str, float]]:
-    """Loss and accuracy or R² of the test and validation split, else of the training split."""
-    splits = [name for name in ("test", "validation") if getattr(dataset, name)]
-    return {
-        name: validate(
-            loop.model, experiment, experiment.arrays(getattr(dataset, name), dataset.target_scaler)
-        )
-        for name in splits or ["train"]
-    }

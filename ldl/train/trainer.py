@@ -43,7 +43,8 @@ class TrainProgress:
 class TrainResult:
     """How a training ended; the model holds the weights that `train.keep` asks for.
 
-    `best` is the best epoch and its metric, and with `keep: last` or `average` the `kept_epoch`.
+    `best` is the best epoch and its metric, and with `keep: last` or `average` the `kept_epoch`;
+    `kept_average` is the number of weights in a kept average.
     `average` has the averaged weights, None without any.
     """
 
@@ -155,6 +156,7 @@ class Trainer:
                 reason += "; no weights were averaged until then, so the last ones are kept"
             else:
                 self.model.parameters.load(dict(average.arrays))
+                best["kept_average"] = self.loop.average_count
         return TrainResult(self.epoch, reason, best, average)
 
     def _run_epoch(self, signals: DeferredSignals) -> None:
