@@ -51,6 +51,16 @@ def test_each_candidate_has_all_seeds(tmp_path: Path) -> None:
     assert all(len(t.id) == 16 and set(t.id) <= set("0123456789abcdef") for t in first)
 
 
+@pytest.mark.parametrize(
+    ("search", "method"),
+    [("grid", "grid"), ("{random: 2}", "random"), ("halving", "halving"), ("{tpe: 2}", "tpe")],
+)
+def test_a_plan_names_its_search(search: str, method: str, tmp_path: Path) -> None:
+    """Halving alone continues trials from the checkpoints of others."""
+    plan = grid_plan(tmp_path, f"search: {search}\nvary: {{{SIZES}}}")
+    assert (plan.method, plan.keep_checkpoints) == (method, method == "halving")
+
+
 def test_more_values_and_seeds_keep_ids(tmp_path: Path) -> None:
     """Only new trials have new ids, in any place of the block."""
     fewer = {t.id for t in trials(tmp_path, f"vary: {{{SIZES}}}")}
