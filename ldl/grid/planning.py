@@ -198,7 +198,7 @@ class _GridReader:
         self.candidate_problems += resolver.problems()
         if objective is None or self.base is None or self.candidate_problems or len(self.problems):
             return None
-        notes = [*enumerator.notes, *_loss_note(objective, space)]
+        notes = [*enumerator.notes, *_loss_note(objective, space), *_split_note(space)]
         epochs = enumerator.round_epochs
         return CheckedGrid(self.base, block, space, objective, candidates, epochs, notes, resolver)
 
@@ -275,3 +275,11 @@ def _loss_note(objective: Objective, space: SearchSpace) -> list[str]:
         return []
     hint = "`ldl explain grid` lists metrics that do"
     return [f"`{varied[0]}` is varied, and values of different losses do not compare: {hint}"]
+
+
+def _split_note(space: SearchSpace) -> list[str]:
+    """A note where the split is varied."""
+    varied = [key for key in space.keys if key == "data" or key.startswith("data.split")]
+    text = "is varied, so settings differ in the samples that they are evaluated on as well: what "
+    text += "wins may be the easiest validation split; intervals over `seeds` are on one split each"
+    return [f"`{varied[0]}` {text}"] if varied and "data.split" in varied[0] else []

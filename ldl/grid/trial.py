@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ldl.data import load_data
+from ldl.errors import DataError
+from ldl.execute.seen_samples import overlap_problems, seen_by
 from ldl.execute.transfer import pretrained_digest
+from ldl.runs import RunFolder
 from ldl.runs.content_key import content_key
 
 if TYPE_CHECKING:
+    from ldl.compile import Config
     from ldl.compile.experiment_config import PretrainedRun
     from ldl.data import ProgressCallback
     from ldl.grid.candidates import Candidate
@@ -87,12 +93,15 @@ class TrialFactory:
         self._progress = progress
         self._data_digests: dict[tuple[str, int], str] = {}
         self._pretrained_digests: dict[PretrainedRun | None, str] = {}
+        self._without_overlap: set[str] = set()
 
     def trials(self, candidate: Candidate, before: Candidate | None = None) -> list[Trial]:
         """A trial for each seed; each continues the trial of `before` with the same seed.
 
-        Raises DataError where the data cannot be read.
+        Raises DataError where the data cannot be read, or pretrained weights know the samples that
+        are evaluated.
         """
+        self._refuse_overlap(candidate.config)
         shared = content_key(candidate.key_text(), self._digest(candidate))
         return [
             Trial(
@@ -106,6 +115,17 @@ class TrialFactory:
             )
             for seed in self.seeds
         ]
+
+    def _refuse_overlap(self, config: Config) -> None:
+        pretrained, key = config.pretrained, repr((config.data, config.start_from, config.evaluate))
+        if pretrained is None or key in self._without_overlap:
+            return
+        dataset = load_data(config.data, config.seed, self._progress)
+        seen = seen_by(RunFolder(Path(pretrained.run)))
+        problems = [text for _, text in overlap_problems(config, dataset, seen)]
+        if problems:
+            raise DataError("start_from: " + "; ".join(problems))
+        self._without_overlap.add(key)
 
     def _trial_id(self, candidate: Candidate, seed: int) -> str:
         return content_key(candidate.key_text(seed), self._digest(candidate))

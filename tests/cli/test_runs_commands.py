@@ -107,6 +107,37 @@ def test_comparing_two(ldl: Ldl, runs: Path) -> None:
     assert f"classification.accuracy,{one},{two}" in lines and "–" not in "".join(lines)
 
 
+def test_evaluations_of_the_test_samples_are_counted(ldl: Ldl, runs: Path, tmp_path: Path) -> None:
+    """By all runs with the same ones; a comparison warns of other samples, on its page too."""
+    flowers, quick, line = (Path(run["run"]).name for run in listed(ldl, runs)[:3])
+    first = ldl("show", flowers, "--runs", runs).out
+    (count,) = [int(text.split()[-3]) for text in first.splitlines() if "test samples: " in text]
+    assert count >= 2
+    ldl("evaluate", quick, "--runs", runs)
+    shown = json.loads(ldl("show", flowers, "--runs", runs, "--json").out)
+    assert shown["test_evaluations"] == count + 1
+    same = json.loads(ldl("runs", flowers, quick, "--runs", runs, "--json").out)
+    assert same["test_evaluations"] == [count + 1] * 2 and same["warning"] is None
+    page = tmp_path / "page.html"
+    result = ldl("runs", flowers, line, "--runs", runs, "--html", page)
+    assert "warning: the runs were evaluated on different test samples" in result.err
+    assert "evaluations of the test samples" in result.out
+    assert "Warning: the runs were evaluated on different test samples" in page.read_text()
+
+
+def test_an_overlap_with_pretrained_weights_stands_in_the_table(
+    ldl: Ldl, runs: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(runs, tmp_path / "runs")
+    results = next(folder.glob("*-flowers-*")) / "results.json"
+    content = json.loads(results.read_text())
+    content["classification"]["seen_samples"] = {"test": 3}
+    results.write_text(json.dumps(content))
+    lines = ldl("runs", "--runs", folder).out.splitlines()
+    assert [line.rstrip().endswith("(overlap)") for line in lines if "-flowers-" in line] == [True]
+    assert sum("(overlap)" in line for line in lines) == 1
+
+
 def test_comparing_runs_from_before_and_after_a_renaming(
     ldl: Ldl, runs: Path, tmp_path: Path
 ) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import ldl
 from ldl.config import extends
 from ldl.config.reader import parse
-from ldl.errors import ConfigError
+from ldl.errors import ConfigError, DataError
 from ldl.execute import prepare, train
 from ldl.grid import planning
 from ldl.grid.planning import check
@@ -227,3 +228,36 @@ def test_a_file_is_parsed_once(
     with pytest.raises(ConfigError) if broken else nullcontext():
         command(path)
     assert parsed == [path.read_text()]
+
+
+# --- what the trials are evaluated on -------------------------------------------------------
+
+
+def test_all_seeds_have_one_split(tmp_path: Path) -> None:
+    """Whatever the seeds; a note says what varying the split means."""
+    block = f"seeds: 3\nvary: {{{SIZES}}}"
+    assert {
+        yaml.safe_load(trial.yaml)["data"]["split"]["seed"]
+        for trial in trials(tmp_path, block, "seed=5", "data.split.seed=7")
+    } == {7}
+    varied = checked_grid(tmp_path, "vary: {data.split.seed: [0, 1]}")
+    assert "`data.split.seed` is varied" in varied.notes[0]
+
+
+def test_ids_of_trials_that_were_split_by_their_own_seed_stay(tmp_path: Path) -> None:
+    """A trial with seed 0 has the id of a trial made before splits had a seed."""
+    (trial,) = trials(tmp_path, "objective: validation.accuracy\nvary: {train.epochs: [2]}")
+    assert "seed: 0" in trial.yaml
+    candidate = checked_grid(tmp_path, "vary: {train.epochs: [2]}").candidates[0]
+    assert "split seed" not in candidate.key_text(0) and "split seed: 0" in candidate.key_text(1)
+
+
+def test_weights_that_know_the_test_split_are_refused_before_any_trial(tmp_path: Path) -> None:
+    file = write_config(tmp_path, f"vary: {{{SIZES}}}")
+    pretrained = train(prepare(file, ["train.epochs=1"]), tmp_path / "runs")
+    start = f"start_from={pretrained.path}"
+    assert len(trials(tmp_path, f"vary: {{{SIZES}}}", start)) == 3
+    with pytest.raises(DataError, match=r"start_from: 23 of 30 test samples"):
+        trials(tmp_path, f"vary: {{{SIZES}}}", start, "data.split.seed=1")
+    allowed = f"start_from={{run: {pretrained.path}, allow_overlap: true}}"
+    assert len(trials(tmp_path, f"vary: {{{SIZES}}}", allowed, "data.split.seed=1")) == 3
