@@ -22,8 +22,7 @@ class ClaimedMetric:
     `measured` is a dotted path into results.json (`classification.accuracy`), or
     `metrics.COLUMN.STATISTIC`, or `epochs`, `best_epoch`, `seconds` (of training),
     `samples_per_second`, or of the network `parameters`, and by layer `parameters.LAYER`,
-    `outputs.LAYER` (values per sample), `receptive_field.LAYER`; true and false count as 1 and 0,
-    names that are whole numbers as these.
+    `outputs.LAYER` (values per sample), `receptive_field.LAYER`; true and false count as 1 and 0.
     STATISTIC is first, last, best, kept (of the epoch whose weights were kept), min, max,
     mean_abs_change (the mean absolute change from one epoch to the next in the second half),
     `at:EPOCH`, or `until:VALUE` (the first epoch that reaches the value).

@@ -26,6 +26,7 @@ from ldl.fields import Alias, Doc, Positive, Size
 
 NEIGHBOURS = 5
 MIN_POINTS = 4
+MAX_PAIRS = 45  # of classes in the results: all of ten classes
 Plane = dict[str, Array]  # points (n, 2) by split
 Classes = dict[str, Array]  # class indices (n,) by split; empty without classes
 
@@ -38,9 +39,9 @@ class LatentEmbedding(NodeEvaluation):
     `samples` of each, in the classes' proportions. t-SNE embeds both splits together, since it
     cannot add a point later; principal components are fitted on the training split. Where there
     are classes, `neighbours` is the share of a split's points whose class is the most frequent one
-    among their five nearest points of that split, and `overlap` the two classes most often confused
-    in this way. `kl_divergence` is what t-SNE has minimised, `variance` the share of the two
-    components.
+    among their five nearest points of that split, `overlap` the two classes most often confused in
+    this way, and `confused` the share of points of each confused pair, with the mean of all pairs.
+    `kl_divergence` is what t-SNE has minimised, `variance` the share of the two components.
     Writes `plots/tsne.npz` and `plots/pca.npz`.
     Source: van der Maaten and Hinton, Visualizing Data using t-SNE, 2008, by Barnes and Hut's
     approximation (van der Maaten, 2014) from the PCA, as in scikit-learn.
@@ -129,37 +130,41 @@ def _pca(
 
 
 def _agreements(plane: Plane, classes: Classes, names: tuple[str, ...]) -> dict[str, Any]:
-    """`neighbours` and `overlap` by split."""
-    pairs = {split: _agreement(y, classes[split], names) for split, y in plane.items()}
+    """`neighbours`, `overlap` and `confused` by split."""
+    agreements = {split: _agreement(y, classes[split], names) for split, y in plane.items()}
+    keys = ("neighbours", "overlap", "confused")
     return {
-        "neighbours": {split: share for split, (share, _) in pairs.items()},
-        "overlap": {split: overlap for split, (_, overlap) in pairs.items()},
+        key: {split: agreement[i] for split, agreement in agreements.items()}
+        for i, key in enumerate(keys)
     }
 
 
 def _agreement(
     y: Array, classes: Array, names: tuple[str, ...]
-) -> tuple[float | None, list[str] | None]:
-    """The share of points in whose neighbourhood their class wins; the two most confused classes.
+) -> tuple[float | None, list[str] | None, dict[str, float] | None]:
+    """The share of points in whose neighbourhood their class wins; how often pairs are confused.
 
-    None for a single point, or where no class is taken for another.
+    None for a single point; no most confused pair where no class is taken for another.
     """
     from scipy.spatial import cKDTree
 
     count = min(NEIGHBOURS, len(y) - 1)
     if count < 1:
-        return None, None
+        return None, None, None
     nearest = cKDTree(y).query(y, count + 1)[1]
     is_self = nearest == np.arange(len(y))[:, None]
     is_self[~is_self.any(axis=1), -1] = True  # of equal points, the query may omit the point itself
     neighbour_classes = classes[nearest[~is_self].reshape(len(y), count)]
     votes = np.stack([(neighbour_classes == c).sum(axis=1) for c in range(len(names))], axis=1)
     counts = metrics.contingency_matrix(classes, votes.argmax(axis=1), len(names))
-    confused = counts + counts.T
-    np.fill_diagonal(confused, 0)
-    pair = sorted(map(int, np.unravel_index(confused.argmax(), confused.shape)))
     share = float(np.trace(counts) / counts.sum())
-    return share, [names[i] for i in pair] if confused.any() else None
+    first, second = np.triu_indices(len(names), 1)
+    shares = (counts + counts.T)[first, second] / counts.sum()
+    order = np.argsort(-shares, kind="stable")[:MAX_PAIRS]
+    pairs = [[names[first[i]], names[second[i]]] for i in order]
+    confused = {"-".join(pair): float(shares[i]) for pair, i in zip(pairs, order, strict=True)}
+    overlap = pairs[0] if shares.any() else None
+    return share, overlap, {"mean": float(shares.mean()) if len(shares) else 0.0, **confused}
 
 
 def _plot_arrays(plane: Plane, classes: Classes, names: tuple[str, ...]) -> dict[str, Array]:

@@ -44,8 +44,6 @@ class RunMetrics:
     def measure(self, path: str) -> float:
         """The number at `path`. Raises NotMeasured with the reason and valid paths."""
         value = self._value(path)
-        if isinstance(value, str) and value.isdecimal():  # a class that is named by a number
-            value = int(value)
         if isinstance(value, bool | int | float) and not math.isnan(value):
             return float(value)
         if isinstance(value, dict | list):

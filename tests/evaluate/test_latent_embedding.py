@@ -68,6 +68,10 @@ def test_overlapping_classes_are_named(make_context: Any) -> None:
     )
     assert results["tsne"]["overlap"]["training"] == ["b", "c"]
     assert 0.4 < results["tsne"]["neighbours"]["training"] < 0.95
+    confused = dict(results["tsne"]["confused"]["training"])
+    assert confused.pop("mean") == pytest.approx(sum(confused.values()) / 3)
+    assert confused["b-c"] == max(confused.values())
+    assert sum(confused.values()) == pytest.approx(1 - results["tsne"]["neighbours"]["training"])
 
 
 def test_results_are_reproducible_and_samples_limited(make_context: Any, tmp_path: Path) -> None:
