@@ -10,6 +10,7 @@ import pytest
 from .helpers import classes, compiled, info, problems_of
 
 OUTPUTS = np.array([[2.0, -1.0, 0.5], [-3.0, 0.2, 0.1]], np.float32)
+AUTOENCODER = "data: {source: digits, target: inputs}\nnetwork: {encoder: [{linear: 3}], decoder: "
 SINGLE = np.array([[0.7], [0.2], [-0.4], [1.5], [0.5], [0.0]], np.float32)
 
 
@@ -51,13 +52,12 @@ def test_a_single_output_is_the_second_class(loss: str, predicted: list[int], se
 
 
 def test_final_outputs_of_a_reconstruction_are_probabilities() -> None:
-    network = "data: {source: digits, target: inputs}\nnetwork: {encoder: [{linear: 3}], decoder: "
-    rebuilt = compiled(f"{network}[linear]}}\nloss: bce_with_logits")
+    rebuilt = compiled(AUTOENCODER + "[linear]}\nloss: bce_with_logits")
     np.testing.assert_allclose(
         rebuilt.final_outputs(OUTPUTS), 1 / (1 + np.exp(-OUTPUTS)), rtol=1e-6
     )
     assert rebuilt.final_outputs(np.float64([[-800.0, 800.0]])).tolist() == [[0.0, 1.0]]
-    same = compiled(f"{network}[linear]}}\nloss: mse")
+    same = compiled(AUTOENCODER + "[linear]}\nloss: mse")
     assert same.final_outputs(OUTPUTS) is OUTPUTS
     assert experiment("cross_entropy").final_outputs(OUTPUTS) is OUTPUTS
 
@@ -108,3 +108,17 @@ def test_frozen_weights(names: str, frozen: set[str]) -> None:
 def test_names_that_cannot_be_frozen(names: str, path: str, message: str) -> None:
     ((where, text),) = problems_of(f"{BLOCKS}train: {{freeze: {names}}}")
     assert where == path and message in text
+
+
+def test_targets_and_batches() -> None:
+    """The target of an autoencoder is its clean input; a batch is at most the training split."""
+    noisy = AUTOENCODER.replace("inputs", "inputs, noise: {gaussian: 0.1}")
+    rebuilt = compiled(noisy + "[linear]}\nloss: mse")
+    labelled = experiment("cross_entropy")
+    assert list(rebuilt.targets.values()) == list(rebuilt.input_targets.values()) == ["x"]
+    assert list(labelled.targets.values()) == ["labels"] and labelled.input_targets == {}
+    assert labelled.targets[labelled.label_input] == "labels"
+    sizes = {"": 32, "train: {batch_size: 7}": 7, "train: {batch_size: full}": 70,
+             "train: {batch_size: 1000}": 70, "optimizer: gd": 70}  # fmt: skip
+    for text, size in sizes.items():
+        assert compiled(f"network: [linear]\n{text}").batch_size == size
