@@ -97,6 +97,7 @@ def _hint(key: str) -> str:
 def _sections() -> dict[str, type]:
     """The sections of a configuration that have settings of their own."""
     from ldl.compile import Claim, ClaimedMetric, EarlyStopping, EncoderDecoder, LossTerm, Training
+    from ldl.compile.experiment_config import PretrainedRun
     from ldl.data import DataSpec, SplitSpec
     from ldl.grid.block import GridBlock, GridConfig
 
@@ -107,6 +108,7 @@ def _sections() -> dict[str, type]:
         "train": Training,
         "early_stopping": EarlyStopping,
         "encoder": EncoderDecoder,
+        "start_from": PretrainedRun,
         "loss": LossTerm,
         "claim": Claim,
         "metric": ClaimedMetric,

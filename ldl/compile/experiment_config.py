@@ -151,7 +151,9 @@ class Config:
     """One experiment."""
 
     name: Annotated[str, Doc('"": the file\'s name')] = ""
-    seed: Count = 0
+    seed: Annotated[
+        Count, Doc("draws weights, batches, dropout, augmentation, noise of the training split")
+    ] = 0
     data: DataSpec
     blocks: dict[str, Annotated[Any, LayerList()]] = field(default_factory=dict)
     network: Annotated[Any, LayerList()] | EncoderDecoder

@@ -161,5 +161,5 @@ class DataSource(Protocol):
         ...
 
     def read(self, seed: int, progress: ProgressCallback | None = None) -> RawDataset:
-        """All samples; generators draw them from the seed. Raises DataError."""
+        """All samples; generators draw them from `seed`, that of the split. Raises DataError."""
         ...

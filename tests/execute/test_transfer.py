@@ -109,28 +109,31 @@ def overlap_of(one: RunFolder, other: RunFolder) -> dict[str, int]:
     return {"test": test, "validation": sum(row in seen["train"] for row in rows["validation"])}
 
 
+@pytest.mark.parametrize("known_by", ["its own split", "what it started from", "its start_from"])
 def test_weights_that_know_the_test_split_are_refused(
-    pretrained: RunFolder, tmp_path: Path
+    known_by: str, pretrained: RunFolder, tmp_path: Path
 ) -> None:
-    """With the number of samples, at the key; also through a run between them."""
+    """With the number of samples, at the key; also through a run between them, old or new."""
     file = tmp_path / "first.yaml"
     other = ["data.split.seed=1", "train.epochs=1"]
     (tmp_path / "second.yaml").write_text(f"{FIRST}start_from: {pretrained.path}\n")
     second = train(prepare(tmp_path / "second.yaml"), tmp_path / "runs")  # the same split: sound
-    shutil.rmtree(pretrained.path)
     plain = train(prepare(file, other), tmp_path / "plain")
     assert overlap_of(second, plain) == OVERLAP
-    shutil.move(second.path / "split.npz", tmp_path)  # what it started from is known all the same
-    for number in (0, 1):
-        file.write_text(f"{FIRST}start_from: {second.path}\n")
-        with pytest.raises(ConfigError) as raised:
-            train(prepare(file, other), tmp_path / "runs")
-        (problem,) = raised.value.problems
-        assert "23 of 30 test samples and 12 of 15 validation samples" in problem.message
-        assert (problem.line, "allow_overlap: true" in problem.hint) == (5, True)
-        if number == 0:
-            shutil.move(tmp_path / "split.npz", second.path)
-    assert len(run_folders(tmp_path / "runs")) == 1
+    if known_by != "its start_from":
+        shutil.rmtree(pretrained.path)
+    if known_by != "what it started from":
+        (second.path / "start_samples.safetensors").unlink()
+    if known_by != "its own split":
+        (second.path / "split.npz").unlink()
+    before = run_folders(tmp_path / "runs")
+    file.write_text(f"{FIRST}start_from: {second.path}\n")
+    with pytest.raises(ConfigError) as raised:
+        train(prepare(file, other), tmp_path / "runs")
+    (problem,) = raised.value.problems
+    assert "23 of 30 test samples and 12 of 15 validation samples" in problem.message
+    assert (problem.line, "allow_overlap: true" in problem.hint) == (5, True)
+    assert run_folders(tmp_path / "runs") == before
 
 
 def test_an_allowed_overlap_stands_with_every_result(pretrained: RunFolder, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ class DigitPairs:
     """Two MNIST digits at 14×14: is the first at most the second? Inputs `first` and `second`.
 
     `pairs` of MNIST's training set and `test_pairs` of its test set, no digit twice, drawn from
-    the seed; pixels are means of 2×2, from 0 to 255. The digits themselves are the extra targets
-    `first_digit` and `second_digit`, for auxiliary losses. Source: F. Fleuret's course EE-559.
+    `split.seed`; pixels are means of 2×2, from 0 to 255. The digits themselves are the extra
+    targets `first_digit` and `second_digit`, for auxiliary losses. Source: F. Fleuret's course
+    EE-559.
     """
 
     pairs: Annotated[int, Range(1, 30_000)] = 1000

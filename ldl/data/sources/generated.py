@@ -1,4 +1,4 @@
-"""Samples drawn from a formula and the run's seed."""
+"""Samples drawn from a formula and the seed of the split."""
 
 from __future__ import annotations
 
