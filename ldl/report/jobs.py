@@ -16,6 +16,8 @@ from ldl.data import split_sizes
 from ldl.execute import PreparedExperiment
 from ldl.execute.transfer import pretrained_digest
 
+STEP_SECONDS: Final = 1e-4  # of a step besides its multiply-adds
+EPOCH_SECONDS: Final = 1e-3  # of an epoch besides its steps
 SPEED: Final = 2e10  # multiply-adds a second, for an estimate of how long a run takes
 
 
@@ -99,10 +101,10 @@ def _data_digest(config: Config) -> str:
 
 
 def _estimate_seconds(prepared: PreparedExperiment) -> float:
-    """Seconds that a run may take, from the network's cost; only to start the longest first."""
+    """Seconds of training, from the network's cost; runs that are there correct it."""
     experiment = prepared.experiment
     cost = sum(plan.multiply_adds for plan in experiment.graph.plans.values())
     samples = split_sizes(experiment.config.data.split, experiment.info).train
     steps = math.ceil(samples / max(experiment.batch_size, 1))
     epochs = experiment.config.train.epochs
-    return 1.0 + epochs * (3 * cost * samples / SPEED + steps * 1e-4)
+    return epochs * (3 * cost * samples / SPEED + steps * STEP_SECONDS + EPOCH_SECONDS)

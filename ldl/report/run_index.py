@@ -6,11 +6,13 @@ import statistics
 import time
 from collections.abc import Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from ldl.errors import LdlError
 from ldl.report.jobs import Job
+from ldl.report.run_metrics import RunMetrics
 from ldl.runs import RunFolder, Status, read_json, to_json
 from ldl.runs.run_list import run_folders
 
@@ -44,20 +46,25 @@ def job_file(job: Job) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Pace:
-    """The time of a run, and what was estimated."""
+    """The time that a run took, beside the estimate of its job."""
 
-    seconds: float
+    run: IndexedRun
     estimate: float
 
+    @cached_property
+    def training(self) -> float:
+        """The seconds of its epochs."""
+        return min(RunMetrics(self.run.run).seconds, self.run.status.seconds)
+
     @property
-    def ratio(self) -> float:
-        """How much longer it took."""
-        return self.seconds / self.estimate
+    def rest(self) -> float:
+        """The seconds of its start, evaluations and plots, which more epochs do not change."""
+        return self.run.status.seconds - self.training
 
 
 @dataclass(frozen=True)
 class RunIndex:
-    """The best run of each job by key; by file the time of its longest run over the estimate."""
+    """The best run of each job by key, and by file the pace of its longest run."""
 
     runs: dict[str, IndexedRun] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
@@ -95,19 +102,25 @@ class RunIndex:
             time.sleep(0.2)
 
     def expected_seconds(self, job: Job) -> float:
-        """How long a job may take: its estimate, times the pace of its file, or of the others."""
-        if job.stem in self.paces:
-            return job.estimated_seconds * self.paces[job.stem].ratio
-        ratios = [pace.ratio for pace in self.paces.values()]
-        return job.estimated_seconds * (statistics.median(ratios) if ratios else 1.0)
+        """How long a job may take: training at the pace of its file's longest run, and the rest.
+
+        Without such a run at the pace of all files together.
+        """
+        own = self.paces.get(job.stem)
+        paces = [own] if own is not None else list(self.paces.values())
+        estimated = sum(pace.estimate for pace in paces)
+        if not estimated:
+            return job.estimated_seconds
+        rest = statistics.median(pace.rest for pace in paces)
+        return rest + job.estimated_seconds * sum(pace.training for pace in paces) / estimated
 
     def _add(self, key: str, run: IndexedRun, estimate: float) -> None:
         best = self.runs.get(key)
         if best is None or _rank(run) >= _rank(best):
             self.runs[key] = run
         longest = self.paces.get(run.stem)
-        if run.done and estimate and (longest is None or run.status.seconds >= longest.seconds):
-            self.paces[run.stem] = Pace(run.status.seconds, estimate)
+        if run.done and estimate and (longest is None or estimate >= longest.estimate):
+            self.paces[run.stem] = Pace(run, estimate)
 
 
 def _rank(run: IndexedRun) -> int:

@@ -24,19 +24,25 @@ def test_the_end_of_jobs() -> None:
 
 
 def test_estimates_follow_the_pace_of_runs_that_are_there(tmp_path: Path) -> None:
-    """Of the same file, else the median of the others; a job in two files counts once."""
+    """Training scales, the rest does not; of the same file, else of all; each job counts once."""
     job = Job("a1", 0, 0, "k0", Path("a1.yaml"), (), True, 10.0)
     index = RunIndex()
-    run = make_run(tmp_path)
-    status = replace(run.read_status(), seconds=20.0)
-    index._add("k0", IndexedRun(run, status, "a1"), 10.0)
+    assert index.expected_seconds(job) == 10.0
+    for stem, key, training, seconds, estimate in (
+        ("a1", "k0", 20.0, 23.0, 10.0),
+        ("a0", "k9", 4.0, 5.0, 2.0),
+    ):
+        run = make_run(tmp_path / stem, {}, {"epoch": [1, 2], "seconds": [1.0, training - 1.0]})
+        status = replace(run.read_status(), seconds=seconds)
+        index._add(key, IndexedRun(run, status, stem), estimate)
     jobs = tuple(replace(job, key=f"k{i}", seed=i) for i in range(3))
-    other = replace(job, stem="a2", key="m", estimated_seconds=4.0)
+    other = replace(job, stem="a2", key="m", estimated_seconds=6.0)
     files = [
         ClaimFile("a1", Path("a1.yaml"), jobs=jobs),
         ClaimFile("a2", Path("a2.yaml"), jobs=(*jobs[:1], other)),
     ]
     time = profile_time("faithful", files, index, 2)
-    assert (time.jobs, time.done, time.measured) == (4, 1, 20.0)
-    assert time.seconds == pytest.approx(20.0 + 2 * 20.0 + 8.0)
-    assert time.remaining == pytest.approx(28.0)
+    assert (time.jobs, time.done, time.measured) == (4, 1, 23.0)
+    assert time.seconds == pytest.approx(23.0 + 2 * 23.0 + (2.0 + 6 * 2.0))
+    assert time.remaining == pytest.approx(23.0 + 14.0)
+    assert index.expected_seconds(replace(job, estimated_seconds=1.0)) == pytest.approx(5.0)
