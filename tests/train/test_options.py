@@ -85,8 +85,9 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-@pytest.mark.parametrize("step", [1, 17, 36])
+@pytest.mark.parametrize(
+    ("name", "step"), [*((name, 17) for name in OPTIONS), ("warm", 1), ("warm", 36), ("nadam", 36)]
+)
 def test_a_resumed_run_equals_the_uninterrupted_one(
     name: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
