@@ -30,7 +30,13 @@ The confusion matrix: how many samples of each true class were predicted as each
 A row per true class, a column per predicted class. Every evaluation that predicts classes, such as
 `classification`, `denoising` and `latent_classifier`, writes its matrices to the run's folder
 contingency/, each as CSV and PNG. The matrix of `clustering` has a row per
-cluster and a column per true class."""
+cluster and a column per true class.""",
+    "weight_decay": """\
+A step towards 0 for each weight: `weight_decay` of sgd, adamw and lion, or `train: {l1: …, l2: …}`.
+
+It applies to the weights of layers, not to biases, the scales and shifts of `batch_norm` and
+`layer_norm`, class tokens and positional embeddings. PyTorch's optimizers decay all of these by
+default; `train: {decay: all}` does the same.""",
 }
 
 

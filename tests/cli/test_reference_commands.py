@@ -76,6 +76,11 @@ def test_the_confusion_matrix_is_the_contingency_matrix(ldl: Ldl) -> None:
     assert entry["name"] == "contingency_matrix" and entry["settings"] == []
 
 
+def test_weight_decay_says_what_it_leaves_out(ldl: Ldl) -> None:
+    result = ldl("explain", "weight-decay")
+    assert result.code == 0 and "decay: all" in result.out and "batch_norm" in result.out
+
+
 # --- schema ---------------------------------------------------------------------------------
 
 

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from ldl.arrays import Array
+from ldl.engine.executor import Executor
+from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.losses import LOSSES
+from ldl.engine.parameters import Parameters
 from tests.engine.naive import LayerStep, fresh_context
 
 from .float32_rows import ROWS, Row
@@ -109,3 +113,56 @@ def test_errors_are_below_twice_those_of_pytorch(row: Row) -> None:
         if ours > max(FACTOR * theirs, FEW_ULPS)
     }
     assert larger == {}
+
+
+# --- a network ----------------------------------------------------------------------------------
+
+
+def digits_on_black(samples: int, size: int) -> Array:
+    """Small patches of noise on black images (N, size, size, 1), as those of MNIST."""
+    rng = np.random.default_rng(0)
+    x = np.zeros((samples, size, size, 1), np.float32)
+    x[:, 6:19, 5:20] = rng.random((samples, 13, 15, 1)) * (rng.random((samples, 13, 15, 1)) > 0.4)
+    return x
+
+
+def autoencoder_gradients(kernel: int, x: Array, dtype: type) -> tuple[Values, Values]:
+    """The first gradient of a mirrored autoencoder, by the engine and by PyTorch."""
+    convs = [LAYERS["conv2d"](channels, kernel, 1, kernel // 2) for channels in (12, 6)]
+    specs = [TensorSpec(x.shape[1:]), TensorSpec((*x.shape[1:3], 12))]
+    mirrors = [conv.mirror(spec) for conv, spec in zip(convs, specs, strict=True)][::-1]
+    nodes, value = [], "x"
+    for i, layer in enumerate([*convs, *mirrors]):
+        nodes += [Node(f"l{i}", layer, (value,)), Node(f"r{i}", LAYERS["relu"](), (f"l{i}",))]
+        value = f"r{i}"
+    graph = Graph({"x": specs[0]}, nodes, [LossNode("loss", LOSSES["mse"](), (value, "x"))])
+    parameters = Parameters(graph, 0, dtype)
+    executor = Executor(graph, parameters, len(x), gradients=True, training=True)
+    executor.inputs["x"][...] = x
+    executor.forward_backward()
+    weights = {
+        name: torch.from_numpy(w.copy()).requires_grad_() for name, w in parameters.weights.items()
+    }
+    y = images = torch.from_numpy(x.astype(dtype)).movedim(-1, 1)
+    for i in range(4):
+        function = functional.conv2d if i < 2 else functional.conv_transpose2d
+        w = weights[f"l{i}.weight"].permute(3, 2, 0, 1)
+        y = torch.relu(function(y, w, weights[f"l{i}.bias"], padding=kernel // 2))
+    torch.autograd.backward((y - images).square().mean())
+    gradients = {name: w.grad.numpy() for name, w in weights.items() if w.grad is not None}
+    return parameters.gradients, gradients
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_first_gradient_of_an_autoencoder_on_black_images(kernel: int) -> None:
+    """With initial biases of 0 a rounding error beside 0 would give a relu the wrong slope."""
+    x = digits_on_black(8, 28)
+    ours, exact = autoencoder_gradients(kernel, x, np.float64)
+    size = max(np.abs(gradient).max() for gradient in exact.values())
+    assert max(np.abs(ours[name] - exact[name]).max() for name in exact) < 1e-13 * size
+    ours, theirs = autoencoder_gradients(kernel, x, np.float32)
+    distances = [
+        np.sqrt(sum(np.square(values[name] - exact[name]).sum() for name in exact))
+        for values in (ours, theirs, dict.fromkeys(exact, 0.0))
+    ]
+    assert distances[0] < max(FACTOR * distances[1], FEW_ULPS * distances[2])

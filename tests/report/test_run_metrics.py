@@ -9,6 +9,7 @@ import pytest
 
 from ldl.execute import prepare, train
 from ldl.report.run_metrics import NotMeasured, RunMetrics, higher_is_better
+from ldl.report.run_page import run_page
 
 from .helpers import LINE, make_run
 
@@ -121,6 +122,15 @@ def test_a_run_that_diverged_has_metrics_alone(tmp_path: Path) -> None:
     assert facts.measure("metrics.train_loss.last") == 9.0
     with pytest.raises(NotMeasured, match=r"left no results\.json"):
         facts.measure("regression.r2")
+
+
+def test_the_page_names_the_weights_that_are_kept(tmp_path: Path) -> None:
+    for best, expected in (
+        ({"epoch": 3, "kept_epoch": 4}, "epoch 4, the last"),
+        ({"epoch": 3, "kept_epoch": 4, "kept_average": 7}, "the average of 7"),
+    ):
+        run = make_run(tmp_path / str(len(best)), RESULTS, COLUMNS, best=best)
+        assert expected in run_page(run)
 
 
 def test_kept_epoch_is_the_last(tmp_path: Path) -> None:
