@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dask
 import distributed
@@ -282,3 +283,17 @@ def test_a_lost_scheduler(
     assert "the same command continues" in said
     assert grid(file, folder, "--jobs", "2").wait() == 0
     check_same(folder, undisturbed)
+
+
+def test_workers_have_one_thread_and_ignore_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[dict[str, Any], bool]] = []
+
+    def make(**settings: Any) -> None:
+        calls.append((settings, signal.getsignal(signal.SIGINT) is signal.SIG_IGN))
+
+    monkeypatch.setattr(distributed, "LocalCluster", make)
+    before = signal.getsignal(signal.SIGINT)
+    dask_executor._local_cluster(3)
+    assert signal.getsignal(signal.SIGINT) is before
+    ((settings, ignored),) = calls
+    assert ignored and (settings["n_workers"], settings["threads_per_worker"]) == (3, 1)
