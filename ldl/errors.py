@@ -57,8 +57,13 @@ class Diverged(RunError):
     """A loss, a gradient or a weight became infinite or NaN."""
 
 
-class Interrupted(LdlError):
-    """A signal stopped the run after a checkpoint; the exit code is 128 + the signal number."""
+class Interrupted(BaseException):
+    """A signal stopped the run after a checkpoint; the exit code is 128 + the signal number.
+
+    Like KeyboardInterrupt no Exception, so that no handler of errors takes it for one.
+    """
+
+    folder: str | None = None
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")

@@ -74,7 +74,7 @@ def _run() -> None:
         from ldl.cli.commands import app
 
         app()
-    except LdlError as error:
+    except (LdlError, Interrupted) as error:
         _exit_with(error)
     except (MemoryError, ImportError) as error:
         if isinstance(error, ImportError) and "failed to map segment" not in str(error):
@@ -87,7 +87,7 @@ def _run() -> None:
         _exit_with(RunError(f"cannot access {os_error_message(error)}"))
 
 
-def _exit_with(error: LdlError) -> NoReturn:
+def _exit_with(error: LdlError | Interrupted) -> NoReturn:
     from ldl.cli.output import print_error
 
     print_error(error)

@@ -15,7 +15,7 @@ from ldl.cli.output import (
     print_json,
     print_results,
 )
-from ldl.errors import Interrupted, LdlError
+from ldl.errors import LdlError
 
 if TYPE_CHECKING:
     from ldl.cli.grid_progress import GridDisplay
@@ -64,8 +64,6 @@ def write_summary(folder: Path, summary: GridSummary, display: GridDisplay) -> F
             callbacks = replace(callbacks, training=display.training)
         try:
             best, _ = make_best(folder, results, callbacks, with_run_page)
-        except Interrupted:
-            raise
         except (LdlError, OSError) as error:
             missing.append(f"best/ could not be made: {error}")
     return FinishedGrid(folder, results, best, missing)

@@ -11,7 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ldl.control_characters import escape_controls
-from ldl.errors import ConfigError, Diverged, LdlError, Problem
+from ldl.errors import ConfigError, Diverged, Interrupted, LdlError, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +49,7 @@ def log(*words: object) -> None:
         print(*(escape_controls(str(word)) for word in words), file=sys.stderr, flush=True)
 
 
-def print_error(error: LdlError) -> None:
+def print_error(error: LdlError | Interrupted) -> None:
     """Print an error on stderr, and with `--json` as JSON on stdout too."""
     if isinstance(error, ConfigError):
         from ldl.config import render
@@ -57,7 +57,7 @@ def print_error(error: LdlError) -> None:
         print(render(error), file=sys.stderr)
     else:
         print(f"ldl: {error}", file=sys.stderr)
-    folder = getattr(error, "folder", None)
+    folder = error.folder
     if folder is not None:
         print(f"the run so far: {folder}", file=sys.stderr)
         if not isinstance(error, Diverged):

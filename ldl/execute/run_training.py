@@ -148,7 +148,7 @@ def _folder_in_errors(run: RunFolder) -> Iterator[None]:
     """Name the folder in errors after which `ldl resume` can continue the run."""
     try:
         yield
-    except LdlError as error:
+    except (LdlError, Interrupted) as error:
         if isinstance(error, Interrupted | RunError) or system_errno(error):
             error.folder = str(run.path)
         raise
@@ -180,7 +180,7 @@ def _record_failure(
         Diverged: "diverged",
     }
     state = states.get(type(error), "failed")
-    is_known = isinstance(error, LdlError)
+    is_known = isinstance(error, LdlError | Interrupted)
     reason = str(error) if is_known else f"{type(error).__name__}: {error}"
     with DeferredSignals():
         with suppress(LdlError, OSError):

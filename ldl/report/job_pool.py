@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final
 
-from ldl.errors import LdlError, RunFolderError
+from ldl.errors import Interrupted, LdlError, RunFolderError
 from ldl.execute.worker_pool import (
     Task,
     TaskReport,
@@ -120,7 +120,7 @@ class JobWorker(Worker):
         try:
             with interrupt_on_signal():
                 _run_job(task.payload)
-        except LdlError as error:
+        except (LdlError, Interrupted) as error:
             print(error, file=sys.stderr)
             return TaskResult.FINISHED, error.exit_code
         finally:
