@@ -19,16 +19,17 @@ class Interruption:
 
     def __init__(self) -> None:
         self.caught: int | None = None
-        self._is_finished = False
+        self.is_active = True  # within the block
+        self.is_finished = False
         self._late = False  # a signal came after the work was finished
 
     def finish(self) -> None:
         """From now on the first signal has no effect: what is left takes no time."""
-        self._is_finished = True
+        self.is_finished = True
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal. Raises Interrupted."""
-        if self._is_finished and not self._late:
+        if self.is_finished and not self._late:
             self._late = True
             return
         self.caught = number
@@ -36,20 +37,31 @@ class Interruption:
 
 
 @contextmanager
-def interrupt_on_signal() -> Iterator[Interruption]:
+def interrupt_on_signal(until_exit: bool = False) -> Iterator[Interruption]:
     """Within `with`, a signal raises Interrupted at once, until the work is finished.
 
     For work that can be started again. Where a library has swallowed the exception, Interrupted is
     raised at the end of the block. A block within another one has the handler of the outer one,
-    so that a command stays finished when the function that has finished it returns.
+    so that a command stays finished when the function that has finished it returns; with
+    `until_exit` it does so until the process ends.
     """
     outer = signal.getsignal(signal.SIGTERM)
-    interruption = outer if isinstance(outer, Interruption) else Interruption()
-    previous = {} if interruption is outer else _install(interruption)
+    if isinstance(outer, Interruption) and outer.is_active:
+        yield outer
+        _raise_caught(outer)
+        return
+    interruption = Interruption()
+    previous = _install(interruption)
     try:
         yield interruption
     finally:
-        _restore(previous)
+        interruption.is_active = False
+        if not (until_exit and interruption.is_finished):
+            _restore(previous)
+    _raise_caught(interruption)
+
+
+def _raise_caught(interruption: Interruption) -> None:
     if interruption.caught is not None:
         raise Interrupted(interruption.caught)
 

@@ -32,13 +32,15 @@ def main() -> None:
     """Run the `ldl` command with `sys.argv`; exit with 0, 1, 2, 3, 130 or 143 (see the README)."""
     _prepare_streams()
     try:
-        with interrupt_on_signal():
+        with interrupt_on_signal(until_exit=True):
             try:
                 _run()
             finally:
                 sys.stdout.flush()
     except Interrupted as error:  # while an error was printed
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:
         # The reader of our output has closed its end, as in `ldl runs | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
