@@ -42,7 +42,9 @@ OPTIMIZERS = {
     "adamw": "{adamw: 0.05}",
     "sgd": "{sgd: {learning_rate: 0.3, momentum: 0.8}}",
     "gd": "{gd: 0.5}",
+    "averaged": "{adam: 0.05}",
 }
+AVERAGED = "batch_size: 3, accumulation_steps: 3, average: {ema: 0.9}, keep: average"
 
 
 class Killer:
@@ -81,7 +83,10 @@ def every_batch_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("name", "step"),  # twelve steps an epoch
-    [*(("adam", step) for step in (1, 5, 11, 12, 13, 30)), ("adamw", 13), ("sgd", 12)],
+    [
+        *(("adam", step) for step in (1, 5, 11, 12, 13, 30)),
+        *(("adamw", 13), ("sgd", 12), ("averaged", 17)),
+    ],
 )
 def test_a_resumed_run_equals_the_uninterrupted_one(name: str, step: int, tmp_path: Path) -> None:
     """Weights, rows, results and best epoch, stopped within an epoch and at its end.
@@ -90,6 +95,8 @@ def test_a_resumed_run_equals_the_uninterrupted_one(name: str, step: int, tmp_pa
     """
     stopped = step if step % 12 == 0 else step + 1
     text = TEXT.replace("OPTIMIZER", OPTIMIZERS[name])
+    if name == "averaged":
+        text = text.replace("batch_size: 9", AVERAGED)
     uninterrupted = trained(tmp_path, text)
     number = signal.SIGINT if step % 2 else signal.SIGTERM
     run = interrupted(tmp_path, text, step, number)
