@@ -8,17 +8,22 @@ import numpy as np
 
 from ldl.arrays import Array
 
+BLOCK = 4096  # samples whose bytes are in memory at once
+
 
 def duplicate_groups(inputs: Mapping[str, Array]) -> Array:
     """A number for each sample (n,), the same for samples with equal values in all inputs.
 
     Groups are numbered from 0 in the order of their first samples.
     """
-    rows = [_as_bytes(x) for x in inputs.values()]
-    _, groups, counts = np.unique(_hashes(rows), return_inverse=True, return_counts=True)
+    samples = list(inputs.values())
+    starts = range(0, len(samples[0]), BLOCK)
+    hashes = [_hashes([_as_bytes(x[i : i + BLOCK]) for x in samples]) for i in starts]
+    _, groups, counts = np.unique(np.concatenate(hashes), return_inverse=True, return_counts=True)
     exact: dict[tuple[bytes, ...], int] = {}
     for i in np.flatnonzero(counts[groups] > 1):
-        groups[i] = len(counts) + exact.setdefault(tuple(x[i].tobytes() for x in rows), len(exact))
+        values = tuple(_as_bytes(x[i : i + 1]).tobytes() for x in samples)
+        groups[i] = len(counts) + exact.setdefault(values, len(exact))
     _, first, groups = np.unique(groups, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[groups]
 
