@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from ldl.engine.averaging import Ema, Swa
 from ldl.engine.schedules import SCHEDULES, Constant, Cosine, InverseTime, StepDecay, Warmup
 from ldl.grid.block import Halving, round_lengths
-from ldl.grid.searches import horizon_independent
+from ldl.grid.candidates import Candidate
+from ldl.grid.searches import continues, horizon_independent
 from ldl.grid.trial import Trial, TrialOutcome
 
 from .plans import BASE, RATES, SIZES, checked_grid, grid_plan, simulate
@@ -164,6 +168,13 @@ def test_a_schedule_over_the_whole_training_restarts(tmp_path: Path) -> None:
 def test_lengths(search: Halving, settings: int, epochs: int, expected: list[int]) -> None:
     """Each round eta times the one before, the last one the whole."""
     assert round_lengths(search, settings, epochs) == expected
+
+
+@pytest.mark.parametrize(("average", "expected"), [(None, True), (Ema(), True), (Swa(), False)])
+def test_swa_depends_on_the_length_of_the_training(average: object, expected: bool) -> None:
+    """Its average begins after a share of the epochs, so a shorter training began it earlier."""
+    config = SimpleNamespace(schedule=None, train=SimpleNamespace(average=average))
+    assert continues(cast(Candidate, SimpleNamespace(config=config))) is expected
 
 
 def test_horizon_independent_schedules() -> None:
