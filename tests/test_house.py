@@ -265,6 +265,7 @@ SMALL = {
     "cifar10": FEW,
     "transformer": FEW,
     "denoise": ("evaluate.1.denoising.epochs=1",),
+    "autoenc": (*FEW, "evaluate=[reconstruction, compression, clustering]"),
 }
 
 

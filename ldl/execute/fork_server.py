@@ -101,8 +101,10 @@ class ForkServer:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         """Write a line to the pool. A pool that has ended is noticed at the end of stdin."""
+        line = json.dumps(message).encode() + b"\n"
         with suppress(BrokenPipeError):
-            os.write(1, json.dumps(message).encode() + b"\n")
+            while line:  # a signal may cut a write short
+                line = line[os.write(1, line) :]
 
     def _report(self, task: Task, result: TaskResult, **details: Any) -> None:
         self._send({"report": asdict(TaskReport(task.id, result, **details))})

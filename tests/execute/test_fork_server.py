@@ -30,3 +30,18 @@ def test_kills_for_lack_of_memory(
         file.write_text(text)
     monkeypatch.setattr(fork_server, "VMSTAT", file)
     assert fork_server._oom_kills() == kills
+
+
+def test_a_message_that_a_signal_cuts_is_written_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: list[bytes] = []
+
+    def write(descriptor: int, data: bytes) -> int:
+        assert descriptor == 1
+        written.append(data[:7])
+        return len(written[-1])
+
+    monkeypatch.setattr(fork_server.os, "write", write)
+    fork_server.ForkServer._send(None, {"message": "x" * 20})  # type: ignore[arg-type]
+    assert b"".join(written) == b'{"message": "' + b"x" * 20 + b'"}\n'

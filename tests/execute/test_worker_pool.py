@@ -37,6 +37,7 @@ class Actor(Worker):
         self.notify(["prefetch", task.id])
 
     def run(self, task, attempt):
+        print("what libraries print is no message", flush=True)
         with open(os.path.join(self.folder, task.id), "a") as file:
             file.write(f"{attempt}\\n")
         action = task.payload["action"]
