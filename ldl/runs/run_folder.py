@@ -242,12 +242,23 @@ class RunFolder:
 
 
 def _overwrite(path: Path, data: bytes) -> bool:
-    """Write `data` over a small file: a full disk has room for that. Whether it succeeded."""
+    """Write the JSON `data` over a small file: a full disk has room for that.
+
+    Whether it succeeded; the file is unchanged where a part of it alone can be written.
+    """
     try:
         with open_file(path, "r+b", buffering=0) as file:
-            return file.write(data) == len(data) and file.truncate(len(data)) == len(data)
+            previous = file.read()
+            padded = data.ljust(len(previous))
+            file.seek(0)
+            if file.write(padded) == len(padded):
+                return True
+            file.seek(0)
+            file.write(previous)
+            file.truncate(len(previous))
     except OSError:
-        return False
+        pass
+    return False
 
 
 def _rename_to_free_name(hidden: Path, root: Path, base: str) -> Path:
