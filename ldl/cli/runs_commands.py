@@ -117,13 +117,13 @@ def _list(
 @command("ldl show last")
 def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) -> None:
     """Print a run's status, main settings, results and files."""
-    from ldl.runs import read_json, read_metrics, runs_root
+    from ldl.runs import read_metrics, runs_root
     from ldl.runs.evaluation_counts import count_evaluations
     from ldl.runs.run_list import find_run
 
     folder = find_run(runs_root(runs), run)
     status = folder.read_status()
-    results = read_json(folder.results) if folder.results.exists() else {}
+    results = folder.read_results()
     rows = read_metrics(folder.metrics) if folder.metrics.exists() else []
     last = rows[-1] if rows else {}
     seconds = folder.running_seconds()

@@ -135,9 +135,9 @@ def draw(folder: Path) -> None:
 
 def _print_run(run: RunFolder, start: float, json: bool) -> None:
     """Print the results of a finished run; `start` is the command's time.monotonic()."""
-    from ldl.runs import read_json, read_metrics
+    from ldl.runs import read_metrics
 
-    results, status = read_json(run.results), run.read_status()
+    results, status = run.read_results(), run.read_status()
     if json:
         print_json({"run": str(run.path), "status": status.to_dict(), "results": results})
         return

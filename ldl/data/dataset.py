@@ -12,6 +12,8 @@ import numpy as np
 from ldl.arrays import Array, ImageSize, Shape
 from ldl.data.scalers import AffineScaler, InputScalers, ValueRange
 
+MAX_SIZE = 2**40
+TARGET_KINDS = ("classes", "values", "none")
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 ProgressCallback = Callable[[str, int, int], None]  # activity, amount done, total (0: not known)
 
@@ -65,8 +67,11 @@ class DatasetInfo:
 
     @staticmethod
     def from_state(state: dict[str, Any]) -> DatasetInfo:
-        """The inverse of `state`, also after JSON has made lists of the tuples."""
-        return DatasetInfo(
+        """The inverse of `state`, also after JSON has made lists of the tuples.
+
+        Raises LookupError, TypeError, ValueError or AttributeError for another mapping.
+        """
+        info = DatasetInfo(
             inputs={name: tuple(shape) for name, shape in state["inputs"].items()},
             target=_target(state["target"]),
             image=tuple(state["image"]) if state["image"] else None,
@@ -77,6 +82,14 @@ class DatasetInfo:
             crops={k: (tuple(a), tuple(b)) for k, (a, b) in state.get("crops", {}).items()},
             flat_images={k: tuple(size) for k, size in state.get("pictures", {}).items()},
         )
+        sizes = [info.image or (), *info.inputs.values(), *info.flat_images.values()]
+        sizes += [size for crop in info.crops.values() for size in crop]
+        numbers = [*(n for size in sizes for n in size), info.samples or 1, info.official_test + 1]
+        if not info.inputs or not all(type(n) is int and 0 < n < MAX_SIZE for n in numbers):
+            raise ValueError("a size is no whole number above 0")
+        if not all(isinstance(name, str) for name in info.features):
+            raise ValueError("a name is no text")
+        return info
 
 
 def image_size_of_shape(shape: Shape) -> ImageSize | None:
@@ -87,7 +100,11 @@ def image_size_of_shape(shape: Shape) -> ImageSize | None:
 
 
 def _target(state: dict[str, Any]) -> Target:
-    return Target(**{**state, "names": tuple(state["names"])})
+    target = Target(**{**state, "names": tuple(state["names"])})
+    texts = (target.label, *target.names)
+    if target.kind not in TARGET_KINDS or not all(isinstance(text, str) for text in texts):
+        raise ValueError("no description of a target")
+    return target
 
 
 @dataclass(frozen=True)

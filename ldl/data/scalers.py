@@ -67,6 +67,14 @@ class AffineScaler:
         """Shift and scale, exactly."""
         return {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
 
+    @staticmethod
+    def from_state(state: dict[str, Any]) -> AffineScaler:
+        """The inverse of `state`. Raises KeyError, TypeError or ValueError for another mapping."""
+        shift, scale = (np.asarray(state[key], float) for key in ("shift", "scale"))
+        if shift.shape != scale.shape or not shift.size:
+            raise ValueError(f"shift {shift.shape} and scale {scale.shape}")
+        return AffineScaler(shift, scale)
+
     def arrays(self) -> dict[str, Array]:
         """Empty: JSON holds all numbers."""
         return {}
@@ -145,8 +153,7 @@ class InputScalers:
                 mean, matrix = arrays[f"{name}.mean"], arrays[f"{name}.matrix"]
                 scalers[name] = WhiteningScaler(mean, matrix)
             else:
-                shift, scale = (np.asarray(values[key], float) for key in ("shift", "scale"))
-                scalers[name] = AffineScaler(shift, scale)
+                scalers[name] = AffineScaler.from_state(values)
         return InputScalers(scalers)
 
 

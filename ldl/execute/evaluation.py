@@ -30,7 +30,7 @@ from ldl.execute.retraining import retrainer
 from ldl.execute.saved_run import prepare_saved, trained_model
 from ldl.execute.seen_samples import divided_problems, seen_at_start, with_overlap
 from ldl.fields import Choice
-from ldl.runs import RunFolder, read_json, write_json
+from ldl.runs import RunFolder, write_json
 from ldl.runs.evaluation_counts import record_evaluation, samples_digest
 from ldl.train import EpochMetrics, TrainLoop
 
@@ -69,7 +69,7 @@ def run_evaluations(
         count = sum(existing.rstrip("0123456789-") == key for existing in results)
         result = with_overlap(result, evaluation, dataset, seen)
         results[f"{key}-{count + 1}" if count else key] = result
-    previous = read_json(run.results) if run.results.exists() else {}
+    previous = run.read_results()
     write_json(run.results, {**previous, **results})
     if errors:
         raise RunError("; ".join(errors))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from ldl.arrays import Array
-from ldl.compile import Config, Experiment, compile_config
+from ldl.compile import CompileError, Config, Experiment, compile_config
 from ldl.config import load
 from ldl.data import (
     AffineScaler,
@@ -21,7 +21,7 @@ from ldl.data import (
 from ldl.engine.model import Model
 from ldl.errors import RunFolderError
 from ldl.execute.preparation import REGISTRIES, PreparedExperiment, prepare
-from ldl.runs import RunFolder, load_tensors, read_json
+from ldl.runs import RunFolder, load_tensors, read_mapping
 
 DATA_FILE = "data.json"
 SCALER_FILE = "scaler.safetensors"
@@ -42,7 +42,7 @@ def prepare_saved(
 
 def check_data_unchanged(run: RunFolder, dataset: Dataset) -> None:
     """Raise RunFolderError when the data has changed since the run started."""
-    recorded = read_json(run.environment).get("data_sha256")
+    recorded = read_mapping(run.environment).get("data_sha256")
     if recorded != dataset.sha256:
         raise RunFolderError(
             f"the data has changed since {run.name} started: its SHA-256 was {recorded} and is now "
@@ -52,14 +52,23 @@ def check_data_unchanged(run: RunFolder, dataset: Dataset) -> None:
 
 def stored_scaler(run: RunFolder) -> InputScalers | None:
     """The input scaler of a run, None if it has none. Raises RunFolderError for damaged files."""
-    state = read_json(run.path / DATA_FILE)["scaler"]
-    if not state:
-        return None
+    state = read_mapping(run.path / DATA_FILE)
     file = run.path / SCALER_FILE
+    with _damaged(f"{run.path / DATA_FILE} and {SCALER_FILE} are"):
+        if not state["scaler"]:
+            return None
+        arrays = load_tensors(file)[0] if file.exists() else {}
+        return InputScalers.from_state(state["scaler"], arrays)
+
+
+@contextmanager
+def _damaged(subject: str) -> Iterator[None]:
+    """Raise RunFolderError where the block meets a value that is missing or of a wrong type."""
     try:
-        return InputScalers.from_state(state, load_tensors(file)[0] if file.exists() else {})
-    except KeyError as error:
-        raise RunFolderError(f"{run.name}: {SCALER_FILE} lacks {error}") from error
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise RunFolderError(f"{subject} damaged ({reason})") from error
 
 
 def trained_model(run: RunFolder, experiment: Experiment) -> Model:
@@ -86,10 +95,18 @@ def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
 
     Outputs have the units of the data source. Crops of whitened images stay whitened.
     """
-    state = read_json(run.path / DATA_FILE)
-    info = DatasetInfo.from_state(state["info"])
-    experiment = compile_config(load(run.config, Config, REGISTRIES).value, info)
+    state = read_mapping(run.path / DATA_FILE)
+    with _damaged(f"{run.path / DATA_FILE} is"):
+        info = DatasetInfo.from_state(state["info"])
+        target_state = state["target_scale"]
+        target_scaler = AffineScaler.from_state(target_state) if target_state else None
+    try:
+        experiment = compile_config(load(run.config, Config, REGISTRIES).value, info)
+    except CompileError as error:
+        raise RunFolderError(f"{run.config} does not fit {DATA_FILE}: {error}") from error
     scaler = stored_scaler(run)
+    if scaler is not None and scaler.inputs.keys() != info.inputs.keys():
+        raise RunFolderError(f"{run.path / DATA_FILE} is damaged: its scaler is of other inputs")
     delimiter = getattr(experiment.config.data.source, "delimiter", ",")
     samples = read_new_samples(path, info, scaler, delimiter)
     outputs = trained_model(run, experiment).predict(samples.inputs, experiment.output)
@@ -97,8 +114,6 @@ def predict(run: RunFolder, path: Path) -> tuple[Experiment, Array]:
     if experiment.task == "reconstruction":
         unscaled = to_source_units(outputs, info, scaler)
         return experiment, outputs if unscaled is None else unscaled
-    target_state = state["target_scale"]
-    if target_state:
-        target_scaler = AffineScaler(*(np.asarray(target_state[key]) for key in ("shift", "scale")))
+    if target_scaler is not None:
         outputs = target_scaler.inverse(outputs)
     return experiment, outputs

@@ -15,7 +15,7 @@ from ldl.execute.run_training import Callbacks, train
 from ldl.execute.saved_run import prepare_saved
 from ldl.execute.transfer import initial_weights
 from ldl.folder_files import read_bytes
-from ldl.runs import RunFolder, read_json, read_metrics
+from ldl.runs import RunFolder, read_mapping, read_metrics
 from ldl.train import TrainProgress
 
 TIME_COLUMN = "seconds"  # the only column that differs between equal runs
@@ -154,5 +154,5 @@ def _first_difference(saved: bytes, replayed: bytes) -> tuple[str | None, Any, A
 
 def _environment_changes(run: RunFolder, replay: RunFolder) -> tuple[str, ...]:
     """The keys of environment.json that differ."""
-    old, new = read_json(run.environment), read_json(replay.environment)
+    old, new = read_mapping(run.environment), read_mapping(replay.environment)
     return tuple(key for key in COMPARED_KEYS if old.get(key) != new.get(key))

@@ -21,7 +21,7 @@ from ldl.folder_files import read_text
 from ldl.grid.objective import Objective
 from ldl.grid.trial import Trial, TrialOutcome
 from ldl.grid.trial_store import GRID_FILE, format_cells, read_outcome, read_plan
-from ldl.runs import read_json, write_json, write_text
+from ldl.runs import read_mapping, write_json, write_text
 
 ALPHA: Final = 0.05
 FEW_SEEDS: Final = 2
@@ -207,11 +207,13 @@ def t_statistic(differences: Sequence[float], scale: float) -> float:
 
 def read_results(folder: Path) -> GridResults:
     """The results of the grid in a folder, so far. Raises RunFolderError where it is damaged."""
-    content = read_json(folder / GRID_FILE)
+    content = read_mapping(folder / GRID_FILE)
     try:
         name, keys = str(content["name"]), tuple(content["keys"])
+        if not all(isinstance(key, str) for key in keys):
+            raise TypeError("a key is no text")
         objective = Objective.from_dict(content["objective"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise RunFolderError(f"{folder / GRID_FILE} is damaged: {error}") from error
     candidates: dict[int, list[Trial]] = {}
     for trial in read_plan(folder):

@@ -85,8 +85,13 @@ class Objective:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Objective:
-        """The inverse of `to_dict`. Raises KeyError for a missing field."""
+        """The inverse of `to_dict`. Raises KeyError, TypeError or ValueError for others."""
         name, goal, column = fields["name"], fields["goal"], fields["column"]
+        optional = (column, fields["evaluation"], fields["figure"])
+        if not isinstance(name, str) or goal not in ("min", "max"):
+            raise ValueError("no objective")
+        if not all(isinstance(value, str | None) for value in optional):
+            raise ValueError("no objective")
         return cls(name, goal, column, fields["evaluation"], fields["figure"])
 
     def is_better(self, value: float | None, other: float | None) -> bool:

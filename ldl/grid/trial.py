@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ldl.data import load_data
 from ldl.errors import DataError
@@ -14,6 +14,7 @@ from ldl.execute.seen_samples import overlap_problems, seen_by
 from ldl.execute.transfer import pretrained_digest
 from ldl.runs import RunFolder
 from ldl.runs.content_key import content_key
+from ldl.runs.json_files import is_number
 
 if TYPE_CHECKING:
     from ldl.compile import Config
@@ -81,8 +82,17 @@ class TrialOutcome:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> TrialOutcome:
-        """The outcome that `to_dict` gave."""
-        return cls(**fields)
+        """The outcome that `to_dict` gave. Raises TypeError or ValueError for another mapping."""
+        outcome = cls(**fields)
+        texts = (outcome.id, outcome.reason, outcome.worker)
+        numbers = (outcome.objective or 0, outcome.epochs, outcome.seconds, outcome.attempts)
+        if (
+            outcome.status not in get_args(TrialStatus)
+            or not all(isinstance(text, str) for text in texts)
+            or not all(map(is_number, numbers))
+        ):
+            raise ValueError("no outcome of a trial")
+        return outcome
 
 
 class TrialFactory:

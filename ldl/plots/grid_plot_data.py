@@ -16,7 +16,7 @@ from ldl.arrays import Array
 from ldl.grid.labels import choice_labels
 from ldl.plots import style
 from ldl.plots.plot_table import PlotTable, read_plot_table
-from ldl.runs import read_json
+from ldl.runs import read_mapping
 
 EPOCHS = "train.epochs"  # the key that differs between the rounds of successive halving
 LOG_RATIO = 20.0  # of the largest to the smallest value, from which a scale is logarithmic
@@ -120,7 +120,7 @@ class GridPlotData:
 
 def read_grid_data(folder: Path) -> GridPlotData:
     """Read grid.json and results.csv. Raises ValueError, KeyError or OSError for damaged files."""
-    about, table = read_json(folder / "grid.json"), read_plot_table(folder / "results.csv")
+    about, table = read_mapping(folder / "grid.json"), read_plot_table(folder / "results.csv")
     rows = table.rows
     evaluated = [row for row in rows if row["mean"]]
     keys = [_varied_key(name, table, evaluated) for name in about["keys"]]

@@ -24,7 +24,10 @@ class PlotTable(NamedTuple):
 
 def read_plot_table(path: Path) -> PlotTable:
     """Read a table with a header. Raises ValueError where it is empty or its rows are ragged."""
-    lines = [row for row in csv.reader(io.StringIO(read_text(path), "")) if row]
+    try:
+        lines = [row for row in csv.reader(io.StringIO(read_text(path), "")) if row]
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
     if not lines:
         raise ValueError("the file is empty")
     header, *cells = lines

@@ -133,7 +133,7 @@ def contingency_table(path: Path) -> ContingencyTable | None:
         rows = [
             (name, _shaded([int(cell) for cell in cells], name, header)) for name, *cells in lines
         ]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise RunFolderError(f"{path} cannot be shown: {error}") from error
     if len(rows) > MAX_CLASSES or len(header) > MAX_CLASSES + 1:
         return None

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ldl.errors import LdlError
-from ldl.runs import RunFolder, read_json, read_metrics
+from ldl.runs import RunFolder, read_metrics
 from ldl.runs.metrics_file import MetricsRow
 from ldl.runs.run_list import flatten
 
@@ -67,8 +67,7 @@ class RunMetrics:
     @cached_property
     def results(self) -> Mapping[str, Any]:
         """results.json; empty where the run ended before its evaluation."""
-        results = read_json(self.run.results) if self.run.results.exists() else {}
-        return results if isinstance(results, dict) else {}
+        return self.run.read_results()
 
     @cached_property
     def rows(self) -> list[MetricsRow]:

@@ -15,7 +15,7 @@ from ldl.report.number_format import format_duration, format_number, readable_na
 from ldl.report.page import render_page
 from ldl.report.plot_files import PlotImage, plot_files, plot_image
 from ldl.report.result_tables import ContingencyTable, contingency_table, evaluation_sections
-from ldl.runs import RunFolder, read_json, read_metrics, write_text
+from ldl.runs import RunFolder, read_mapping, read_metrics, write_text
 from ldl.runs.evaluation_counts import count_evaluations, count_text
 from ldl.runs.run_list import flatten, summarize
 from ldl.runs.status import Status
@@ -69,7 +69,7 @@ def _run_page(run: RunFolder) -> str:
     status = run.read_status()
     title = summarize(run.path).experiment_name
     rows = read_metrics(run.metrics) if run.metrics.exists() else []
-    environment = read_json(run.environment) if run.environment.exists() else {}
+    environment = read_mapping(run.environment) if run.environment.exists() else {}
     best = status.best or {}
     matrices, matrix_errors = _matrices(run)
     overrides = _text(run.overrides).strip()
@@ -79,7 +79,7 @@ def _run_page(run: RunFolder) -> str:
         run=run,
         status=status,
         run_facts=_facts(run, status, len(rows), environment),
-        evaluations=evaluation_sections(read_json(run.results) if run.results.exists() else {}),
+        evaluations=evaluation_sections(run.read_results()),
         curves=run_charts(rows, best.get("kept_epoch", best.get("epoch"))),
         matrices=matrices,
         matrix_errors=matrix_errors,

@@ -1,7 +1,7 @@
 """The run folder: its files, status, environment record and checkpoints. Loads no NumPy."""
 
 from ldl.atomic_file import write_bytes, write_text
-from ldl.runs.json_files import read_json, to_json, write_json
+from ldl.runs.json_files import read_json, read_mapping, to_json, write_json
 from ldl.runs.metrics_file import MetricsWriter, read_metrics
 from ldl.runs.run_folder import RunFolder, runs_root
 from ldl.runs.status import Status
@@ -13,6 +13,7 @@ __all__ = [
     "Status",
     "load_tensors",
     "read_json",
+    "read_mapping",
     "read_metrics",
     "runs_root",
     "save_tensors",

@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ldl.atomic_file import write_bytes
 from ldl.errors import RunFolderError
 from ldl.folder_files import read_text
+
+MAX_DEPTH: Final = 100
 
 
 def non_finite_name(value: float) -> str:
@@ -66,11 +68,36 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The value that `write_json` wrote. Raises `RunFolderError` for a missing or damaged file."""
     try:
-        return json.loads(read_text(path), parse_constant=_refuse_constant)
+        value = json.loads(read_text(path), parse_constant=_refuse_constant)
+        _check_depth(value, MAX_DEPTH)
+        return value
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise RunFolderError(f"{path} is damaged: not valid JSON ({error})") from error
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """`read_json` of a mapping. Raises `RunFolderError` for another value too."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise RunFolderError(f"{path} is damaged: not a mapping")
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a finite number that a float can hold."""
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and abs(value) < 1e300
+
+
+def _check_depth(value: Any, depth: int) -> None:
+    """Raise ValueError where lists and mappings are nested deeper, which recursion cannot walk."""
+    if isinstance(value, dict | list):
+        if depth == 0:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_depth(item, depth - 1)
 
 
 def _refuse_constant(constant: str) -> None:

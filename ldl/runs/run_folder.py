@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from ldl.atomic_file import fsync_folder, remove_temporary_files, remove_tree, write_bytes
 from ldl.errors import RunError, RunFolderError
 from ldl.folder_files import make_folder, open_file
-from ldl.runs.json_files import dump_state, load_state, to_json, write_json
+from ldl.runs.json_files import dump_state, load_state, read_mapping, to_json, write_json
 from ldl.runs.process import exclusive_lock, hostname, process_start_id
 from ldl.runs.status import (
     NOT_STARTED,
@@ -194,6 +194,17 @@ class RunFolder:
         """The current status: "interrupted", reason "killed", when the process died running."""
         return current_status(self.status)
 
+    def read_results(self) -> dict[str, dict[str, Any]]:
+        """The results of every evaluation by name; none without the file.
+
+        Raises RunFolderError for a damaged results.json.
+        """
+        results = read_mapping(self.results) if self.results.exists() else {}
+        for name, values in results.items():
+            if not _is_result(values):
+                raise RunFolderError(f"{self.results} is damaged: {name} is no result")
+        return results
+
     def running_seconds(self) -> float:
         """The seconds spent running until now, or until the last row of a killed run.
 
@@ -259,6 +270,16 @@ def _overwrite(path: Path, data: bytes) -> bool:
     except OSError:
         pass
     return False
+
+
+def _is_result(values: Any) -> bool:
+    """Whether a value is the result of an evaluation."""
+    return (
+        isinstance(values, dict)
+        and isinstance(values.get("part"), str | None)
+        and isinstance(values.get("samples"), int | None)
+        and isinstance(values.get("notes"), list | None)
+    )
 
 
 def _rename_to_free_name(hidden: Path, root: Path, base: str) -> Path:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ldl.errors import LdlError, RunFolderError
-from ldl.runs.json_files import read_json
 from ldl.runs.metrics_file import MetricsRow, read_last_row
 from ldl.runs.run_folder import RUN_NAME, RunFolder, is_run
 from ldl.runs.status import stored_status
@@ -94,7 +93,7 @@ def summarize(path: Path) -> RunSummary:
     try:
         status = run.read_status()
         row = (read_last_row(run.metrics) if run.metrics.exists() else None) or {}
-        results = dict(flatten(read_json(run.results))) if run.results.exists() else {}
+        results = dict(flatten(run.read_results()))
         seconds = run.running_seconds()
     except (LdlError, OSError) as error:
         return RunSummary(path, "unreadable", str(error))

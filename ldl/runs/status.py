@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from ldl.errors import RunFolderError
-from ldl.runs.json_files import read_json
+from ldl.runs.json_files import is_number, read_json
 from ldl.runs.process import hostname, is_alive
 
 RunState = Literal["running", "completed", "interrupted", "diverged", "failed"]
@@ -61,22 +61,27 @@ def stored_status(path: Path) -> Status:
     return Status(**{name: value for name, value in values.items() if name in names})
 
 
+def _is_count(value: Any) -> bool:
+    return value is None or (is_number(value) and isinstance(value, int) and value >= 0)
+
+
 def _is_valid(values: dict[str, Any]) -> bool:
+    best = values.get("best")
     return (
         values.get("status") in STATES
         and isinstance(values.get("reason"), str)
-        and isinstance(values.get("epoch"), int | None)
-        and isinstance(values.get("best"), dict | None)
+        and all(_is_count(values.get(name)) for name in ("epoch", "pid"))
+        and isinstance(best, dict | None)
+        and all(value is None or is_number(value) for value in (best or {}).values())
         and all(_is_time(values.get(name)) for name in ("started", "updated"))
-        and isinstance(values.get("seconds"), float | int)
-        and isinstance(values.get("pid"), int | None)
+        and is_number(values.get("seconds"))
         and all(isinstance(values.get(name), str | None) for name in ("process", "host"))
     )
 
 
 def _is_time(value: Any) -> bool:
     try:
-        return value is None or bool(datetime.fromisoformat(value))
+        return value is None or datetime.fromisoformat(value).tzinfo is not None
     except (TypeError, ValueError):
         return False
 
