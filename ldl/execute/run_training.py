@@ -152,8 +152,10 @@ def _folder_in_errors(run: RunFolder) -> Iterator[None]:
         if isinstance(error, Interrupted | RunError) or system_errno(error):
             error.folder = str(run.path)
         raise
-    except OSError as error:
-        run_error = RunError(os_error_message(error))
+    except (OSError, MemoryError) as error:
+        is_memory = isinstance(error, MemoryError)
+        message = f"there is not enough memory: {error}" if is_memory else os_error_message(error)
+        run_error = RunError(message)
         run_error.folder = str(run.path)
         raise run_error from error
 

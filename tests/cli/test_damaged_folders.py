@@ -17,6 +17,7 @@ import pytest
 
 from ldl.errors import LdlError
 from ldl.grid.grid_results import write_results
+from ldl.plots import style
 from ldl.plots.grid_plots import draw_grid
 from ldl.report.run_index import JOB_FILE, RunIndex
 from tests.faults.mutators import ODD_VALUES, mutate_file
@@ -46,7 +47,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A completed run."""
     folder = tmp_path_factory.mktemp("whole")
     train_run(folder, EXPERIMENT)
-    (run,) = (folder / "runs").iterdir()
+    (run,) = (folder / "runs").glob("2*")
     (run / JOB_FILE).write_text('{"file": "a1", "seed": 0, "key": "00"}')
     return run
 
@@ -94,6 +95,7 @@ def test_damaged_runs(
 ) -> None:
     """Any file of a run, any command."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(style, "save_png", lambda figure, path: path)  # a second for each run
     for number in range(CASES):
         rng = random.Random(f"damaged run {number}")
         command = rng.choice(COMMANDS)
@@ -111,6 +113,7 @@ def test_odd_values_everywhere_in_a_file(
 ) -> None:
     """The whole file is an odd value; then each of its keys has one, or is missing."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(style, "save_png", lambda figure, path: path)
     content = json.loads((whole / name).read_text())
     rng = random.Random(name)
     contents = [rng.choice(ODD_VALUES), [], {}]

@@ -51,7 +51,7 @@ def test_check_neither_draws_nor_touches_weights(
 
 @pytest.mark.parametrize("command", ["check", "train"])
 def test_too_little_memory(tmp_path: Path, command: str) -> None:
-    """A message and exit code 1."""
+    """A message, exit code 1, and a run that says that it failed."""
     (tmp_path / "c.yaml").write_text(WIDE)
     completed = subprocess.run(
         [sys.executable, "-c", "from ldl.cli import main; main()", command, "c.yaml"],
@@ -62,4 +62,7 @@ def test_too_little_memory(tmp_path: Path, command: str) -> None:
     )
     assert completed.returncode == 1, completed.stderr
     assert "not enough memory" in completed.stderr and "Traceback" not in completed.stderr
-    assert len(list(tmp_path.glob("runs/*/status.json"))) == (command == "train")
+    states = [path.read_text() for path in tmp_path.glob("runs/*/status.json")]
+    assert len(states) == (command == "train")
+    assert all('"failed"' in state and "MemoryError" in state for state in states)
+    assert ("the run so far" in completed.stderr) == (command == "train")

@@ -153,9 +153,9 @@ def test_a_list_of_two_hundred_is_quick(tmp_path: Path) -> None:
     one = make(tmp_path, "a")
     for number in range(2, 201):
         shutil.copytree(one.path, tmp_path / f"{one.name}-{number}")
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(list_runs(tmp_path)) == 200
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_flatten() -> None:
