@@ -153,8 +153,9 @@ def _folder_in_errors(run: RunFolder) -> Iterator[None]:
             error.folder = str(run.path)
         raise
     except (OSError, MemoryError) as error:
-        is_memory = isinstance(error, MemoryError)
-        message = f"there is not enough memory: {error}" if is_memory else os_error_message(error)
+        message = f"there is not enough memory: {error}"
+        if isinstance(error, OSError):
+            message = os_error_message(error)
         run_error = RunError(message)
         run_error.folder = str(run.path)
         raise run_error from error

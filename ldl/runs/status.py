@@ -61,6 +61,10 @@ def stored_status(path: Path) -> Status:
     return Status(**{name: value for name, value in values.items() if name in names})
 
 
+def _is_metric(value: Any) -> bool:
+    return is_number(value) or value in (None, "NaN", "Infinity", "-Infinity")
+
+
 def _is_count(value: Any) -> bool:
     return value is None or (is_number(value) and isinstance(value, int) and value >= 0)
 
@@ -72,7 +76,7 @@ def _is_valid(values: dict[str, Any]) -> bool:
         and isinstance(values.get("reason"), str)
         and all(_is_count(values.get(name)) for name in ("epoch", "pid"))
         and isinstance(best, dict | None)
-        and all(value is None or is_number(value) for value in (best or {}).values())
+        and all(map(_is_metric, (best or {}).values()))
         and all(_is_time(values.get(name)) for name in ("started", "updated"))
         and is_number(values.get("seconds"))
         and all(isinstance(values.get(name), str | None) for name in ("process", "host"))
