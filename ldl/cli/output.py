@@ -147,8 +147,9 @@ def print_results(results: dict[str, Any]) -> None:
     from ldl.runs.run_list import flatten
 
     for name, values in results.items():
-        samples = f", {values['samples']:,} samples" if "samples" in values else ""
-        split = "" if name.startswith(WITHOUT_SPLIT) else f" on the {values['part']} split"
+        samples = f", {values['samples']:,} samples" if values.get("samples") else ""
+        split = f" on the {values['part']} split" if values.get("part") else ""
+        split = "" if name.startswith(WITHOUT_SPLIT) else split
         print(f"{name}{split}{samples}")
         main = {k: v for k, v in values.items() if k in MAIN_RESULTS and _is_short(v)}
         shown = list(flatten(main)) if main else []
@@ -161,7 +162,7 @@ def print_results(results: dict[str, Any]) -> None:
             print(f"  {key:<28} {format_number(value)}")
         if omitted:
             print(f"  and {omitted} more in results.json")
-        for note in values.get("notes", []):
+        for note in values.get("notes") or []:
             print(f"  note: {note}")
 
 

@@ -25,7 +25,7 @@ from tests.grid.grid_folders import write_grid
 
 from .conftest import Ldl, train_run
 
-CASES = int(os.environ.get("LDL_DAMAGED_CASES", "60"))
+CASES = int(os.environ.get("LDL_DAMAGED_CASES", "40"))
 EXPERIMENT = """\
 name: whole
 data: {source: {moons: {samples: 60}}, scale: standard}
