@@ -137,7 +137,7 @@ class Claim:
     ] = field(default_factory=dict)
     because: Annotated[str, Doc("why the measured values may differ")] = ""
     cause: Annotated[
-        str, Doc("why the opposite is measured: metrics that are significantly off are refuted")
+        str, Doc("why the opposite is measured: limits and comparisons that are off are refuted")
     ] = ""
     time: Annotated[str, Doc("the reported time")] = ""
     fault: Annotated[str | None, Doc("the error of the original that this file reproduces")] = None

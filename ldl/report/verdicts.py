@@ -9,7 +9,8 @@ For n seeds with mean x̄ and standard deviation s, t the quantiles with n − 1
   is 0 and x̄ fulfils it; ours is consistent with L if x̄ alone fulfils it.
 - A comparison with another file is reproduced if d̄·√n / s(d) is above t(0.95), d the differences
   of the n pairs less `by`; with infinite values if the sign test is below 0.05.
-- What differs significantly the other way is refuted if the cause is given, else not reproduced.
+- What differs significantly the other way is refuted if the cause is given (that of a claimed
+  number with the metric itself), else not reproduced.
 - With n < 3 a verdict is "consistent with" where x̄ agrees, else "not reproduced". What follows from
   the network alone, and `same_as`, is equal or not for any n.
 - A claim has the worst verdict of its judged metrics; exceeded if all that can be are.
@@ -133,7 +134,7 @@ def metric_verdict(
     """The verdict on one metric.
 
     `runs_of` gives another file's runs, or why there are none. `printed` is the claimed number as
-    the file writes it, `cause` why the opposite may be measured.
+    the file writes it, `cause` why limits and comparisons of the file may fail.
     """
     try:
         values = tuple(_value(run, metric.measured, metric.minus) for run in runs)
@@ -151,7 +152,8 @@ def metric_verdict(
         result = _compared_with_number(result, half_unit(printed or f"{metric.claimed:.15g}"))
     else:
         result = _compared_with_limits(result)
-    if result.verdict == "refuted" and not (metric.cause or cause):
+    is_explained = metric.cause or (cause and not has_target(metric))
+    if result.verdict == "refuted" and not is_explained:
         return replace(result, verdict="not reproduced")
     return result
 

@@ -162,11 +162,13 @@ def test_what_follows_from_the_network_needs_one_seed() -> None:
         assert metric_verdict(metric, fixed([435536]), lambda stem: "").verdict == expected
 
 
-def test_the_cause_of_the_claim_counts_for_its_metrics() -> None:
-    """As one of the metric's own does."""
-    metric = ClaimedMetric(name="f", measured="r.v", claimed=0.9)
+def test_the_cause_of_the_claim_counts_for_its_limits_alone() -> None:
+    """A number that differs is refuted only where the metric itself has the cause."""
+    limit = ClaimedMetric(name="f", measured="r.v", at_least=0.9)
+    number = ClaimedMetric(name="f", measured="r.v", claimed=0.9)
     values = fixed([0.5, 0.51, 0.52])
-    assert metric_verdict(metric, values, lambda stem: "", cause="seen").verdict == "refuted"
+    assert metric_verdict(limit, values, lambda stem: "", cause="seen").verdict == "refuted"
+    assert metric_verdict(number, values, lambda stem: "", cause="seen").verdict == "not reproduced"
 
 
 def test_the_digits_that_are_printed_count() -> None:
