@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from .helpers import classes, info, problems_of, warnings_of
+from ldl.errors import ConfigError
+
+from .helpers import classes, compiled, config, info, problems_of, warnings_of
 
 
 def test_too_many_values_in_a_step() -> None:
@@ -62,3 +64,10 @@ def test_class_weights_that_do_not_fit_the_classes(many: str) -> None:
     name = many.split(":")[0]
     ((path, message),) = problems_of(f"network: [linear, log_softmax]\nloss: {{{many}}}")
     assert path == f"loss.{name}.class_weights" and "for 3 classes" in message
+
+
+def test_one_kind_of_clipping_at_a_time() -> None:
+    for clipping in ("clip_norm: 1", "clip_value: 1"):
+        compiled(f"network: [linear]\ntrain: {{{clipping}}}")
+    with pytest.raises(ConfigError, match="does not go with clip_norm"):
+        config("network: [linear]\ntrain: {clip_norm: 1, clip_value: 1}")
