@@ -40,7 +40,8 @@ MIN_CASES = {
 # Entries of the registries for which ONNX has no operator; other files test some with PyTorch.
 WITHOUT_OPERATOR = {
     "class_token", "mse", "mae", "rmse", "huber", "bce", "bce_with_logits", "kl_divergence",
-    "hinge", "film", "gd", "rmsprop", "adadelta", "adamw", "adamax", "nadam", "lion", "lbfgs", "sam",
+    "hinge", "film", "gd", "rmsprop", "adadelta", "adamw", "adamax", "nadam", "lion", "lbfgs",
+    "sam",
 }  # fmt: skip
 
 # Outputs that the engine does not have: indices of maxima, masks, cells, statistics, scores.
