@@ -152,6 +152,7 @@ def test_npz_of_any_equivalent_shape(tmp_path: Path, shape: tuple[int, ...], key
         ({"x": np.zeros((2, 16)), "y": [1]}, "same number of samples"),
         ({"x": np.zeros((0, 16))}, "same number of samples"),
         ({"x": np.zeros((2, 16)), "y": [1, 7]}, 'unknown classes "7"'),
+        ({"x": np.zeros((2, 16)), "y": [[1, 0], [0, 1]]}, r"shape \(2, 2\)"),
     ],
 )
 def test_bad_npz(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
@@ -208,3 +209,10 @@ def test_several_inputs_come_as_npz(tmp_path: Path) -> None:
     assert samples.targets.tolist() == [[0.5]]
     with pytest.raises(DataError, match="give them as npz"):
         read_new_samples(write(tmp_path, "a,b,c\n1,2,3\n"), info)
+
+
+@pytest.mark.parametrize("y", [[["1", "2"]], [[1, 2, 3]], [[1, np.nan]]])
+def test_bad_values_as_targets_of_npz(y: object, tmp_path: Path) -> None:
+    assert read_new_samples(savez(tmp_path, x=[[1.0]], y=[[1, 2]]), HEIGHTS).targets.shape == (1, 2)
+    with pytest.raises(DataError, match='"y"'):
+        read_new_samples(savez(tmp_path, x=[[1.0]], y=y), HEIGHTS)

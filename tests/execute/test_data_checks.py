@@ -101,3 +101,19 @@ def test_samples_that_were_trained_on_too_give_a_warning(tmp_path: Path) -> None
     )
     prepared = prepare(file, ["data.split.duplicates=together"])
     assert data_warnings(prepared.experiment, prepared.data()) == []
+
+
+@pytest.mark.parametrize(
+    ("largest", "scale", "warned"),
+    [(100, "null", False), (101, "null", True), (101, "standard", False)],
+)
+def test_large_targets_without_a_scale_are_noted(
+    largest: int, scale: str, warned: bool, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "rows.npz", x=np.arange(40.0)[:, None], y=np.full(40, -1.0 * largest))
+    file = tmp_path / "rows.yaml"
+    source = f"{{npz: {{path: rows.npz}}}}, scale_targets: {scale}"
+    file.write_text(f"data: {{source: {source}}}\nnetwork: [linear]\n")
+    prepared = prepare(file)
+    warnings = data_warnings(prepared.experiment, prepared.data())
+    assert any(f"the targets go up to {largest}" in warning for warning in warnings) == warned
