@@ -78,7 +78,7 @@ def find_places(path: str, text: str) -> list[Place]:
     """Operators, numbers, `and`, `or`, `not`, True, False, min, max … of a file, in its order.
 
     Left out are type annotations except the bounds that their calls state, arguments of
-    `dataclass` and the like, strings, and expressions within f-strings.
+    `dataclass` and the like, `strict` of zip, strings, and expressions within f-strings.
     """
     tokens = [t for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.string.strip()]
     lines = text.splitlines()
@@ -164,6 +164,8 @@ def executed_nodes(node: ast.AST, annotation: bool = False) -> Iterator[ast.AST]
         return
     for name, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.keyword) and is_call(node, {"zip"}):
+                continue  # strict=True asserts what holds
             if isinstance(child, ast.UnaryOp) and is_call(node, {"reshape"}):
                 yield child  # any negative number does what −1 does
             elif isinstance(child, ast.AST):

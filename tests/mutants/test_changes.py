@@ -55,6 +55,7 @@ def test_the_changes_of_a_text(text: str, expected: list[str]) -> None:
         "def f(x: Literal[0, 1]) -> list[int] | None: ...",
         "@dataclass(frozen=True, eq=False)\nclass A: ...",
         "a @ b",
+        "zip(a, b, strict=True)",
     ],
 )
 def test_text_and_types_are_not_changed(text: str) -> None:
