@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from ldl.atomic_file import fsync_folder, remove_temporary_files, remove_tree, write_bytes
-from ldl.errors import RunError, RunFolderError
+from ldl.errors import RunError, RunFolderError, system_errno
 from ldl.folder_files import make_folder, open_file
 from ldl.runs.json_files import dump_state, load_state, read_mapping, to_json, write_json
 from ldl.runs.process import exclusive_lock, hostname, process_start_id
@@ -314,7 +314,9 @@ def is_run(path: Path) -> bool:
     try:
         if (path / "status.json").exists():
             return True
-    except OSError:  # a name that no file can have
+    except OSError as error:  # a name that no file can have
+        if system_errno(error):
+            raise
         return False
     return RUN_NAME.fullmatch(path.name) is not None and not (path / "grid.json").exists()
 
