@@ -14,6 +14,7 @@ from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layer import Layer, TensorSpec
 from ldl.engine.layers import LAYERS
 from ldl.engine.layers.batch_norm import block_shape
+from ldl.engine.layers.norm import divisors, nearest_divisor
 from ldl.engine.losses import LOSSES
 from ldl.engine.model import Model
 from ldl.engine.parameters import Parameters
@@ -185,6 +186,33 @@ def test_blocks_divide_the_rows(samples: int, shape: Shape) -> None:
     assert block_columns % size == 0
     assert count * size % (block_rows * block_columns) == 0
     assert count * size // (block_rows * block_columns) <= 64
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "expected"),
+    [
+        (1480, 40, (37, 800)),
+        (10816, 6, (32, 1014)),
+        (32768, 16, (4, 8192)),
+        (1 << 20, 64, (4, 8192)),
+        (4096, 64, (8, 4096)),
+        (1021, 33, (1021, 33)),
+        (8191, 1, (1, 8191)),
+    ],
+)
+def test_blocks_stay_in_cache_and_rows_are_long(
+    count: int, size: int, expected: tuple[int, int]
+) -> None:
+    """A row has 1,024 to 8,192 values, a 64th of all where that lies between; a block 32,768."""
+    assert block_shape(count, size) == expected
+
+
+def test_the_nearest_divisor_is_that_of_the_smallest_ratio() -> None:
+    assert sorted(divisors(12)) == [1, 2, 3, 4, 6, 12]
+    assert sorted(set(divisors(36))) == [1, 2, 3, 4, 6, 9, 12, 18, 36]
+    assert nearest_divisor(12, 5, 20) == 4
+    assert nearest_divisor(12, 1, 5) == 6  # 6/5 is nearer to 1 than 5/4
+    assert nearest_divisor(7, 3, 1) == 1
 
 
 def test_statistics_of_values_far_from_zero_are_accurate() -> None:

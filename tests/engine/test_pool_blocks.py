@@ -7,6 +7,7 @@ import pytest
 
 from ldl.arrays import Array
 from ldl.engine.layers import pool_blocks
+from ldl.engine.layers.windows import window_axis
 
 from . import naive
 from .table import TABLE, Case
@@ -51,3 +52,21 @@ def test_the_first_of_equal_maxima_has_the_gradient(positions: tuple[int, ...]) 
     expected = np.zeros_like(x)
     expected[:, positions[0] // 2 :: 2, positions[0] % 2 :: 2] = step.ctx.dy
     np.testing.assert_array_equal(step.ctx.dx[0], expected)
+
+
+@pytest.mark.parametrize(("side", "images"), [(64, [16, 16, 8]), (512, [1] * 40), (4, [40])])
+def test_images_of_a_block_stay_in_cache(side: int, images: list[int]) -> None:
+    """262,144 values, one image at least."""
+    axes = window_axis(side, 2, 2, 0), window_axis(side, 2, 2, 0)
+    x, y = np.zeros((40, side, side, 4), np.int8), np.zeros((40, side // 2, side // 2, 4), np.int8)
+    assert [len(block.images) for block in pool_blocks.blocks(x, y, axes, 0.0)] == images
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "covered"),
+    [(6, 2, 2, True), (7, 2, 2, False), (6, 2, 1, False), (6, 1, 1, True), (5, 1, 2, False)],
+)
+def test_windows_side_by_side_cover_an_axis(
+    size: int, kernel: int, stride: int, covered: bool
+) -> None:
+    assert pool_blocks.covers(window_axis(size, kernel, stride, 0)) == covered

@@ -10,7 +10,7 @@ import pytest
 from ldl.arrays import Array
 from ldl.engine.gradcheck import gradcheck
 from ldl.engine.layers import winograd, winograd_conv
-from ldl.engine.layers.im2col import Im2col, convolution
+from ldl.engine.layers.im2col import Col2im, Im2col, convolution, transposed_convolution
 from ldl.engine.layers.windows import WindowAxis, window_axis
 from ldl.engine.layers.winograd_conv import WinogradConv
 
@@ -139,6 +139,56 @@ def test_a_window_has_several_columns_where_channels_are_few() -> None:
     for tiles, expected in ((few, (16, 1, 20, 48)), (many, (1, 16, 80, 3))):
         assert (tiles.columns_per_window, tiles.windows_per_row) == expected[:2]
         assert (tiles.window_size, tiles.window_outputs) == expected[2:]
+
+
+@pytest.mark.parametrize(
+    ("geometry", "samples", "block", "groups"),
+    [
+        ((28, 3, 1, 8), 64, (64, 14), 4),
+        ((28, 5, 8, 16), 64, (1, 14), 1),
+        ((32, 3, 32, 32), 64, (1, 10), 1),
+        ((32, 3, 128, 128), 64, (1, 8), 8),
+        ((64, 3, 64, 64), 3, (1, 4), 4),
+        ((9, 3, 16, 16), 1000, (15, 5), 1),
+        ((9, 3, 16, 16), 16, (8, 5), 1),
+    ],
+)
+def test_windows_and_products_stay_in_cache(
+    geometry: tuple[int, int, int, int], samples: int, block: tuple[int, int], groups: int
+) -> None:
+    """Blocks as large as the cache holds and of about one size; products of a million at most."""
+    size, kernel, channels, filters = geometry
+    axis = window_axis(size, kernel, 1, kernel // 2)
+    tiles = winograd_conv._TileGeometry(axis, axis, channels, filters)
+    assert tiles.block(samples) == block
+    lines = block[0] * block[1]
+    assert tiles.groups(lines) == groups
+    values = lines * tiles.windows_per_row * tiles.n * tiles.window_size
+    assert values <= max(winograd_conv.BLOCK_VALUES, 256 * tiles.n * tiles.window_size)
+
+
+def test_the_larger_work_is_done_in_tiles() -> None:
+    """60,000 multiply-adds an image, and a fifth of the products less."""
+    x, y = np.zeros((1, 10, 10, 25)), np.zeros((1, 10, 10, 24))
+    axes = window_axis(12, 3, 1, 0), window_axis(10, 1, 1, 0)
+    assert winograd_conv.MIN_WORK == 10 * 10 * 3 * 25 * 8
+    assert WinogradConv.fits(x, y[..., :8], axes, 1)
+    assert not WinogradConv.fits(x[..., :24], y[..., :8], axes, 1)
+    assert winograd.product_share(5, 3) == winograd_conv.MAX_PRODUCT_SHARE == 0.8
+    assert WinogradConv.fits(x, y, (window_axis(7, 3, 1, 0), axes[1]), 1)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(16, 8), (4, 4), (64, 64)])
+def test_windows_that_are_copied_at_once_stay_in_cache(size: int, channels: int) -> None:
+    """As many images as fit in 1 MB, one at least."""
+    axis = window_axis(size, 3, 2, 1)
+    x, y = np.zeros((50, size, size, channels)), np.zeros((50, axis.out, axis.out, 2))
+    bytes_an_image = axis.out**2 * 9 * channels * 8
+    block = min(50, max(1, 2**20 // bytes_an_image))
+    images = [len(b.images) for b in Im2col(x, y, (axis, axis), 0, 1).blocks]
+    assert images == [block] * (50 // block) + [50 % block] * (50 % block > 0)
+    col2im = transposed_convolution(x, y, (axis, axis))
+    assert isinstance(col2im, Col2im) and col2im.block == block
 
 
 def test_forward_and_weight_gradient_share_one_object() -> None:
