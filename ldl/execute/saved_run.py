@@ -67,8 +67,8 @@ def _damaged(subject: str) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise RunFolderError(f"{subject} damaged ({reason})") from error
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise RunFolderError(f"{subject} damaged: {reason}") from error
 
 
 def trained_model(run: RunFolder, experiment: Experiment) -> Model:

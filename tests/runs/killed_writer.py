@@ -38,7 +38,7 @@ def write(root: Path, epochs: int) -> None:
             while not epochs or epoch < epochs:
                 epoch += 1
                 step(run, writer, epoch)
-        write_json(run.results, {"epochs": epoch})
+        write_json(run.results, {"length": {"epochs": epoch}})
         run.set_status("completed")
 
 

@@ -17,7 +17,7 @@ import ldl.train.trainer as trainer
 from ldl.arrays import Array
 from ldl.data import AugmentedBatches, load_data
 from ldl.engine.model import Model
-from ldl.errors import Diverged, Interrupted
+from ldl.errors import Diverged, Interrupted, RunError
 from ldl.execute import Callbacks, evaluate, predict, resume, train
 from ldl.runs import RunFolder
 from ldl.runs.run_list import run_folders
@@ -169,7 +169,7 @@ def test_an_exception_in_the_thread_fails_the_run(
         raise MemoryError("no room")
 
     monkeypatch.setattr(AugmentedBatches, "batch", fail)
-    with pytest.raises(MemoryError, match="no room"):
+    with pytest.raises(RunError, match="not enough memory: no room"):
         trained(tmp_path, flat())
 
 
