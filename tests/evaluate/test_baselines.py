@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.svm import SVC
 
+from ldl.data.scalers import AffineScaler, InputScalers
 from ldl.errors import DataError, SettingError
+from ldl.evaluate import baselines
 from ldl.evaluate.baselines import Baselines
 from ldl.evaluate.context import NetworkInfo
 
@@ -171,3 +175,60 @@ def test_only_an_autoencoder_needs_the_node() -> None:
 def test_empty_lists_are_refused(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(SettingError, match=reason):
         Baselines(**settings)
+
+
+def test_classes_are_predicted_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "PREDICTION_BATCH", 3)
+    sizes: list[int] = []
+
+    class Model:
+        def predict(self, x: Any) -> Any:
+            sizes.append(len(x))
+            return x[:, 0]
+
+    x = np.arange(16).reshape(8, 2)
+    np.testing.assert_array_equal(baselines._predict_classes(Model(), x), x[:, 0])
+    assert sizes == [3, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("counts", "folds"), [((8, 8), 5), ((12, 3), 3), ((13, 2), 2), ((14, 1), 4), ((3, 1), 3)]
+)
+def test_folds_for_the_choice_of_c(counts: tuple[int, int], folds: int) -> None:
+    """Five, fewer for a rare class; one with a single class in its training part is left out."""
+    fits: list[int] = []
+
+    class Model(DummyClassifier):
+        def fit(self, x: Any, y: Any, sample_weight: Any = None) -> Any:
+            fits.append(len(x))
+            return super().fit(x, y, sample_weight)
+
+    classes = np.repeat([0, 1], counts)
+    share = baselines._cross_validated(Model(), np.zeros((len(classes), 2)), classes, 0)
+    assert len(fits) == folds and 0 < share <= 1
+
+
+def test_the_kernel_is_that_of_scikit_learn() -> None:
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    expected = np.exp(-np.square(x[:2, None] - x).sum(axis=2) / (3 * x.var()))
+    np.testing.assert_allclose(baselines._rbf_kernel(x[:2], x), expected)
+    ones = np.ones((2, 3))
+    np.testing.assert_allclose(baselines._rbf_kernel(ones * 1.5, ones), np.exp(-0.75))
+
+
+def test_regions_are_in_the_units_of_the_source(make_context: Any, tmp_path: Path) -> None:
+    split = rings(40, 0)
+    data = replace(DATA, features=("east", "north"))
+    context = make_context("classification", data, split, probabilities=predict_inner)
+    context.dataset.scaler = InputScalers({"x": AffineScaler(np.array([5.0, 7.0]), np.ones(2) / 2)})
+    results = Baselines((1.0,), samples=40, models=("linear_svm",)).run(context)
+    assert "notes" not in results or not any("models see" in note for note in results["notes"])
+    x = context.dataset.to_source_units("x", split.inputs["x"])
+    with np.load(tmp_path / "plots" / "baseline_regions.npz") as plane:
+        assert plane["classes"].shape == (1, 150, 150) and plane["predicted"].shape == (1, 40)
+        np.testing.assert_array_equal(plane["points"], x)
+        for axis, name in enumerate("xy"):
+            low, high = x[:, axis].min(), x[:, axis].max()
+            margin = 0.08 * (high - low)
+            assert plane[name][[0, -1]] == pytest.approx([low - margin, high + margin], rel=1e-5)
+        assert plane["features"].tolist() == ["east", "north"]

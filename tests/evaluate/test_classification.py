@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,17 @@ def test_nan_probabilities_give_valid_json(make_context: Any) -> None:
     broken = np.full((5, 3), np.nan, np.float32)
     context = make_context("classification", make_info((3,), NAMES), make_split(broken, TRUE))
     assert Classification().run(context)["log_loss"] is None
+
+
+@pytest.mark.parametrize(("size", "columns"), [(64, 68), (65, 4)])
+def test_the_table_of_mistakes_has_up_to_64_features(
+    size: int, columns: int, make_context: Any, tmp_path: Path
+) -> None:
+    split = make_split(np.ones((5, size)), TRUE)
+    split = replace(split, sample_indices=np.arange(5) + 70)
+    predict: Any = lambda _: np.array(PROBABILITIES, np.float32)  # noqa: E731
+    Classification().run(
+        make_context("classification", make_info((size,), NAMES), split, predict=predict)
+    )
+    header, *rows = table(tmp_path / "plots" / "mistakes.csv")
+    assert len(header) == columns and [row[0] for row in rows] == ["74", "72"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
+from ldl.data.data_spec import SplitSpec
 from ldl.data.dataset import Split
 from ldl.errors import DataError
-from ldl.evaluate.clustering import Clustering
+from ldl.evaluate.clustering import Clustering, _by_majority_class
 from ldl.evaluate.context import NetworkInfo
 
 from .conftest import make_info, make_split
@@ -92,3 +94,27 @@ def test_equal_points_are_noted(make_context: Any) -> None:
     split = make_split(np.zeros((6, 2)), [0, 0, 1, 1, 2, 2])
     results = run(make_context, Clustering(), split, train=split)
     assert "distinct clusters" in results["notes"][0] and results["purity"] == pytest.approx(1 / 3)
+
+
+def test_each_cluster_needs_a_training_sample() -> None:
+    data = replace(DATA, samples=10)
+    split = SplitSpec(train=0.6, validation=0.2, test=0.2)
+    assert Clustering(k=6).size_problem(data, split) is None
+    assert Clustering().size_problem(data, split) is None
+    assert Clustering(k=7).size_problem(data, split) == (
+        "clustering: 7 clusters of 6 training samples"
+    )
+    few = replace(data, samples=4)
+    assert Clustering().size_problem(few, split) == "clustering: 3 clusters of 2 training samples"
+
+
+def test_values_beyond_the_plane_are_not_drawn(make_context: Any, tmp_path: Path) -> None:
+    split = make_split(np.eye(6, 3), [0, 0, 1, 1, 2, 2])
+    run(make_context, Clustering(k=2), split, train=split, data=make_info((3,), ("a", "b", "c")))
+    assert not (tmp_path / "plots").exists()
+
+
+def test_clusters_of_one_class_are_ordered_by_its_samples() -> None:
+    counts = np.array([[0, 3], [0, 0], [1, 4], [2, 2], [5, 0]])
+    order, majority = _by_majority_class(counts, ("a", "b"))
+    assert order.tolist() == [4, 3, 2, 0, 1] and majority.tolist() == ["a", "a", "b", "b", ""]

@@ -75,6 +75,18 @@ def test_many_images_need_several_sheets(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_sheet_respects_the_limits_of_jpeg() -> None:
     assert jpeg._columns(np.zeros((400, 5000, 10, 1), np.uint8)) == 12
     assert jpeg._columns(np.zeros((9, 64_000, 10, 1), np.uint8)) == 1
+    assert jpeg._columns(np.zeros((9, 10, 70_000, 1), np.uint8)) == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "columns"),
+    [(1, 8, 1), (2, 8, 2), (4, 8, 2), (5, 8, 3), (4096, 8, 64), (9999, 8, 64), (2000, 1000, 8)],
+)
+def test_a_sheet_is_a_square_of_at_most_64_images_a_row(
+    count: int, size: int, columns: int
+) -> None:
+    images = np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (count, size, size, 1))
+    assert jpeg._columns(images) == columns
 
 
 # --- principal components -----------------------------------------------------------------------
@@ -159,3 +171,9 @@ def test_two_channels_are_not_compared_with_jpeg(make_context: Any) -> None:
         make_context, make_split(rng.random((9, 8))), make_info((8,), image=(2, 2, 2), kind="none")
     )
     assert "jpeg" not in results and "one or three channels" in results["notes"][0]
+
+
+def test_jpeg_of_equal_values_is_exact(make_context: Any) -> None:
+    x = np.full((9, 64), 3.0)
+    results = run(make_context, make_split(x), make_info((64,), image=(8, 8, 1), kind="none"))
+    assert results["mse"]["jpeg"] == 0.0

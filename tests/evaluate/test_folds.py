@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ldl.data.data_spec import SplitSpec
 from ldl.errors import DataError
 from ldl.evaluate.folds import Folds
 
@@ -148,3 +149,15 @@ def test_samples_without_indices_are_refused(make_context: Any) -> None:
         Folds(k=2).run(make_context("classification", DATA, make_split([[1], [2]], [0, 1])))
     with pytest.raises(DataError, match="3 folds of 2"):
         Folds(k=3).run(make_context("classification", DATA, numbered([1]), train=numbered([2])))
+
+
+@pytest.mark.parametrize(("split", "samples"), [("train", 6), ("validation", 8), ("test", 10)])
+def test_each_fold_needs_a_sample(split: Any, samples: int, make_context: Any) -> None:
+    data, sizes = replace(DATA, samples=10), SplitSpec(train=0.6, validation=0.2, test=0.2)
+    assert Folds(k=samples, split=split).size_problem(data, sizes) is None
+    assert Folds(k=samples + 1, split=split).size_problem(data, sizes) == (
+        f"folds: {samples + 1} folds of {samples} samples"
+    )
+    retrained = Retrained(make_context)
+    context = make_context("classification", DATA, None, train=numbered([1, 2]), retrain=retrained)
+    assert Folds(k=2).run(context)["samples"] == len(retrained.rows) == 2

@@ -84,3 +84,21 @@ def test_other_first_layers_have_no_lines(first: Any, make_context: Any) -> None
     network = NetworkInfo({"x": (2,)}, first)
     context = make_context("classification", make_info((2,), ("a", "b")), split, network=network)
     assert DecisionRegions(5).run(context)["hyperplanes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("w", "b", "count"),
+    [
+        ((1.0, 0.0), 1.0, 1),  # x = −1 and x = 3 are sides of the rectangle
+        ((1.0, 0.0), -3.0, 1),
+        ((0.0, 1.0), 0.0, 1),
+        ((0.0, 1.0), -2.0, 1),
+        ((0.0, 1.0), -2.1, 0),
+        ((1.0, 1.0), 1.0, 0),  # x + y = −1 touches a corner alone
+        ((1.0, 1.0), 0.9, 1),
+    ],
+)
+def test_a_side_is_a_line_and_a_corner_is_none(
+    w: tuple[float, float], b: float, count: int
+) -> None:
+    assert len(segments(np.array([w]).T, np.array([b]), *SIDES)) == count

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from ldl.evaluate.context import NetworkInfo
-from ldl.evaluate.latent_embedding import LatentEmbedding
+from ldl.evaluate.latent_embedding import LatentEmbedding, _agreement
 
 from .conftest import make_info, make_split
 
@@ -111,3 +113,46 @@ def test_a_node_with_a_single_value_is_refused() -> None:
     assert setting == "node" and "two numbers at least" in reason
     two = NetworkInfo({"x": (5,), "two": (1, 2)}, task="reconstruction")
     assert LatentEmbedding(node="two").network_problems(DATA, two) == []
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "embedded"), [(2, 2, True), (2, 1, False), (1, 5, False)]
+)
+def test_four_points_are_enough_two_of_them_for_training(
+    train: int, test: int, embedded: bool, make_context: Any
+) -> None:
+    points = np.random.default_rng(0).normal(size=(7, 5))
+    splits = make_split(points[:train], [0] * train), make_split(points[-test:], [1] * test)
+    results = run(make_context, LatentEmbedding(), *splits)
+    assert ("tsne" in results) == embedded
+    assert results["samples"] == (test if embedded else train + test)
+
+
+def test_neighbours_are_the_five_nearest_other_points() -> None:
+    """By a loop over all pairs; of many classes the 45 most confused pairs are named."""
+    rng = np.random.default_rng(0)
+    y, classes = rng.normal(size=(60, 2)), np.arange(60) % 11
+    names = tuple("abcdefghijk")
+    share, overlap, confused = _agreement(y, classes, names)
+    distances = np.linalg.norm(y[:, None] - y, axis=2) + np.diag(np.full(60, np.inf))
+    nearest = np.argsort(distances, axis=1)[:, :5]
+    winners = np.array([np.bincount(classes[row], minlength=11).argmax() for row in nearest])
+    assert share == pytest.approx(float(np.mean(winners == classes)))
+    pairs = Counter(
+        "-".join(sorted((names[a], names[b]))) for a, b in zip(classes, winners, strict=True)
+    )
+    shares = {pair: pairs[pair] / 60 for pair in map("-".join, combinations(names, 2))}
+    assert confused is not None and len(confused) == 46
+    assert confused.pop("mean") == pytest.approx(sum(shares.values()) / 55)
+    assert list(confused.values()) == sorted(shares.values(), reverse=True)[:45]
+    assert overlap is not None and shares["-".join(overlap)] == max(shares.values())
+    assert confused == {pair: pytest.approx(shares[pair]) for pair in confused}
+
+
+def test_equal_points_are_neighbours_of_each_other_and_not_of_themselves() -> None:
+    classes = np.array([0, 1, 1, 1, 1, 1, 1, 1])
+    share, overlap, _ = _agreement(np.zeros((8, 2)), classes, ("a", "b"))
+    assert (share, overlap) == (7 / 8, ["a", "b"])
+    assert _agreement(np.zeros((1, 2)), classes[:1], ("a", "b")) == (None, None, None)
+    share, overlap, _ = _agreement(np.eye(2), classes[1:3], ("a", "b"))
+    assert (share, overlap) == (1.0, None)
