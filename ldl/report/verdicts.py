@@ -278,7 +278,8 @@ def _compared_with_file(
         uncertain: tuple[Verdict, Verdict] = ("consistent with", "not reproduced")
         agreed, opposed = certain if is_exact(metric) else uncertain
         return replace(result, verdict=agreed if sum(beyond) > 0 else opposed)
-    scale = max(abs(value) for pair in pairs for value in pair if math.isfinite(value))
+    finite = [abs(value) for pair in pairs for value in pair if math.isfinite(value)]
+    scale = max(finite, default=0.0)
     p = p_greater(beyond, scale)
     if p < ALPHA:
         return replace(result, verdict="reproduced", p=p)

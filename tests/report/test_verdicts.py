@@ -115,6 +115,13 @@ def test_an_epoch_that_is_never_reached(
     assert metric_verdict(metric, fixed(values), lambda stem: "").verdict == expected
 
 
+def test_an_epoch_that_no_run_of_two_files_reaches() -> None:
+    """No difference is measured."""
+    metric = ClaimedMetric(name="f", measured="r.v", less_than="b")
+    never = fixed([math.inf] * 3)
+    assert metric_verdict(metric, never, lambda stem: never).verdict == "not reproduced"
+
+
 @pytest.mark.parametrize(
     ("settings", "other_values", "expected"),
     [
