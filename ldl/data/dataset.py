@@ -118,15 +118,19 @@ class RawDataset:
 
     def sha256(self) -> str:
         """SHA-256 over name, type, shape and bytes of every array, targets last."""
-        digest = hashlib.sha256()
-        arrays = dict(self.inputs)
-        if self.targets is not None:
-            arrays["targets"] = self.targets
-        arrays |= {f"targets {name}": array for name, array in self.extra_targets.items()}
-        for name, array in arrays.items():
-            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return self.digests()[1]
+
+    def digests(self) -> tuple[str, str]:
+        """SHA-256 of the inputs alone, and `sha256`."""
+        targets = {} if self.targets is None else {"targets": self.targets}
+        targets |= {f"targets {name}": array for name, array in self.extra_targets.items()}
+        digest, digests = hashlib.sha256(), []
+        for arrays in (self.inputs, targets):
+            for name, array in arrays.items():
+                digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+                digest.update(np.ascontiguousarray(array).data)
+            digests.append(digest.hexdigest())
+        return digests[0], digests[1]
 
 
 @dataclass
@@ -159,6 +163,7 @@ class Dataset:
     target_scaler: AffineScaler | None = None  # the splits hold their values unscaled
     shared: dict[str, int] = field(default_factory=dict)  # samples equal to a training sample
     groups: Array | None = None  # int64 (samples of the source,): equal samples to keep together
+    inputs_sha256: str = ""  # of the raw inputs alone
 
     def to_source_units(self, name: str, x: Array) -> Array:
         """The input `name` with its scaling undone; whitened inputs are returned as they are."""

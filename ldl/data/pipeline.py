@@ -78,7 +78,8 @@ def load_data(
     data before. `sample_indices`, by split, replace the split of `spec`. Raises DataError.
     """
     raw = _read_source(spec, progress)
-    info, digest, image_sizes = _prepared_info(raw.info, spec), raw.sha256(), _image_sizes(raw.info)
+    info, image_sizes = _prepared_info(raw.info, spec), _image_sizes(raw.info)
+    inputs_digest, digest = raw.digests()
     groups = duplicate_groups(raw.inputs)
     kept_groups = groups if spec.split.duplicates == "together" else None
     indices = sample_indices or split_indices(spec.split, raw, kept_groups)
@@ -110,6 +111,7 @@ def load_data(
         _fit_target_scaler(spec, targets["train"][0]),
         count_shared(groups, indices),
         kept_groups,
+        inputs_digest,
     )
 
 

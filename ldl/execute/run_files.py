@@ -11,7 +11,7 @@ import numpy as np
 from ldl.data import Dataset
 from ldl.execute.preparation import PreparedExperiment
 from ldl.execute.saved_run import DATA_FILE, SCALER_FILE
-from ldl.execute.seen_samples import SEEN_SAMPLES_FILE
+from ldl.execute.seen_samples import INPUTS_DIGEST_KEY, SEEN_SAMPLES_FILE
 from ldl.execute.transfer import INITIAL_WEIGHTS_FILE
 from ldl.runs import to_json
 from ldl.runs.evaluation_counts import DIGEST_KEY, SPLIT_FILE, samples_digest
@@ -56,6 +56,7 @@ def initial_files(
     run_environment = {
         "seed": config.seed,
         "data_sha256": dataset.sha256,
+        INPUTS_DIGEST_KEY: dataset.inputs_sha256,
         "threads": {
             "asked": config.train.threads,
             "parts_of_a_batch": parallelism.shards,

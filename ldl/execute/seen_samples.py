@@ -17,10 +17,11 @@ from ldl.errors import ConfigError, LdlError, RunFolderError
 from ldl.evaluate import Evaluation
 from ldl.execute.data_checks import sample_counts
 from ldl.execute.transfer import INITIAL_WEIGHTS_FILE
-from ldl.runs import RunFolder, load_tensors, read_json
+from ldl.runs import RunFolder, load_tensors, read_mapping
 from ldl.runs.evaluation_counts import SPLIT_FILE
 
 SEEN_SAMPLES_FILE: Final = "start_samples.safetensors"  # beside a run's pretrained weights
+INPUTS_DIGEST_KEY: Final = "inputs_sha256"  # in environment.json
 UNKNOWN: Final = "unknown"
 NO_ROWS: Final[Array] = np.empty(0, np.int64)
 HINT: Final = "or write `start_from: {run: …, allow_overlap: true}`; every result then says so"
@@ -28,9 +29,10 @@ HINT: Final = "or write `start_from: {run: …, allow_overlap: true}`; every res
 
 @dataclass(frozen=True)
 class SeenSamples:
-    """Sample indices that weights were trained on, or their epoch chosen by, by the data's SHA-256.
+    """Sample indices that weights were trained on, or their epoch chosen by, by SHA-256.
 
-    `unknown` says that the weights depend on a run whose splits cannot be read.
+    It is that of the inputs, so that other targets make no difference; of old runs that of all the
+    data. `unknown` says that the weights depend on a run whose splits cannot be read.
     """
 
     trained: Mapping[str, Array] = field(default_factory=dict)
@@ -89,7 +91,8 @@ def _union(a: Mapping[str, Array], b: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _rows(by_digest: Mapping[str, Array], dataset: Dataset) -> Array:
-    return by_digest.get(dataset.sha256, NO_ROWS)
+    digests = (dataset.inputs_sha256, dataset.sha256)
+    return np.union1d(*(by_digest.get(digest, NO_ROWS) for digest in digests))
 
 
 def _common(dataset: Dataset, names: Sequence[str], seen: Array) -> int:
@@ -116,7 +119,8 @@ def _seen_by(run: RunFolder, later: tuple[Path, ...]) -> SeenSamples:
 
 def _own_samples(run: RunFolder) -> SeenSamples:
     try:
-        digest = str(read_json(run.environment)["data_sha256"])
+        environment = read_mapping(run.environment)
+        digest = str(environment.get(INPUTS_DIGEST_KEY) or environment["data_sha256"])
         arrays = read_arrays(run.path / SPLIT_FILE, [*read_headers(run.path / SPLIT_FILE)])
         trained = np.unique(arrays["train"])
         chosen_by = np.unique(arrays["validation"]) if "validation" in arrays else NO_ROWS

@@ -136,6 +136,22 @@ def test_weights_that_know_the_test_split_are_refused(
     assert run_folders(tmp_path / "runs") == before
 
 
+def test_weights_that_know_the_inputs_without_their_targets_are_refused(tmp_path: Path) -> None:
+    """An autoencoder that was trained on the samples which a classifier is evaluated on."""
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    np.savez(tmp_path / "data.npz", x=x, label=np.arange(60) % 2)
+    data = "data: {{source: {{npz: {{path: data.npz{}}}}}{}}}\nnetwork: [linear]\n"
+    (tmp_path / "first.yaml").write_text(data.format("", ", target: inputs"))
+    run = train(prepare(tmp_path / "first.yaml", ["train.epochs=1"]), tmp_path / "runs")
+    (tmp_path / "second.yaml").write_text(
+        f"{data.format(', target: label', '')}start_from: {run.path}\n"
+    )
+    with pytest.raises(ConfigError, match="of 12 test samples"):
+        train(prepare(tmp_path / "second.yaml", ["data.split.seed=1"]), tmp_path / "runs")
+    same_split = ["data.split.stratify=false", "train.epochs=1"]
+    train(prepare(tmp_path / "second.yaml", same_split), tmp_path / "runs")
+
+
 def test_an_allowed_overlap_stands_with_every_result(pretrained: RunFolder, tmp_path: Path) -> None:
     """In results.json, also of later evaluations, and of a run that starts from this one."""
     (tmp_path / "second.yaml").write_text(
