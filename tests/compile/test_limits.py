@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ldl.compile import compile_checks, expander
 from ldl.errors import ConfigError
 
-from .helpers import classes, compiled, config, info, problems_of, warnings_of
+from .helpers import classes, compiled, config, info, problems_of, values, warnings_of
 
 
 def test_too_many_values_in_a_step() -> None:
@@ -71,3 +72,47 @@ def test_one_kind_of_clipping_at_a_time() -> None:
         compiled(f"network: [linear]\ntrain: {{{clipping}}}")
     with pytest.raises(ConfigError, match="does not go with clip_norm"):
         config("network: [linear]\ntrain: {clip_norm: 1, clip_value: 1}")
+
+
+def test_the_largest_network_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of layers, of weights, and of values in a step."""
+    text = "network: [{mlp: {units: [4, 5]}}, {repeat: {times: 2, layers: [{linear: 3}]}}]"
+    for limit in (5, 4):  # two of the mlp, the repeat itself, two layers of it
+        monkeypatch.setattr(expander, "MAX_LAYERS", limit)
+        if limit == 5:
+            graph = compiled(text).graph
+        else:
+            ((path, message),) = problems_of(text)
+            assert path.startswith("network.1") and "has over" in message
+    monkeypatch.undo()
+    weights = 7 * 4 + 5 * 5 + 6 * 3 + 4 * 3
+    monkeypatch.setattr(compile_checks, "MAX_WEIGHTS", weights)
+    assert compiled(text).graph.weights
+    monkeypatch.setattr(compile_checks, "MAX_WEIGHTS", weights - 1)
+    assert problems_of(text) == [("network", f"{weights} weights; {weights - 1} are the most")]
+    origins = {node.name: ("network", i) for i, node in enumerate(graph.nodes)}
+    values = 10 * (2 * 4 + 2 * 5 + 3 + 3)
+    monkeypatch.setattr(compile_checks, "MAX_VALUES", values)
+    assert compile_checks.size_problems(graph, 10, origins) == []
+    monkeypatch.setattr(compile_checks, "MAX_VALUES", values - 1)
+    (((_, number), message),) = compile_checks.size_problems(graph, 10, origins)
+    assert number == 2 and message.startswith(f"a step of 10 samples has {values} values; ")
+
+
+@pytest.mark.parametrize(
+    "schedule", ["cyclic: 0.1", "plateau: {min_lr: 0.1}", "cosine: {eta_min: 0.1}"]
+)
+def test_a_limit_of_a_schedule_may_be_the_learning_rate(schedule: str) -> None:
+    compiled(f"network: [linear]\noptimizer: {{sgd: 0.1}}\nschedule: {{{schedule}}}")
+
+
+@pytest.mark.parametrize(
+    ("count", "names"), [(5, "v0, v1, v2, v3, v4"), (6, "v0, v1, v2, v3, v4, …")]
+)
+def test_up_to_five_targets_are_named(count: int, names: str) -> None:
+    ((_, message),) = problems_of("network: [linear]\nloss: hinge", info(values(count)))
+    assert message.startswith(f"hinge learns classes, but the target, {names}, is values: ")
+
+
+def test_class_weights_that_fit() -> None:
+    compiled("network: [linear]\nloss: {cross_entropy: {class_weights: [1, 2, 3]}}")

@@ -13,6 +13,7 @@ import coverage
 import pytest
 
 measured: dict[str, dict[str, Any]] = {}
+failed: set[str] = set()
 current: list[dict[str, Any]] = []
 
 
@@ -46,7 +47,14 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def pytest_sessionfinish(exitstatus: int) -> None:
-    """Write what was measured, unless a test failed."""
-    if exitstatus == 0:
-        Path(os.environ["MUTANTS_TESTS"]).write_text(json.dumps(measured))
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note a test that fails without a change: it cannot tell one."""
+    if report.failed:
+        failed.add(report.nodeid)
+
+
+def pytest_sessionfinish() -> None:
+    """Write what was measured of the tests that pass."""
+    passed = {test: facts for test, facts in measured.items() if test not in failed}
+    content = {"tests": passed, "failed": sorted(failed)}
+    Path(os.environ["MUTANTS_TESTS"]).write_text(json.dumps(content))

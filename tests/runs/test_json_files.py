@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldl.errors import RunFolderError
-from ldl.runs.json_files import dump_state, load_state, read_json, write_json
+from ldl.runs.json_files import (
+    dump_state,
+    is_number,
+    load_state,
+    read_json,
+    to_json,
+    write_json,
+)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -105,3 +112,20 @@ def test_a_generator_continues_from_its_state() -> None:
     other = np.random.default_rng(0)
     other.bit_generator.state = load_state(text)["rng"]
     assert np.array_equal(other.random(9), generator.random(9))
+
+
+def test_a_hundred_levels_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for levels in (100, 101):
+        path.write_text('{"a": [' * (levels // 2) + "[]" * (levels % 2) + "]}" * (levels // 2))
+        if levels == 100:
+            assert list(read_json(path)) == ["a"]
+        else:
+            with pytest.raises(RunFolderError, match="nested more than 100 deep"):
+                read_json(path)
+
+
+def test_numbers_that_a_float_holds() -> None:
+    assert all(map(is_number, (0, -1.5, 10**299, -1e299)))
+    assert not any(map(is_number, (True, "1", None, math.inf, math.nan, 10**301, -1e300)))
+    assert to_json({"a": [1]}) == b'{\n  "a": [\n    1\n  ]\n}\n'

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldl.errors import RunError, RunFolderError
+from ldl.runs import metrics_file
 from ldl.runs.metrics_file import MetricsWriter, _format, _parse, read_last_row, read_metrics
 
 COLUMNS = ("epoch", "train.loss", "validation.loss")
@@ -151,3 +152,15 @@ def test_the_last_row_of_a_long_file_and_of_long_rows(tmp_path: Path) -> None:
         for epoch in (1, 2):
             writer.append(dict.fromkeys(wide, epoch))
     assert read_last_row(tmp_path / "wide.csv") == dict.fromkeys(wide, 2)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3])
+def test_the_last_row_with_any_part_of_the_file_read(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "metrics.csv"
+    fill(path, rows)
+    expected = read_metrics(path)[-1] if rows else None
+    for size in range(1, path.stat().st_size + 2):
+        monkeypatch.setattr(metrics_file, "TAIL_BYTES", size)
+        assert read_last_row(path) == expected
