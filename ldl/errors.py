@@ -93,16 +93,20 @@ class ShapeError(ValueError):
 
 
 def system_errno(error: BaseException | None) -> int | None:
-    """The number, of SYSTEM_ERRORS, of the OSError that caused `error`; None where none did."""
+    """The number, of SYSTEM_ERRORS, of the error that caused `error`; None where none did."""
     while error is not None:
+        if isinstance(error, MemoryError):
+            return errno.ENOMEM
         if isinstance(error, OSError) and error.errno in SYSTEM_ERRORS:
             return error.errno
         error = error.__cause__
     return None
 
 
-def os_error_message(error: OSError) -> str:
+def os_error_message(error: OSError | MemoryError) -> str:
     """What failed, for users: the file, where one is known, and the reason."""
+    if isinstance(error, MemoryError):
+        return ": ".join(filter(None, ("there is not enough memory", str(error))))
     reason = error.strerror or str(error) or type(error).__name__
     return reason if error.filename is None else f"{error.filename}: {reason}"
 

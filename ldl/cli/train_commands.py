@@ -67,7 +67,7 @@ def resume(
 ) -> None:
     """Continue a run that was interrupted or killed; it gives the same bits as without a stop."""
     from ldl.cli.display import Display
-    from ldl.execute import Callbacks
+    from ldl.execute import Callbacks, folder_in_errors
     from ldl.execute import resume as execute
     from ldl.report.run_page import has_run_page, with_run_page
     from ldl.runs import runs_root
@@ -77,10 +77,14 @@ def resume(
     folder = find_run(runs_root(runs), run)
     with Display(quiet) as display:
         callbacks = Callbacks(display.data, display.training, display.stage, draw)
-        if folder.read_status().status == "completed" and not has_run_page(folder):
-            with_run_page(lambda: folder)  # a kill came between the last status and the page
-        else:
-            with_run_page(lambda: execute(folder, callbacks))
+
+        def complete() -> RunFolder:
+            with folder_in_errors(folder):
+                if folder.read_status().status == "completed" and not has_run_page(folder):
+                    return folder  # a kill came between the last status and the page
+                return execute(folder, callbacks)
+
+        with_run_page(complete)
     _print_run(folder, start, json)
 
 

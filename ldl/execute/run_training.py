@@ -90,7 +90,7 @@ def train(
     }
     digest = hashlib.sha256(prepared.key_text.encode()).hexdigest()
     run = RunFolder.create(root, config.name, digest, contents)
-    with _folder_in_errors(run), run.lock():
+    with folder_in_errors(run), run.lock():
         train_into(prepared, dataset, run, callbacks, trained_run)
     return run
 
@@ -100,7 +100,7 @@ def resume(run: RunFolder, callbacks: Callbacks = NO_CALLBACKS) -> RunFolder:
 
     Raises RunFolderError for a completed or diverged run, or when the data has changed.
     """
-    with _folder_in_errors(run), run.lock():
+    with folder_in_errors(run), run.lock():
         status = run.read_status()
         if status.status == "completed":
             raise RunFolderError(f"{run.name} is completed: there is nothing left to do")
@@ -144,7 +144,7 @@ def train_into(
 
 
 @contextmanager
-def _folder_in_errors(run: RunFolder) -> Iterator[None]:
+def folder_in_errors(run: RunFolder) -> Iterator[None]:
     """Name the folder in errors after which `ldl resume` can continue the run."""
     try:
         yield
@@ -153,10 +153,7 @@ def _folder_in_errors(run: RunFolder) -> Iterator[None]:
             error.folder = str(run.path)
         raise
     except (OSError, MemoryError) as error:
-        message = f"there is not enough memory: {error}"
-        if isinstance(error, OSError):
-            message = os_error_message(error)
-        run_error = RunError(message)
+        run_error = RunError(os_error_message(error))
         run_error.folder = str(run.path)
         raise run_error from error
 
@@ -186,13 +183,13 @@ def _record_failure(
     is_known = isinstance(error, LdlError | Interrupted)
     reason = str(error) if is_known else f"{type(error).__name__}: {error}"
     with DeferredSignals():
-        with suppress(LdlError, OSError):
+        with suppress(LdlError, OSError, MemoryError):
             run.set_status(state, reason, epoch=epoch)
-        with suppress(LdlError, OSError), log_to(run.log) as log:
+        with suppress(LdlError, OSError, MemoryError), log_to(run.log) as log:
             level = INFO if state == "interrupted" else ERROR
             log.log(level, "%s: %s", state, reason, exc_info=None if is_known else error)
         if state == "diverged":
-            with suppress(LdlError, OSError):
+            with suppress(LdlError, OSError, MemoryError):
                 callbacks.draw(run.path)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Final
 
-from ldl.errors import Interrupted, LdlError, RunError, RunFolderError
+from ldl.errors import Interrupted, LdlError, RunError, RunFolderError, os_error_message
 from ldl.folder_files import matching_files, read_bytes, read_text
 from ldl.report.metric_charts import run_charts
 from ldl.report.number_format import format_duration, format_number, readable_name
@@ -46,14 +46,15 @@ def with_run_page(execute: Callable[[], RunFolder]) -> RunFolder:
         run = execute()
     except (RunError, Interrupted) as error:
         if error.folder is not None:
-            with contextlib.suppress(LdlError, OSError):
+            with contextlib.suppress(LdlError, OSError, MemoryError):
                 write_run_page(RunFolder(Path(error.folder)))
         raise
     try:
         write_run_page(run)
-    except (LdlError, OSError) as error:
+    except (LdlError, OSError, MemoryError) as error:
+        reason = os_error_message(error) if isinstance(error, MemoryError) else error
         command = f"`ldl report {quote(str(run.path))}` writes it again"
-        raise RunError(f"the run is completed, but not its page: {error}; {command}") from error
+        raise RunError(f"the run is completed, but not its page: {reason}; {command}") from error
     return run
 
 

@@ -6,10 +6,14 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from .conftest import Ldl
+from ldl.execute import prepare, train
+from ldl.runs import RunFolder
+
+from .conftest import VALUES, Ldl
 
 WIDE = """\
 data: {source: digits, scale: minmax}
@@ -66,3 +70,28 @@ def test_too_little_memory(tmp_path: Path, command: str) -> None:
     assert len(states) == (command == "train")
     assert all('"failed"' in state and "MemoryError" in state for state in states)
     assert ("the run so far" in completed.stderr) == (command == "train")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "ldl.execute.resume",
+        "ldl.execute.saved_run.prepare",
+        "ldl.data.sources.NoisyLine.read",
+        "ldl.execute.run_training.Trainer",
+    ],
+)
+def test_resume_without_memory_names_the_folder(
+    ldl: Ldl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    """Wherever memory lacks before the training: a message, exit code 1, and how to continue."""
+    (tmp_path / "c.yaml").write_text(VALUES)
+    run = train(prepare(tmp_path / "c.yaml"), tmp_path)
+    run.set_status("interrupted", epoch=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(function, Mock(side_effect=MemoryError))
+        result = ldl("resume", run.path)
+    assert result.code == 1 and "memory" in result.err
+    assert f"continue it with: ldl resume {run.path}" in result.err
+    assert ldl("resume", run.path).code == 0
+    assert RunFolder.open(run.path).read_status().status == "completed"

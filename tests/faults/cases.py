@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.commands import Ended, Hang, ldl
+from tests.faults.phases import NOT_BEGUN
 from tests.faults.reference import Workshop, difference, remove_tree, single_run
 from tests.faults.system_calls import FAILING, WRITING, Fault
 
@@ -160,7 +161,8 @@ def check_failed(
         result.require(bool(ended.err.strip()), "no message")
         run = single_run(folder / "runs")
         if run is not None:
-            result.require(run.name in ended.err, f"no folder: {ended.err[-300:]}")
+            is_named = run.name in ended.err or (folder / NOT_BEGUN).exists()
+            result.require(is_named, f"no folder: {ended.err[-300:]}")
             check_status(result, run, writable)
         if "`ldl report " in ended.err:
             page = ldl("report", "last", "--runs", "runs", folder=folder)

@@ -12,6 +12,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+NOT_BEGUN = "not-begun"  # a file of a case: the command has not begun with the run folder
+
 _phase = "start"
 
 
@@ -41,9 +43,13 @@ def _marked(owner: Any, name: str, begin: str, after: str) -> None:
 
 
 def mark_training() -> None:
-    """Phases of `train`: start, data, epochs, checkpoint, evaluation, plots and finish."""
+    """Phases of `train`: start, data, epochs, checkpoint, evaluation, plots and finish.
+
+    Removes the file NOT_BEGUN of the working directory when the command begins with its run.
+    """
     from ldl.cli import train_commands
     from ldl.execute.preparation import PreparedExperiment
+    from ldl.report import run_page
     from ldl.runs import RunFolder
     from ldl.train import Trainer
 
@@ -52,6 +58,14 @@ def mark_training() -> None:
     _marked(Trainer, "fit", "epochs", "evaluation")
     _marked(RunFolder, "save_checkpoint", "checkpoint", "epochs")
     _marked(train_commands, "draw", "plots", "finish")
+    with_run_page = run_page.with_run_page
+
+    def begin(*arguments: Any) -> Any:
+        if os.path.exists(NOT_BEGUN):
+            os.unlink(NOT_BEGUN)
+        return with_run_page(*arguments)
+
+    run_page.with_run_page = begin
 
 
 def mark_grid() -> None:

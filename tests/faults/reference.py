@@ -60,6 +60,7 @@ class Workshop:
         (folder / "grid.yaml").write_text(GRID)
         if command == "resume":
             shutil.copytree(self.folder / "interrupted", folder / "runs")
+            (folder / phases.NOT_BEGUN).touch()
         return folder
 
     def _reference(self, command: str) -> Reference:

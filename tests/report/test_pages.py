@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
 from time import process_time
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from ldl.cli import main
 from ldl.compile import Claim, ClaimedMetric
 from ldl.config import read
-from ldl.errors import Diverged, RunError
+from ldl.errors import Diverged
 from ldl.execute import Callbacks, prepare, train
 from ldl.plots import draw
 from ldl.report.claim_files import ClaimFile, ReportTitles, SourceDocument
@@ -182,14 +184,18 @@ def test_a_run_that_diverges_leaves_a_page(tmp_path: Path) -> None:
     assert "diverged" in check_page(page.read_text()).text
 
 
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no space left"), MemoryError()])
 def test_a_page_that_cannot_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
 ) -> None:
     """Exit code 1 and how to write it; the run is completed, and `resume` writes the page."""
     (tmp_path / "x.yaml").write_text(LINE.format(name="x", epochs=2))
     command = ["train", str(tmp_path / "x.yaml"), "--runs", str(tmp_path)]
     with monkeypatch.context() as patched:
-        patched.setattr("ldl.report.run_page.write_text", _no_space)
+        patched.setattr("ldl.report.run_page.write_text", Mock(side_effect=error))
         assert _exit_code(monkeypatch, *command) == 1
     assert "`ldl report " in capsys.readouterr().err
     (run,) = list_runs(tmp_path)
@@ -217,10 +223,6 @@ def test_a_signal_after_completion_leaves_a_page(
     assert _exit_code(monkeypatch, *command) == 0
     (page,) = tmp_path.glob("*/report.html")
     assert "completed" in page.read_text()
-
-
-def _no_space(path: Path, text: str) -> None:
-    raise RunError(f"cannot write {path}: no space")
 
 
 def _exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
