@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ldl.compile.receptive_field import receptive_fields
 from ldl.engine.graph import Graph, Node
 from ldl.engine.layer import TensorSpec
@@ -43,3 +45,16 @@ def test_what_mixes_all_positions_has_no_field() -> None:
     """Nor has anything after it."""
     conv = ("conv1d", {"out_channels": 4, "kernel_size": 3})
     assert fields((8, 1), conv, ("flatten", {}), ("linear", {"units": 2})) == [(3,), (), ()]
+
+
+@pytest.mark.parametrize(("axis", "field"), [(1, None), (-1, (3, 3))])
+def test_values_side_by_side_have_no_field(axis: int, field: tuple[int, ...] | None) -> None:
+    """Only channels can be joined: other positions see other parts of the image."""
+    second = (3, 2) if field is None else (3, 3)
+    nodes = [
+        Node(f"l{i}", LAYERS["conv2d"](out_channels=2, kernel_size=size), ("x",))
+        for i, size in enumerate(((3, 3), second))
+    ]
+    nodes.append(Node("joined", LAYERS["concat"](axis=axis), ("l0", "l1")))
+    graph = Graph({"x": TensorSpec((8, 8, 1))}, nodes)
+    assert receptive_fields(graph).get("joined") == field

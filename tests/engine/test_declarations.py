@@ -11,6 +11,7 @@ import pytest
 from ldl.arrays import Array
 from ldl.engine.layer import Context
 from ldl.engine.layers.activation import Tanh
+from ldl.engine.losses import LOSSES
 
 from . import naive
 from .helpers import all_cases, all_settings, gradient_arrays, run_forward
@@ -117,3 +118,10 @@ def test_wrong_declarations_are_detected(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(f"{__name__}.TABLE", [needless])
     with pytest.raises(AssertionError, match="x"):
         test_backward_reads_every_declared_array("tanh")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_single_output_means_class_1_above_its_threshold(name: str) -> None:
+    """One half of a probability, 0 of a logit or score."""
+    scores = ("bce_with_logits", "cross_entropy", "nll", "kl_divergence", "hinge")
+    assert LOSSES[name]().decision_threshold == (0.0 if name in scores else 0.5)

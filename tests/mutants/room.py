@@ -131,15 +131,18 @@ class Room:
         """The tests that execute a line, then those that start processes; the likeliest first.
 
         A line outside of functions is executed on import: it counts as executed by the tests of
-        its class or file. Where no test executes a function, other processes may: the tests that
-        start them come first, then all others of the room.
+        its class or file, and by those of limits and defaults. Where no test executes a function,
+        other processes may: the tests that start them come first, then all others of the room.
         """
         contexts = self.contexts(path)
         tests: set[str] = set()
-        for first, last, is_function in spans(ast.parse((self.copy / path).read_text()), line):
+        nested = spans(ast.parse((self.copy / path).read_text()), line)
+        for first, last, is_function in nested:
             tests = {t for n, ts in contexts.items() if first <= n <= last for t in ts}
             if tests or is_function:
                 break
+        if not any(first <= line <= last for first, last, is_function in nested if is_function):
+            tests |= {test for test in self.tests if "/test_settings.py::" in test}
         starting = {test for test, facts in self.tests.items() if facts["processes"]}
         groups = [tests, starting - tests] if tests else [starting, set(self.tests) - starting]
         ordered = [test for group in groups for test in self.ordered(path, group)]
