@@ -86,8 +86,9 @@ def send_signal(workshop: Workshop, rng: random.Random, name: str) -> Result:
     if command != "grid" and run is not None and (run / "status.json").exists():
         status = json.loads((run / "status.json").read_text())["status"]
         result.require(status == "interrupted", f"exit code {ended.code}, status {status}")
-        hint = "ldl resume" in ended.err or ended.code == -number  # before it was handled
-        result.require(hint, f"no hint to resume: {ended.err[-300:]}")
+        is_early = ended.code == -number or (folder / NOT_BEGUN).exists()  # no folder is known
+        has_hint = "ldl resume" in ended.err
+        result.require(has_hint or is_early, f"no hint to resume: {ended.err[-300:]}")
     check_repeated(result, workshop, folder, command)
     return result
 
