@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,9 +41,9 @@ class Interruption:
 def interrupt_on_signal(until_exit: bool = False) -> Iterator[Interruption]:
     """Within `with`, a signal raises Interrupted at once, until the work is finished.
 
-    For work that can be started again. Where a library has swallowed the exception, Interrupted is
-    raised at the end of the block. A block within another one has the handler of the outer one,
-    so that a command stays finished when the function that has finished it returns; with
+    For work that can be started again. Where a library or a finalizer has swallowed the exception,
+    Interrupted is raised at the end of the block. A block within another one has the handler of the
+    outer one, so that a command stays finished when the function that has finished it returns; with
     `until_exit` it does so until the process ends.
     """
     outer = signal.getsignal(signal.SIGTERM)
@@ -51,11 +52,18 @@ def interrupt_on_signal(until_exit: bool = False) -> Iterator[Interruption]:
         _raise_caught(outer)
         return
     interruption = Interruption()
-    previous = _install(interruption)
+    previous, show_unraisable = _install(interruption), sys.unraisablehook
+
+    def show_errors(unraisable: Any) -> None:  # but no signal in a finalizer, which is raised later
+        if not isinstance(unraisable.exc_value, Interrupted):
+            show_unraisable(unraisable)
+
+    sys.unraisablehook = show_errors
     try:
         yield interruption
     finally:
         interruption.is_active = False
+        sys.unraisablehook = show_unraisable
         if not (until_exit and interruption.is_finished):
             _restore(previous)
     _raise_caught(interruption)

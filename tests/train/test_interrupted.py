@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -267,3 +268,26 @@ def test_the_command_stops_with_a_checkpoint(
     )
     assert repeated.returncode == 2
     assert "nothing left to do" in repeated.stderr and repeated.stdout == ""
+
+
+def test_a_signal_in_a_finalizer_is_raised_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python can only show what a finalizer raises; errors other than signals are shown still."""
+    shown: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: shown.append(unraisable.exc_type))
+    own_hook = sys.unraisablehook
+
+    class Finalized:
+        def __init__(self, finalize: Callable[[], object]) -> None:
+            self.finalize = finalize
+
+        def __del__(self) -> None:
+            self.finalize()
+
+    def finalize_two() -> None:
+        with interrupt_on_signal():
+            Finalized(lambda: signal.raise_signal(signal.SIGTERM))
+            Finalized(lambda: 1 / 0)
+
+    with pytest.raises(Interrupted):
+        finalize_two()
+    assert shown == [ZeroDivisionError] and sys.unraisablehook is own_hook
