@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from ldl.data import SOURCES, DataSpec, SplitSpec, describe_data, list_sources, load_data
+from ldl.data.sources import image_folder
 from ldl.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -206,3 +207,12 @@ def test_headers_are_not_read_with_size_and_channels(
 
 def test_listed_as_yours() -> None:
     assert {line.name: line.state for line in list_sources()}["images"] == "yours"
+
+
+def test_the_most_bytes_that_are_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six images of 6×5 pixels in three channels."""
+    monkeypatch.setattr(image_folder, "MAX_DATA_BYTES", 6 * 6 * 5 * 3)
+    assert images(root).describe().samples == 6
+    monkeypatch.setattr(image_folder, "MAX_DATA_BYTES", 6 * 6 * 5 * 3 - 1)
+    with pytest.raises(DataError, match="6 images of 6×5 are more than 539 bytes"):
+        images(root).describe()

@@ -175,3 +175,18 @@ def test_matches(pattern: Any, value: Any) -> None:
 def test_does_not_match(pattern: Any, value: Any) -> None:
     """Another value, another type, other settings."""
     assert not matches(pattern, value)
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(6, "`6`"), (7, "`6` and 1 more"), (9, "`6` and 3 more")]
+)
+def test_a_pattern_that_matches_no_value_lists_six_of_them(
+    count: int, more: str, tmp_path: Path
+) -> None:
+    sizes = [*range(1, count + 1)]
+    block = f"vary: {{train.batch_size: {sizes}}}\nexclude: [{{train.batch_size: 99}}]"
+    with pytest.raises(ConfigError) as raised:
+        checked_grid(tmp_path, block)
+    (problem,) = raised.value.problems
+    assert problem.message == "`train.batch_size` is never `99`"
+    assert problem.hint == f"its values: `1`, `2`, `3`, `4`, `5`, {more}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,26 @@ def test_files_that_a_power_cut_left_without_each_other_are_removed(
     _remove_inconsistent_files(run)
     after = sorted(path.name for path in tmp_path.iterdir())
     assert after == (before if kept else ["config.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "stopped", "written"),
+    [
+        ("last", "all epochs are done", False, False),
+        ("last", "all epochs are done", True, True),
+        ("last", None, False, True),
+        ("best", "all epochs are done", False, True),
+    ],
+)
+def test_a_training_that_has_ended_needs_no_checkpoint(
+    kind: Any, reason: str | None, stopped: bool, written: bool, tmp_path: Path
+) -> None:
+    """Unless another trial continues it."""
+    state = {"epoch": 3, "reason": reason, "stopped": stopped}
+    for name, run in (("a", TrialFolder(tmp_path / "a")), ("b", TrialFolder(tmp_path / "b", True))):
+        run.path.mkdir()
+        run.save_checkpoint(kind, {"w": np.ones(2)}, state)
+        assert (run.load_checkpoint(kind) is not None) == (written or name == "b")
 
 
 def test_the_oldest_data_sets_leave_a_full_cache() -> None:
