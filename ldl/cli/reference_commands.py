@@ -13,6 +13,7 @@ import typer
 
 from ldl.cli.app import JsonOption, command
 from ldl.cli.output import log, print_json
+from ldl.config.type_rules import Field, fields_of
 from ldl.errors import UsageError
 from ldl.fields import former_names
 
@@ -45,7 +46,7 @@ def explain(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="A layer, loss, optimizer, section …; default: list all names."
+            metavar="NAME", help="A layer, loss, section, setting …; default: list all names."
         ),
     ] = None,
     json: JsonOption = False,
@@ -77,7 +78,7 @@ def _registries() -> Mapping[str, Mapping[str, type]]:
 
 
 def _find(key: str) -> list[dict[str, Any]]:
-    """The entries of this name: a section, a concept, one of each registry that has it."""
+    """The entries of this name: a section, a concept, one of each registry; else the settings."""
     if key in CONCEPTS:
         return [{"name": key, "kind": "concept", "text": CONCEPTS[key], "settings": []}]
     sections = _sections()
@@ -86,17 +87,40 @@ def _find(key: str) -> list[dict[str, Any]]:
         for name, cls in names.items():
             if key in (name, *former_names(cls)):
                 entries.append(_entry(name, kind, cls))
-    if not entries and key in ("name", "seed"):
-        entries.append(_entry(key, "section", sections["configuration"]))
-    return entries
+    return entries or _setting_entries(key)
+
+
+def _setting_entries(key: str) -> list[dict[str, Any]]:
+    """The settings of this name, those that mean the same in one entry."""
+    owners: dict[str, list[str]] = {}
+    entries: dict[str, dict[str, Any]] = {}
+    for owner, cls in _owners().items():
+        for field in fields_of(cls):
+            if key in (field.key, *field.aliases):
+                setting = _setting(field)
+                owners.setdefault(repr(setting), []).append(owner)
+                entries[repr(setting)] = {"name": field.key, "settings": [setting]}
+    return [
+        entry
+        | {"kind": f"setting of {', '.join(owners[text])}"}
+        | {"text": f"`ldl explain {owners[text][0]}` explains it with the settings beside it."}
+        for text, entry in entries.items()
+    ]
+
+
+def _owners() -> dict[str, type]:
+    """All that has settings, by name."""
+    entries = {name: cls for names in _registries().values() for name, cls in names.items()}
+    return {**_sections(), **entries}
 
 
 def _hint(key: str) -> str:
     """What to try instead of an unknown name."""
     from ldl.config.suggest import nearest
 
-    names = [name for names in _registries().values() for name in names]
-    near = nearest(key, [*names, *_sections(), *CONCEPTS])
+    owners = _owners()
+    settings = {field.key for cls in owners.values() for field in fields_of(cls)}
+    near = nearest(key, sorted({*owners, *settings, *CONCEPTS}))
     return f"; did you mean {near}?" if near else "; `ldl explain` lists all names"
 
 
@@ -147,24 +171,23 @@ def _list_names(json: bool) -> None:
 
 def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
     """The docstring and the settings of a class, as `ldl explain --json` prints them."""
-    from ldl.config.resolved import to_builtins_by_rule
-    from ldl.config.type_rules import fields_of
-
-    settings = []
-    for field in fields_of(cls):
-        default = None
-        if not field.required:
-            default = to_builtins_by_rule(field.make_default(), field.rule, _registries())
-        settings.append(
-            {
-                "name": field.key,
-                "expects": _expects(field.rule),
-                "required": field.required,
-                "means": field.doc,
-                "default": default,
-            }
-        )
+    settings = [_setting(field) for field in fields_of(cls)]
     return {"name": name, "kind": kind, "text": inspect.getdoc(cls) or "", "settings": settings}
+
+
+def _setting(field: Field) -> dict[str, Any]:
+    from ldl.config.resolved import to_builtins_by_rule
+
+    default = None
+    if not field.required:
+        default = to_builtins_by_rule(field.make_default(), field.rule, _registries())
+    return {
+        "name": field.key,
+        "expects": _expects(field.rule),
+        "required": field.required,
+        "means": field.doc,
+        "default": default,
+    }
 
 
 def _expects(rule: Any) -> str:
@@ -199,7 +222,7 @@ def _page(entry: dict[str, Any]) -> str:
         if setting["means"]:
             lines.append(f"  {'':<{width}}  {setting['means']}")
     required = [setting["name"] for setting in settings if setting["required"]]
-    if entry["kind"] != "section" and len(required) <= 1:
+    if entry["kind"] in _registries() and len(required) <= 1:
         lines += ["", f"`{entry['name']}: VALUE` sets {settings[0]['name']}."]
     return "\n".join(lines)
 

@@ -24,6 +24,9 @@ SEEN_SAMPLES_FILE: Final = "start_samples.safetensors"  # beside a run's pretrai
 INPUTS_DIGEST_KEY: Final = "inputs_sha256"  # in environment.json
 UNKNOWN: Final = "unknown"
 NO_ROWS: Final[Array] = np.empty(0, np.int64)
+UNKNOWN_TEXT: Final = (
+    "the splits of a pretrained run cannot be read: its weights may know the test samples"
+)
 HINT: Final = "or write `start_from: {run: …, allow_overlap: true}`; every result then says so"
 
 
@@ -179,18 +182,17 @@ def divided_problems(
 
 def overlap_warnings(seen: SeenSamples) -> list[str]:
     """A warning where it is not known what the pretrained weights have seen."""
-    text = "the splits of a pretrained run cannot be read: its weights may know the test samples"
-    return [f"start_from: {text}"] if seen.unknown else []
+    return [f"start_from: {UNKNOWN_TEXT}"] if seen.unknown else []
 
 
 def _divided_text(count: int) -> str:
-    return f"its folds hold {count} samples that were used to train the pretrained weights"
+    return f"the folds hold {count:,} samples that were used to train the pretrained weights"
 
 
 def with_overlap(
     result: dict[str, Any], evaluation: Evaluation, dataset: Dataset, seen: SeenSamples
 ) -> dict[str, Any]:
-    """A result, with a count and a note where the run's pretrained weights know its samples."""
+    """A result, with a count and a note where the pretrained weights know, or may know, samples."""
     counts, notes = seen.overlap(dataset), []
     if counts:
         text = sample_counts(counts, dataset)
@@ -199,6 +201,8 @@ def with_overlap(
     if divided:
         counts["folds"] = divided
         notes.append(_divided_text(divided))
+    if seen.unknown:
+        notes.append(UNKNOWN_TEXT)
     if not notes:
         return result
     return {**result, "seen_samples": counts, "notes": [*result.get("notes", []), *notes]}

@@ -76,6 +76,14 @@ def test_the_confusion_matrix_is_the_contingency_matrix(ldl: Ldl) -> None:
     assert entry["name"] == "contingency_matrix" and entry["settings"] == []
 
 
+def test_a_setting_is_explained_where_it_stands(ldl: Ldl) -> None:
+    """Once for all owners in which it means the same; a misspelt one has a hint."""
+    assert "duplicates (setting of split)" in ldl("explain", "duplicates").out
+    entries = json.loads(ldl("explain", "seed", "--json").out)
+    assert [entry["kind"] for entry in entries] == ["setting of configuration", "setting of split"]
+    assert "did you mean accumulation_steps?" in ldl("explain", "accumulation_step").err
+
+
 def test_weight_decay_says_what_it_leaves_out(ldl: Ldl) -> None:
     result = ldl("explain", "weight-decay")
     assert result.code == 0 and "decay: all" in result.out and "batch_norm" in result.out

@@ -192,10 +192,11 @@ def test_folds_do_not_start_from_weights_that_know_them(
 
 
 def test_splits_that_cannot_be_read_give_a_warning(pretrained: RunFolder, tmp_path: Path) -> None:
-    """The run is trained; one that starts from it warns as well."""
+    """The run is trained and its results say so; one that starts from it warns as well."""
     (pretrained.path / "split.npz").write_bytes(b"PK")
     for _ in range(2):
         notes: list[str] = []
         prepared = prepare(tmp_path / "first.yaml", [f"start_from={pretrained.path}"])
         pretrained = train(prepared, tmp_path / "runs", Callbacks(note=notes.append))
+        assert "may know the test samples" in str(read_json(pretrained.results))
         assert any("its weights may know the test samples" in note for note in notes)
