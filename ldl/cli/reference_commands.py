@@ -7,15 +7,17 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ldl.cli.app import JsonOption, command
 from ldl.cli.output import log, print_json
-from ldl.config.type_rules import Field, fields_of
 from ldl.errors import UsageError
 from ldl.fields import former_names
+
+if TYPE_CHECKING:
+    from ldl.config.type_rules import Field
 
 # Sections that hold entries of a registry: `ldl explain network` lists the layers.
 SECTION_KINDS = {"network": "layer", "evaluate": "evaluation", "blocks": "layer"}
@@ -92,6 +94,8 @@ def _find(key: str) -> list[dict[str, Any]]:
 
 def _setting_entries(key: str) -> list[dict[str, Any]]:
     """The settings of this name, those that mean the same in one entry."""
+    from ldl.config.type_rules import fields_of
+
     owners: dict[str, list[str]] = {}
     entries: dict[str, dict[str, Any]] = {}
     for owner, cls in _owners().items():
@@ -117,6 +121,7 @@ def _owners() -> dict[str, type]:
 def _hint(key: str) -> str:
     """What to try instead of an unknown name."""
     from ldl.config.suggest import nearest
+    from ldl.config.type_rules import fields_of
 
     owners = _owners()
     settings = {field.key for cls in owners.values() for field in fields_of(cls)}
@@ -171,6 +176,8 @@ def _list_names(json: bool) -> None:
 
 def _entry(name: str, kind: str, cls: type) -> dict[str, Any]:
     """The docstring and the settings of a class, as `ldl explain --json` prints them."""
+    from ldl.config.type_rules import fields_of
+
     settings = [_setting(field) for field in fields_of(cls)]
     return {"name": name, "kind": kind, "text": inspect.getdoc(cls) or "", "settings": settings}
 
