@@ -119,6 +119,11 @@ def remove_file(path: Path) -> None:
         os.unlink(path.name, dir_fd=folder)
 
 
+def without_links(folder: Path) -> Path:
+    """A folder that the user names, resolved where its path reads like one within a run."""
+    return folder.resolve() if _split(folder)[1] else folder
+
+
 def in_written_folder(path: Path) -> bool:
     """Whether a file lies in the folder of a run or a grid."""
     folder = path.parent

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from ldl.atomic_file import fsync_folder, remove_temporary_files, remove_tree, write_bytes
 from ldl.errors import RunError, RunFolderError, system_errno
-from ldl.folder_files import make_folder, open_file
+from ldl.folder_files import make_folder, open_file, without_links
 from ldl.runs.json_files import dump_state, load_state, read_mapping, to_json, write_json
 from ldl.runs.process import exclusive_lock, hostname, process_start_id
 from ldl.runs.status import (
@@ -329,4 +329,5 @@ def slug(name: str) -> str:
 
 def runs_root(option: str | None = None) -> Path:
     """The folder of all runs: `--runs`, else LDL_RUNS_DIR, else `runs`."""
-    return Path(option or os.environ.get("LDL_RUNS_DIR") or "runs").expanduser()
+    root = Path(option or os.environ.get("LDL_RUNS_DIR") or "runs").expanduser()
+    return without_links(root)

@@ -238,6 +238,17 @@ def test_a_checkpoint_without_a_state_is_refused(run: RunFolder) -> None:
             run.load_checkpoint("best")
 
 
+@pytest.mark.parametrize("name", ["runs", "trials", "plots", "trials/a"])
+def test_the_folder_of_runs_may_be_a_link_of_any_name(name: str, tmp_path: Path) -> None:
+    """Also where a folder within a run or a grid, which is never a link, has that name."""
+    link, _, below = name.partition("/")
+    (tmp_path / "disk" / below).mkdir(parents=True)
+    (tmp_path / link).symlink_to(tmp_path / "disk")
+    run = RunFolder.create(runs_root(str(tmp_path / name)), "denoise", DIGEST, CONTENTS, NOW)
+    run.set_status("completed")
+    assert RunFolder(tmp_path / "disk" / below / run.name).read_status().status == "completed"
+
+
 def test_runs_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LDL_RUNS_DIR", raising=False)
     assert runs_root() == Path("runs")
