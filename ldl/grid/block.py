@@ -181,6 +181,8 @@ class GridBlock:
     `validation.accuracy`, `validation.r2`, `train.loss`, `train.accuracy`), or a metric of an
     evaluation on the validation split (`validation.reconstruction.mse`,
     `validation.denoising.accuracy.denoised` …). Only the winner is evaluated on the test split.
+    With `keep: average` the columns of the validation split are measured on the averaged weights,
+    and those of the training split are no objectives.
 
     All trials have the same splits, which `data.split.seed` draws, so no trial has seen a test
     sample, and intervals over `seeds` say how results vary with weights and batches on one split.

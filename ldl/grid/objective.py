@@ -26,7 +26,7 @@ COLUMNS: Final[Mapping[str, Goal]] = {
     "train.loss": "min",
     "train.accuracy": "max",
 }
-"""Columns of metrics.csv, in the row of the epoch whose weights are kept."""
+"""Columns of metrics.csv; their values are those of the weights that are kept."""
 
 METRICS: Final[Mapping[str, Mapping[str, Goal]]] = {
     "classification": {
@@ -127,6 +127,8 @@ class Objective:
             return f"only a network that learns classes has an accuracy; this one's task is {task}"
         if self.name == "validation.r2" and task != "regression":
             return f"only a network that learns values has an R²; this one's task is {task}"
+        if not validated and config.train.keep == "average":
+            return "it is measured on the trained weights alone, and `keep: average` keeps others"
         evaluation = self.evaluation_for(config)
         if evaluation is None:
             return None

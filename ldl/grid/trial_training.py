@@ -165,7 +165,7 @@ def train_trial(
             train_into(_with_evaluation_of(objective, prepared), dataset, run, callbacks)
             if not keep_checkpoints:
                 remove_tree(run.checkpoints)
-            return run.read_status().reason, _objective_value(run, objective, prepared)
+            return run.read_status().reason, _objective_value(run, objective)
 
 
 def _with_one_thread(prepared: PreparedExperiment) -> PreparedExperiment:
@@ -221,15 +221,16 @@ def _copy_checkpoint(source: RunFolder, run: RunFolder) -> None:
     RunFolder(run.path).save_checkpoint("last", arrays, state)
 
 
-def _objective_value(
-    run: RunFolder, objective: Objective, prepared: PreparedExperiment
-) -> float | None:
-    """The objective: a column at the epoch whose weights are kept, or an evaluation's metric."""
+def _objective_value(run: RunFolder, objective: Objective) -> float | None:
+    """The objective of the weights that are kept: a metric of the training, or of an evaluation."""
     if objective.column is None:
         return _evaluation_value(run, objective)
     best = run.read_status().best or {}
-    if prepared.experiment.config.train.keep == "last":
-        value = read_metrics(run.metrics)[-1].get(objective.column)
+    if best.get("kept_average"):
+        metrics = read_json(run.results)["average"]["average"]
+        value = metrics.get(objective.column.removeprefix("validation_"))
+    elif "kept_epoch" in best:
+        value = read_metrics(run.metrics)[best["kept_epoch"] - 1].get(objective.column)
     elif objective.column in best:
         value = best[objective.column]
     else:
@@ -239,7 +240,9 @@ def _objective_value(
 
 def _evaluation_value(run: RunFolder, objective: Objective) -> float | None:
     """The metric in the results of the only evaluation. Raises RunError where it is no number."""
-    (value,) = read_json(run.results).values()
+    results = read_json(run.results)
+    results.pop("average", None)  # compares weights: no evaluation
+    (value,) = results.values()
     for key in (objective.metric or "").split("."):
         value = value.get(key) if isinstance(value, dict) else None
     if value is None or isinstance(value, int | float):

@@ -346,6 +346,13 @@ OBJECTIVES = {
         ),
         ["no validation split"],
     ),
+    "training metric of averaged weights": (
+        grid(
+            f"objective: «train.loss\n  vary: {{{SIZES}}}",
+            BASE.replace("train: {", "train: {average: ema, keep: average, "),
+        ),
+        ["trained weights alone", "keep: average"],
+    ),
     "no validation split in some settings": (
         grid("objective: «validation.loss\n  vary: {data.split.validation: [0, 0.1, 0.2]}"),
         ["no validation split", "in 1 of 3 settings, the first: data.split.validation: 0"],

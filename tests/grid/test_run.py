@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from ldl.errors import Interrupted
-from ldl.execute import prepare, train, worker_pool
+from ldl.evaluate import EVALUATIONS
+from ldl.execute import evaluate, prepare, train, worker_pool
 from ldl.execute.worker_pool import Task, TaskReport, TaskResult, WorkerPool, WorkerPoolError
 from ldl.grid.grid_plan import GridOptions
 from ldl.grid.leases import Leases
@@ -142,6 +143,30 @@ def test_an_evaluation_as_the_objective(tmp_path: Path) -> None:
     results = read_json(TrialStore(tmp_path).run_folder(one.id).results)
     assert list(results) == ["reconstruction-validation"]
     assert events.outcomes[one.id].objective == results["reconstruction-validation"]["mse"]
+
+
+@pytest.mark.parametrize("keep", ["average", "last"])
+def test_the_objective_is_that_of_the_kept_weights(keep: str, tmp_path: Path) -> None:
+    """Also in both rounds of halving, and as the metric of an evaluation."""
+    text = TEXT.replace("train: {", f"train: {{average: {{ema: 0.999}}, keep: {keep}, ")
+    short = trial(text=text)
+    long = trial(epochs=4, after=short, text=text)
+    for objective, name in ((LOSS, "loss"), (MSE, "mse")):
+        _, events = run_all(
+            tmp_path / name, [short], [long], objective=objective, keep_checkpoints=True
+        )
+        for item in (short, long):
+            run = TrialStore(tmp_path / name).run_folder(item.id)
+            results = read_json(run.results)
+            losses = {key: results["average"][key]["loss"] for key in ("last", "average")}
+            assert losses["average"] > losses["last"]
+            measured = (
+                losses[keep] if name == "loss" else results["reconstruction-validation"][name]
+            )
+            assert events.outcomes[item.id].objective == measured
+            if name == "mse":
+                kept = evaluate(run, [EVALUATIONS["reconstruction"](split="validation")])
+                assert kept["reconstruction-validation"]["mse"] == measured
 
 
 def test_a_trial_that_fails_affects_no_other(tmp_path: Path) -> None:
