@@ -8,7 +8,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,16 +49,24 @@ OPEN = TEXT.replace("tanh], decoder: mirror", "relu], decoder: [linear]").replac
 
 
 def act_during(
-    folder: Path, act: Callable[[int], None], id: str, epochs: int = 2
+    folder: Path, act: Callable[[int], None], id: str, epochs: int = 2, killed: Sequence[int] = ()
 ) -> threading.Thread:
-    """Start a thread that calls `act` with the process of a trial after some epochs."""
+    """Start a thread that calls `act` with the process of a trial after some epochs.
+
+    Processes that were `killed` before may own the trial still.
+    """
 
     def watch() -> None:
         metrics = folder / "trials" / id / "metrics.csv"
-        for _ in range(600):
+        for _ in range(3000):  # a busy machine takes seconds to start a process
             time.sleep(0.02)
             owner = Leases(folder / "claims").owner(id)
-            if owner and metrics.exists() and metrics.read_text().count("\n") > epochs:
+            if (
+                owner
+                and owner.pid not in killed
+                and metrics.exists()
+                and metrics.read_text().count("\n") > epochs
+            ):
                 act(owner.pid)
                 return
 
@@ -254,19 +262,16 @@ def test_a_killed_trial_resumes_from_its_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_trial_that_is_killed_twice(tmp_path: Path) -> None:
     """It is retried once; then its status is killed."""
-    slow = trial(epochs=ENDLESS)
-    threads = [act_during(tmp_path, kill, slow.id)]
-    first = threads[0]
+    slow, killed = trial(epochs=ENDLESS), list[int]()
 
-    def again() -> None:
-        first.join()
-        time.sleep(0.2)
-        act_during(tmp_path, kill, slow.id).join()
+    def kill_twice(pid: int) -> None:
+        kill(pid)
+        killed.append(pid)
+        act_during(tmp_path, kill, slow.id, killed=killed).join()
 
-    threads.append(threading.Thread(target=again))
-    threads[1].start()
+    thread = act_during(tmp_path, kill_twice, slow.id)
     summary, events = run_all(tmp_path, [slow, *trials(2)])
-    threads[1].join()
+    thread.join()
     outcome = events.outcomes[slow.id]
     assert (summary.completed, summary.failed) == (2, 1) and leases(tmp_path) == []
     assert (outcome.status, outcome.attempts) == ("killed", 2) and "SIGKILL" in outcome.reason
