@@ -14,7 +14,7 @@ from ldl.engine.averaging import Ema, Swa
 from ldl.engine.schedules import SCHEDULES, Constant, Cosine, InverseTime, StepDecay, Warmup
 from ldl.grid.block import Halving, round_lengths
 from ldl.grid.candidates import Candidate
-from ldl.grid.searches import continues, horizon_independent
+from ldl.grid.searches import continues, horizon_independent, survivors
 from ldl.grid.trial import Trial, TrialOutcome
 
 from .plans import BASE, RATES, SIZES, checked_grid, grid_plan, simulate
@@ -190,3 +190,16 @@ def test_horizon_independent_schedules() -> None:
         Warmup(5, then=Warmup(1, then=Cosine()))
     )
     assert len(SCHEDULES) >= 10
+
+
+@pytest.mark.parametrize(
+    ("candidates", "eta", "expected"),
+    [
+        (27, 3, [27, 9, 3, 1, 1]),
+        (20, 4, [20, 5, 1, 1, 1]),
+        (1, 2, [1] * 5),
+        (9, 2, [9, 4, 2, 1, 1]),
+    ],
+)
+def test_survivors_of_each_round(candidates: int, eta: int, expected: list[int]) -> None:
+    assert [survivors(i, candidates, eta) for i in range(5)] == expected
