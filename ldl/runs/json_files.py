@@ -55,7 +55,7 @@ def _json_key(key: Any) -> str:
 
 def to_json(value: Any) -> bytes:
     """`value` as indented JSON. Keys keep their order, so equal values give equal bytes."""
-    text = json.dumps(to_json_types(value), ensure_ascii=False, allow_nan=False, indent=2)
+    text = json.dumps(to_json_types(value), ensure_ascii=False, indent=2)
     # A file name that is not UTF-8 is in argv as lone surrogates; JSON escapes hold them.
     return (text + "\n").encode("utf-8", "backslashreplace")
 
@@ -110,7 +110,7 @@ def dump_state(state: Mapping[str, Any]) -> str:
     Equal states give equal text.
     """
     exact = to_json_types(state, lambda number: {"$float": non_finite_name(number)})
-    return json.dumps(exact, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return json.dumps(exact, sort_keys=True, separators=(",", ":"))
 
 
 def load_state(text: str) -> dict[str, Any]:
