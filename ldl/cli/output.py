@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -140,6 +140,23 @@ def sort_key(value: Any, reverse: bool) -> tuple[int, Any]:
     if isinstance(value, int | float):
         return 0, value
     return (1, value) if isinstance(value, str) else (-1 if reverse else 2, 0)
+
+
+def weights_lines(best: Mapping[str, Any] | None, results: Mapping[str, Any]) -> list[str]:
+    """Lines on the best epoch, and on the average of weights if it is kept, with their metrics."""
+    from ldl.runs.status import kept_average
+
+    def join(metrics: Mapping[str, Any]) -> str:
+        return ", ".join(f"{name} {format_number(value)}" for name, value in metrics.items())
+
+    kept = kept_average(best, results)
+    if kept is None:
+        return [f"best: {join(best)}"] if best else []
+    trained = {k: v for k, v in (best or {}).items() if k not in ("kept_epoch", "kept_average")}
+    return [
+        f"best: {join(trained)}, of the weights before averaging",
+        ", ".join(filter(None, [f"kept: {kept[0]}", join(kept[1])])),
+    ]
 
 
 def print_results(results: dict[str, Any]) -> None:

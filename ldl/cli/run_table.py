@@ -30,7 +30,10 @@ NOT_COMPARED = ("notes", "units", "classes", "samples")  # parts of results with
 
 
 def print_runs(runs: Sequence[RunSummary], only_changed: bool) -> None:
-    """Print a row per run: status, epochs, time, last losses and main result."""
+    """Print a row per run: status, epochs, time, losses and main result.
+
+    The losses are those of the last epoch; of a kept average the validation loss is its own.
+    """
     columns, rows = list(COLUMNS), [_row(run) for run in runs]
     if only_changed:
         columns, rows = drop_constant_columns(columns, rows)
@@ -38,13 +41,22 @@ def print_runs(runs: Sequence[RunSummary], only_changed: bool) -> None:
 
 
 def _row(run: RunSummary) -> list[str]:
-    main = next((key for key in run.results if key.split(".")[-1] in MAIN_RESULTS), None)
+    evaluations = [key for key in run.results if not key.startswith("average.")]
+    main = next((key for key in evaluations if key.split(".")[-1] in MAIN_RESULTS), None)
     result = f"{main} {format_number(run.results[main])}" if main else run.reason[:60]
     if any(".seen_samples." in key for key in run.results):
         result += " (overlap)"
-    losses = [format_number(run.last.get(name)) for name in ("train_loss", "validation_loss")]
+    last = {**run.last, **_kept_loss(run)}
+    losses = [format_number(last.get(name)) for name in ("train_loss", "validation_loss")]
     epochs = format_number(run.epoch)
     return [run.name, run.status, epochs, f"{run.seconds:.1f}", *losses, result]
+
+
+def _kept_loss(run: RunSummary) -> dict[str, Any]:
+    """The validation loss of the averaged weights, where they are kept."""
+    if "kept_average" not in run.best or run.results.get("average.part") != "validation":
+        return {}
+    return {"validation_loss": run.results.get("average.average.loss")}
 
 
 def print_runs_csv(runs: Sequence[RunSummary], only_changed: bool) -> None:
@@ -64,7 +76,7 @@ def sort_values(run: RunSummary) -> dict[str, Any]:
     """What a run can be sorted by; results by their dotted name and by the last part of it."""
     results = {key.rsplit(".", 1)[-1]: value for key, value in run.results.items()}
     status = {"started": run.started, "name": run.name, "epoch": run.epoch, "seconds": run.seconds}
-    return {**results, **run.last, **run.results, **status}
+    return {**results, **run.last, **_kept_loss(run), **run.results, **status}
 
 
 def as_dict(run: RunSummary) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ldl.cli.output import (
     print_json,
     print_results,
     sort_key,
+    weights_lines,
 )
 from ldl.errors import UsageError
 
@@ -137,9 +138,10 @@ def show(run: RunArgument, runs: RunsOption = None, json: JsonOption = False) ->
     print(f"started {status.started}, {format_duration(seconds)} of training and evaluation")
     for line in _settings(folder.config, folder.overrides):
         print(line)
-    for label, row in (("best", status.best), ("last", last)):
-        if row:
-            print(f"{label}: " + ", ".join(f"{k} {format_number(v)}" for k, v in row.items()))
+    for line in weights_lines(status.best, results):
+        print(line)
+    if last:
+        print("last: " + ", ".join(f"{k} {format_number(v)}" for k, v in last.items()))
     print_results(results)
     print_evaluation_count(folder)
     print("files:")

@@ -19,12 +19,12 @@ from ldl.cli.app import (
 )
 from ldl.cli.output import (
     format_duration,
-    format_number,
     log,
     print_evaluation_count,
     print_json,
     print_notes,
     print_results,
+    weights_lines,
 )
 
 if TYPE_CHECKING:
@@ -145,15 +145,13 @@ def _print_run(run: RunFolder, start: float, json: bool) -> None:
     if json:
         print_json({"run": str(run.path), "status": status.to_dict(), "results": results})
         return
-    best = ", ".join(
-        f"{name} {format_number(value)}" for name, value in (status.best or {}).items()
-    )
     training = sum(float(row["seconds"] or 0.0) for row in read_metrics(run.metrics))
     total = max(time.monotonic() - start, status.seconds)
     times = f"{format_duration(training)}, {format_duration(total)} in total"
     epochs = "1 epoch" if status.epoch == 1 else f"{status.epoch} epochs"
     log(f"{epochs} in {times}: {status.reason}")
-    log(f"best: {best}")
+    for line in weights_lines(status.best, results):
+        log(line)
     print_results(results)
     print_evaluation_count(run)
     print(run.path)

@@ -124,9 +124,8 @@ class Training:
     def __post_init__(self) -> None:
         """Reject two kinds of clipping at once, and an average that is kept but not made."""
         if self.keep == "average" and self.average is None:
-            raise SettingError(
-                "keep", "needs an average of weights: `average: ema` or `average: swa`"
-            )
+            message = "`keep: average` needs an average of weights: `ema` or `swa`"
+            raise SettingError("average", message)
         if self.clip_norm is not None and self.clip_value is not None:
             raise SettingError("clip_value", "does not go with clip_norm: choose one")
 

@@ -7,10 +7,12 @@ from typing import Final
 from ldl.compile.compile_checks import PathProblem
 from ldl.compile.experiment import Experiment
 from ldl.data import split_sizes
+from ldl.engine.averaging import Swa
 from ldl.engine.layer import Layer
 from ldl.engine.layers.activation import LogSoftmax, Sigmoid, Softmax
 from ldl.engine.layers.batch_norm import BatchNorm
 from ldl.engine.losses import BceWithLogits, CrossEntropy, Hinge, KlDivergence, Loss, Nll
+from ldl.engine.optim.sam import Sam
 from ldl.engine.schedules import Plateau, Warmup
 
 # (losses, last layers, what is probably wrong when the one follows the other)
@@ -30,6 +32,7 @@ def config_warnings(experiment: Experiment) -> list[PathProblem]:
     return [
         *_output_warnings(experiment),
         *_training_warnings(experiment),
+        *_ineffective_settings(experiment),
         *_batch_norm_warnings(experiment),
         *_unused_layer_warnings(experiment),
     ]
@@ -60,7 +63,8 @@ def _training_warnings(experiment: Experiment) -> list[PathProblem]:
     config, warnings = experiment.config, list[PathProblem]()
     schedule, epochs = config.schedule, config.train.epochs
     if isinstance(schedule, Warmup) and schedule.epochs >= epochs:
-        message = f"the warm-up never ends: the training has {epochs} epochs"
+        length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        message = f"the warm-up never ends: the training has {length}"
         warnings.append((("schedule", "warmup", "epochs"), message))
     if not split_sizes(config.data.split, experiment.info).validation:
         message = "without a validation split it monitors the training metrics"
@@ -68,6 +72,30 @@ def _training_warnings(experiment: Experiment) -> list[PathProblem]:
             warnings.append((("train", "early_stopping"), message))
         if isinstance(schedule, Plateau):
             warnings.append((("schedule",), message))
+    return warnings
+
+
+def _ineffective_settings(experiment: Experiment) -> list[PathProblem]:
+    """Settings of the training that others leave without an effect."""
+    config, train, warnings = experiment.config, experiment.config.train, list[PathProblem]()
+    epochs = train.epochs
+    if isinstance(train.average, Swa) and not train.average.begins(epochs - 1, epochs):
+        message = "it averages one epoch only, so the average is the last weights"
+        warnings.append((("train", "average"), message))
+    optimizer = (
+        config.optimizer.optimizer if isinstance(config.optimizer, Sam) else config.optimizer
+    )
+    if train.decay == "all" and not (
+        train.l1 or train.l2 or getattr(optimizer, "weight_decay", 0.0)
+    ):
+        message = "it has no effect: weight_decay, l1 and l2 are 0"
+        warnings.append((("train", "decay"), message))
+    samples = split_sizes(config.data.split, experiment.info).train
+    batches = -(-samples // experiment.batch_size)
+    if train.accumulation_steps > batches:
+        count = "1 batch" if batches == 1 else f"{batches} batches"
+        message = f"an epoch has only {count}, so a step takes the mean gradient of {count}"
+        warnings.append((("train", "accumulation_steps"), message))
     return warnings
 
 

@@ -18,7 +18,7 @@ from ldl.report.result_tables import ContingencyTable, contingency_table, evalua
 from ldl.runs import RunFolder, read_mapping, read_metrics, write_text
 from ldl.runs.evaluation_counts import count_evaluations, count_text
 from ldl.runs.run_list import flatten, summarize
-from ldl.runs.status import Status
+from ldl.runs.status import Status, kept_average
 
 SHOWN_AS_CHARTS: Final = ("loss", "metrics", "optimizer")  # plots that the charts replace
 
@@ -97,8 +97,14 @@ def _facts(
 ) -> list[tuple[str, str]]:
     """(term, text) pairs; unknown values have an empty text."""
     best = dict(status.best or {})
-    last, averaged = best.pop("kept_epoch", None), best.pop("kept_average", None)
-    kept_text = f"epoch {last}, the last" if averaged is None else f"the average of {averaged}"
+    average = kept_average(best, run.read_results())
+    last, _ = best.pop("kept_epoch", None), best.pop("kept_average", None)
+    kept_text = f"epoch {last}, the last"
+    if average is not None:
+        text, metrics = average
+        figures = [f"{readable_name(k)} {format_number(v)}" for k, v in metrics.items()]
+        kept_text = ", ".join([text, *figures])
+    best_term = "best epoch before averaging" if average else "best epoch"
     best_text = ", ".join(f"{readable_name(k)} {format_number(v)}" for k, v in best.items())
     started = (status.started or "").replace("T", " ").partition(".")[0]
     seed = environment.get("seed")
@@ -106,7 +112,7 @@ def _facts(
         ("started", f"{started} UTC" if started else ""),
         ("took", format_duration(run.running_seconds())),
         ("epochs", format_number(epochs)),
-        ("best epoch" if last else "kept weights", best_text),
+        (best_term if last else "kept weights", best_text),
         ("kept weights", kept_text if last else ""),
         ("test samples", count_text(count) if (count := count_evaluations(run)) else ""),
         ("seed", "" if seed is None else format_number(seed)),

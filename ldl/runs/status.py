@@ -114,3 +114,21 @@ def running_seconds(status: Status, until: datetime | None) -> float:
         return status.seconds
     since_update = (until - datetime.fromisoformat(status.updated)).total_seconds()
     return round(status.seconds + max(since_update, 0.0), 3)
+
+
+def kept_average(
+    best: Mapping[str, Any] | None, results: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]] | None:
+    """`average of 40 steps` and its metrics by column of metrics.csv; None if no average is kept.
+
+    `best` is that of the status, `results` is the content of results.json.
+    """
+    count, average = (best or {}).get("kept_average"), results.get("average")
+    if count is None:
+        return None
+    average = average if isinstance(average, dict) else {}
+    units, metrics = average.get("units"), average.get("average")
+    unit = units.get("averaged", "weights") if isinstance(units, dict) else "weights"
+    text = f"average of {count} {unit.removesuffix('s') if count == 1 else unit}"
+    part, metrics = average.get("part"), metrics if isinstance(metrics, dict) else {}
+    return text, {f"{part}_{name}": value for name, value in metrics.items()}

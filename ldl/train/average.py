@@ -15,10 +15,10 @@ from ldl.engine.layers.batch_norm import BatchNorm
 from ldl.train.loop import TrainLoop
 from ldl.train.validation import validate
 
-KEPT_WEIGHTS = {
-    "best": "the weights of the best epoch",
-    "last": "the last weights",
-    "average": "the averaged weights too",
+NOTES = {  # by `train.keep`
+    "best": "model.safetensors has the weights of the best epoch, average.safetensors the average",
+    "last": "model.safetensors has the last weights, average.safetensors the average",
+    "average": "model.safetensors and average.safetensors both have the averaged weights",
 }
 
 
@@ -39,7 +39,8 @@ def evaluate_average(
     the weights that are kept. Running statistics are those of the averaged weights: see
     `recompute_running_stats`. The model keeps its weights.
     """
-    if loop.average is None or not loop.average_count:
+    settings = loop.options.average
+    if settings is None or loop.average is None or not loop.average_count:
         return None
     parameters, split = loop.model.parameters, "validation" if dataset.validation else "train"
     samples = getattr(dataset, split)
@@ -51,14 +52,20 @@ def evaluate_average(
     metrics = validate(loop.model, experiment, inputs)
     arrays = {name: array.copy() for name, array in parameters.arrays().items()}
     parameters.load(last)
-    kept = KEPT_WEIGHTS[experiment.config.train.keep]
+    notes = [NOTES[experiment.config.train.keep]]
+    if split == "validation" and metrics["loss"] > last_metrics["loss"]:
+        losses = f"loss {metrics['loss']:.4g} against {last_metrics['loss']:.4g}"
+        notes.append(
+            f"on the validation split the average is worse than the last weights: {losses}"
+        )
     results = {
         "part": split,
         "samples": len(samples),
         "averaged": loop.average_count,
         "last": last_metrics,
         "average": metrics,
-        "notes": [f"average.safetensors has the averaged weights, model.safetensors has {kept}"],
+        "units": {"averaged": "steps" if settings.per_step else "epochs"},
+        "notes": notes,
     }
     return AverageResult(arrays, results)
 

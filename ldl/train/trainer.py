@@ -226,7 +226,8 @@ class Trainer:
             return f"the gradient's norm fell below {settings.gradient_tolerance:g}"
         stopping = settings.early_stopping
         if stopping and self.monitor.waited >= stopping.patience:
-            return f"no better {self.monitor.column} for {stopping.patience} epochs"
+            epochs = "1 epoch" if stopping.patience == 1 else f"{stopping.patience} epochs"
+            return f"no better {self.monitor.column} for {epochs}"
         return ALL_EPOCHS_DONE if self.epoch >= settings.epochs else None
 
     # --- checkpoints ------------------------------------------------------------------------

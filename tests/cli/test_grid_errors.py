@@ -353,6 +353,13 @@ OBJECTIVES = {
         ),
         ["trained weights alone", "keep: average"],
     ),
+    "kept average without an average in some settings": (
+        grid(
+            "vary: {train.average: [ema, «null]}\n  search: {halving: {eta: 2}}",
+            BASE.replace("train: {", "train: {average: ema, keep: average, "),
+        ),
+        ["needs an average"],
+    ),
     "no validation split in some settings": (
         grid("objective: «validation.loss\n  vary: {data.split.validation: [0, 0.1, 0.2]}"),
         ["no validation split", "in 1 of 3 settings, the first: data.split.validation: 0"],

@@ -58,6 +58,36 @@ def test_a_warm_up_that_never_ends() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ineffective", "effective", "path", "message"),
+    [
+        ("epochs: 4, average: swa", "epochs: 8, average: swa", "average", "one epoch only"),
+        ("epochs: 1, average: {swa: 0}", "epochs: 2, average: {swa: 0}", "average", "one epoch"),
+        ("decay: all", "decay: all, l2: 0.1", "decay", "no effect"),
+        (
+            "batch_size: 60, accumulation_steps: 3",
+            "batch_size: 30, accumulation_steps: 3",
+            "accumulation_steps",
+            "only 2 batches",
+        ),
+        (
+            "batch_size: full, accumulation_steps: 2",
+            "accumulation_steps: 2",
+            "accumulation_steps",
+            "only 1 batch,",
+        ),
+    ],
+)
+def test_settings_without_an_effect(
+    ineffective: str, effective: str, path: str, message: str
+) -> None:
+    """Allowed, with a warning at the setting."""
+    text = "network: [linear]\ntrain: {%s}"
+    assert warnings_of(text % effective) == []
+    ((where, warning),) = warnings_of(text % ineffective)
+    assert where == f"train.{path}" and message in warning
+
+
+@pytest.mark.parametrize(
     "many", ["cross_entropy: {class_weights: [1, 2]}", "nll: {class_weights: [1]}"]
 )
 def test_class_weights_that_do_not_fit_the_classes(many: str) -> None:

@@ -127,7 +127,7 @@ def test_a_run_that_diverged_has_metrics_alone(tmp_path: Path) -> None:
 def test_the_page_names_the_weights_that_are_kept(tmp_path: Path) -> None:
     for best, expected in (
         ({"epoch": 3, "kept_epoch": 4}, "epoch 4, the last"),
-        ({"epoch": 3, "kept_epoch": 4, "kept_average": 7}, "the average of 7"),
+        ({"epoch": 3, "kept_epoch": 4, "kept_average": 7}, "average of 7 weights"),
     ):
         run = make_run(tmp_path / str(len(best)), RESULTS, COLUMNS, best=best)
         assert expected in run_page(run)

@@ -10,6 +10,8 @@ import pytest
 from safetensors.numpy import load
 
 from ldl.arrays import Array
+from ldl.cli.output import weights_lines
+from ldl.cli.run_table import sort_values
 from ldl.engine.averaging import Ema, Swa, WeightAverage
 from ldl.engine.graph import Graph, LossNode, Node
 from ldl.engine.layer import TensorSpec
@@ -20,6 +22,7 @@ from ldl.engine.optim import OPTIMIZERS
 from ldl.errors import ConfigError
 from ldl.evaluate import EVALUATIONS
 from ldl.execute import evaluate, resume
+from ldl.runs.run_list import summarize
 from ldl.train import EpochMetrics, TrainLoop
 from ldl.train.average import recompute_running_stats
 from ldl.train.loop import TrainOptions
@@ -103,6 +106,19 @@ def test_both_weights_are_saved_and_evaluated(average: str, tmp_path: Path) -> N
         assert comparison[name]["accuracy"] == expected["accuracy"]
         assert comparison[name]["loss"] == pytest.approx(expected["log_loss"], rel=1e-5)
         assert comparison["averaged"] == (5 if "swa" in average else 6 * STEPS)
+        unit = "epochs" if "swa" in average else "steps"
+        assert comparison["units"] == {"averaged": unit}
+        worse = comparison["average"]["loss"] > comparison["last"]["loss"]
+        assert any("worse" in note for note in comparison["notes"]) == worse
+        lines = weights_lines(run.read_status().best, run.read_results())
+        assert lines[0].startswith("best: epoch ")
+        losses = f"validation_loss {comparison['average']['loss']:.4g}"
+        kept = [line for line in lines if line.startswith("kept: ")]
+        if name == "average":
+            assert kept[0].startswith(f"kept: average of {comparison['averaged']} {unit}, {losses}")
+        assert len(kept) == (name == "average")
+        listed = sort_values(summarize(run.path))["validation_loss"]
+        assert listed == pytest.approx(comparison[name]["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("average", AVERAGES)
@@ -130,6 +146,6 @@ def test_an_average_that_never_began_leaves_the_last_weights(tmp_path: Path) -> 
 
 
 def test_an_average_that_is_kept_but_not_made_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="average: ema") as error:
+    with pytest.raises(ConfigError, match="needs an average of weights: `ema`") as error:
         prepared(tmp_path, CLASSES + "train: {keep: average}\n")
     assert error.value.problems[0].line == 5
