@@ -83,6 +83,9 @@ class ClaimedMetric:
         conditions += bounds[:1]
         if len(conditions) > 1:
             raise SettingError(conditions[1], f"does not go with {conditions[0]}: choose one")
+        low, high = self.at_least, self.at_most
+        if low is not None and high is not None and low > high:
+            raise SettingError("at_most", "is below at_least: no value is accepted")
         if self.other is None and (self.other_measured is not None or self.by):
             key = "by" if self.by else "other_measured"
             *first, last = FILE_COMPARISONS

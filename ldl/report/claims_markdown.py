@@ -15,7 +15,7 @@ from ldl.report.plot_files import select_plots
 from ldl.report.reproduce import ClaimCase, ClaimResult, Reproduction
 from ldl.report.verdicts import JUDGED
 
-SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#])")
+SPECIAL: Final = re.compile(r"(`[^`|<>]+`)|([\\`*_\[\]<>|#])")  # code stays as it is
 
 
 def claims_markdown(
@@ -43,8 +43,8 @@ def claims_markdown(
 
 
 def escaped(text: str) -> str:
-    """Text on one line whose characters are not taken for Markdown or HTML."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """Text on one line whose characters are not taken for Markdown or HTML; `code` stays code."""
+    return SPECIAL.sub(lambda match: match[1] or f"\\{match[2]}", " ".join(text.split()))
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -78,7 +78,7 @@ def _claim(result: ClaimResult, folder: Path, reproduction: Reproduction) -> lis
         blocks += [f"#### {wording.uncounted_title(case)}", text]
         blocks += _case(case, folder, False, shared)
     command = wording.command(result, reproduction)
-    return [*blocks, f"Again: {escaped(command)}" if command else ""]
+    return [*blocks, f"Again: `{command}`" if command else ""]
 
 
 def _statement(texts: Mapping[str, str]) -> list[str]:

@@ -45,7 +45,7 @@ def interval_chart(result: MetricVerdict) -> IntervalChart | None:
     elif metric.is_number and (has_target(metric) or metric.is_not_judged):
         assert isinstance(metric.claimed, float)
         marks = [(metric.claimed, "claimed")]
-        interval, bar_name = result.interval, FURTHER_RUN
+        interval, bar_name = result.shown_interval, FURTHER_RUN
     else:
         marks = [(limit, "limit") for limit in bounds(metric) if limit is not None]
         interval = mean_interval(values)

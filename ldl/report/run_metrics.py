@@ -18,6 +18,7 @@ from ldl.runs.run_list import flatten
 HIGHER_IS_BETTER: Final = (
     *("accuracy", "f1", "precision", "recall", "r2", "purity", "nmi", "ari", "silhouette"),
 )
+SHARES: Final = (*HIGHER_IS_BETTER[:4], "purity", "nmi")  # from 0 to 1
 STATISTICS: Final = (  # of a column of metrics.csv
     *("first", "last", "best", "kept", "min", "max", "mean_abs_change"),
     *("at:EPOCH", "until:VALUE"),

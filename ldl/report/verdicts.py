@@ -12,7 +12,8 @@ For n seeds with mean x̄ and standard deviation s, t the quantiles with n − 1
 - What differs significantly the other way is refuted if the cause is given (that of a claimed
   number with the metric itself), else not reproduced.
 - With n < 3 a verdict is "consistent with" where x̄ agrees, else "not reproduced". What follows from
-  the network alone, and `same_as`, is equal or not for any n.
+  the network alone, and `same_as`, is equal or not for any n; with other numbers of seeds
+  `same_as` is "consistent with" at best.
 - A claim has the worst verdict of its judged metrics; exceeded if all that can be are.
 """
 
@@ -26,7 +27,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from ldl.compile import ClaimedMetric
-from ldl.report.run_metrics import LAYER_METRICS, NotMeasured, RunMetrics
+from ldl.report.run_metrics import LAYER_METRICS, SHARES, NotMeasured, RunMetrics
 from ldl.report.significance import ALPHA, is_beyond, p_greater, prediction_interval
 
 Verdict = Literal[
@@ -75,6 +76,15 @@ class MetricVerdict:
         """Whether the claim is a number that can be beaten: no target to hit, no other file."""
         metric = self.metric
         return has_target(metric) and metric.comparison != "near" and not is_exact(metric)
+
+    @property
+    def shown_interval(self) -> tuple[float, float] | None:
+        """`interval` without what no share of samples can be: below 0, above 1."""
+        path, ends = self.metric.measured, self.interval
+        is_share = any(name in path for name in SHARES) and ".until:" not in path
+        if ends is None or not is_share or self.metric.minus or not 0 <= (self.mean or 0) <= 1:
+            return ends
+        return max(ends[0], 0.0), min(ends[1], 1.0)
 
     @property
     def mean(self) -> float | None:
@@ -251,7 +261,7 @@ def _compared_with_file(
 ) -> MetricVerdict:
     """Less or greater: by the paired one-sided t-test over seeds; fewer than three: by the means.
 
-    The same: value by value, bit for bit unless `within`.
+    The same: pair by pair, bit for bit unless `within`; consistent with it where values are left.
     """
     metric = result.metric
     if isinstance(other_runs, str):
@@ -268,16 +278,16 @@ def _compared_with_file(
     pairs = list(zip(result.values, others, strict=False))  # by seed
     if metric.same_as is not None:
         same = all(a == b or abs(a - b) <= metric.within for a, b in pairs)
-        same &= len(result.values) == len(others)
-        return replace(result, verdict="reproduced" if same else "refuted")
+        agreed: Verdict = "reproduced" if len(result.values) == len(others) else "consistent with"
+        return replace(result, verdict=agreed if same else "refuted")
     sign = -1 if metric.less_than is not None else 1
     gains = [sign * (a - b) for a, b in pairs]
     beyond = [gain - metric.by for gain in gains]
     if is_exact(metric) or len(gains) < FEW_SEEDS:
         certain: tuple[Verdict, Verdict] = ("reproduced", "refuted")
         uncertain: tuple[Verdict, Verdict] = ("consistent with", "not reproduced")
-        agreed, opposed = certain if is_exact(metric) else uncertain
-        return replace(result, verdict=agreed if sum(beyond) > 0 else opposed)
+        yes, no = certain if is_exact(metric) else uncertain
+        return replace(result, verdict=yes if sum(beyond) > 0 else no)
     finite = [abs(value) for pair in pairs for value in pair if math.isfinite(value)]
     scale = max(finite, default=0.0)
     p = p_greater(beyond, scale)

@@ -73,8 +73,15 @@ def claimed_value(metric: ClaimedMetric, printed: str = "") -> str:
 def condition(metric: ClaimedMetric) -> str:
     """What the measured value is compared with: at least 0.8, less than e4, 40 ± 1."""
     if metric.is_not_judged:
-        return f"not judged: {metric.reason}" if metric.reason else "not judged"
+        return f"not judged: {metric.reason or 'no reason is given'}"
+    of = f", of the value minus {metric.minus}" if metric.minus else ""
+    return f"{_relation(metric)}{of}"
+
+
+def _relation(metric: ClaimedMetric) -> str:
+    """The condition of a metric with a verdict."""
     margin = f" by {format_number(metric.by)}" if metric.by else ""
+    tolerance = f" (within {format_number(metric.within)})" if metric.within else ""
     for relation, stem in (
         ("less than", metric.less_than),
         ("greater than", metric.greater_than),
@@ -82,15 +89,16 @@ def condition(metric: ClaimedMetric) -> str:
     ):
         if stem is not None:
             path = f" ({metric.other_measured})" if metric.other_measured else ""
-            return f"{relation} {stem}{path}{margin}"
+            return f"{relation} {stem}{path}{margin}{tolerance}"
     if has_target(metric):
-        side = {"near": "equal to it", "at_most": "as low as it"}
-        text = side.get(metric.comparison or "", "as high as it")
+        relation = {"near": "equal to", "at_most": "at most"}.get(
+            metric.comparison or "", "at least"
+        )
+        text = f"{relation} the claimed number"
         return f"{text}, ± {format_number(metric.within)} as stated" if metric.within else text
     low, high = bounds(metric)
     limits = [f"at least {format_number(low)}"] if low is not None else []
     limits += [f"at most {format_number(high)}"] if high is not None else []
-    tolerance = f" (within {format_number(metric.within)})" if metric.within else ""
     return " and ".join(limits) + tolerance
 
 
@@ -101,8 +109,9 @@ def measured_value(result: MetricVerdict) -> str:
     if all(math.isinf(value) for value in result.values):
         return "never"
     text = _with_unit(format_mean_std(result.mean, result.std), result.metric)
-    if result.interval is not None and result.std and has_target(result.metric):
-        low, high = map(format_number, result.interval)
+    interval = result.shown_interval
+    if interval is not None and result.std and has_target(result.metric):
+        low, high = map(format_number, interval)
         return f"{text}, a further run {low} to {high}"
     if not result.other_values:
         return text
@@ -120,12 +129,12 @@ def _decided(result: ClaimResult) -> list[MetricVerdict]:
 
 
 def headline(result: ClaimResult) -> tuple[str, str]:
-    """A claim in the summary: the first metric that fails, else the first, claimed and measured."""
+    """A claim in the summary: the first metric that decides its verdict, claimed and measured."""
     decided = _decided(result)
     if not decided:
         return "", ""
-    failed = [metric for metric in decided if metric.verdict not in PASSED]
-    first = (failed or decided)[0]
+    deciding = [metric for metric in decided if metric.verdict == result.verdict]
+    first = (deciding or decided)[0]
     metric = first.metric
     claimed = condition(metric) if metric.claimed is None else claimed_value(metric, first.printed)
     return f"{metric.name}: {claimed}", measured_value(first)
@@ -218,8 +227,9 @@ def command(result: ClaimResult, reproduction: Reproduction) -> str:
 
 def tally_line(reproduction: Reproduction) -> str:
     """The summary in a line: 49 claims: 5 exceeded, 30 reproduced, 14 not reproduced."""
+    total = len(reproduction.results)
     counts = [f"{count} {verdict}" for verdict, count in reproduction.tally.items()]
-    return f"{len(reproduction.results)} claims: {', '.join(counts)}"
+    return f"{total} claim{'' if total == 1 else 's'}: {', '.join(counts)}"
 
 
 def offset_lines(reproduction: Reproduction) -> list[str]:

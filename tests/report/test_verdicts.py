@@ -141,7 +141,9 @@ def test_an_epoch_that_no_run_of_two_files_reaches() -> None:
         ({"same_as": "b"}, [1.0, 1.0, 1.0], "reproduced"),
         ({"same_as": "b"}, [1.0, 1.0, 1.0 + 1e-12], "not reproduced"),
         ({"same_as": "b", "within": 1e-9}, [1.0, 1.0, 1.0 + 1e-12], "reproduced"),
-        ({"same_as": "b"}, [1.0, 1.0], "not reproduced"),
+        ({"same_as": "b"}, [1.0, 1.0], "consistent with"),  # two of three pairs
+        ({"same_as": "b", "within": 0.1}, [1.05], "consistent with"),
+        ({"same_as": "b", "within": 0.1}, [1.0, 1.2], "not reproduced"),
     ],
 )
 def test_against_another_file(
@@ -251,6 +253,20 @@ def test_what_cannot_be_bettered_holds_nothing_back() -> None:
         other = MetricVerdict(ClaimedMetric(name="f", measured="r.v", **settings), "reproduced")  # type: ignore[arg-type]
         assert combined_verdict([exceeded, other]) == "exceeded"
         assert combined_verdict([other]) == "reproduced"
+
+
+def test_an_interval_of_shares_is_shown_without_what_they_cannot_be() -> None:
+    """An accuracy is at most 1; the verdict takes the whole interval. A difference has no limit."""
+    path = "classification.accuracy"
+    for settings, is_cut in (
+        ({"measured": path}, True),
+        ({"measured": path, "minus": "classification.log_loss"}, False),
+        ({"measured": "metrics.train_accuracy.until:0.9"}, False),
+        ({"measured": "reconstruction.mse"}, False),
+    ):
+        metric = ClaimedMetric(name="f", claimed=1.0, **settings)  # type: ignore[arg-type]
+        result = MetricVerdict(metric, "reproduced", (0.97, 1.0), interval=(0.95, 1.02))
+        assert result.shown_interval == ((0.95, 1.0) if is_cut else (0.95, 1.02))
 
 
 def test_mean_and_deviation(tmp_path: Path) -> None:
