@@ -68,6 +68,8 @@ def report(
             selected = [word for word in (only or "").split(",") if word]
             plan = _Plan(folder, root, selected, profile, seed_offset, workers)
             _print_times(plan, json) if dry_run else _reproduce(plan, json)
+        if dry_run and any(entry.broken for entry in plan.entries):
+            sys.exit(UsageError.exit_code)
         return
     from ldl.report.run_page import write_run_page
     from ldl.runs.run_list import find_run

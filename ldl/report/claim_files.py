@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ldl.compile import Claim
-from ldl.config import render
+from ldl.compile.claim import FILE_COMPARISONS
+from ldl.config import KeyPath, render
+from ldl.config.suggest import spelling_hint
 from ldl.cycles import closed_cycle
 from ldl.data import list_sources
 from ldl.data.sources import DERIVED_FROM
-from ldl.errors import ConfigError, LdlError, UsageError
+from ldl.errors import ConfigError, LdlError, Problem, UsageError
 from ldl.execute import REGISTRIES, PreparedExperiment, prepare
 from ldl.report.jobs import Job, jobs_of
 from ldl.report.setup import ReportedSetting, compare_setup
@@ -229,9 +231,8 @@ class _JobPlanner:
         assert claim is not None
         printed = printed_values(prepared)
         file = ClaimFile(stem, path, claim, prepared.loaded.sources, printed=printed)
-        problem = _reference_problem(stem, claim, self.prepared)
-        if problem:
-            return replace(file, problem=problem, broken=True)
+        if problems := _reference_problems(stem, prepared, self.prepared):
+            return replace(file, problem=render(ConfigError(problems)), broken=True)
         problem = self._skip_reason(prepared, claim)
         pretrained = self.file(claim.after) if claim.after and not problem else None
         if pretrained is not None and pretrained.problem:
@@ -279,18 +280,44 @@ def _message(error: LdlError) -> str:
     return render(error) if isinstance(error, ConfigError) else str(error)
 
 
-def _reference_problem(stem: str, claim: Claim, files: Mapping[str, Prepared]) -> str:
-    """The problem of a reference: to a file that does not exist, or in a cycle of `after`."""
-    for name in _references(claim):
-        if name not in files:
-            return f"it names the file {name}, which is not there; there are {', '.join(files)}"
+def _reference_problems(
+    stem: str, prepared: PreparedExperiment, files: Mapping[str, Prepared]
+) -> list[Problem]:
+    """The wrong references of a claim, where they are written.
+
+    They lead to a file that does not exist, to the metric itself, or with `after` in a circle.
+    """
+    loaded, problems = prepared.loaded, list[Problem]()
+    claim = prepared.experiment.config.claim
+    assert claim is not None
+    references: list[tuple[KeyPath, str | None]] = [(("claim", "after"), claim.after)]
+    for i, metric in enumerate(claim.metrics):
+        key = next((key for key in FILE_COMPARISONS if getattr(metric, key)), "")
+        path: KeyPath = ("claim", "metrics", i, key)
+        references.append((path, metric.other))
+        if metric.other == stem and metric.other_measured in (None, metric.measured):
+            message = "compares a metric with itself"
+            hint = "name another file, or another path as `other_measured`"
+            problems.append(loaded.problem(path, message, hint))
+    for path, name in references:
+        if name is not None and name not in files:
+            message = f"names the file {name}, which is not there"
+            problems.append(loaded.problem(path, message, spelling_hint(name, files, "there are")))
+    if cycle := _cycle(stem, claim, files):
+        message = f"`after` goes in a circle: {' → '.join(cycle)}"
+        problems.append(loaded.problem(("claim", "after"), message))
+    return problems
+
+
+def _cycle(stem: str, claim: Claim, files: Mapping[str, Prepared]) -> list[str]:
+    """The files of a circle of `after` that begins at this file; empty without one."""
     chain = [stem]
     while claim.after is not None and claim.after in files:
         if cycle := closed_cycle(chain, claim.after):
-            return f"`after` goes in a circle: {' → '.join(cycle)}"
+            return cycle
         chain.append(claim.after)
         next_claim = claim_of(files[claim.after])
         if next_claim is None:
             break
         claim = next_claim
-    return ""
+    return []

@@ -117,8 +117,8 @@ def test_weights_of_another_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "word"),
     [
-        ("after: a9", "names the file a9, which is not there; there are a1"),
-        ("after: a1", "in a circle: a1 → a1"),
+        ("after: a9", "a1.yaml:10:10: names the file a9, which is not there"),
+        ("after: a1", "a1.yaml:10:10: `after` goes in a circle: a1 → a1"),
     ],
 )
 def test_invalid_references(more: str, word: str, tmp_path: Path) -> None:
@@ -126,6 +126,16 @@ def test_invalid_references(more: str, word: str, tmp_path: Path) -> None:
     experiment(tmp_path, "a1", claim("a1", more))
     file = claim_files(tmp_path)["a1"]
     assert word in file.problem and file.broken and not file.jobs
+
+
+def test_a_metric_compared_with_itself(tmp_path: Path) -> None:
+    """It needs another path; this and a wrong reference are reported together."""
+    text = "id: a1\nwhat: x\nafter: a9\nmetrics: [{name: x, measured: epochs, less_than: a1"
+    experiment(tmp_path, "a1", f"{text}}}]")
+    problem = claim_files(tmp_path)["a1"].problem
+    assert "compares a metric with itself" in problem and "names the file a9" in problem
+    experiment(tmp_path, "a1", f"{text}, other_measured: best_epoch}}]".replace("after: a9\n", ""))
+    assert not claim_files(tmp_path)["a1"].problem
 
 
 def test_a_file_with_errors_is_listed(tmp_path: Path) -> None:

@@ -260,6 +260,14 @@ def test_a_dry_run_runs_nothing(report: Report, tmp_path: Path) -> None:
     assert times[0]["files"][0]["done"] == 2 and times[0]["files"][0]["measured"] > 0
 
 
+def test_a_dry_run_with_an_error_in_a_file(report: Report, tmp_path: Path) -> None:
+    """It lists the other files, names the place of the error, and exits with 2."""
+    experiment(tmp_path / "claims", "a1", f"{GOOD}\nafter: a9")
+    experiment(tmp_path / "claims", "a2", GOOD.replace("a1", "a2"))
+    code, out, err = report("--dry-run")
+    assert code == 2 and "a2" in out and "a1.yaml:" in err and "names the file a9" in err
+
+
 def test_verdicts_with_other_seeds(report: Report, tmp_path: Path) -> None:
     """The page says for how many claims both agree, by the runs that belong to the files."""
     claims = tmp_path / "claims"
