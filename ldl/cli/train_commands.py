@@ -121,13 +121,14 @@ def _describe(replay: ReplayResult) -> str:
     if replay.epoch is not None:
         values = f"{replay.column} was {replay.before!r} and is {replay.now!r}"
         return f" differs from epoch {replay.epoch} of {replay.epochs} on: {values}"
+    epochs = "the only epoch is" if replay.epochs == 1 else f"all {replay.epochs} epochs are"
     if replay.weights is False:
-        text = f": all {replay.epochs} epochs are the same, the saved weights are not"
+        text = f": {epochs} the same, the saved weights are not"
         if replay.variable is None:
             return text
         return f"{text}: {replay.variable} was {replay.before!r} and is {replay.now!r}"
-    weights = " and the saved weights" if replay.weights else ""
-    return f": all {replay.epochs} epochs{weights} are the same, bit for bit"
+    weights = ", and so are the saved weights" if replay.weights else ""
+    return f": {epochs} the same, bit for bit{weights}"
 
 
 def draw(folder: Path) -> None:
