@@ -76,13 +76,6 @@ def read_report_titles(folder: Path) -> ReportTitles:
         raise UsageError(f"{path}: {error}") from error
 
 
-def read_claim_files(
-    folder: Path, profile: Profile = "faithful", only: Sequence[str] = (), seed_offset: int = 0
-) -> list[ClaimFile]:
-    """All configurations of the folder that make a claim; see `ClaimFolder`."""
-    return ClaimFolder(folder, only).files(profile, seed_offset)
-
-
 class ClaimFolder:
     """The configurations of a folder that make a claim, read once for all profiles.
 

@@ -23,7 +23,7 @@ from selenium.webdriver.common.keys import Keys
 from ldl.config import read
 from ldl.execute import Callbacks, prepare, train
 from ldl.plots import draw
-from ldl.report.claim_files import read_claim_files, read_report_titles
+from ldl.report.claim_files import ClaimFolder, read_report_titles
 from ldl.report.comparison_page import comparison_page
 from ldl.report.publish import publish
 from ldl.report.reproduce import Reproduction, evaluate_claims, run_missing
@@ -115,7 +115,7 @@ def _claims(folder: Path) -> Path:
     fault = f"id: a1\nwhat: x\nfault: twice\n{judged.format('regression.r2', 2)}"
     experiment(claims, "a1-fault", fault)
     (claims / "report.toml").write_text('title = "Redone"\n[sources.b]\ntitle = "B"\nclaims = 2\n')
-    files, titles = read_claim_files(claims), read_report_titles(claims)
+    files, titles = ClaimFolder(claims).files("faithful"), read_report_titles(claims)
     known = run_missing(files, root, 2, lambda missing, total: None, lambda job, run: None)
     results = evaluate_claims(files, known, titles, True)
     publish(Reproduction(titles, "full", results), root, "report", "")

@@ -11,7 +11,7 @@ import pytest
 import ldl
 from ldl.errors import UsageError
 from ldl.execute import prepare
-from ldl.report.claim_files import ClaimFile, read_claim_files, read_report_titles
+from ldl.report.claim_files import ClaimFile, ClaimFolder, read_report_titles
 
 from .helpers import experiment
 
@@ -25,7 +25,7 @@ def claim(name: str, more: str = "") -> str:
 
 def claim_files(folder: Path, *only: str, profile: str = "full") -> dict[str, ClaimFile]:
     """The claim files by stem, in their order."""
-    files = read_claim_files(folder, profile, only)  # type: ignore[arg-type]
+    files = ClaimFolder(folder, only).files(profile)  # type: ignore[arg-type]
     return {file.stem: file for file in files}
 
 
@@ -47,7 +47,7 @@ def test_one_job_per_seed(tmp_path: Path) -> None:
     assert [job.draws_plots for job in jobs] == [True, False, False]
     assert all("train.threads=1" in job.overrides for job in jobs)
     assert len({job.key for job in jobs}) == 3
-    (file,) = read_claim_files(tmp_path, seed_offset=100)
+    (file,) = ClaimFolder(tmp_path).files("faithful", 100)
     assert [(job.seed, job.draws_plots) for job in file.jobs] == [
         (107, True),
         (108, False),
@@ -191,7 +191,7 @@ def test_the_quick_profile(tmp_path: Path) -> None:
 def test_no_claims(tmp_path: Path) -> None:
     """A folder without claims is a usage error."""
     with pytest.raises(UsageError, match="no configuration with a claim"):
-        read_claim_files(tmp_path)
+        ClaimFolder(tmp_path)
 
 
 def test_titles(tmp_path: Path) -> None:

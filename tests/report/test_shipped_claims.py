@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ldl.compile import ClaimedMetric
-from ldl.report.claim_files import ClaimFile, read_claim_files
+from ldl.report.claim_files import ClaimFile, ClaimFolder
 
 FOLDER = Path(__file__).parents[2] / "configs" / "reports"
 REPORTED = yaml.load(
@@ -26,7 +26,7 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 @cache
 def files() -> list[ClaimFile]:
     """The files of the faithful profile."""
-    return read_claim_files(FOLDER)
+    return ClaimFolder(FOLDER).files("faithful")
 
 
 def cases(name: str) -> list[ClaimFile]:
